@@ -1,0 +1,1 @@
+"""User-interrupt hardware in Amaranth: sender tables, receivers, controller and hart units."""

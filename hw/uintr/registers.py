@@ -1,0 +1,361 @@
+"""The one table: every register, CSR, table entry, instruction word and status code.
+
+Gateware, Python model, co-simulation, C header and register pages are all made from this
+module; nothing about a register is written down a second time. It is pure data and imports
+nothing but the standard library, so that the software model can use it without any HDL tool.
+
+The base is the published RISC-V user-interrupt controller (U-interrupt specification v0.1.1,
+"UINTC-2023") and the withdrawn N extension (v1.1 draft). Where a number was never ratified the
+published one is the default.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+__all__ = [
+    "ACTIVE",
+    "CSRS",
+    "CAUSE_USER_SOFTWARE",
+    "Csr",
+    "CsrFunction",
+    "DEFAULT_BASE",
+    "DEFAULT_HARTS",
+    "DEFAULT_RECEIVERS",
+    "DEFAULT_TABLE_BASE",
+    "DEFAULT_TABLE_PAGES",
+    "ENTRIES_PER_PAGE",
+    "Field",
+    "HIGH",
+    "INTERRUPT_BIT",
+    "LOW",
+    "MAX_HARTS",
+    "MAX_RECEIVERS",
+    "PAGE_BYTES",
+    "Privilege",
+    "Register",
+    "RequestKind",
+    "SEND",
+    "SENDER_ENTRY",
+    "SENDER_ENTRY_BYTES",
+    "SLOT_BYTES",
+    "SLOT_REGISTERS",
+    "Status",
+    "UIPI_FUNCT3",
+    "UIPI_OPCODE",
+    "URET_WORD",
+    "UipiFunction",
+    "VECTORS",
+    "XLEN",
+    "uipi_word",
+]
+
+XLEN = 64
+VECTORS = 64
+"""Vectors of one receiver: the width of its pending word."""
+
+MAX_HARTS = 64
+MAX_RECEIVERS = 65_536
+"""Architectural limit: `suirs.index` and the receiver field of a sender-table entry have 16 bits."""
+
+PAGE_BYTES = 4096
+SLOT_BYTES = 32
+"""Size of one receiver's slot in the controller's address space."""
+
+SENDER_ENTRY_BYTES = 8
+"""The specification's text says 128 bytes; its RTL, QEMU and every kernel use 8."""
+ENTRIES_PER_PAGE = PAGE_BYTES // SENDER_ENTRY_BYTES
+
+DEFAULT_HARTS = 2
+DEFAULT_RECEIVERS = 512
+DEFAULT_BASE = 0x0300_0000
+"""Controller base on the published FPGA system (QEMU: 0x02F1_0000). Naturally aligned up to
+65 536 receivers."""
+DEFAULT_TABLE_BASE = 0x8400_0000
+DEFAULT_TABLE_PAGES = 16
+"""Sixteen 4 KiB sender tables, the pool that the published kernels reserve at boot."""
+
+
+class Privilege(IntEnum):
+    """Privilege level of a hart, in the RISC-V encoding."""
+
+    U = 0
+    S = 1
+    M = 3
+
+
+class RequestKind(IntEnum):
+    """What a hart asks of its hart unit; one request at a time."""
+
+    CSR = 0  #: access one user-interrupt CSR
+    UIPI = 1  #: execute one UIPI instruction
+    TRAP = 2  #: take the pending user interrupt (`data` = pc; answers the handler's pc)
+    URET = 3  #: return from the user-interrupt handler (answers the resumed pc)
+    LOAD = 4  #: supervisor load of eight bytes from the system bus
+    STORE = 5  #: supervisor store of eight bytes to the system bus
+
+
+class CsrFunction(IntEnum):
+    """How a CSR request changes the register; every one answers the value before."""
+
+    READ = 0
+    WRITE = 1
+    SET = 2
+    CLEAR = 3
+
+
+class UipiFunction(IntEnum):
+    """funct7 of a UIPI instruction."""
+
+    SEND = 0
+    READ = 1
+    WRITE = 2
+    ACTIVATE = 3
+    DEACTIVATE = 4
+
+
+class Status(IntEnum):
+    """How a request ended. Anything but OK had no effect at all."""
+
+    OK = 0
+    ILLEGAL = 1  #: unknown CSR or function, or not allowed at this privilege
+    NOT_PENDING = 2  #: TRAP found no user interrupt to take
+    DISABLED = 3  #: suist.EN (SEND) or suirs.EN (the others) is clear
+    INDEX = 4  #: sender-table index at or beyond suist.SIZE pages
+    INVALID = 5  #: sender-table entry without its valid bit
+    VECTOR = 6  #: vector of the sender-table entry is 64 or more
+    RECEIVER = 7  #: receiver index at or beyond the number of receivers
+    BUS = 8  #: the bus answered with an error
+
+
+@dataclass(frozen=True)
+class Field:
+    """Bits ``lsb .. lsb+width-1`` of a register. ``access`` is rw, ro, wo or reserved (reads zero)."""
+
+    name: str
+    lsb: int
+    width: int
+    access: str = "rw"
+    reset: int = 0
+    doc: str = ""
+
+    @property
+    def mask(self) -> int:
+        """The field's bits within the register."""
+        return ((1 << self.width) - 1) << self.lsb
+
+    def get(self, word: int) -> int:
+        """Value of this field in ``word``."""
+        return (word >> self.lsb) & ((1 << self.width) - 1)
+
+    def put(self, value: int) -> int:
+        """``value`` moved to this field's place. Raises ValueError if it does not fit."""
+        if not 0 <= value < 1 << self.width:
+            raise ValueError(f"{self.name} must be below {1 << self.width}, not {value!r}")
+        return value << self.lsb
+
+
+@dataclass(frozen=True)
+class Register:
+    """A register: a name, a place (slot offset, CSR number or 0) and its fields."""
+
+    name: str
+    address: int
+    fields: tuple[Field, ...]
+    doc: str = ""
+
+    def field(self, name: str) -> Field:
+        """The field called ``name``. Raises KeyError naming the register."""
+        for field in self.fields:
+            if field.name == name:
+                return field
+        raise KeyError(f"{self.name} has no field {name!r}")
+
+    def mask(self, *accesses: str) -> int:
+        """All bits whose access is one of ``accesses`` (default: writable ones, rw and wo)."""
+        wanted = accesses or ("rw", "wo")
+        return sum(field.mask for field in self.fields if field.access in wanted)
+
+    @property
+    def reset(self) -> int:
+        """Value after reset."""
+        return sum(field.put(field.reset) for field in self.fields)
+
+    def pack(self, **values: int) -> int:
+        """A register word with the named fields set and all others zero."""
+        return sum(self.field(name).put(value) for name, value in values.items())
+
+
+# --- The controller's registers, one 32-byte slot per receiver -----------------------------------
+
+SEND = Register(
+    "SEND",
+    0x00,
+    (Field("vector", 0, 64, "wo", doc="Vector to post; 64 and above are ignored."),),
+    "Write: sets pending[vector]. Reads as zero.",
+)
+LOW = Register(
+    "LOW",
+    0x08,
+    (
+        Field("active", 0, 1, doc="The receiver may raise its hart's line."),
+        Field("mode", 1, 1, doc="1 = 64-bit layout. Stored, without effect: only that layout exists."),
+        Field("reserved", 2, 14, "reserved"),
+        Field(
+            "hartid",
+            16,
+            16,
+            doc="Hart whose line is raised. WARL: a value at or above the number of harts reads "
+            "back as the number of harts, and such a receiver raises no line.",
+        ),
+        Field("reserved_high", 32, 32, "reserved"),
+    ),
+    "Low half of the receiver's status (UIRS).",
+)
+HIGH = Register(
+    "HIGH",
+    0x10,
+    (Field("pending", 0, 64, doc="One bit a vector."),),
+    "Read: answers the pending word and clears it. Write: ORs into the pending word.",
+)
+ACTIVE = Register(
+    "ACTIVE",
+    0x18,
+    (Field("active", 0, 1, doc="The same bit as LOW.active."), Field("reserved", 1, 63, "reserved")),
+    "Read and write of the active bit alone.",
+)
+SLOT_REGISTERS = (SEND, LOW, HIGH, ACTIVE)
+
+# --- The sender table (UIST), in memory -----------------------------------------------------------
+
+SENDER_ENTRY = Register(
+    "UISTE",
+    0,
+    (
+        Field("valid", 0, 1),
+        Field("reserved", 1, 15, "reserved"),
+        Field("vector", 16, 16),
+        Field("reserved_mid", 32, 16, "reserved"),
+        Field("receiver", 48, 16),
+    ),
+    "Sender-table entry: where UIPI SEND with this index posts to.",
+)
+
+# --- CSRs -------------------------------------------------------------------------------------------
+
+
+class Csr(IntEnum):
+    """CSR numbers. Bits 9:8 are the lowest privilege that may access the register."""
+
+    USTATUS = 0x000
+    UIE = 0x004
+    UTVEC = 0x005
+    USCRATCH = 0x040
+    UEPC = 0x041
+    UCAUSE = 0x042
+    UTVAL = 0x043
+    UIP = 0x044
+    SIDELEG = 0x103
+    SUIST = 0x1B0
+    SUIRS = 0x1B1
+    SUICFG = 0x1B2
+
+    @property
+    def privilege(self) -> int:
+        """Lowest privilege that may access the register."""
+        return (self.value >> 8) & 3
+
+
+def _interrupt_fields(software: str, others: str) -> tuple[Field, ...]:
+    return (
+        Field("software", 0, 1, software, doc="USIP, USIE: user software interrupt."),
+        Field("timer", 4, 1, others, doc="UTIP, UTIE: user timer interrupt."),
+        Field("external", 8, 1, others, doc="UEIP, UEIE: user external interrupt."),
+    )
+
+
+CSRS: dict[Csr, Register] = {
+    csr: Register(csr.name.lower(), csr.value, fields, doc)
+    for csr, fields, doc in (
+        (
+            Csr.USTATUS,
+            (
+                Field("uie", 0, 1, doc="User interrupts enabled."),
+                Field("upie", 4, 1, doc="UIE before the trap."),
+            ),
+            "User status.",
+        ),
+        (Csr.UIE, _interrupt_fields("rw", "rw"), "User interrupt enables."),
+        (
+            Csr.UTVEC,
+            (
+                Field("mode", 0, 1, doc="0 direct, 1 vectored (base + 4 * cause)."),
+                Field("reserved", 1, 1, "reserved"),
+                Field("base", 2, 62),
+            ),
+            "User trap vector.",
+        ),
+        (Csr.USCRATCH, (Field("value", 0, 64),), "Scratch word of the user trap handler."),
+        (
+            Csr.UEPC,
+            (Field("zero", 0, 1, "reserved"), Field("pc", 1, 63)),
+            "User exception program counter.",
+        ),
+        (
+            Csr.UCAUSE,
+            (Field("code", 0, 63), Field("interrupt", 63, 1)),
+            "User trap cause.",
+        ),
+        (Csr.UTVAL, (Field("value", 0, 64),), "User trap value."),
+        (
+            Csr.UIP,
+            _interrupt_fields("rw", "ro"),
+            "User interrupts pending. USIP reads as software bit OR hart line; writes, sets and "
+            "clears see and change the software bit only.",
+        ),
+        (Csr.SIDELEG, _interrupt_fields("rw", "rw"), "Interrupts delegated from S to U."),
+        (
+            Csr.SUIST,
+            (
+                Field("ppn", 0, 44, doc="Physical page number of the sender table."),
+                Field("size", 44, 12, doc="Size of the table in 4 KiB pages."),
+                Field("reserved", 56, 7, "reserved"),
+                Field("en", 63, 1, doc="UIPI SEND is enabled."),
+            ),
+            "Sender table of the current thread.",
+        ),
+        (
+            Csr.SUIRS,
+            (
+                Field("index", 0, 16, doc="Receiver index."),
+                Field("reserved", 16, 47, "reserved"),
+                Field("en", 63, 1, doc="UIPI READ, WRITE, ACTIVATE and DEACTIVATE are enabled."),
+            ),
+            "Receiver of the current thread.",
+        ),
+        (
+            Csr.SUICFG,
+            (Field("base", 0, 64, doc="Controller base. Stored, without effect."),),
+            "Physical base of the controller, kept for software written for QEMU.",
+        ),
+    )
+}
+
+INTERRUPT_BIT = 1 << 63
+"""Most significant bit of ucause: the trap was an interrupt."""
+CAUSE_USER_SOFTWARE = INTERRUPT_BIT | 0
+"""ucause of a user software interrupt."""
+
+# --- Instructions -----------------------------------------------------------------------------------
+
+UIPI_OPCODE = 0b1111011
+"""custom-3."""
+UIPI_FUNCT3 = 0b110
+URET_WORD = 0x0020_0073
+
+
+def uipi_word(function: UipiFunction, *, rd: int = 0, rs1: int = 0) -> int:
+    """Instruction word of a UIPI instruction (R-type, rs2 = x0)."""
+    for name, register in (("rd", rd), ("rs1", rs1)):
+        if not 0 <= register < 32:
+            raise ValueError(f"{name} must be a register number below 32, not {register!r}")
+    return function << 25 | rs1 << 15 | UIPI_FUNCT3 << 12 | rd << 7 | UIPI_OPCODE

@@ -1,0 +1,167 @@
+"""The device protocol: all user-interrupt hardware, stepped cycle by cycle.
+
+Software never knows which device it runs on. Three exist: the reference (plain Python), the RTL
+(co-simulated) and the board; others can be added through the entry-point group ``rel4.devices``.
+
+One clock cycle seen from software. In cycle *t* software sees the responses and interrupt lines
+that the edge before *t* produced, and presents requests and privilege levels. The edge at the end
+of *t* samples them. A hart presents a request only when it has none outstanding, and its hart unit
+is then always ready: the request is accepted at that very edge.
+"""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any, Protocol, TypeVar
+
+from uintr.registers import (
+    DEFAULT_BASE,
+    DEFAULT_HARTS,
+    DEFAULT_RECEIVERS,
+    DEFAULT_TABLE_BASE,
+    DEFAULT_TABLE_PAGES,
+    MAX_HARTS,
+    MAX_RECEIVERS,
+    Privilege,
+    RequestKind,
+    Status,
+)
+
+__all__ = ["Device", "DeviceConfig", "Request", "Response", "device_names", "find_device", "run_sync"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceConfig:
+    """Shape of the hardware; the parameters of the gateware's `System`.
+
+    Parameters
+    ----------
+    harts : hart units, 1 to 64
+    receivers : receivers of the controller, 1 to 65 536
+    base : physical address of the controller (`receivers` slots of 32 bytes)
+    table_base : physical address of the sender-table memory
+    table_pages : its size in 4 KiB pages
+
+    Raises
+    ------
+    ValueError : a parameter is out of range; the sentence names it and the range.
+    """
+
+    harts: int = DEFAULT_HARTS
+    receivers: int = DEFAULT_RECEIVERS
+    base: int = DEFAULT_BASE
+    table_base: int = DEFAULT_TABLE_BASE
+    table_pages: int = DEFAULT_TABLE_PAGES
+
+    def __post_init__(self) -> None:
+        for name, value, most in (
+            ("harts", self.harts, MAX_HARTS),
+            ("receivers", self.receivers, MAX_RECEIVERS),
+            ("table_pages", self.table_pages, 4095),
+        ):
+            if not 1 <= value <= most:
+                raise ValueError(f"{name} must be 1 to {most}, not {value!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request of a hart. The meaning of the fields depends on ``kind``.
+
+    ======== ===================== ====================== ==========================
+    kind     function              address                data
+    ======== ===================== ====================== ==========================
+    CSR      `CsrFunction`         CSR number             operand
+    UIPI     `UipiFunction`        0                      rs1: index or pending bits
+    TRAP     0                     0                      pc of the interrupted code
+    URET     0                     0                      0
+    LOAD     0                     physical, 8-aligned    0
+    STORE    0                     physical, 8-aligned    value
+    ======== ===================== ====================== ==========================
+    """
+
+    kind: RequestKind
+    function: int = 0
+    address: int = 0
+    data: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The answer: `data` is the CSR's value before, the word read, rd, or the new pc."""
+
+    data: int
+    status: Status
+
+
+class Device(Protocol):
+    """User-interrupt hardware for ``config.harts`` harts.
+
+    After construction or `reset` the controller clears its receivers, which takes
+    ``config.receivers`` cycles; requests that need it wait.
+    """
+
+    config: DeviceConfig
+
+    @property
+    def quiescent(self) -> bool:
+        """No request, bus cycle or sweep is under way and no input has changed since the last edge:
+        without a new input, stepping would change nothing. So time may jump."""
+        ...
+
+    async def reset(self) -> None:
+        """Assert reset for one cycle. All harts are left in privilege S."""
+        ...
+
+    def set_privilege(self, hart: int, privilege: Privilege) -> None:
+        """Present the hart's privilege level from this cycle on (default after reset: S)."""
+        ...
+
+    def submit(self, hart: int, request: Request) -> None:
+        """Present a request in this cycle. The hart must have none outstanding."""
+        ...
+
+    async def run(self, limit: int) -> int:
+        """Step 1 to ``limit`` (>= 1) clock cycles and return how many were stepped.
+
+        Stops early after the first cycle that produces a response, changes an interrupt line of
+        any hart, or makes the device quiescent when it was not before.
+        """
+        ...
+
+    def response(self, hart: int) -> Response | None:
+        """The response produced by the last edge, or None."""
+        ...
+
+    def interrupt(self, hart: int) -> bool:
+        """The hart's user interrupt as of the last edge, under the privilege presented at it."""
+        ...
+
+
+DeviceRunner = Callable[[DeviceConfig, Callable[[Device], Coroutine[Any, Any, T]]], T]
+"""What an entry point of the group ``rel4.devices`` names: a function that brings a device of the
+given shape to life, drives ``job(device)`` to its end, and returns its result. A simulator or a
+serial link owns the thread, hence a coroutine and not a plain call."""
+
+
+def device_names() -> list[str]:
+    """Names of all devices that are installed."""
+    return sorted({point.name for point in entry_points(group="rel4.devices")})
+
+
+def find_device(name: str) -> Any:
+    """The entry point called ``name``, loaded. Raises ValueError listing the names there are."""
+    for point in entry_points(group="rel4.devices"):
+        if point.name == name:
+            return point.load()
+    raise ValueError(f"device must be one of {', '.join(device_names())}, not {name!r}")
+
+
+def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Drive a coroutine that never waits for anything outside, such as a job on the reference."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]  # StopIteration.value is untyped
+    raise RuntimeError("the coroutine waited, but this device has nothing to wait for")
