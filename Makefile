@@ -1,0 +1,72 @@
+# rel4-uintr: everything a reader of the README types. `make help` lists it.
+
+PYTHON ?= python3
+VENV ?= .venv
+JOBS ?= 2
+OUT ?= build/sweep
+BENCH_OUT ?= build/bench
+BENCH_SEEDS ?= 1 2 3 4 5
+BIN := $(VENV)/bin
+
+# Amaranth uses the Yosys of its wheel, whatever else is installed.
+export AMARANTH_USE_YOSYS = builtin
+
+.DELETE_ON_ERROR:
+.PHONY: help env run test lint format bench readme docs clean check-tools
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+env: $(VENV)/.stamp-run ## make the Python environment in .venv
+
+run: $(VENV)/.stamp-run ## the published experiment on RTL: table, results, figures, in build/sweep
+	@$(BIN)/rel4 sweep --device rtl --jobs $(JOBS) --out $(OUT)
+
+test: $(VENV)/.stamp-test ## all tests: gateware, software model, co-simulation
+	@$(BIN)/python -m pytest && echo "test: passed" || { echo "test: FAILED"; exit 1; }
+
+lint: $(VENV)/.stamp-dev ## ruff and mypy
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/mypy hw/tests
+	@$(BIN)/mypy sw_model/tests
+	@$(BIN)/mypy cocotb_tests/*.py
+	@echo "lint: passed"
+
+format: $(VENV)/.stamp-dev ## let ruff put the source in order
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+clean: ## remove what was built, keep .venv
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find hw sw_model cocotb_tests fpga -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- the environment -----------------------------------------------------------------------------
+
+# Runs every time and never makes a stamp stale: a missing tool is said at once and in one sentence,
+# rather than by a simulator build minutes later.
+check-tools:
+	@for tool in g++ make perl; do \
+	  command -v $$tool >/dev/null || \
+	    { echo "$$tool must be installed (the RTL simulator is built with it), but it is not in PATH" >&2; exit 2; }; \
+	done
+	@test -x $(BIN)/python || command -v $(PYTHON) >/dev/null || \
+	  { echo "PYTHON must be a Python 3.11 or later, but $(PYTHON) is not in PATH" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "PYTHON must be a Python 3.11 or later, not $$($(PYTHON) --version)" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "Python's venv module must be installed (Debian: python3-venv), but $(PYTHON) has none" >&2; exit 2; }
+
+$(BIN)/python: | check-tools
+	@test -x $@ || $(PYTHON) -m venv $(VENV)
+
+$(VENV)/.stamp-run: pyproject.toml | check-tools $(BIN)/python
+	@echo "env: installing into $(VENV) (a minute the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.stamp-%: pyproject.toml $(VENV)/.stamp-run
+	@echo "env: installing what '$*' needs"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@touch $@
