@@ -1,0 +1,634 @@
+"""The reference device: the hardware of ``docs/hardware.md`` in plain Python, exact to the cycle.
+
+The blocks are those of the gateware under the same names: a controller, a bus with the table
+memory, and one hart unit a hart. `ReferenceDevice` connects them and steps them by one clock cycle.
+Two liberties are taken, and neither can be seen from outside: a record's new value is computed
+when its operation is accepted and not one cycle later, and stretches of cycles in which only the
+reset sweep counts are passed in one go.
+"""
+
+from collections.abc import Callable, Coroutine
+from enum import IntEnum
+from typing import Any, NamedTuple, TypeVar
+
+from uintr.registers import (
+    ACTIVE,
+    CAUSE_USER_SOFTWARE,
+    CSRS,
+    ENTRIES_PER_PAGE,
+    HIGH,
+    LOW,
+    PAGE_BYTES,
+    SEND,
+    SENDER_ENTRY,
+    SENDER_ENTRY_BYTES,
+    SLOT_BYTES,
+    VECTORS,
+    XLEN,
+    Csr,
+    CsrFunction,
+    Privilege,
+    RequestKind,
+    Status,
+    UipiFunction,
+)
+
+from rel4.machine.device import Device, DeviceConfig, Request, Response, run_sync
+
+__all__ = ["Bus", "Controller", "HartUnit", "Operation", "ReferenceDevice", "run"]
+
+T = TypeVar("T")
+
+_WORD = (1 << XLEN) - 1
+_WORD_BYTES = XLEN // 8
+
+_RESET = {csr.value: register.reset for csr, register in CSRS.items()}
+_WRITABLE = {csr.value: register.mask() for csr, register in CSRS.items()}
+_SOFTWARE = CSRS[Csr.UIP].field("software").mask
+_UIE = CSRS[Csr.USTATUS].field("uie")
+_UPIE = CSRS[Csr.USTATUS].field("upie")
+_UTVEC_BASE = CSRS[Csr.UTVEC].field("base").mask
+_UEPC_PC = CSRS[Csr.UEPC].field("pc").mask
+_SUIST_EN = CSRS[Csr.SUIST].field("en").mask
+_SUIST_PPN = CSRS[Csr.SUIST].field("ppn")
+_SUIST_SIZE = CSRS[Csr.SUIST].field("size")
+_SUIRS_EN = CSRS[Csr.SUIRS].field("en").mask
+_SUIRS_INDEX = CSRS[Csr.SUIRS].field("index")
+_ENTRY_VALID = SENDER_ENTRY.field("valid").mask
+_ENTRY_VECTOR = SENDER_ENTRY.field("vector")
+_ENTRY_RECEIVER = SENDER_ENTRY.field("receiver")
+_LOW_ACTIVE = LOW.field("active")
+_LOW_MODE = LOW.field("mode")
+_LOW_HARTID = LOW.field("hartid")
+_ACTIVE_ACTIVE = ACTIVE.field("active").mask
+
+
+class Operation(IntEnum):
+    """What a port asks of the controller, for one receiver."""
+
+    SEND = 0
+    READ_LOW = 1
+    WRITE_LOW = 2
+    READ_HIGH = 3
+    WRITE_HIGH = 4
+    READ_ACTIVE = 5
+    WRITE_ACTIVE = 6
+
+
+_UIPI_OPERATION = {
+    UipiFunction.READ: (Operation.READ_HIGH, None),
+    UipiFunction.WRITE: (Operation.WRITE_HIGH, None),
+    UipiFunction.ACTIVATE: (Operation.WRITE_ACTIVE, _ACTIVE_ACTIVE),
+    UipiFunction.DEACTIVATE: (Operation.WRITE_ACTIVE, 0),
+}
+"""The controller operation of a UIPI instruction and its data (None: rs1)."""
+
+_SLOT_OPERATION: dict[int, tuple[Operation | None, Operation]] = {
+    SEND.address: (None, Operation.SEND),
+    LOW.address: (Operation.READ_LOW, Operation.WRITE_LOW),
+    HIGH.address: (Operation.READ_HIGH, Operation.WRITE_HIGH),
+    ACTIVE.address: (Operation.READ_ACTIVE, Operation.WRITE_ACTIVE),
+}
+"""Operations that read and write a register of a slot, by its offset. Reading SEND posts a vector
+that does not exist, which has no effect, and answers 0."""
+
+
+class _InFlight(NamedTuple):
+    """An accepted operation on its way through the controller."""
+
+    port: int
+    post: bool
+    data: int
+    before: int  # hart that the receiver contributed to before; `harts` if none
+    after: int  # and afterwards
+
+
+def _round_robin(waiting: int, last: int) -> int:
+    """First set bit of ``waiting`` (not 0) after bit ``last``, going round."""
+    later = waiting >> (last + 1) << (last + 1)
+    chosen = later or waiting
+    return (chosen & -chosen).bit_length() - 1
+
+
+class Controller:
+    """Receiver records, the operation pipeline and a hart's line.
+
+    Port h is that of hart unit h, port ``harts`` that of the bus.
+
+    Parameters
+    ----------
+    harts : number of hart lines
+    receivers : number of receiver records
+    """
+
+    def __init__(self, *, harts: int, receivers: int) -> None:
+        self.harts = harts
+        self.receivers = receivers
+        self._effects: tuple[Callable[[int, int], int], ...] = (
+            self._send,
+            self._read_low,
+            self._write_low,
+            self._read_high,
+            self._write_high,
+            self._read_active,
+            self._write_active,
+        )
+        self._operations: list[tuple[Operation, int, int]] = [(Operation.SEND, 0, 0)] * (harts + 1)
+        self.reset()
+
+    def reset(self) -> None:
+        """Start the sweep; empty the pipeline; drop all lines."""
+        self.sweep = self.receivers
+        self.pending = [0] * self.receivers
+        self.active = [0] * self.receivers
+        self.mode = [0] * self.receivers
+        self.hartid = [0] * self.receivers
+        # One counter more than harts: receivers that raise no line are counted there.
+        self._counters = [0] * (self.harts + 1)
+        self.line = [False] * (self.harts + 1)
+        self.valid = 0
+        self._last = self.harts
+        self._record: _InFlight | None = None  # accepted one cycle ago
+        self._count: _InFlight | None = None  # two cycles ago
+        self.response: _InFlight | None = None  # three cycles ago
+        self.busy = False
+
+    def present(self, port: int, operation: Operation, receiver: int, data: int) -> None:
+        """Present an operation from this cycle on, until `step` answers that it was accepted."""
+        self._operations[port] = (operation, receiver, data)
+        self.valid |= 1 << port
+
+    def step(self) -> tuple[int, bool]:
+        """One clock edge. Answers the port whose operation was accepted (or -1), and whether a
+        line may have changed.
+        """
+        if self.sweep:
+            self.sweep -= 1
+            return -1, False
+        counted = self._count
+        changed = counted is not None and counted.before != counted.after
+        if changed:
+            assert counted is not None
+            self._counters[counted.before] -= 1
+            self._counters[counted.after] += 1
+            self.line[counted.before] = self._counters[counted.before] > 0
+            self.line[counted.after] = self._counters[counted.after] > 0
+        self.response = counted
+        self._count = self._record
+        if self.valid:
+            port = _round_robin(self.valid, self._last)
+            self._last = port
+            self.valid &= ~(1 << port)
+            operation, receiver, data = self._operations[port]
+            before = self._contribution(receiver)
+            answer = self._effects[operation](receiver, data)
+            post = operation is Operation.SEND
+            self._record = _InFlight(port, post, answer, before, self._contribution(receiver))
+            self.busy = True
+            return port, changed
+        self._record = None
+        self.busy = self._count is not None or counted is not None
+        return -1, changed
+
+    def _contribution(self, receiver: int) -> int:
+        """The hart whose line the receiver raises; ``harts`` if none."""
+        if self.pending[receiver] and self.active[receiver]:
+            return self.hartid[receiver]
+        return self.harts
+
+    def _send(self, receiver: int, data: int) -> int:
+        if data < VECTORS:
+            self.pending[receiver] |= 1 << data
+        return 0
+
+    def _read_low(self, receiver: int, data: int) -> int:
+        return (
+            self.active[receiver] << _LOW_ACTIVE.lsb
+            | self.mode[receiver] << _LOW_MODE.lsb
+            | self.hartid[receiver] << _LOW_HARTID.lsb
+        )
+
+    def _write_low(self, receiver: int, data: int) -> int:
+        self.active[receiver] = _LOW_ACTIVE.get(data)
+        self.mode[receiver] = _LOW_MODE.get(data)
+        self.hartid[receiver] = min(_LOW_HARTID.get(data), self.harts)
+        return 0
+
+    def _read_high(self, receiver: int, data: int) -> int:
+        pending = self.pending[receiver]
+        self.pending[receiver] = 0
+        return pending
+
+    def _write_high(self, receiver: int, data: int) -> int:
+        self.pending[receiver] |= data
+        return 0
+
+    def _read_active(self, receiver: int, data: int) -> int:
+        return self.active[receiver]
+
+    def _write_active(self, receiver: int, data: int) -> int:
+        self.active[receiver] = data & _ACTIVE_ACTIVE
+        return 0
+
+
+class Transfer(NamedTuple):
+    """One transfer of eight bytes."""
+
+    write: bool
+    address: int
+    data: int
+
+
+class Bus:
+    """Round-robin arbiter, decoder, table memory and the bridge to the controller.
+
+    Parameters
+    ----------
+    config : shape and addresses
+    controller : the controller behind the bridge
+    """
+
+    def __init__(self, *, config: DeviceConfig, controller: Controller) -> None:
+        self._controller = controller
+        self._port = config.harts
+        self._base = config.base
+        self._end = config.base + config.receivers * SLOT_BYTES
+        self._table_base = config.table_base
+        self._table_end = config.table_base + config.table_pages * PAGE_BYTES
+        self._table: dict[int, int] = {}
+        self._transfers = [Transfer(False, 0, 0)] * config.harts
+        self.reset()
+
+    def reset(self) -> None:
+        """End all transfers. The table memory keeps its words."""
+        self.waiting = 0
+        self.owner = -1
+        self._last = self._port
+        self.reply: tuple[int, bool] | None = None
+
+    def request(self, initiator: int, transfer: Transfer) -> None:
+        """Raise `cyc` and `stb` from this cycle on, until `step` answers with the end."""
+        self._transfers[initiator] = transfer
+        self.waiting |= 1 << initiator
+
+    def step(self) -> tuple[int, int, bool] | None:
+        """One clock edge. Answers (initiator, data, error) of the transfer that ends in the cycle
+        before it. To be called before `Controller.step`: the bridge presents its operation in the
+        cycle in which the arbiter connects.
+        """
+        if self.owner >= 0:
+            if self.reply is not None:
+                data, error = self.reply
+            else:
+                answer = self._controller.response
+                if answer is None or answer.port != self._port:
+                    return None
+                data, error = answer.data, False
+            owner = self.owner
+            self.waiting &= ~(1 << owner)
+            self.owner = -1
+            self.reply = None
+            return owner, data, error
+        if self.waiting:
+            self.owner = self._last = _round_robin(self.waiting, self._last)
+            self._connect(self._transfers[self.owner])
+        return None
+
+    def _connect(self, transfer: Transfer) -> None:
+        write, address, data = transfer
+        if self._table_base <= address < self._table_end:
+            self.reply = (0 if write else self._table.get(address, 0), False)
+            if write:
+                self._table[address] = data
+        elif self._base <= address < self._end:
+            receiver, offset = divmod(address - self._base, SLOT_BYTES)
+            operation = _SLOT_OPERATION[offset][write]
+            if operation is None:
+                operation, data = Operation.SEND, VECTORS
+            self._controller.present(self._port, operation, receiver, data)
+        else:
+            self.reply = (0, True)
+
+
+class _Waiting(IntEnum):
+    """What a hart unit waits for."""
+
+    NOTHING = 0  # idle
+    ENTRY = 1  # the bus: the sender-table entry
+    POST = 2  # the controller accepts the post
+    ANSWER = 3  # the controller answers the operation
+    TRANSFER = 4  # the bus: a load or store
+
+
+_OK = Status.OK
+_NOTHING = _Waiting.NOTHING
+_POST = _Waiting.POST
+
+
+class HartUnit:
+    """User-interrupt CSRs of one hart and its UIPI walk.
+
+    Parameters
+    ----------
+    hart : number of this hart; also of its controller port and its bus initiator
+    controller, bus : what the unit is connected to
+    """
+
+    def __init__(self, *, hart: int, controller: Controller, bus: Bus) -> None:
+        self._hart = hart
+        self._controller = controller
+        self._bus = bus
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the request, reset the CSRs, privilege S."""
+        self.privilege = Privilege.S
+        self.csrs = dict(_RESET)
+        self.waiting = _NOTHING
+        self._read = False
+
+    @property
+    def interrupt(self) -> bool:
+        """The user interrupt in this cycle."""
+        csrs = self.csrs
+        return (
+            self.privilege is Privilege.U
+            and bool(csrs[Csr.USTATUS] & _UIE.mask)
+            and bool(csrs[Csr.UIE] & csrs[Csr.SIDELEG] & self._pending() & _SOFTWARE)
+        )
+
+    def _pending(self) -> int:
+        """What uip reads as."""
+        if self._controller.line[self._hart]:
+            return self.csrs[Csr.UIP] | _SOFTWARE
+        return self.csrs[Csr.UIP]
+
+    def accept(self, request: Request) -> Response | None:
+        """The request at the edge that accepts it. Answers the response of the next cycle, or None
+        if the unit has to wait for something first.
+        """
+        kind = request.kind
+        if kind == RequestKind.UIPI:
+            return self._uipi(request.function, request.data)
+        if kind == RequestKind.CSR:
+            return self._csr(request)
+        if kind == RequestKind.TRAP:
+            return self._trap(request.data)
+        if kind == RequestKind.URET:
+            return self._uret()
+        write = kind == RequestKind.STORE
+        if (
+            (kind != RequestKind.LOAD and not write)
+            or self.privilege is Privilege.U
+            or request.address % _WORD_BYTES
+        ):
+            return Response(0, Status.ILLEGAL)
+        self.waiting = _Waiting.TRANSFER
+        self._bus.request(self._hart, Transfer(write, request.address, request.data))
+        return None
+
+    def _csr(self, request: Request) -> Response:
+        number = request.address
+        before = self.csrs.get(number)
+        if before is None or (number >> 8) & 3 > self.privilege:
+            return Response(0, Status.ILLEGAL)
+        function = request.function
+        if function == CsrFunction.READ:
+            after = before
+        elif function == CsrFunction.WRITE:
+            after = request.data
+        elif function == CsrFunction.SET:
+            after = before | request.data
+        elif function == CsrFunction.CLEAR:
+            after = before & ~request.data
+        else:
+            return Response(0, Status.ILLEGAL)
+        answer = self._pending() if number == Csr.UIP else before
+        self.csrs[number] = after & _WRITABLE[number]
+        return Response(answer, _OK)
+
+    def _trap(self, pc: int) -> Response:
+        if not self.interrupt:
+            return Response(0, Status.NOT_PENDING)
+        csrs = self.csrs
+        csrs[Csr.UEPC] = pc & _UEPC_PC
+        csrs[Csr.UCAUSE] = CAUSE_USER_SOFTWARE
+        csrs[Csr.UTVAL] = 0
+        # interrupt holds, so uie is set: upie := 1, uie := 0
+        csrs[Csr.USTATUS] = _UPIE.mask
+        return Response(csrs[Csr.UTVEC] & _UTVEC_BASE, _OK)
+
+    def _uret(self) -> Response:
+        csrs = self.csrs
+        csrs[Csr.USTATUS] = _UPIE.mask | _UIE.put(_UPIE.get(csrs[Csr.USTATUS]))
+        return Response(csrs[Csr.UEPC], _OK)
+
+    def _uipi(self, function: int, operand: int) -> Response | None:
+        if function == UipiFunction.SEND:
+            table = self.csrs[Csr.SUIST]
+            if not table & _SUIST_EN:
+                return Response(0, Status.DISABLED)
+            if operand >= _SUIST_SIZE.get(table) * ENTRIES_PER_PAGE:
+                return Response(0, Status.INDEX)
+            address = _SUIST_PPN.get(table) * PAGE_BYTES + operand * SENDER_ENTRY_BYTES
+            self.waiting = _Waiting.ENTRY
+            self._bus.request(self._hart, Transfer(False, address, 0))
+            return None
+        if function not in _UIPI_OPERATION:
+            return Response(0, Status.ILLEGAL)
+        status = self.csrs[Csr.SUIRS]
+        if not status & _SUIRS_EN:
+            return Response(0, Status.DISABLED)
+        receiver = _SUIRS_INDEX.get(status)
+        if receiver >= self._controller.receivers:
+            return Response(0, Status.RECEIVER)
+        operation, data = _UIPI_OPERATION[UipiFunction(function)]
+        self._read = function == UipiFunction.READ
+        self.waiting = _Waiting.ANSWER
+        self._controller.present(self._hart, operation, receiver, operand if data is None else data)
+        return None
+
+    def bus_ended(self, data: int, error: bool) -> Response | None:
+        """The unit's bus transfer ended. Answers the response of the next cycle, if any."""
+        walking = self.waiting is _Waiting.ENTRY
+        self.waiting = _NOTHING
+        if error:
+            return Response(0, Status.BUS)
+        if not walking:
+            return Response(data, _OK)
+        if not data & _ENTRY_VALID:
+            return Response(0, Status.INVALID)
+        vector = _ENTRY_VECTOR.get(data)
+        if vector >= VECTORS:
+            return Response(0, Status.VECTOR)
+        receiver = _ENTRY_RECEIVER.get(data)
+        if receiver >= self._controller.receivers:
+            return Response(0, Status.RECEIVER)
+        self.waiting = _POST
+        self._controller.present(self._hart, Operation.SEND, receiver, vector)
+        return None
+
+    def accepted(self) -> Response | None:
+        """The controller accepted the unit's operation. A post is answered at once."""
+        if self.waiting is not _POST:
+            return None
+        self.waiting = _NOTHING
+        return Response(0, _OK)
+
+    def answered(self, data: int) -> Response:
+        """The controller answers an operation of this unit other than a post."""
+        self.waiting = _NOTHING
+        return Response(data if self._read else 0, _OK)
+
+
+class ReferenceDevice:
+    """All user-interrupt hardware, stepped in Python. See `rel4.machine.device.Device`.
+
+    Parameters
+    ----------
+    config : shape of the hardware
+
+    Members
+    -------
+    cycles : clock cycles stepped since construction
+    """
+
+    def __init__(self, config: DeviceConfig) -> None:
+        self.config = config
+        self.cycles = 0
+        self._controller = Controller(harts=config.harts, receivers=config.receivers)
+        self._bus = Bus(config=config, controller=self._controller)
+        self._units = [
+            HartUnit(hart=hart, controller=self._controller, bus=self._bus)
+            for hart in range(config.harts)
+        ]
+        self._outputs_after_reset()
+
+    def _outputs_after_reset(self) -> None:
+        harts = self.config.harts
+        self._requests: list[tuple[int, Request]] = []
+        self._outstanding = [False] * harts
+        self._responses: list[Response | None] = [None] * harts
+        self._responding: list[int] = []
+        self._interrupts = [False] * harts
+        self._privileges: list[Privilege] = [Privilege.S] * harts  # of the last edge
+        self._changed: set[int] = set()  # harts whose privilege differs from it
+
+    @property
+    def quiescent(self) -> bool:
+        return not self._controller.sweep and not self._active()
+
+    def _active(self) -> bool:
+        """Something other than the sweep's counter changes at the next edge."""
+        bus, controller = self._bus, self._controller
+        return bool(
+            self._requests
+            or self._responding
+            or controller.busy
+            or bus.reply is not None
+            or (bus.waiting and bus.owner < 0)
+            or (controller.valid and not controller.sweep)
+            or self._changed
+        )
+
+    async def reset(self) -> None:
+        self.cycles += 1
+        self._bus.step()  # a store that reaches the table memory at this edge is still done
+        self._controller.reset()
+        self._bus.reset()
+        for unit in self._units:
+            unit.reset()
+        self._outputs_after_reset()
+
+    def set_privilege(self, hart: int, privilege: Privilege) -> None:
+        self._units[hart].privilege = Privilege(privilege)
+        if privilege == self._privileges[hart]:
+            self._changed.discard(hart)
+        else:
+            self._changed.add(hart)
+
+    def submit(self, hart: int, request: Request) -> None:
+        if self._outstanding[hart]:
+            raise ValueError(f"hart must have no request outstanding, not {request!r} on top")
+        if not (0 <= request.address <= _WORD and 0 <= request.data <= _WORD):
+            raise ValueError(f"address and data must fit {XLEN} bits, not {request!r}")
+        self._outstanding[hart] = True
+        self._requests.append((hart, request))
+
+    async def run(self, limit: int) -> int:
+        if limit < 1:
+            raise ValueError(f"limit must be at least 1, not {limit!r}")
+        stepped = 0
+        while stepped < limit:
+            if not self._active():
+                sweep = self._controller.sweep
+                # All but the sweep's last cycle, which makes the device quiescent or is followed
+                # by work that waited for it.
+                skip = min(limit - stepped, sweep - 1 if sweep else limit)
+                if skip:
+                    self._controller.sweep = max(sweep - skip, 0)
+                    stepped += skip
+                    continue
+            stepped += 1
+            if self._step():
+                break
+        self.cycles += stepped
+        return stepped
+
+    def response(self, hart: int) -> Response | None:
+        return self._responses[hart]
+
+    def interrupt(self, hart: int) -> bool:
+        return self._interrupts[hart]
+
+    def _step(self) -> bool:
+        """One clock edge. Answers whether `run` must stop after it."""
+        units = self._units
+        controller = self._controller
+        for hart in self._responding:
+            self._responses[hart] = None
+        self._responding.clear()
+
+        # What the blocks' registers and this cycle's combinational paths decide. The controller's
+        # response of this cycle is read first, since the edge replaces it.
+        answer = controller.response
+        ended = self._bus.step()
+        port, lines_changed = controller.step()
+
+        # What the hart units make of it, seen by bus and controller in the next cycle only.
+        if answer is not None and answer.port < len(units) and not answer.post:
+            self._respond(answer.port, units[answer.port].answered(answer.data))
+        if 0 <= port < len(units):
+            self._respond(port, units[port].accepted())
+        if ended is not None:
+            hart, data, error = ended
+            self._respond(hart, units[hart].bus_ended(data, error))
+        if self._requests:
+            requests, self._requests = self._requests, []
+            for hart, request in requests:
+                self._respond(hart, units[hart].accept(request))
+            lines_changed = True
+        if self._changed:
+            for hart in self._changed:
+                self._privileges[hart] = units[hart].privilege
+            self._changed.clear()
+            lines_changed = True
+
+        stop = bool(self._responding)
+        if lines_changed:
+            interrupts = [unit.interrupt for unit in units]
+            if interrupts != self._interrupts:
+                self._interrupts = interrupts
+                stop = True
+        return stop or (not controller.sweep and not self._active())
+
+    def _respond(self, hart: int, response: Response | None) -> None:
+        if response is not None:
+            self._responses[hart] = response
+            self._responding.append(hart)
+            self._outstanding[hart] = False
+
+
+def run(config: DeviceConfig, job: Callable[[Device], Coroutine[Any, Any, T]]) -> T:
+    """Drive ``job`` on a new reference device to its end; the entry point ``reference``."""
+    return run_sync(job(ReferenceDevice(config)))
