@@ -1,0 +1,1 @@
+"""The experiment: workloads, sweeps, their results, and the published figures beside them."""

@@ -1,0 +1,252 @@
+"""The two figures of a sweep: cycles per round, and traps per system call, over concurrency."""
+
+import io
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from .published import citation, published_points
+from .results import PointRecord, write_atomically
+from .series import Curve, curves
+
+__all__ = ["plot_sweep"]
+
+
+class _Look(NamedTuple):
+    colour: str
+    marker: str
+
+
+# Okabe and Ito's palette, which stays apart under every kind of colour blindness; the markers
+# differ too, so that print in grey can be read.
+_LOOKS = {
+    "sync": _Look("#000000", "s"),
+    "tick": _Look("#0072B2", "o"),
+    "tick-smp": _Look("#D55E00", "^"),
+}
+_MORE_LOOKS = (
+    _Look("#009E73", "D"),
+    _Look("#CC79A7", "v"),
+    _Look("#E69F00", "P"),
+    _Look("#56B4E9", "X"),
+)
+_LINES = ("-", "--", ":", "-.")
+
+_STYLE: dict[Any, Any] = {
+    # SVG ids come from this instead of from chance; glyphs are paths, so no font is needed to view.
+    "svg.hashsalt": "rel4-uintr",
+    "svg.fonttype": "path",
+    "font.family": "DejaVu Sans",
+    "font.size": 10.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+}
+
+
+def plot_sweep(records: Iterable[PointRecord], out_dir: str | Path) -> list[Path]:
+    """Draw ``cycles`` and ``traps``, each as ``.png`` and ``.svg``, into ``out_dir``.
+
+    Lines with filled markers are the points of ``records``, the mean where there are several seeds
+    and a bar from least to most; hollow markers are the published FPGA points of the same policies.
+    The same records give the same bytes. Returns the paths.
+
+    Raises
+    ------
+    ValueError : there are no records.
+    """
+    found = curves(records)
+    if not found:
+        raise ValueError("records must be at least one point, not none")
+    out = Path(out_dir)
+    paths: list[Path] = []
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # whatever the user's matplotlibrc says
+        matplotlib.rcParams.update(_STYLE)
+        paths += _save(_cycles_figure(found), out / "cycles")
+        paths += _save(_traps_figure(found), out / "traps")
+    return paths
+
+
+def _cycles_figure(found: Sequence[Curve]) -> Figure:
+    figure, axes = _figure(found, "Time of two system calls (map, unmap)")
+    for curve, look, line in _looks(found):
+        spread = {
+            n: [record.cycles_per_round for record in runs] for n, runs in curve.points.items()
+        }
+        _draw(axes, curve.cycles, spread, look, line, _label(curve, found))
+    for policy, look in _compared(found):
+        theirs = {p.concurrency: p.cycles_per_round for p in published_points(policy)}
+        _draw_published(axes, theirs, look, policy)
+    axes.set_ylabel("cycles per round")
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    _legend(axes)
+    return figure
+
+
+def _traps_figure(found: Sequence[Curve]) -> Figure:
+    figure, axes = _figure(found, "Traps per system call")
+    for curve, look, line in _looks(found):
+        spread = {
+            n: [record.traps_per_syscall for record in runs] for n, runs in curve.points.items()
+        }
+        _draw(axes, curve.traps, spread, look, line, _label(curve, found))
+    for policy, look in _compared(found):
+        theirs = {p.concurrency: p.traps_per_syscall for p in published_points(policy)}
+        _draw_published(axes, theirs, look, policy)
+    axes.set_ylabel("traps per system call")
+    axes.set_ylim(bottom=0)
+    _legend(axes)
+    return figure
+
+
+def _figure(found: Sequence[Curve], title: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(7.2, 4.8), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
+    axes.set_xscale("log", base=2)
+    ticks = sorted({n for curve in found for n in curve.points})
+    axes.set_xticks(ticks, [str(n) for n in ticks])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel("concurrency N (coroutines)")
+    axes.grid(visible=True, color="#DDDDDD", linewidth=0.8)
+    key = found[0].key
+    devices = ", ".join(dict.fromkeys(curve.key.device for curve in found))
+    note = (
+        f"Filled: this model on device {devices}, {key.rounds} rounds, "
+        f"timer period {key.timer_period:,} cycles."
+    )
+    if _compared(found):
+        note += f"\nHollow: published FPGA points ({citation()})."
+    figure.supxlabel(_wrap(note), x=0.01, ha="left", fontsize=7, color="#444444")
+    return figure, axes
+
+
+def _wrap(note: str, width: int = 136) -> str:
+    return "\n".join(textwrap.fill(line, width) for line in note.splitlines())
+
+
+def _looks(found: Sequence[Curve]) -> list[tuple[Curve, _Look, str]]:
+    """Each curve with its look: colour and marker say the policy, the dashes tell curves of one
+    policy apart."""
+    looks = dict(_LOOKS)
+    spare = iter(_MORE_LOOKS * (1 + len(found) // len(_MORE_LOOKS)))
+    seen: dict[str, int] = {}
+    result = []
+    for curve in found:
+        policy = curve.key.policy
+        if policy not in looks:
+            looks[policy] = next(spare)
+        nth = seen.setdefault(policy, 0)
+        seen[policy] += 1
+        result.append((curve, looks[policy], _LINES[nth % len(_LINES)]))
+    return result
+
+
+def _compared(found: Sequence[Curve]) -> list[tuple[str, _Look]]:
+    """The policies of which a curve may be set beside published points."""
+    return list(
+        {curve.key.policy: look for curve, look, _ in _looks(found) if curve.published}.items()
+    )
+
+
+def _label(curve: Curve, found: Sequence[Curve]) -> str:
+    """Policy and harts, and whatever else tells this curve from another of the same policy."""
+    key = curve.key
+    label = f"{key.policy}, {key.harts} hart{'s' if key.harts > 1 else ''}"
+    rivals = [other.key for other in found if other.key.policy == key.policy]
+    if len({rival.device for rival in rivals}) > 1:
+        label += f", {key.device}"
+    if len({rival.rounds for rival in rivals}) > 1:
+        label += f", {key.rounds} rounds"
+    if len({rival.timer_period for rival in rivals}) > 1:
+        label += f", period {key.timer_period:,}"
+    return label
+
+
+def _draw(
+    axes: Axes,
+    values: Mapping[int, float],
+    spread: Mapping[int, Sequence[float]],
+    look: _Look,
+    line: str,
+    label: str,
+) -> None:
+    axes.plot(
+        list(values),
+        list(values.values()),
+        color=look.colour,
+        marker=look.marker,
+        markersize=4.5,
+        linewidth=1.6,
+        linestyle=line,
+        label=label,
+    )
+    several = {n: runs for n, runs in spread.items() if len(runs) > 1}
+    if several:
+        axes.vlines(
+            list(several),
+            [min(runs) for runs in several.values()],
+            [max(runs) for runs in several.values()],
+            color=look.colour,
+            linewidth=1.2,
+        )
+
+
+def _draw_published(axes: Axes, values: Mapping[int, float], look: _Look, policy: str) -> None:
+    low, high = axes.get_xlim()
+    shown = {n: value for n, value in values.items() if low <= n <= high}
+    axes.plot(
+        list(shown),
+        list(shown.values()),
+        color=look.colour,
+        marker=look.marker,
+        markersize=9,
+        markerfacecolor="none",
+        markeredgewidth=1.1,
+        linestyle="none",
+        label=f"{policy}, published",
+    )
+
+
+def _legend(axes: Axes) -> None:
+    """Above the axes, where it hides no point: a column a policy, ours above the published."""
+    handles, labels = axes.get_legend_handles_labels()
+    order = sorted(range(len(labels)), key=lambda i: (_policy_rank(labels, i), i))
+    axes.legend(
+        [handles[i] for i in order],
+        [labels[i] for i in order],
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        borderaxespad=0.2,
+        ncols=3,
+        frameon=False,
+        fontsize=9,
+    )
+
+
+def _policy_rank(labels: Sequence[str], index: int) -> int:
+    """Position of the first label of the same policy; a label begins with its policy."""
+    policies = [label.split(",")[0] for label in labels]
+    return policies.index(policies[index])
+
+
+def _save(figure: Figure, stem: Path) -> list[Path]:
+    """Write the figure as PNG and SVG, without dates or versions, so that the bytes repeat."""
+    paths = []
+    for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=suffix[1:], metadata=metadata)
+        path = stem.with_suffix(suffix)
+        write_atomically(path, buffer.getvalue())
+        paths.append(path)
+    return paths

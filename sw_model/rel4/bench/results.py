@@ -1,0 +1,252 @@
+"""What one point of the experiment measured, and how points are kept in files."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cache
+from pathlib import Path
+
+import rel4
+
+from .published import (
+    ROUNDS,
+    TIMER_PERIOD,
+    published_harts,
+    published_point,
+    published_policies,
+)
+
+__all__ = [
+    "PointRecord",
+    "make_record",
+    "read_results",
+    "sort_records",
+    "source_commit",
+    "write_atomically",
+    "write_results",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointRecord:
+    """One point: what was run, what it took, and what was published for the same. Build it with
+    `make_record`, which derives the second half from the first.
+
+    Parameters
+    ----------
+    device : name of the device, as in the entry-point group ``rel4.devices``
+    policy : where and when the kernel's handler runs
+    harts : number of harts
+    concurrency : number of coroutines, N
+    rounds : rounds of two system calls in each coroutine
+    timer_period : cycles between two timer interrupts of a hart
+    seed : seed of every random generator of the run
+    cycles : cycles from the first submission to the last reply
+    syscalls : system calls served
+    traps : traps made for them: system calls, or wake-ups of the handler. Neither timer interrupts
+        nor user interrupts count, as in the published figures
+    timer_traps : timer interrupts taken meanwhile, on all harts
+    user_interrupts : user interrupts delivered
+    wall_s : seconds that the run took on the computer that simulated it
+    cycles_per_round : cycles / concurrency / rounds
+    traps_per_syscall : traps / syscalls
+    published_cycles_per_round, published_traps_per_syscall : the published FPGA figures, or None
+        where nothing was published for this policy, concurrency, harts, rounds and timer period
+    error_pct, traps_error_pct : our deviation from them in percent of them, or None
+    version, commit : of the software that ran; commit is None outside a Git checkout
+    """
+
+    device: str
+    policy: str
+    harts: int
+    concurrency: int
+    rounds: int
+    timer_period: int
+    seed: int
+    cycles: int
+    cycles_per_round: float
+    syscalls: int
+    traps: int
+    traps_per_syscall: float
+    timer_traps: int
+    user_interrupts: int
+    wall_s: float
+    published_cycles_per_round: float | None
+    error_pct: float | None
+    published_traps_per_syscall: float | None
+    traps_error_pct: float | None
+    version: str
+    commit: str | None
+
+
+def make_record(
+    *,
+    device: str,
+    policy: str,
+    harts: int,
+    concurrency: int,
+    rounds: int,
+    timer_period: int,
+    seed: int,
+    cycles: int,
+    syscalls: int,
+    traps: int,
+    timer_traps: int,
+    user_interrupts: int,
+    wall_s: float,
+) -> PointRecord:
+    """The record of a run, with the derived and the published figures filled in.
+
+    A published point is set beside ours only if it was measured the same way: same number of harts
+    and rounds, same timer period.
+
+    Raises
+    ------
+    ValueError : a number that is divided by is not positive.
+    """
+    for name, value in (("concurrency", concurrency), ("rounds", rounds), ("syscalls", syscalls)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, not {value!r}")
+    cycles_per_round = cycles / concurrency / rounds
+    traps_per_syscall = traps / syscalls
+    comparable = (harts, rounds, timer_period) == (published_harts(policy), ROUNDS, TIMER_PERIOD)
+    published = published_point(policy, concurrency) if comparable else None
+    published_cycles = float(published.cycles_per_round) if published else None
+    published_traps = published.traps_per_syscall if published else None
+    return PointRecord(
+        device=device,
+        policy=policy,
+        harts=harts,
+        concurrency=concurrency,
+        rounds=rounds,
+        timer_period=timer_period,
+        seed=seed,
+        cycles=cycles,
+        cycles_per_round=round(cycles_per_round, 3),
+        syscalls=syscalls,
+        traps=traps,
+        traps_per_syscall=round(traps_per_syscall, 6),
+        timer_traps=timer_traps,
+        user_interrupts=user_interrupts,
+        wall_s=round(wall_s, 3),
+        published_cycles_per_round=published_cycles,
+        error_pct=_error_pct(cycles_per_round, published_cycles),
+        published_traps_per_syscall=None if published_traps is None else round(published_traps, 6),
+        traps_error_pct=_error_pct(traps_per_syscall, published_traps),
+        version=rel4.__version__,
+        commit=source_commit(),
+    )
+
+
+def _error_pct(ours: float, published: float | None) -> float | None:
+    return None if published is None else round(100 * (ours - published) / published, 3)
+
+
+def sort_records(records: Iterable[PointRecord]) -> list[PointRecord]:
+    """By device, policy (the published ones first and in their order), shape, N, seed; so the order
+    does not depend on which point was finished first."""
+    known = published_policies()
+
+    def key(record: PointRecord) -> tuple[object, ...]:
+        rank = known.index(record.policy) if record.policy in known else len(known)
+        return (
+            record.device,
+            rank,
+            record.policy,
+            record.harts,
+            record.rounds,
+            record.timer_period,
+            record.concurrency,
+            record.seed,
+        )
+
+    return sorted(records, key=key)
+
+
+def write_results(records: Iterable[PointRecord], out_dir: str | Path) -> list[Path]:
+    """Write ``results.jsonl`` and ``results.csv`` into ``out_dir`` (made if missing), sorted.
+
+    Each file appears whole or not at all. Returns the paths.
+    """
+    out = Path(out_dir)
+    rows = [asdict(record) for record in sort_records(records)]
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    table = io.StringIO(newline="")
+    writer = csv.DictWriter(
+        table, [field.name for field in fields(PointRecord)], lineterminator="\n"
+    )
+    writer.writeheader()
+    writer.writerows(rows)
+    paths = [out / "results.jsonl", out / "results.csv"]
+    write_atomically(paths[0], lines.encode())
+    write_atomically(paths[1], table.getvalue().encode())
+    return paths
+
+
+def read_results(path: str | Path) -> list[PointRecord]:
+    """Read a ``results.jsonl`` back.
+
+    Raises
+    ------
+    ValueError : a line is not the JSON object of a point; the sentence names file and line.
+    """
+    wanted = {field.name for field in fields(PointRecord)}
+    records = []
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            row = None
+        if not isinstance(row, dict):
+            raise ValueError(f"{path} line {number} must be a JSON object, not {line[:40]!r}")
+        if row.keys() != wanted:
+            wrong = ", ".join(sorted(row.keys() ^ wanted))
+            raise ValueError(
+                f"{path} line {number} must have exactly the fields of a point, not {wrong!r} "
+                "missing or unknown"
+            )
+        records.append(PointRecord(**row))
+    return records
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        # mkstemp makes files for their owner alone; results are for everyone that may read here.
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+@cache
+def source_commit() -> str | None:
+    """Commit of the checkout that this package runs from, with ``-dirty`` when tracked files differ
+    from it; None when it runs from no checkout."""
+    here = Path(__file__).resolve()
+
+    def git(*arguments: str) -> str | None:
+        command: Sequence[str] = ("git", "--no-optional-locks", "-C", str(here.parent), *arguments)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        except OSError:
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    # Installed below somebody else's checkout, this file is not one of theirs.
+    if git("ls-files", "--error-unmatch", here.name) is None:
+        return None
+    commit = git("rev-parse", "--short=12", "HEAD")
+    return f"{commit}-dirty" if git("status", "--porcelain", "--untracked-files=no") else commit

@@ -1,0 +1,192 @@
+"""A sweep as a table of plain text, or of Markdown."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from .results import PointRecord
+from .series import Curve, break_even, curves, gain_pct, published_curve
+
+__all__ = ["render_markdown", "render_table"]
+
+_POINT_HEAD = (
+    ("policy", "harts", "N"),
+    ("cycles/round", "published", "error %"),
+    ("traps/call", "published", "error %"),
+)
+_SUMMARY_HEAD = (
+    ("policy", "harts"),
+    ("cycles: mean |error| %", "max"),
+    ("traps: mean |error| %", "max"),
+    ("break-even N", "published"),
+    ("gain % at N", "ours", "published"),
+)
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """A table: columns in groups, rows of finished cells, and rows that begin a new block."""
+
+    head: tuple[tuple[str, ...], ...]
+    rows: list[list[str]]
+    blocks: set[int]
+
+
+def render_table(records: Iterable[PointRecord]) -> str:
+    """The whole sweep as plain text: a line a point, then a line a curve. Ends without a newline.
+
+    Several seeds of one point make one line with their mean. Where nothing comparable was published
+    the cell is ``-``. The gain is the throughput in percent of that of the synchronous version.
+    """
+    return _render(records, _plain, title=lambda device: f"device: {device}")
+
+
+def render_markdown(records: Iterable[PointRecord]) -> str:
+    """The same two tables as Markdown. Ends without a newline."""
+    return _render(records, _markdown, title=lambda device: f"Device: `{device}`.")
+
+
+def _render(
+    records: Iterable[PointRecord],
+    draw: Callable[[_Sheet], str],
+    *,
+    title: Callable[[str], str],
+) -> str:
+    found = curves(records)
+    if not found:
+        return "no points"
+    parts = []
+    for device in dict.fromkeys(curve.key.device for curve in found):
+        mine = [curve for curve in found if curve.key.device == device]
+        parts += [title(device), draw(_points_sheet(mine)), draw(_summary_sheet(mine))]
+    return "\n\n".join(parts)
+
+
+def _points_sheet(found: Sequence[Curve]) -> _Sheet:
+    rows: list[list[str]] = []
+    blocks = set()
+    for curve in found:
+        blocks.add(len(rows))
+        for n, runs in curve.points.items():
+            rows.append(
+                [
+                    curve.key.policy,
+                    str(curve.key.harts),
+                    str(n),
+                    _number(curve.cycles[n], 0),
+                    _number(runs[0].published_cycles_per_round, 0),
+                    _number(_mean([r.error_pct for r in runs]), 1, signed=True),
+                    _number(curve.traps[n], 4),
+                    _number(runs[0].published_traps_per_syscall, 4),
+                    _number(_mean([r.traps_error_pct for r in runs]), 1, signed=True),
+                ]
+            )
+    return _Sheet(_POINT_HEAD, rows, blocks)
+
+
+def _summary_sheet(found: Sequence[Curve]) -> _Sheet:
+    rows = []
+    for curve in found:
+        cycles = _errors(curve, lambda record: record.error_pct)
+        traps = _errors(curve, lambda record: record.traps_error_pct)
+        sync = _sync_beside(curve, found)
+        even = published_even = gain = published_gain = last = None
+        if curve.key.policy != "sync" and sync is not None:
+            even = break_even(curve.cycles, sync.cycles)
+            last = max((n for n in curve.points if n in sync.points), default=None)
+            if last is not None:
+                gain = gain_pct(curve.cycles, sync.cycles, last)
+            if curve.published:
+                theirs = published_curve(curve.key.policy)
+                published_even = break_even(theirs, published_curve("sync"))
+                if last is not None:
+                    published_gain = gain_pct(theirs, published_curve("sync"), last)
+        rows.append(
+            [
+                curve.key.policy,
+                str(curve.key.harts),
+                _number(fmean(cycles) if cycles else None, 2),
+                _number(max(cycles, default=None), 2),
+                _number(fmean(traps) if traps else None, 2),
+                _number(max(traps, default=None), 2),
+                _number(even, 0),
+                _number(published_even, 0),
+                _number(last, 0),
+                _number(gain, 1),
+                _number(published_gain, 1),
+            ]
+        )
+    return _Sheet(_SUMMARY_HEAD, rows, {0})
+
+
+def _sync_beside(curve: Curve, found: Sequence[Curve]) -> Curve | None:
+    """The synchronous curve that ``curve`` is to be compared with: the published number of harts
+    makes no difference to it, rounds and timer period do."""
+    for other in found:
+        if other.key.policy == "sync" and (other.key.rounds, other.key.timer_period) == (
+            curve.key.rounds,
+            curve.key.timer_period,
+        ):
+            return other
+    return None
+
+
+def _errors(curve: Curve, of: Callable[[PointRecord], float | None]) -> list[float]:
+    """Absolute errors of a curve's points, the mean of the runs of each."""
+    means = (_mean([of(record) for record in runs]) for runs in curve.points.values())
+    return [abs(value) for value in means if value is not None]
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None
+
+
+def _number(value: float | None, digits: int, *, signed: bool = False) -> str:
+    if value is None:
+        return "-"
+    text = f"{value:{'+' if signed else ''}.{digits}f}"
+    # A rounded-away deviation has no sign.
+    return text.lstrip("+-") if signed and not text.strip("+-0.") else text
+
+
+def _plain(sheet: _Sheet) -> str:
+    names = [name for group in sheet.head for name in group]
+    widths = [max(map(len, column)) for column in zip(names, *sheet.rows, strict=True)]
+
+    def line(cells: Sequence[str]) -> str:
+        fitted = [
+            cell.rjust(width) if i else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        groups = ("  ".join(fitted[i] for i in columns) for columns in _columns(sheet.head))
+        return " | ".join(groups).rstrip()
+
+    rule = "-+-".join(
+        "-" * (sum(widths[i] for i in columns) + 2 * (len(columns) - 1))
+        for columns in _columns(sheet.head)
+    )
+    lines = [line(names)]
+    for number, row in enumerate(sheet.rows):
+        if number in sheet.blocks:
+            lines.append(rule)
+        lines.append(line(row))
+    return "\n".join(lines)
+
+
+def _columns(head: Sequence[Sequence[str]]) -> list[list[int]]:
+    groups, at = [], 0
+    for group in head:
+        groups.append(list(range(at, at + len(group))))
+        at += len(group)
+    return groups
+
+
+def _markdown(sheet: _Sheet) -> str:
+    names = [name for group in sheet.head for name in group]
+    lines = [
+        "| " + " | ".join(names) + " |",
+        "|" + "|".join("---" if i == 0 else "---:" for i in range(len(names))) + "|",
+    ]
+    lines += ["| " + " | ".join(row) + " |" for row in sheet.rows]
+    return "\n".join(lines).replace("|error|", "error")
