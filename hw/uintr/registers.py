@@ -55,7 +55,7 @@ VECTORS = 64
 
 MAX_HARTS = 64
 MAX_RECEIVERS = 65_536
-"""Architectural limit: `suirs.index` and the receiver field of a sender-table entry have 16 bits."""
+"""Architectural limit: `suirs.index` and the receiver field of a table entry have 16 bits."""
 
 PAGE_BYTES = 4096
 SLOT_BYTES = 32
@@ -129,7 +129,10 @@ class Status(IntEnum):
 
 @dataclass(frozen=True)
 class Field:
-    """Bits ``lsb .. lsb+width-1`` of a register. ``access`` is rw, ro, wo or reserved (reads zero)."""
+    """Bits ``lsb .. lsb+width-1`` of a register. ``access`` is rw, ro, wo or reserved.
+
+    Reserved bits read as zero.
+    """
 
     name: str
     lsb: int
@@ -198,7 +201,9 @@ LOW = Register(
     0x08,
     (
         Field("active", 0, 1, doc="The receiver may raise its hart's line."),
-        Field("mode", 1, 1, doc="1 = 64-bit layout. Stored, without effect: only that layout exists."),
+        Field(
+            "mode", 1, 1, doc="1 = 64-bit layout. Stored, without effect: only that layout exists."
+        ),
         Field("reserved", 2, 14, "reserved"),
         Field(
             "hartid",
@@ -220,12 +225,15 @@ HIGH = Register(
 ACTIVE = Register(
     "ACTIVE",
     0x18,
-    (Field("active", 0, 1, doc="The same bit as LOW.active."), Field("reserved", 1, 63, "reserved")),
+    (
+        Field("active", 0, 1, doc="The same bit as LOW.active."),
+        Field("reserved", 1, 63, "reserved"),
+    ),
     "Read and write of the active bit alone.",
 )
 SLOT_REGISTERS = (SEND, LOW, HIGH, ACTIVE)
 
-# --- The sender table (UIST), in memory -----------------------------------------------------------
+# --- The sender table (UIST), in memory ----------------------------------------------------------
 
 SENDER_ENTRY = Register(
     "UISTE",
@@ -240,7 +248,7 @@ SENDER_ENTRY = Register(
     "Sender-table entry: where UIPI SEND with this index posts to.",
 )
 
-# --- CSRs -------------------------------------------------------------------------------------------
+# --- CSRs ----------------------------------------------------------------------------------------
 
 
 class Csr(IntEnum):
@@ -345,7 +353,7 @@ INTERRUPT_BIT = 1 << 63
 CAUSE_USER_SOFTWARE = INTERRUPT_BIT | 0
 """ucause of a user software interrupt."""
 
-# --- Instructions -----------------------------------------------------------------------------------
+# --- Instructions --------------------------------------------------------------------------------
 
 UIPI_OPCODE = 0b1111011
 """custom-3."""

@@ -1,0 +1,185 @@
+"""The sending side of one hart: the UIPI unit."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from uintr.checks import check_range
+from uintr.interfaces import (
+    ADDRESS_BITS,
+    ANSWER,
+    OPERATION,
+    OperationFunction,
+    OperationPort,
+    Wishbone,
+    layout,
+)
+from uintr.registers import (
+    CSRS,
+    ENTRIES_PER_PAGE,
+    MAX_RECEIVERS,
+    SENDER_ENTRY,
+    VECTORS,
+    XLEN,
+    Csr,
+    Status,
+    UipiFunction,
+)
+
+__all__ = ["Sender"]
+
+
+class Sender(wiring.Component):
+    """Executes UIPI instructions, one at a time.
+
+    SEND reads its sender-table entry over the bus and posts; it is done when the post is accepted.
+    The others operate on the thread's own receiver and are done with the controller's response.
+    Every check that fails ends the instruction there and then, before anything was changed.
+
+    With ``start`` in cycle t, ``done`` is high in
+
+    * t, if the function, the enable bit, the table's size or suirs refuse it;
+    * a, if the bus, or the entry's valid bit, vector or receiver refuse it, where a is the cycle
+      in which the bus read that begins in t+1 ends;
+    * p, when the post is accepted, a+1 at the earliest, for SEND;
+    * p+3 for the others, where p is the cycle of acceptance, t+1 at the earliest.
+
+    Parameters
+    ----------
+    receivers : number of receivers; the index of any other is refused
+
+    Members
+    -------
+    start : begin the instruction; not before the one before is done
+    function, operand : funct7 and rs1
+    suist, suirs : the CSRs, as they are in the cycle of ``start``
+    done : the instruction ends in this cycle
+    answer : how it ended, while ``done``
+    bus : reads the sender table
+    port : to the controller
+
+    Raises
+    ------
+    ValueError : ``receivers`` is out of range.
+    """
+
+    def __init__(self, *, receivers: int) -> None:
+        check_range("receivers", receivers, 1, MAX_RECEIVERS)
+        self._receivers = receivers
+        super().__init__(
+            {
+                "start": In(1),
+                "function": In(7),
+                "operand": In(XLEN),
+                "suist": In(layout(CSRS[Csr.SUIST])),
+                "suirs": In(layout(CSRS[Csr.SUIRS])),
+                "done": Out(1),
+                "answer": Out(ANSWER),
+                "bus": Out(Wishbone()),
+                "port": Out(OperationPort()),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        """One state for each thing that is waited for."""
+        m = Module()
+        response = self.port.response
+
+        address = Signal(ADDRESS_BITS)
+        operation = Signal(OPERATION)
+        m.d.comb += [
+            self.bus.adr.eq(address),
+            self.bus.sel.eq(~0),
+            self.port.operation.payload.eq(operation),
+        ]
+
+        # A SEND is done before its post is answered. That answer may arrive while the next
+        # instruction waits for its own, and must not be taken for it.
+        unclaimed = Signal()
+        with m.If(response.valid):
+            m.d.sync += unclaimed.eq(0)
+
+        with m.FSM():
+            with m.State("IDLE"), m.If(self.start):
+                self._begin(m, address, operation)
+
+            with m.State("ENTRY"):
+                m.d.comb += [self.bus.cyc.eq(1), self.bus.stb.eq(1)]
+                with m.If(self.bus.err):
+                    self._end(m, Status.BUS)
+                with m.Elif(self.bus.ack):
+                    self._check_entry(m, operation)
+
+            with m.State("POST"):
+                m.d.comb += self.port.operation.valid.eq(1)
+                with m.If(self.port.operation.ready):
+                    m.d.sync += unclaimed.eq(1)
+                    self._end(m, Status.OK)
+
+            with m.State("OPERATE"):
+                m.d.comb += self.port.operation.valid.eq(1)
+                with m.If(self.port.operation.ready):
+                    m.next = "RESPONSE"
+
+            with m.State("RESPONSE"), m.If(response.valid & ~unclaimed):
+                m.d.comb += self.answer.data.eq(response.payload)
+                self._end(m, Status.OK)
+
+        return m
+
+    def _end(self, m: Module, status: Status) -> None:
+        m.d.comb += [self.done.eq(1), self.answer.status.eq(status)]
+        m.next = "IDLE"
+
+    def _begin(self, m: Module, address: Any, operation: Any) -> None:
+        """The checks that need neither bus nor controller, in their order."""
+        own = {
+            UipiFunction.READ: (OperationFunction.READ_HIGH, 0),
+            UipiFunction.WRITE: (OperationFunction.WRITE_HIGH, self.operand),
+            UipiFunction.ACTIVATE: (OperationFunction.WRITE_ACTIVE, 1),
+            UipiFunction.DEACTIVATE: (OperationFunction.WRITE_ACTIVE, 0),
+        }
+        entry_bits = (ENTRIES_PER_PAGE - 1).bit_length()
+        # The whole operand is compared, so that an index beyond the table cannot wrap into it.
+        entries = Cat(Const(0, entry_bits), self.suist.size)
+        index = self.operand[: len(entries)]
+
+        with m.If(self.function == UipiFunction.SEND):
+            with m.If(~self.suist.en):
+                self._end(m, Status.DISABLED)
+            with m.Elif(self.operand >= entries):
+                self._end(m, Status.INDEX)
+            with m.Else():
+                m.d.sync += address.eq(Cat(Const(0, entry_bits), self.suist.ppn) + index)
+                m.next = "ENTRY"
+        with m.Elif(self.function > max(UipiFunction)):
+            self._end(m, Status.ILLEGAL)
+        with m.Elif(~self.suirs.en):
+            self._end(m, Status.DISABLED)
+        with m.Elif(self.suirs.index >= self._receivers):
+            self._end(m, Status.RECEIVER)
+        with m.Else():
+            m.d.sync += operation.receiver.eq(self.suirs.index)
+            with m.Switch(self.function):
+                for uipi, (function, word) in own.items():
+                    with m.Case(uipi):
+                        m.d.sync += [operation.function.eq(function), operation.data.eq(word)]
+            m.next = "OPERATE"
+
+    def _check_entry(self, m: Module, operation: Any) -> None:
+        entry = data.View(layout(SENDER_ENTRY), self.bus.dat_r)
+        with m.If(~entry.valid):
+            self._end(m, Status.INVALID)
+        with m.Elif(entry.vector >= VECTORS):
+            self._end(m, Status.VECTOR)
+        with m.Elif(entry.receiver >= self._receivers):
+            self._end(m, Status.RECEIVER)
+        with m.Else():
+            m.d.sync += [
+                operation.function.eq(OperationFunction.SEND),
+                operation.receiver.eq(entry.receiver),
+                operation.data.eq(entry.vector),
+            ]
+            m.next = "POST"

@@ -1,0 +1,129 @@
+"""The whole: hart units, controller and sender tables on one bus."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from uintr.bridge import ControllerBridge
+from uintr.checks import check_multiple, check_range
+from uintr.controller import Controller
+from uintr.hart_unit import HartUnit
+from uintr.interfaces import HartPort, Wishbone
+from uintr.registers import (
+    DEFAULT_BASE,
+    DEFAULT_HARTS,
+    DEFAULT_RECEIVERS,
+    DEFAULT_TABLE_BASE,
+    DEFAULT_TABLE_PAGES,
+    MAX_HARTS,
+    MAX_RECEIVERS,
+    PAGE_BYTES,
+    SLOT_BYTES,
+    XLEN,
+)
+from uintr.table_ram import MAX_TABLE_PAGES, TableRam
+from uintr.wishbone import BusArbiter, BusDecoder
+
+__all__ = ["System"]
+
+
+class System(wiring.Component):
+    """User interrupts for ``harts`` harts: the top of simulation and board alike.
+
+    A UIPI SEND reaches the receiver's line six cycles after it was accepted, when nobody else is
+    under way. Every cycle in between is laid down in the page on the hardware.
+
+    Parameters
+    ----------
+    harts : hart units, 1 to 64
+    receivers : receivers of the controller, 1 to 65536
+    base : address of the controller, a multiple of the size of its window: 32 bytes for each
+        receiver, their number rounded up to a power of two
+    table_base : address of the memory for sender tables, a multiple of 4096
+    table_pages : its size in 4 KiB pages, 1 to 4095
+
+    Members
+    -------
+    hart : array of `HartPort`
+    bus : a supervisor's way to controller and tables from outside
+    quiescent : every hart unit is idle, no transfer is under way, the controller is idle; without
+        new input no register changes any more
+
+    Raises
+    ------
+    ValueError : a parameter is out of range, or the two windows overlap.
+    """
+
+    def __init__(
+        self,
+        *,
+        harts: int = DEFAULT_HARTS,
+        receivers: int = DEFAULT_RECEIVERS,
+        base: int = DEFAULT_BASE,
+        table_base: int = DEFAULT_TABLE_BASE,
+        table_pages: int = DEFAULT_TABLE_PAGES,
+    ) -> None:
+        check_range("harts", harts, 1, MAX_HARTS)
+        check_range("receivers", receivers, 1, MAX_RECEIVERS)
+        check_range("table_pages", table_pages, 1, MAX_TABLE_PAGES)
+        size = SLOT_BYTES << (receivers - 1).bit_length()
+        table_size = table_pages * PAGE_BYTES
+        check_multiple("base", base, size)
+        check_multiple("table_base", table_base, PAGE_BYTES)
+        if table_base + table_size > 1 << XLEN:
+            raise ValueError(
+                f"table_base must be at most {(1 << XLEN) - table_size:#x} "
+                f"for {table_pages} pages, not {table_base:#x}"
+            )
+        if base < table_base + table_size and table_base < base + size:
+            raise ValueError(
+                f"table_base must be outside the controller's window, "
+                f"{base:#x} to {base + size - 1:#x}, not {table_base:#x}"
+            )
+        self._harts = harts
+        self._receivers = receivers
+        self._windows = ((base, size), (table_base, table_size))
+        self._table_pages = table_pages
+        super().__init__(
+            {
+                "hart": In(HartPort()).array(harts),
+                "bus": In(Wishbone()),
+                "quiescent": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        """Port and initiator h belong to hart unit h, the last ones to the bus from outside."""
+        m = Module()
+        m.submodules.controller = controller = Controller(
+            harts=self._harts, receivers=self._receivers, ports=self._harts + 1
+        )
+        m.submodules.bridge = bridge = ControllerBridge(receivers=self._receivers)
+        m.submodules.table_ram = table_ram = TableRam(pages=self._table_pages)
+        m.submodules.arbiter = arbiter = BusArbiter(count=self._harts + 1)
+        m.submodules.decoder = decoder = BusDecoder(windows=self._windows)
+
+        units = []
+        for number in range(self._harts):
+            unit = HartUnit(receivers=self._receivers)
+            m.submodules[f"hart_unit_{number}"] = unit
+            units.append(unit)
+            connect(m, flipped(self.hart[number]), unit.hart)
+            connect(m, unit.port, controller.ports[number])
+            connect(m, unit.bus, arbiter.initiators[number])
+            m.d.comb += unit.line.eq(controller.line[number])
+
+        connect(m, bridge.port, controller.ports[self._harts])
+        connect(m, flipped(self.bus), arbiter.initiators[self._harts])
+        connect(m, arbiter.bus, decoder.bus)
+        connect(m, decoder.targets[0], bridge.bus)
+        connect(m, decoder.targets[1], table_ram.bus)
+
+        m.d.comb += self.quiescent.eq(
+            Cat(unit.idle for unit in units).all()
+            & controller.idle
+            & ~Cat(each.cyc & each.stb for each in arbiter.initiators).any()
+        )
+        return m

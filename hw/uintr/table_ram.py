@@ -1,0 +1,62 @@
+"""The memory that holds the sender tables."""
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, unsigned
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In
+
+from uintr.checks import check_range
+from uintr.interfaces import WORD_BYTES, Wishbone
+from uintr.registers import PAGE_BYTES, XLEN
+
+__all__ = ["MAX_TABLE_PAGES", "TableRam"]
+
+MAX_TABLE_PAGES = 4095
+"""A sender table's size in pages has 12 bits; more would be of no use to one table."""
+
+
+class TableRam(wiring.Component):
+    """Block RAM on the bus.
+
+    ``ack`` is a register, high in the cycle after ``stb`` was first seen: a read answers what was
+    there before that edge, a write is done at it. Reset leaves the contents; at power-on they are
+    zeros, that is, entries that are not valid.
+
+    Parameters
+    ----------
+    pages : size in pages of 4 KiB
+
+    Members
+    -------
+    bus : addresses from 0 up to the size; higher ones must not be presented
+
+    Raises
+    ------
+    ValueError : ``pages`` is not 1 to 4095.
+    """
+
+    def __init__(self, *, pages: int) -> None:
+        check_range("pages", pages, 1, MAX_TABLE_PAGES)
+        self._words = pages * PAGE_BYTES // WORD_BYTES
+        super().__init__({"bus": In(Wishbone())})
+
+    def elaborate(self, platform: Any) -> Module:
+        """One port in use at a time."""
+        m = Module()
+        m.submodules.words = words = memory.Memory(shape=unsigned(XLEN), depth=self._words, init=[])
+        write = words.write_port(granularity=8)
+        read = words.read_port()
+
+        begin = self.bus.cyc & self.bus.stb & ~self.bus.ack
+        m.d.sync += self.bus.ack.eq(begin)
+        m.d.comb += [
+            read.addr.eq(self.bus.adr),
+            read.en.eq(begin & ~self.bus.we),
+            self.bus.dat_r.eq(read.data),
+            write.addr.eq(self.bus.adr),
+            write.data.eq(self.bus.dat_w),
+            write.en.eq(Mux(begin & self.bus.we, self.bus.sel, 0)),
+        ]
+
+        return m
