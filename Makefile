@@ -5,6 +5,7 @@ VENV ?= .venv
 JOBS ?= 2
 OUT ?= build/sweep
 BENCH_OUT ?= build/bench
+BENCH_DEVICE ?= rtl
 BENCH_SEEDS ?= 1 2 3 4 5
 BIN := $(VENV)/bin
 
@@ -37,6 +38,23 @@ lint: $(VENV)/.stamp-dev ## ruff and mypy
 format: $(VENV)/.stamp-dev ## let ruff put the source in order
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+bench: $(VENV)/.stamp-run ## the same with several seeds: mean and spread, in build/bench
+	@for seed in $(BENCH_SEEDS); do \
+	  $(BIN)/rel4 sweep --device $(BENCH_DEVICE) --seed $$seed --jobs $(JOBS) --no-log \
+	    --out $(BENCH_OUT)/seed-$$seed || exit $$?; \
+	done
+	@echo "bench: all seeds together"
+	@$(BIN)/python -m rel4.bench.merge $(BENCH_OUT) $(BENCH_SEEDS:%=$(BENCH_OUT)/seed-%)
+
+readme: $(VENV)/.stamp-run ## take the README's measured tables and figures from build/sweep
+	@mkdir -p docs/data
+	@cp $(OUT)/results.jsonl docs/data/sweep.jsonl
+	@$(BIN)/python -m rel4.bench.readme
+	@echo "readme: README.md, docs/data/sweep.jsonl and docs/img/ hold the sweep of $(OUT)"
+
+docs: $(VENV)/.stamp-docs ## the pages of docs/ as a site in build/docs
+	@$(BIN)/mkdocs build --quiet --strict
 
 clean: ## remove what was built, keep .venv
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -132,7 +132,9 @@ def _figure(found: Sequence[Curve], title: str) -> tuple[Figure, Axes]:
 
 
 def _wrap(note: str, width: int = 136) -> str:
-    return "\n".join(textwrap.fill(line, width) for line in note.splitlines())
+    return "\n".join(
+        textwrap.fill(line, width, break_on_hyphens=False) for line in note.splitlines()
+    )
 
 
 def _looks(found: Sequence[Curve]) -> list[tuple[Curve, _Look, str]]:

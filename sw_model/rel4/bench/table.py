@@ -1,4 +1,4 @@
-"""A sweep as a table of plain text, or of Markdown."""
+"""A sweep as a table of plain text."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from statistics import fmean
 from .results import PointRecord
 from .series import Curve, break_even, curves, gain_pct, published_curve
 
-__all__ = ["render_markdown", "render_table"]
+__all__ = ["Sheet", "points_sheet", "render_sheet", "render_table", "summary_sheet"]
 
 _POINT_HEAD = (
     ("policy", "harts", "N"),
@@ -24,8 +24,15 @@ _SUMMARY_HEAD = (
 
 
 @dataclass(frozen=True)
-class _Sheet:
-    """A table: columns in groups, rows of finished cells, and rows that begin a new block."""
+class Sheet:
+    """A table of finished cells.
+
+    Parameters
+    ----------
+    head : names of the columns, in the groups that a rule sets apart
+    rows : the cells
+    blocks : indices of the rows that begin a new block
+    """
 
     head: tuple[tuple[str, ...], ...]
     rows: list[list[str]]
@@ -38,31 +45,22 @@ def render_table(records: Iterable[PointRecord]) -> str:
     Several seeds of one point make one line with their mean. Where nothing comparable was published
     the cell is ``-``. The gain is the throughput in percent of that of the synchronous version.
     """
-    return _render(records, _plain, title=lambda device: f"device: {device}")
-
-
-def render_markdown(records: Iterable[PointRecord]) -> str:
-    """The same two tables as Markdown. Ends without a newline."""
-    return _render(records, _markdown, title=lambda device: f"Device: `{device}`.")
-
-
-def _render(
-    records: Iterable[PointRecord],
-    draw: Callable[[_Sheet], str],
-    *,
-    title: Callable[[str], str],
-) -> str:
     found = curves(records)
     if not found:
         return "no points"
     parts = []
     for device in dict.fromkeys(curve.key.device for curve in found):
         mine = [curve for curve in found if curve.key.device == device]
-        parts += [title(device), draw(_points_sheet(mine)), draw(_summary_sheet(mine))]
+        parts += [
+            f"device: {device}",
+            render_sheet(points_sheet(mine)),
+            render_sheet(summary_sheet(mine)),
+        ]
     return "\n\n".join(parts)
 
 
-def _points_sheet(found: Sequence[Curve]) -> _Sheet:
+def points_sheet(found: Sequence[Curve]) -> Sheet:
+    """A row a point, a block a curve; the mean where there are several runs of a point."""
     rows: list[list[str]] = []
     blocks = set()
     for curve in found:
@@ -81,10 +79,12 @@ def _points_sheet(found: Sequence[Curve]) -> _Sheet:
                     _number(_mean([r.traps_error_pct for r in runs]), 1, signed=True),
                 ]
             )
-    return _Sheet(_POINT_HEAD, rows, blocks)
+    return Sheet(_POINT_HEAD, rows, blocks)
 
 
-def _summary_sheet(found: Sequence[Curve]) -> _Sheet:
+def summary_sheet(found: Sequence[Curve]) -> Sheet:
+    """A row a curve: errors against the published points, the first concurrency at which it is as
+    fast as the synchronous version, and its throughput at the highest one in percent of that."""
     rows = []
     for curve in found:
         cycles = _errors(curve, lambda record: record.error_pct)
@@ -116,7 +116,7 @@ def _summary_sheet(found: Sequence[Curve]) -> _Sheet:
                 _number(published_gain, 1),
             ]
         )
-    return _Sheet(_SUMMARY_HEAD, rows, {0})
+    return Sheet(_SUMMARY_HEAD, rows, {0})
 
 
 def _sync_beside(curve: Curve, found: Sequence[Curve]) -> Curve | None:
@@ -150,7 +150,8 @@ def _number(value: float | None, digits: int, *, signed: bool = False) -> str:
     return text.lstrip("+-") if signed and not text.strip("+-0.") else text
 
 
-def _plain(sheet: _Sheet) -> str:
+def render_sheet(sheet: Sheet) -> str:
+    """The table as plain text of fixed width, ending without a newline."""
     names = [name for group in sheet.head for name in group]
     widths = [max(map(len, column)) for column in zip(names, *sheet.rows, strict=True)]
 
@@ -180,13 +181,3 @@ def _columns(head: Sequence[Sequence[str]]) -> list[list[int]]:
         groups.append(list(range(at, at + len(group))))
         at += len(group)
     return groups
-
-
-def _markdown(sheet: _Sheet) -> str:
-    names = [name for group in sheet.head for name in group]
-    lines = [
-        "| " + " | ".join(names) + " |",
-        "|" + "|".join("---" if i == 0 else "---:" for i in range(len(names))) + "|",
-    ]
-    lines += ["| " + " | ".join(row) + " |" for row in sheet.rows]
-    return "\n".join(lines).replace("|error|", "error")

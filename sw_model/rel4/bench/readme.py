@@ -1,0 +1,123 @@
+"""Bring the measured part of the README up to date: ``python -m rel4.bench.readme``.
+
+The measured tables stand between two marker lines of the README and come from a committed
+``results.jsonl`` and from nowhere else; the committed figures are drawn from the same file.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from .plots import plot_sweep
+from .results import PointRecord, read_results, write_atomically
+from .series import Curve, curves
+from .table import points_sheet, summary_sheet
+
+__all__ = ["BEGIN", "END", "main", "render_measured", "replace_measured"]
+
+BEGIN = "<!-- measured: begin (`make readme` writes what follows) -->"
+END = "<!-- measured: end -->"
+
+
+def render_measured(records: Iterable[PointRecord]) -> str:
+    """The tables of a sweep as Markdown: cycles and traps with a row a concurrency and a column a
+    policy, then a row a policy with what is read off the curves. Ends without a newline."""
+    parts = []
+    found = curves(records)
+    for device in dict.fromkeys(curve.key.device for curve in found):
+        mine = [curve for curve in found if curve.key.device == device]
+        runs = [run for curve in mine for point in curve.points.values() for run in point]
+        commits = ", ".join(sorted({run.commit or "unknown" for run in runs}))
+        seeds = len({run.seed for run in runs})
+        parts += [
+            f"Device `{device}`, {mine[0].key.rounds} rounds, timer period "
+            f"{mine[0].key.timer_period:,} cycles, {seeds} seed{'s' if seeds > 1 else ''}, "
+            f"commit {commits}.",
+            "**Cycles per round of two calls**: ours / published / error in %",
+            _by_concurrency(mine, columns=(3, 4, 5)),
+            "**Traps per system call**: ours / published / error in %",
+            _by_concurrency(mine, columns=(6, 7, 8)),
+            "**In short**",
+            _summary(mine),
+        ]
+    return "\n\n".join(parts)
+
+
+def replace_measured(text: str, measured: str) -> str:
+    """``text`` with everything between the marker lines replaced.
+
+    Raises
+    ------
+    ValueError : the markers are not there, once each and in order.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    old, end, after = rest.partition(END)
+    if not begin or not end or BEGIN in after or END in before + after or BEGIN in old:
+        raise ValueError(f"text must hold the markers once each and in order, not {text[:40]!r}")
+    return f"{before}{BEGIN}\n\n{measured}\n\n{END}{after}"
+
+
+def _by_concurrency(found: Sequence[Curve], *, columns: tuple[int, int, int]) -> str:
+    """A row a concurrency, a column a curve; a cell is the given columns of `points_sheet`."""
+    cells: dict[int, dict[int, str]] = {}
+    for index, curve in enumerate(found):
+        for row in points_sheet([curve]).rows:
+            cells.setdefault(int(row[2]), {})[index] = " / ".join(row[i] for i in columns)
+    heads = [
+        f"{curve.key.policy}, {curve.key.harts} hart{'s' if curve.key.harts > 1 else ''}"
+        for curve in found
+    ]
+    rows = [[str(n), *(row.get(i, "-") for i in range(len(found)))] for n, row in cells.items()]
+    return _markdown(["N", *heads], sorted(rows, key=lambda row: int(row[0])))
+
+
+def _summary(found: Sequence[Curve]) -> str:
+    heads = [
+        "policy",
+        "harts",
+        "cycles: mean error %",
+        "largest",
+        "traps: mean error %",
+        "largest",
+        "break-even N",
+        "published",
+        "gain % at N",
+        "ours",
+        "published",
+    ]
+    return _markdown(heads, summary_sheet(found).rows)
+
+
+def _markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(heads) + " |", "|" + "|".join("---:" for _ in heads) + "|"]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line. Returns the exit status: 0 done or up to date, 1 out of date, 2 bad input."""
+    parser = argparse.ArgumentParser(prog="python -m rel4.bench.readme", description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("docs/data/sweep.jsonl"))
+    parser.add_argument("--readme", type=Path, default=Path("README.md"))
+    parser.add_argument("--figures", type=Path, default=Path("docs/img"))
+    parser.add_argument("--check", action="store_true", help="change nothing, compare the tables")
+    options = parser.parse_args(arguments)
+    try:
+        records = read_results(options.data)
+        old = options.readme.read_text(encoding="utf-8")
+        new = replace_measured(old, render_measured(records))
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    if options.check:
+        if old != new:
+            print(f"{options.readme} must show what {options.data} holds: run `make readme`")
+        return int(old != new)
+    write_atomically(options.readme, new.encode())
+    plot_sweep(records, options.figures)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

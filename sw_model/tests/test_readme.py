@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import pytest
+
+from rel4.bench.readme import BEGIN, END, main, render_measured, replace_measured
+from rel4.bench.results import PointRecord, make_record, write_results
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def sweep() -> list[PointRecord]:
+    """A made-up sweep: numbers of a plausible size, measured by nobody."""
+    return [
+        make_record(
+            device="reference",
+            policy=policy,
+            harts=1,
+            concurrency=n,
+            rounds=10,
+            timer_period=20_000,
+            seed=1,
+            cycles=8_000 * n * 10,
+            syscalls=20 * n,
+            traps=20 * n,
+            timer_traps=0,
+            user_interrupts=0,
+            wall_s=0.1,
+        )
+        for policy, most in (("sync", 16), ("tick", 2))
+        for n in (2, 16)
+        if n <= most
+    ]
+
+
+def test_a_row_a_concurrency_and_a_column_a_policy() -> None:
+    text = render_measured(sweep())
+    assert "| N | sync, 1 hart | tick, 1 hart |" in text
+    assert "| 2 | 8000 / 8443 / -5.2 | 8000 / 23670 / -66.2 |" in text
+    assert "| 16 | 8000 / 8381 / -4.5 | - |" in text
+
+
+def test_only_what_stands_between_the_markers_changes() -> None:
+    assert replace_measured(f"a\n{BEGIN}\nold\n{END}\nz\n", "new") == (
+        f"a\n{BEGIN}\n\nnew\n\n{END}\nz\n"
+    )
+    for text in ("", BEGIN, f"{END}{BEGIN}", f"{BEGIN}{END}{END}", f"{BEGIN}{BEGIN}{END}"):
+        with pytest.raises(ValueError, match="^text must hold the markers once each and in order"):
+            replace_measured(text, "new")
+
+
+def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, _ = write_results(sweep(), tmp_path)
+    readme = tmp_path / "README.md"
+    readme.write_text(f"{BEGIN}\n{END}\n", encoding="utf-8")
+    arguments = [f"--data={data}", f"--readme={readme}", f"--figures={tmp_path / 'img'}"]
+    assert main([*arguments, "--check"]) == 1
+    assert "run `make readme`" in capsys.readouterr().out
+    assert main(arguments) == 0
+    assert main([*arguments, "--check"]) == 0
+    assert (tmp_path / "img" / "cycles.svg").exists()
+    readme.write_text("no markers", encoding="utf-8")
+    assert main(arguments) == 2
+    assert capsys.readouterr().err.startswith("text must hold the markers")
+
+
+def test_the_readme_shows_the_committed_sweep() -> None:
+    data = ROOT / "docs" / "data" / "sweep.jsonl"
+    if data.exists():
+        assert main([f"--data={data}", f"--readme={ROOT / 'README.md'}", "--check"]) == 0
