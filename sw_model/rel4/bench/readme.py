@@ -22,7 +22,8 @@ END = "<!-- measured: end -->"
 
 def render_measured(records: Iterable[PointRecord]) -> str:
     """The tables of a sweep as Markdown: cycles and traps with a row a concurrency and a column a
-    policy, then a row a policy with what is read off the curves. Ends without a newline."""
+    policy, then a row a policy with what is read off the curves, then the figures. Ends without a
+    newline."""
     parts = []
     found = curves(records)
     for device in dict.fromkeys(curve.key.device for curve in found):
@@ -40,6 +41,11 @@ def render_measured(records: Iterable[PointRecord]) -> str:
             _by_concurrency(mine, columns=(6, 7, 8)),
             "**In short**",
             _summary(mine),
+        ]
+    if parts:
+        parts += [
+            "![cycles per round of two calls over concurrency](docs/img/cycles.svg)",
+            "![traps per system call over concurrency](docs/img/traps.svg)",
         ]
     return "\n\n".join(parts)
 
