@@ -30,7 +30,8 @@ lint: $(VENV)/.stamp-dev ## ruff and mypy
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
-	@$(BIN)/mypy hw/tests
+	@$(BIN)/mypy --allow-subclassing-any --allow-untyped-calls --allow-untyped-decorators \
+	  --no-warn-return-any hw/tests
 	@$(BIN)/mypy sw_model/tests
 	@$(BIN)/mypy cocotb_tests/*.py
 	@echo "lint: passed"
