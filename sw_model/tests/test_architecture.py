@@ -1,0 +1,80 @@
+"""The directions of imports that docs/architecture.md states."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HOUSE = {
+    "uintr": ROOT / "hw" / "uintr",
+    "rel4": ROOT / "sw_model" / "rel4",
+    "uintr_cosim": ROOT / "cocotb_tests" / "uintr_cosim",
+    "uintr_fpga": ROOT / "fpga" / "uintr_fpga",
+}
+MAY_IMPORT = {
+    "uintr": {"uintr"},
+    "rel4": {"rel4", "uintr"},
+    "uintr_cosim": {"uintr_cosim", "rel4", "uintr"},
+    "uintr_fpga": {"uintr_fpga", "rel4", "uintr"},
+}
+# Layers of rel4, lowest first: a layer may import itself and those before it.
+LAYERS = ["machine", "abi", "kernel", "user", "bench"]
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Full names of all modules that a file imports, relative ones resolved."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                parts = file.relative_to(HOUSE["rel4"].parent).parts[: -node.level]
+                yield ".".join([*parts, node.module or ""]).rstrip(".")
+            elif node.module:
+                yield node.module
+
+
+def sources(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.py"))
+
+
+@pytest.mark.parametrize("package", HOUSE)
+def test_nothing_imports_upward(package: str) -> None:
+    for file in sources(HOUSE[package]):
+        for name in imports(file):
+            top = name.split(".")[0]
+            assert top not in HOUSE or top in MAY_IMPORT[package], f"{file} imports {name}"
+
+
+def test_software_knows_the_register_table_and_no_more_of_the_hardware() -> None:
+    for file in sources(HOUSE["rel4"]):
+        for name in imports(file):
+            top = name.split(".")[0]
+            assert top not in {"amaranth", "cocotb", "cocotb_tools"}, f"{file} imports {name}"
+            assert top != "uintr" or name == "uintr.registers", f"{file} imports {name}"
+
+
+def test_the_register_table_is_pure_data() -> None:
+    for name in imports(HOUSE["uintr"] / "registers.py"):
+        assert name in {"dataclasses", "enum", "typing"}
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_layers_of_the_software(layer: str) -> None:
+    above = LAYERS[LAYERS.index(layer) + 1 :]
+    for file in sources(HOUSE["rel4"] / layer):
+        for name in imports(file):
+            assert not any(
+                name == f"rel4.{other}" or name.startswith(f"rel4.{other}.") for other in above
+            ), f"{file} imports {name}"
+
+
+def test_user_and_kernel_meet_in_the_abi_alone() -> None:
+    # The addresses that the boot loader leaves to the initial thread stand where it is booted.
+    excepted = {("root_task.py", "rel4.kernel.boot")}
+    for file in sources(HOUSE["rel4"] / "user"):
+        found = {name for name in imports(file) if name.startswith("rel4.kernel")}
+        assert {(file.name, name) for name in found} <= excepted
