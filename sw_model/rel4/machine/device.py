@@ -27,7 +27,15 @@ from uintr.registers import (
     Status,
 )
 
-__all__ = ["Device", "DeviceConfig", "Request", "Response", "device_names", "find_device", "run_sync"]
+__all__ = [
+    "Device",
+    "DeviceConfig",
+    "Request",
+    "Response",
+    "device_names",
+    "find_device",
+    "run_sync",
+]
 
 T = TypeVar("T")
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from enum import IntEnum
 from typing import Any, NamedTuple, TypeVar
 
+from rel4.machine.device import Device, DeviceConfig, Request, Response, run_sync
 from uintr.registers import (
     ACTIVE,
     CAUSE_USER_SOFTWARE,
@@ -32,8 +33,6 @@ from uintr.registers import (
     Status,
     UipiFunction,
 )
-
-from rel4.machine.device import Device, DeviceConfig, Request, Response, run_sync
 
 __all__ = ["Bus", "Controller", "HartUnit", "Operation", "ReferenceDevice", "run"]
 

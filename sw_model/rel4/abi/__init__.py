@@ -1,0 +1,1 @@
+"""What kernel and user agree on: numbers, message words, the IPC buffer, the syscall buffer."""

@@ -1,0 +1,80 @@
+"""What the boot loader and the kernel's initialisation leave: the initial thread and its world.
+
+Memory map (physical)::
+
+    0x8000_0000  kernel data
+    0x8800_0000  the initial thread's own objects
+    0x9000_0000  256 MiB of untyped memory, slot FIRST_UNTYPED of the initial thread's CSpace
+
+The initial thread's virtual memory holds its IPC buffer and one page of data; everything else it
+allocates itself.
+"""
+
+from collections.abc import Callable
+
+from rel4.abi.numbers import CapSlot
+from rel4.machine import sv39
+from rel4.machine.hart import Context, Program
+from rel4.machine.sv39 import PTE
+
+from .capability import Capability, CNodeCap, FrameCap, PageTableCap, Slot, ThreadCap, UntypedCap
+from .kernel import Kernel
+from .objects import TCB, CNode, Frame, PageTable, Untyped
+from .scheduler import TIME_SLICE
+
+__all__ = [
+    "DATA_ADDRESS",
+    "IPC_BUFFER_ADDRESS",
+    "ROOT_RADIX",
+    "UNTYPED_BITS",
+    "boot_initial_thread",
+]
+
+BOOT_BASE = 0x8800_0000
+UNTYPED_BASE = 0x9000_0000
+UNTYPED_BITS = 28
+ROOT_RADIX = 64
+"""The initial CNode resolves a whole 64-bit capability pointer; its slots exist when used."""
+
+IPC_BUFFER_ADDRESS = 0x100_0000
+DATA_ADDRESS = 0x100_1000
+"""Virtual addresses in the initial thread."""
+
+
+def boot_initial_thread(
+    kernel: Kernel, program: Callable[[], Program], *, priority: int = 255
+) -> TCB:
+    """Make the initial thread, runnable on hart 0. `Machine.stop` follows its end."""
+    memory = kernel.machine.memory
+    pages = iter(range(BOOT_BASE, UNTYPED_BASE, 1 << sv39.PAGE_BITS))
+    cnode_address, tcb_address, root, middle, leaf, ipc, data = (next(pages) for _ in range(7))
+    cnode = CNode(cnode_address, ROOT_RADIX)
+    tcb = TCB(
+        tcb_address,
+        "root",
+        Context("root", program, root=root),
+        priority=priority,
+        time_slice=TIME_SLICE,
+        cspace=CNodeCap(cnode),
+        vspace=PageTableCap(PageTable(root), is_root=True),
+        ipc_buffer=ipc,
+    )
+    flags = PTE.V | PTE.R | PTE.W | PTE.U | PTE.A | PTE.D
+    memory.store(root + 8 * sv39.index(DATA_ADDRESS, 2), sv39.make_pte(middle, PTE.V))
+    memory.store(middle + 8 * sv39.index(DATA_ADDRESS, 1), sv39.make_pte(leaf, PTE.V))
+    for virtual, physical in ((IPC_BUFFER_ADDRESS, ipc), (DATA_ADDRESS, data)):
+        memory.store(leaf + 8 * sv39.index(virtual, 0), sv39.make_pte(physical, flags))
+    caps: dict[CapSlot, Capability] = {
+        CapSlot.INIT_THREAD_TCB: ThreadCap(tcb),
+        CapSlot.INIT_THREAD_CNODE: CNodeCap(cnode),
+        CapSlot.INIT_THREAD_VSPACE: PageTableCap(PageTable(root), is_root=True),
+        CapSlot.INIT_THREAD_IPC_BUFFER: FrameCap(
+            Frame(ipc, sv39.PAGE_BITS), mapped=(root, IPC_BUFFER_ADDRESS)
+        ),
+        CapSlot.FIRST_UNTYPED: UntypedCap(Untyped(UNTYPED_BASE, UNTYPED_BITS)),
+    }
+    for number, cap in caps.items():
+        cnode.slots[number] = Slot(cap)
+    kernel.root = tcb
+    kernel.make_runnable(tcb)
+    return tcb

@@ -1,0 +1,30 @@
+"""The big kernel lock: a ticket lock, fair in order of arrival as seL4's CLH lock is."""
+
+from rel4.machine.events import LockWait
+from rel4.machine.ops import AmoAdd, Load, Log, ReadTime, SpinWhile, Store
+
+__all__ = ["KernelLock"]
+
+
+class KernelLock:
+    """Two words of kernel memory at ``address``: next ticket, ticket being served."""
+
+    def __init__(self, address: int) -> None:
+        self._next = address
+        self._serving = address + 64
+
+    async def acquire(self) -> None:
+        """Take the lock; waits behind every hart that asked before."""
+        ticket = await AmoAdd(self._next, 1)
+        serving = await Load(self._serving)
+        if serving == ticket:
+            return
+        begin = await ReadTime()
+        while serving != ticket:
+            await SpinWhile(self._serving, serving)
+            serving = await Load(self._serving)
+        await Log(LockWait(await ReadTime() - begin))
+
+    async def release(self) -> None:
+        """Give the lock to the next in line."""
+        await Store(self._serving, await Load(self._serving) + 1)

@@ -1,0 +1,71 @@
+"""The costs of software work: loaded from costs.toml, each with unit (cycles) and provenance."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+__all__ = ["Cost", "Costs", "load_costs"]
+
+PROVENANCES = ("published", "derived", "assumed", "measured")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One cost: ``value`` in cycles, where it comes from, and what kind of knowledge that is."""
+
+    value: int
+    provenance: str
+    source: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.value, int) or self.value < 0:
+            raise ValueError(f"cost value must be a whole number of cycles, not {self.value!r}")
+        if self.provenance not in PROVENANCES:
+            raise ValueError(
+                f"cost provenance must be one of {', '.join(PROVENANCES)}, not {self.provenance!r}"
+            )
+        if not self.source:
+            raise ValueError("cost source must be given")
+
+
+class Costs(Mapping[str, int]):
+    """Costs by dotted name, such as ``costs["user.fetch"]``, in cycles."""
+
+    def __init__(self, table: Mapping[str, Cost]) -> None:
+        self.table = dict(table)
+        self._values = {name: cost.value for name, cost in self.table.items()}
+
+    def __getitem__(self, name: str) -> int:
+        try:
+            return self._values[name]
+        except KeyError:
+            raise KeyError(
+                f"cost must be one of {', '.join(sorted(self._values))}, not {name!r}"
+            ) from None
+
+    def __iter__(self) -> Any:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+def load_costs(text: str | None = None) -> Costs:
+    """Costs from TOML ``text``, or from the costs.toml of this package.
+
+    Raises
+    ------
+    ValueError : an entry lacks value, provenance or source, or has a bad one.
+    """
+    if text is None:
+        text = files(__package__).joinpath("costs.toml").read_text(encoding="utf-8")
+    table: dict[str, Cost] = {}
+    for group, entries in tomllib.loads(text).items():
+        for name, entry in entries.items():
+            try:
+                table[f"{group}.{name}"] = Cost(**entry)
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"costs entry {group}.{name} is not right: {error}") from error
+    return Costs(table)

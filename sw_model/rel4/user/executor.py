@@ -1,0 +1,122 @@
+"""The coroutine executor of a user thread: priorities, FIFO within one, woken by user interrupts."""
+
+from collections import deque
+from typing import Any
+
+from rel4.abi.coroutine import Poll, Task
+from rel4.machine.events import TaskRun
+from rel4.machine.ops import AmoOr, CsrClear, Load, Log, Path, SpinWhile, Swap, Uipi, Uret
+from uintr.registers import CSRS, VECTORS, Csr, UipiFunction
+
+__all__ = ["MAX_TASKS", "PRIORITIES", "Executor"]
+
+PRIORITIES = 8
+"""0 is the highest."""
+MAX_TASKS = 4096
+"""As many coroutines as the syscall buffer has items."""
+USIP = CSRS[Csr.UIP].pack(software=1)
+
+
+class _Coroutine:
+    __slots__ = ("background", "priority", "ready", "task", "value")
+
+    def __init__(self, task: Task, priority: int, background: bool) -> None:
+        self.task = task
+        self.priority = priority
+        self.background = background
+        self.ready = False
+        self.value: Any = None
+
+
+class Executor:
+    """Runs the coroutines of one thread, until all but those in the background have ended.
+
+    A user interrupt does not run a coroutine: its handler notes the vectors in a word of memory
+    that the executor looks at whenever it takes the next coroutine.
+
+    Parameters
+    ----------
+    wake_word : virtual address of that word
+    """
+
+    def __init__(self, wake_word: int) -> None:
+        self._wake_word = wake_word
+        self._queues: list[deque[int]] = [deque() for _ in range(PRIORITIES)]
+        self._coroutines: dict[int, _Coroutine] = {}
+        self._free = iter(range(MAX_TASKS))
+        self._foreground = 0
+        self._by_vector: dict[int, int] = {}
+        self.current = -1
+
+    def spawn(self, task: Task, *, priority: int = 1, background: bool = False) -> int:
+        """A new coroutine, ready to run; answers its cid.
+
+        Raises
+        ------
+        ValueError : priority out of range, or more than `MAX_TASKS` coroutines.
+        """
+        if not 0 <= priority < PRIORITIES:
+            raise ValueError(f"priority must be 0 to {PRIORITIES - 1}, not {priority!r}")
+        cid = next(self._free, None)
+        if cid is None:
+            raise ValueError(f"coroutines must be at most {MAX_TASKS}")
+        self._coroutines[cid] = _Coroutine(task, priority, background)
+        self._foreground += not background
+        self.wake(cid)
+        return cid
+
+    def register_vector(self, cid: int) -> int:
+        """Let a free user-interrupt vector wake coroutine ``cid``; answers the vector."""
+        vector = len(self._by_vector)
+        if vector >= VECTORS:
+            raise ValueError(f"vectors must be at most {VECTORS}")
+        self._by_vector[vector] = cid
+        return vector
+
+    def wake(self, cid: int, value: Any = None) -> None:
+        """Make a coroutine ready; its `Suspend` answers ``value``. Nothing if it is ready or gone."""
+        coroutine = self._coroutines.get(cid)
+        if coroutine is None or coroutine.ready:
+            return
+        coroutine.ready = True
+        coroutine.value = value
+        self._queues[coroutine.priority].append(cid)
+
+    async def run_until_complete(self) -> None:
+        """Run until every foreground coroutine has ended; spins while none is ready."""
+        while self._foreground:
+            if not any(self._queues):
+                await SpinWhile(self._wake_word, 0)
+            async with Path("user.fetch"):
+                cid = await self._fetch()
+            if cid is None:
+                continue
+            coroutine = self._coroutines[cid]
+            value, coroutine.value = coroutine.value, None
+            self.current = cid
+            await Log(TaskRun("user", cid))
+            if await Poll(coroutine.task, value):
+                del self._coroutines[cid]
+                self._foreground -= not coroutine.background
+
+    async def _fetch(self) -> int | None:
+        if await Load(self._wake_word):
+            vectors = await Swap(self._wake_word, 0)
+            for vector, cid in self._by_vector.items():
+                if vectors >> vector & 1:
+                    self.wake(cid)
+        for queue in self._queues:
+            if queue:
+                cid = queue.popleft()
+                self._coroutines[cid].ready = False
+                return cid
+        return None
+
+    async def interrupt_handler(self) -> None:
+        """What utvec points to: take the pending vectors, note them, return."""
+        async with Path("user.interrupt_handler"):
+            vectors = await Uipi(UipiFunction.READ)
+            await CsrClear(Csr.UIP, USIP)
+            if vectors:
+                await AmoOr(self._wake_word, vectors)
+        await Uret()

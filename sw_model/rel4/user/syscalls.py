@@ -1,0 +1,142 @@
+"""seL4's system calls as a user program makes them: stubs that fill registers and IPC buffer."""
+
+from dataclasses import dataclass
+
+from rel4.abi.message import REGISTER_MESSAGE, IpcBuffer, MessageInfo
+from rel4.abi.numbers import Invocation, ObjectType, SeL4Error, SysCall
+from rel4.machine.ops import Ecall, Load, Path, Registers, Store
+
+__all__ = ["WORD_BITS", "Answer", "Kernel"]
+
+WORD_BITS = 64
+ALL_RIGHTS = 0b1111
+READ_WRITE = 0b0011
+MASK = (1 << 64) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a call answers: seL4's error and the message registers."""
+
+    error: SeL4Error
+    words: tuple[int, int, int, int]
+
+
+class Kernel:
+    """System calls of one thread.
+
+    Parameters
+    ----------
+    ipc_buffer : virtual address of its IPC buffer
+    """
+
+    def __init__(self, ipc_buffer: int) -> None:
+        self._ipc_buffer = ipc_buffer
+
+    async def invoke(
+        self, cap: int, label: Invocation, words: tuple[int, ...] = (), caps: tuple[int, ...] = ()
+    ) -> Answer:
+        """seL4_Call on a kernel object: one invocation."""
+        async with Path("user.invoke"):
+            for index, word in enumerate(words[REGISTER_MESSAGE:], start=REGISTER_MESSAGE):
+                await Store(self._ipc_buffer + IpcBuffer.message(index), word)
+            for index, cptr in enumerate(caps):
+                await Store(self._ipc_buffer + IpcBuffer.cap(index), cptr)
+            info = MessageInfo(label=label, length=len(words), extra_caps=len(caps))
+            first = (*words, 0, 0, 0, 0)
+            registers = Registers(
+                SysCall.CALL, cap, info.word(), (first[0], first[1], first[2], first[3])
+            )
+            answer = await Ecall(registers)
+        return Answer(SeL4Error(MessageInfo.from_word(answer.info).label), answer.message)
+
+    # --- invocations --------------------------------------------------------------------------------
+
+    async def untyped_retype(
+        self,
+        untyped: int,
+        kind: ObjectType,
+        size_bits: int,
+        root: int,
+        offset: int,
+        count: int = 1,
+    ) -> SeL4Error:
+        """seL4_Untyped_Retype into ``count`` slots of CNode ``root`` from ``offset`` on."""
+        words = (kind, size_bits, 0, 0, offset, count)
+        return (await self.invoke(untyped, Invocation.UNTYPED_RETYPE, words, (root,))).error
+
+    async def cnode_mint(
+        self, root: int, destination: int, source: int, rights: int, badge: int
+    ) -> SeL4Error:
+        """seL4_CNode_Mint within CNode ``root``."""
+        words = (destination, WORD_BITS, source, WORD_BITS, rights, badge)
+        return (await self.invoke(root, Invocation.CNODE_MINT, words, (root,))).error
+
+    async def tcb_bind_notification(self, tcb: int, notification: int) -> SeL4Error:
+        """seL4_TCB_BindNotification."""
+        caps = (notification,)
+        return (await self.invoke(tcb, Invocation.TCB_BIND_NOTIFICATION, (), caps)).error
+
+    async def page_table_map(self, table: int, vspace: int, virtual: int) -> SeL4Error:
+        """seL4_RISCV_PageTable_Map."""
+        words = (virtual, 0)
+        return (await self.invoke(table, Invocation.RISCV_PAGE_TABLE_MAP, words, (vspace,))).error
+
+    async def page_map(
+        self, frame: int, vspace: int, virtual: int, rights: int = READ_WRITE, attributes: int = 0
+    ) -> SeL4Error:
+        """seL4_RISCV_Page_Map."""
+        words = (virtual, rights, attributes)
+        return (await self.invoke(frame, Invocation.RISCV_PAGE_MAP, words, (vspace,))).error
+
+    async def page_unmap(self, frame: int) -> SeL4Error:
+        """seL4_RISCV_Page_Unmap."""
+        return (await self.invoke(frame, Invocation.RISCV_PAGE_UNMAP)).error
+
+    async def page_get_address(self, frame: int) -> Answer:
+        """seL4_RISCV_Page_GetAddress; the address is word 0."""
+        return await self.invoke(frame, Invocation.RISCV_PAGE_GET_ADDRESS)
+
+    async def uintr_register_receiver(self, notification: int, tcb: int) -> SeL4Error:
+        """Make the notification deliver to ``tcb``, to which it is bound, by user interrupts."""
+        caps = (tcb,)
+        return (await self.invoke(notification, Invocation.UINTR_REGISTER_RECEIVER, (), caps)).error
+
+    async def uintr_register_sender(self, notification: int) -> tuple[SeL4Error, int]:
+        """A sender-table entry for the notification; answers the operand of UIPI SEND."""
+        answer = await self.invoke(notification, Invocation.UINTR_REGISTER_SENDER)
+        if answer.error is not SeL4Error.NO_ERROR:
+            return answer.error, 0
+        return answer.error, await Load(self._ipc_buffer + IpcBuffer.UINTR_FLAG)
+
+    async def uintr_register_async_syscall(self, notification: int, buffer: int) -> SeL4Error:
+        """Start a kernel handler for the syscall buffer in frame ``buffer``."""
+        label = Invocation.UINTR_REGISTER_ASYNC_SYSCALL
+        return (await self.invoke(notification, label, (), (buffer,))).error
+
+    # --- calls that are no invocations --------------------------------------------------------------
+
+    async def signal(self, notification: int) -> None:
+        """seL4_Signal."""
+        await Ecall(Registers(SysCall.SEND, notification))
+
+    async def wait(self, notification: int) -> int:
+        """seL4_Wait: block until signalled; answers the badge."""
+        return (await Ecall(Registers(SysCall.RECV, notification))).cap
+
+    async def poll(self, notification: int) -> int:
+        """seL4_Poll: the badge signalled so far, or 0."""
+        return (await Ecall(Registers(SysCall.NB_RECV, notification))).cap
+
+    async def yield_(self) -> None:
+        """seL4_Yield."""
+        await Ecall(Registers(SysCall.YIELD))
+
+    async def put_char(self, character: str) -> None:
+        """seL4_DebugPutChar."""
+        await Ecall(Registers(SysCall.DEBUG_PUT_CHAR, ord(character)))
+
+    async def wake_syscall_handler(self) -> SeL4Error:
+        """ReL4's WakeSyscallHandler: make this thread's kernel handler ready."""
+        answer = await Ecall(Registers(SysCall.WAKE_SYSCALL_HANDLER))
+        return SeL4Error(MessageInfo.from_word(answer.info).label)
