@@ -6,6 +6,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
+from uintr.checks import check_range
 from uintr.interfaces import (
     ADDRESS_BITS,
     ANSWER,
@@ -14,7 +15,7 @@ from uintr.interfaces import (
     Wishbone,
 )
 from uintr.receiver import Receiver
-from uintr.registers import XLEN, Privilege, RequestKind, Status
+from uintr.registers import MAX_RECEIVERS, XLEN, Privilege, RequestKind, Status
 from uintr.sender import Sender
 
 __all__ = ["HartUnit"]
@@ -48,7 +49,8 @@ class HartUnit(wiring.Component):
     """
 
     def __init__(self, *, receivers: int) -> None:
-        self._sender = Sender(receivers=receivers)
+        check_range("receivers", receivers, 1, MAX_RECEIVERS)
+        self._receivers = receivers
         super().__init__(
             {
                 "hart": In(HartPort()),
@@ -63,7 +65,7 @@ class HartUnit(wiring.Component):
         """Receiver and sender side by side; this block keeps the one outstanding request."""
         m = Module()
         m.submodules.receiver = receiver = Receiver()
-        m.submodules.sender = sender = self._sender
+        m.submodules.sender = sender = Sender(receivers=self._receivers)
         request, response = self.hart.request, self.hart.response
         payload = request.payload
 

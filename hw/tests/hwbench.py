@@ -1,0 +1,229 @@
+"""What the gateware's unit tests share: a simulator with an end, a hart's verbs, surroundings."""
+
+import gc
+import warnings
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+import pytest
+from amaranth.hdl import UnusedElaboratable
+from amaranth.sim import Simulator
+
+from uintr.interfaces import OperationFunction
+from uintr.registers import (
+    CsrFunction,
+    Privilege,
+    RequestKind,
+    Status,
+    UipiFunction,
+)
+
+__all__ = ["ONES", "Hart", "Posted", "Result", "Surroundings", "refused", "simulate"]
+
+ONES = 2**64 - 1
+
+Testbench = Callable[[Any], Awaitable[None]]
+
+
+def simulate(dut: Any, *testbenches: Testbench, limit: int = 20_000) -> None:
+    """Run until all testbenches have returned; fail if that takes more than ``limit`` cycles."""
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-8)
+    for testbench in testbenches:
+        simulator.add_testbench(testbench)
+    for _ in range(2 * limit):  # one step a clock edge
+        if not simulator.advance():
+            return
+    raise AssertionError(f"not done after {limit} cycles")
+
+
+def refused(make: Callable[..., Any], **parameters: Any) -> str:
+    """The sentence with which the constructor ``make`` refuses ``parameters``."""
+    with warnings.catch_warnings():
+        # Amaranth reminds of every component that nobody used, one that refused to be made too.
+        warnings.simplefilter("ignore", UnusedElaboratable)
+        with pytest.raises(ValueError) as caught:
+            make(**parameters)
+        sentence = str(caught.value)
+        del caught
+        gc.collect()
+    return sentence
+
+
+class Result(NamedTuple):
+    """How a request ended, and how many cycles after acceptance the response was there."""
+
+    data: int
+    status: Status
+    cycles: int
+
+
+class Hart:
+    """A hart at its port: one verb for each thing it can ask for."""
+
+    def __init__(self, ctx: Any, port: Any, each_cycle: Callable[[], None] | None = None) -> None:
+        self._ctx = ctx
+        self._port = port
+        self._each_cycle = each_cycle or (lambda: None)
+        self.privilege(Privilege.S)
+
+    def privilege(self, level: int) -> None:
+        """Present a privilege level from now on."""
+        self._ctx.set(self._port.privilege, level)
+
+    @property
+    def interrupt(self) -> int:
+        """The user interrupt as it is now."""
+        return int(self._ctx.get(self._port.interrupt))
+
+    async def tick(self, cycles: int = 1) -> None:
+        """Let time pass."""
+        for _ in range(cycles):
+            self._each_cycle()
+            await self._ctx.tick()
+
+    async def ask(
+        self, kind: int, function: int = 0, address: int = 0, data: int = 0, *, limit: int = 500
+    ) -> Result:
+        """Make a request and wait for the response; returns in the cycle of the response."""
+        request, response = self._port.request, self._port.response
+        self._ctx.set(request.valid, 1)
+        # As raw bits, since a test may ask for a kind that does not exist.
+        self._ctx.set(request.payload.kind.as_value(), kind)
+        self._ctx.set(request.payload.function, function)
+        self._ctx.set(request.payload.address, address)
+        self._ctx.set(request.payload.data, data)
+        assert self._ctx.get(request.ready) == 1
+        for cycles in range(1, limit):
+            await self.tick()
+            self._ctx.set(request.valid, 0)
+            if self._ctx.get(response.valid):
+                assert self._ctx.get(request.ready) == 1
+                answer = response.payload
+                return Result(
+                    self._ctx.get(answer.data), Status(self._ctx.get(answer.status)), cycles
+                )
+            assert self._ctx.get(request.ready) == 0
+        raise AssertionError(f"no response in {limit} cycles")
+
+    async def csr(self, function: int, number: int, data: int = 0) -> Result:
+        """A CSR request."""
+        return await self.ask(RequestKind.CSR, function, number, data)
+
+    async def csr_read(self, number: int) -> int:
+        """Read a CSR that can be read."""
+        result = await self.csr(CsrFunction.READ, number)
+        assert result.status == Status.OK
+        return result.data
+
+    async def csr_write(self, number: int, value: int) -> None:
+        """Write a CSR that can be written."""
+        assert (await self.csr(CsrFunction.WRITE, number, value)).status == Status.OK
+
+    async def uipi(self, function: int, operand: int = 0) -> Result:
+        """A UIPI instruction."""
+        return await self.ask(RequestKind.UIPI, function, 0, operand)
+
+    async def send(self, index: int) -> Result:
+        """UIPI SEND."""
+        return await self.uipi(UipiFunction.SEND, index)
+
+    async def trap(self, pc: int = 0) -> Result:
+        """Take the user interrupt."""
+        return await self.ask(RequestKind.TRAP, data=pc)
+
+    async def uret(self) -> Result:
+        """Return from it."""
+        return await self.ask(RequestKind.URET)
+
+    async def load(self, address: int) -> Result:
+        """Supervisor load."""
+        return await self.ask(RequestKind.LOAD, address=address)
+
+    async def store(self, address: int, value: int) -> Result:
+        """Supervisor store."""
+        return await self.ask(RequestKind.STORE, address=address, data=value)
+
+
+class Posted(NamedTuple):
+    """An operation that was accepted."""
+
+    function: OperationFunction
+    receiver: int
+    data: int
+
+
+class Surroundings:
+    """Bus and controller as seen by one hart unit or sender, with delays at will.
+
+    `step` is called once in every cycle, after the inputs of that cycle were set.
+    """
+
+    def __init__(self, ctx: Any, bus: Any, port: Any) -> None:
+        self._ctx = ctx
+        self._bus = bus
+        self._port = port
+        self.memory: dict[int, int] = {}  # by word address
+        self.error = False  # the bus answers with an error
+        self.bus_delay = 1  # cycles from stb to the end of a transfer
+        self.accept_delay = 0  # cycles from valid to acceptance of an operation
+        self.answer = 0  # what the controller answers
+        self.transfers: list[tuple[int, int | None]] = []  # (word address, data if written)
+        self.posted: list[Posted] = []
+        self._bus_waited = 0
+        self._accept_waited = 0
+        self._due: list[int | None] = [None, None, None]
+
+    def step(self) -> None:
+        """Answer what is asked in this cycle."""
+        self._step_bus()
+        self._step_port()
+
+    def _step_bus(self) -> None:
+        ctx, bus = self._ctx, self._bus
+        ctx.set(bus.ack, 0)
+        ctx.set(bus.err, 0)
+        ctx.set(bus.dat_r, 0xBAD0_BAD0_BAD0_BAD0)
+        assert ctx.get(bus.cyc) == ctx.get(bus.stb)
+        if not ctx.get(bus.stb):
+            self._bus_waited = 0
+            return
+        if self._bus_waited < self.bus_delay:
+            self._bus_waited += 1
+            return
+        self._bus_waited = 0
+        assert ctx.get(bus.sel) == 0xFF
+        address = ctx.get(bus.adr)
+        if ctx.get(bus.we):
+            self.transfers.append((address, ctx.get(bus.dat_w)))
+        else:
+            self.transfers.append((address, None))
+        if self.error:
+            ctx.set(bus.err, 1)
+        else:
+            if ctx.get(bus.we):
+                self.memory[address] = ctx.get(bus.dat_w)
+            else:
+                ctx.set(bus.dat_r, self.memory.get(address, 0))
+            ctx.set(bus.ack, 1)
+
+    def _step_port(self) -> None:
+        ctx, operation, response = self._ctx, self._port.operation, self._port.response
+        due = self._due.pop(0)
+        ctx.set(response.valid, due is not None)
+        ctx.set(response.payload, 0xBAD1_BAD1_BAD1_BAD1 if due is None else due)
+        ready = ctx.get(operation.valid) and self._accept_waited >= self.accept_delay
+        ctx.set(operation.ready, ready)
+        if ready:
+            self._accept_waited = 0
+            payload = operation.payload
+            self.posted.append(
+                Posted(
+                    OperationFunction(ctx.get(payload.function)),
+                    ctx.get(payload.receiver),
+                    ctx.get(payload.data),
+                )
+            )
+        elif ctx.get(operation.valid):
+            self._accept_waited += 1
+        self._due.append(self.answer if ready else None)

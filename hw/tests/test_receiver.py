@@ -1,0 +1,295 @@
+"""CSRs, trap and return against a dictionary."""
+
+import random
+from typing import Any
+
+import pytest
+from hwbench import ONES, simulate
+
+from uintr.receiver import Receiver
+from uintr.registers import (
+    CAUSE_USER_SOFTWARE,
+    CSRS,
+    Csr,
+    CsrFunction,
+    Privilege,
+    RequestKind,
+    Status,
+)
+
+ILLEGAL = (0, Status.ILLEGAL)
+LEVELS = (0, 1, 2, 3)
+
+
+class Model:
+    """Every CSR is an entry of a dictionary; each request is done in one go."""
+
+    def __init__(self) -> None:
+        self.words = dict.fromkeys(Csr, 0)
+
+    def interrupt(self, level: int, line: int) -> bool:
+        pending = (self.words[Csr.UIP] | line) & self.words[Csr.UIE] & self.words[Csr.SIDELEG] & 1
+        return level == 0 and bool(self.words[Csr.USTATUS] & 1 and pending)
+
+    def csr(self, level: int, line: int, function: int, number: int, data: int) -> tuple[int, int]:
+        if number not in list(Csr) or (number >> 8 & 3) > level or function > 3:
+            return ILLEGAL
+        csr = Csr(number)
+        old = self.words[csr]
+        new = (old, data, old | data, old & ~data)[function]
+        self.words[csr] = new & CSRS[csr].mask()
+        return old | line if csr == Csr.UIP else old, Status.OK
+
+    def trap(self, level: int, line: int, pc: int) -> tuple[int, int]:
+        if not self.interrupt(level, line):
+            return 0, Status.NOT_PENDING
+        words = self.words
+        words[Csr.UEPC] = pc & ~1
+        words[Csr.UCAUSE] = CAUSE_USER_SOFTWARE
+        words[Csr.UTVAL] = 0
+        words[Csr.USTATUS] = (words[Csr.USTATUS] & 1) << 4
+        return words[Csr.UTVEC] & ~3, Status.OK
+
+    def uret(self) -> tuple[int, int]:
+        self.words[Csr.USTATUS] = self.words[Csr.USTATUS] >> 4 & 1 | 1 << 4
+        return self.words[Csr.UEPC], Status.OK
+
+
+class Bench:
+    """Does requests and compares each answer, and the interrupt in each cycle, with the model."""
+
+    def __init__(self, ctx: Any, dut: Receiver) -> None:
+        self.ctx = ctx
+        self.dut = dut
+        self.model = Model()
+        self.level = 3
+        self.line = 0
+
+    def look(self) -> None:
+        self.ctx.set(self.dut.privilege, self.level)
+        self.ctx.set(self.dut.line, self.line)
+        interrupt = self.model.interrupt(self.level, self.line)
+        assert self.ctx.get(self.dut.interrupt) == interrupt
+        assert self.ctx.get(self.dut.suist.as_value()) == self.model.words[Csr.SUIST]
+        assert self.ctx.get(self.dut.suirs.as_value()) == self.model.words[Csr.SUIRS]
+
+    async def ask(
+        self, kind: RequestKind, function: int = 0, address: int = 0, data: int = 0
+    ) -> tuple[int, int]:
+        ctx, request = self.ctx, self.dut.request
+        self.look()
+        ctx.set(self.dut.start, 1)
+        ctx.set(request.kind, kind)
+        ctx.set(request.function, function)
+        ctx.set(request.address, address)
+        ctx.set(request.data, data)
+        answer = ctx.get(self.dut.answer.data), ctx.get(self.dut.answer.status)
+        if kind == RequestKind.CSR:
+            expected = self.model.csr(self.level, self.line, function, address, data)
+        elif kind == RequestKind.TRAP:
+            expected = self.model.trap(self.level, self.line, data)
+        else:
+            expected = self.model.uret()
+        assert answer == expected, (kind, function, hex(address), hex(data))
+        await ctx.tick()
+        ctx.set(self.dut.start, 0)
+        self.look()
+        return answer
+
+    async def csr(self, function: int, number: int, data: int = 0) -> tuple[int, int]:
+        return await self.ask(RequestKind.CSR, function, number, data)
+
+    async def read(self, number: int) -> int:
+        return (await self.csr(CsrFunction.READ, number))[0]
+
+    async def write(self, number: int, value: int) -> None:
+        await self.csr(CsrFunction.WRITE, number, value)
+
+    async def open(self) -> None:
+        """Everything is enabled; only a pending bit is missing."""
+        for csr in (Csr.USTATUS, Csr.UIE, Csr.SIDELEG):
+            await self.write(csr, 1)
+        self.level = Privilege.U
+        self.look()
+
+
+def with_bench(job: Any) -> None:
+    dut = Receiver()
+
+    async def testbench(ctx: Any) -> None:
+        await job(Bench(ctx, dut))
+
+    simulate(dut, testbench)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_requests(seed: int) -> None:
+    async def job(bench: Bench) -> None:
+        generator = random.Random(seed)
+        taken = 0
+        for _ in range(2500):
+            bench.level = generator.choice((0, 0, 1, 2, 3, 3))
+            bench.line = generator.getrandbits(1)
+            kind = generator.choice([RequestKind.CSR] * 6 + [RequestKind.TRAP, RequestKind.URET])
+            number: int = generator.choice([*Csr, *Csr, generator.getrandbits(12)])
+            if generator.random() < 0.03:
+                number |= 1 << generator.randrange(12, 64)
+            function = generator.choice([0, 1, 2, 3, 2, 1, generator.getrandbits(7)])
+            data = generator.choice([0, 1, 0x111, ONES, generator.getrandbits(64)])
+            _, status = await bench.ask(kind, function, number, data)
+            taken += kind == RequestKind.TRAP and status == Status.OK
+        assert taken > 5
+
+    with_bench(job)
+
+
+@pytest.mark.parametrize("csr", Csr, ids=lambda csr: csr.name)
+def test_each_csr_holds_its_writable_bits_and_resets_to_zero(csr: Csr) -> None:
+    async def job(bench: Bench) -> None:
+        mask = CSRS[csr].mask("rw")
+        assert await bench.read(csr) == 0
+        for pattern in (ONES, 0xAAAA_AAAA_AAAA_AAAA, 0x5555_5555_5555_5555, 0):
+            await bench.write(csr, pattern)
+            assert await bench.read(csr) == pattern & mask
+        assert await bench.csr(CsrFunction.SET, csr, ONES) == (0, Status.OK)
+        assert await bench.csr(CsrFunction.CLEAR, csr, 0x10001) == (mask, Status.OK)
+        assert await bench.csr(CsrFunction.READ, csr, ONES) == (mask & ~0x10001, Status.OK)
+        assert await bench.read(csr) == mask & ~0x10001
+
+    with_bench(job)
+
+
+@pytest.mark.parametrize("csr", Csr, ids=lambda csr: csr.name)
+def test_a_csr_is_refused_below_its_privilege_without_effect(csr: Csr) -> None:
+    async def job(bench: Bench) -> None:
+        await bench.write(csr, ONES)
+        before = await bench.read(csr)
+        for level in LEVELS:
+            bench.level = level
+            for function in CsrFunction:
+                answer = await bench.csr(function, csr, 0)
+                assert (answer == ILLEGAL) == (level < csr.privilege)
+                bench.level = 3
+                await bench.write(csr, ONES)
+                bench.level = level
+        bench.level = 3
+        assert await bench.read(csr) == before
+
+    with_bench(job)
+
+
+def test_every_other_number_and_function_is_illegal_without_effect() -> None:
+    async def job(bench: Bench) -> None:
+        await bench.write(Csr.USCRATCH, 0x1234)
+        for number in range(0x400):
+            if number not in list(Csr):
+                assert await bench.csr(CsrFunction.WRITE, number, ONES) == ILLEGAL
+        for bit in range(12, 64):
+            assert await bench.csr(CsrFunction.WRITE, Csr.USCRATCH | 1 << bit, ONES) == ILLEGAL
+        for function in range(4, 128):
+            assert await bench.csr(function, Csr.USCRATCH, ONES) == ILLEGAL
+        assert await bench.read(Csr.USCRATCH) == 0x1234
+
+    with_bench(job)
+
+
+@pytest.mark.parametrize("function", [CsrFunction.SET, CsrFunction.CLEAR])
+@pytest.mark.parametrize("data", [0, 0x110, ONES & ~1])
+def test_read_modify_write_of_uip_never_latches_the_line(function: int, data: int) -> None:
+    async def job(bench: Bench) -> None:
+        bench.line = 1
+        assert await bench.csr(function, Csr.UIP, data) == (1, Status.OK)
+        bench.line = 0
+        assert await bench.read(Csr.UIP) == 0
+
+    with_bench(job)
+
+
+def test_the_software_bit_works_beside_the_line() -> None:
+    async def job(bench: Bench) -> None:
+        bench.line = 1
+        await bench.csr(CsrFunction.SET, Csr.UIP, 1)
+        bench.line = 0
+        assert await bench.read(Csr.UIP) == 1
+        bench.line = 1
+        assert await bench.csr(CsrFunction.CLEAR, Csr.UIP, 1) == (1, Status.OK)
+        assert await bench.read(Csr.UIP) == 1
+        bench.line = 0
+        assert await bench.read(Csr.UIP) == 0
+
+    with_bench(job)
+
+
+@pytest.mark.parametrize("software", [0, 1])
+@pytest.mark.parametrize("missing", [None, Csr.USTATUS, Csr.UIE, Csr.SIDELEG, "pending", 1, 2, 3])
+def test_an_interrupt_needs_all_its_conditions(missing: object, software: int) -> None:
+    async def job(bench: Bench) -> None:
+        for csr in (Csr.USTATUS, Csr.UIE, Csr.SIDELEG):
+            # All the other bits are set, so that a wrong one would be noticed.
+            await bench.write(csr, ONES & ~1 if csr == missing else 1)
+        if missing != "pending":
+            bench.line = 1 - software
+            await bench.write(Csr.UIP, software)
+        bench.level = missing if type(missing) is int else Privilege.U
+        bench.look()
+        assert bench.ctx.get(bench.dut.interrupt) == (missing is None)
+        answer = await bench.ask(RequestKind.TRAP, data=0x44)
+        assert (answer == (0, Status.OK)) == (missing is None)
+        assert (answer == (0, Status.NOT_PENDING)) == (missing is not None)
+
+    with_bench(job)
+
+
+@pytest.mark.parametrize("mode", [0, 1])
+def test_trap_and_return(mode: int) -> None:
+    async def job(bench: Bench) -> None:
+        await bench.write(Csr.UTVEC, 0xFFFF_FFFF_0000_1230 | mode)
+        await bench.write(Csr.UTVAL, 77)
+        await bench.open()
+        bench.line = 1
+        assert await bench.ask(RequestKind.TRAP, data=0x8000_0000_0000_0013) == (
+            0xFFFF_FFFF_0000_1230,
+            Status.OK,
+        )
+        assert bench.ctx.get(bench.dut.interrupt) == 0
+        assert await bench.read(Csr.UEPC) == 0x8000_0000_0000_0012
+        assert await bench.read(Csr.UCAUSE) == CAUSE_USER_SOFTWARE
+        assert await bench.read(Csr.UTVAL) == 0
+        assert await bench.read(Csr.USTATUS) == 0x10
+        assert await bench.ask(RequestKind.TRAP, data=1) == (0, Status.NOT_PENDING)
+        assert await bench.read(Csr.UEPC) == 0x8000_0000_0000_0012
+        assert await bench.ask(RequestKind.URET) == (0x8000_0000_0000_0012, Status.OK)
+        assert await bench.read(Csr.USTATUS) == 0x11
+        assert bench.ctx.get(bench.dut.interrupt) == 1
+
+    with_bench(job)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_return_is_allowed_at_every_level(level: int) -> None:
+    async def job(bench: Bench) -> None:
+        await bench.write(Csr.UEPC, 0x77)
+        await bench.write(Csr.USTATUS, 0x01)
+        bench.level = level
+        assert await bench.ask(RequestKind.URET) == (0x76, Status.OK)
+        assert await bench.read(Csr.USTATUS) == 0x10
+
+    with_bench(job)
+
+
+def test_nothing_changes_without_start() -> None:
+    async def job(bench: Bench) -> None:
+        await bench.open()
+        bench.line = 1
+        for kind in (RequestKind.CSR, RequestKind.TRAP, RequestKind.URET):
+            bench.ctx.set(bench.dut.request.kind, kind)
+            bench.ctx.set(bench.dut.request.function, CsrFunction.WRITE)
+            bench.ctx.set(bench.dut.request.address, Csr.USTATUS)
+            bench.ctx.set(bench.dut.request.data, 0)
+            await bench.ctx.tick()
+            bench.look()
+        bench.level = 3
+        for csr in Csr:
+            await bench.read(csr)  # compares with the model
+
+    with_bench(job)

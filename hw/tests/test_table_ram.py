@@ -1,0 +1,95 @@
+"""The table memory against a list of bytes."""
+
+import random
+from typing import Any
+
+import pytest
+from amaranth.hdl import Module, ResetInserter, Signal
+from hwbench import ONES, refused, simulate
+
+from uintr.table_ram import TableRam
+
+
+async def transfer(
+    ctx: Any, bus: Any, address: int, data: int | None = None, sel: int = 0xFF
+) -> int:
+    """One transfer; checks that `ack` comes in the second cycle and stays for one."""
+    ctx.set(bus.cyc, 1)
+    ctx.set(bus.stb, 1)
+    ctx.set(bus.we, data is not None)
+    ctx.set(bus.adr, address)
+    ctx.set(bus.sel, sel)
+    ctx.set(bus.dat_w, data or 0)
+    assert ctx.get(bus.ack) == 0
+    await ctx.tick()
+    assert ctx.get(bus.ack) == 1
+    assert ctx.get(bus.err) == 0
+    answer = int(ctx.get(bus.dat_r))
+    await ctx.tick()
+    ctx.set(bus.stb, 0)
+    ctx.set(bus.cyc, 0)
+    assert ctx.get(bus.ack) == 0
+    return answer
+
+
+def test_random_transfers_with_byte_selects() -> None:
+    pages = 2
+    dut = TableRam(pages=pages)
+    generator = random.Random(1)
+
+    async def testbench(ctx: Any) -> None:
+        memory = bytearray(pages * 4096)
+        words = [generator.randrange(pages * 512) for _ in range(12)] + [0, pages * 512 - 1]
+        for _ in range(800):
+            word = generator.choice(words)
+            if generator.random() < 0.5:
+                data, sel = generator.getrandbits(64), generator.getrandbits(8)
+                await transfer(ctx, dut.bus, word, data, sel)
+                for byte in range(8):
+                    if sel >> byte & 1:
+                        memory[word * 8 + byte] = data >> 8 * byte & 0xFF
+            else:
+                expected = int.from_bytes(memory[word * 8 : word * 8 + 8], "little")
+                assert await transfer(ctx, dut.bus, word) == expected
+            if generator.random() < 0.2:
+                await ctx.tick()
+
+    simulate(dut, testbench)
+
+
+def test_half_a_request_is_none() -> None:
+    dut = TableRam(pages=1)
+
+    async def testbench(ctx: Any) -> None:
+        ctx.set(dut.bus.we, 1)
+        ctx.set(dut.bus.sel, 0xFF)
+        ctx.set(dut.bus.dat_w, ONES)
+        for half in (dut.bus.cyc, dut.bus.stb):
+            ctx.set(half, 1)
+            await ctx.tick()
+            assert ctx.get(dut.bus.ack) == 0
+            ctx.set(half, 0)
+        assert await transfer(ctx, dut.bus, 0) == 0
+
+    simulate(dut, testbench)
+
+
+def test_reset_leaves_the_contents() -> None:
+    dut = TableRam(pages=1)
+    reset = Signal()
+    m = Module()
+    m.submodules.dut = ResetInserter(reset)(dut)
+
+    async def testbench(ctx: Any) -> None:
+        await transfer(ctx, dut.bus, 77, 0x1234)
+        ctx.set(reset, 1)
+        await ctx.tick()
+        ctx.set(reset, 0)
+        assert await transfer(ctx, dut.bus, 77) == 0x1234
+
+    simulate(m, testbench)
+
+
+@pytest.mark.parametrize("pages", [0, 4096])
+def test_pages_are_checked(pages: int) -> None:
+    assert refused(TableRam, pages=pages) == f"pages must be 1 to 4095, not {pages}"
