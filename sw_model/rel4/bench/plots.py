@@ -22,14 +22,17 @@ __all__ = ["plot_sweep"]
 class _Look(NamedTuple):
     colour: str
     marker: str
+    size: float = 4.5
+    line: str = "-"
 
 
 # Okabe and Ito's palette, which stays apart under every kind of colour blindness; the markers
 # differ too, so that print in grey can be read.
 _LOOKS = {
     "sync": _Look("#000000", "s"),
-    "tick": _Look("#0072B2", "o"),
-    "tick-smp": _Look("#D55E00", "^"),
+    "tick": _Look("#0072B2", "o", 6.5),
+    # Small and dashed, since it may well lie on the curve of one hart.
+    "tick-smp": _Look("#D55E00", "^", 4, "--"),
 }
 _MORE_LOOKS = (
     _Look("#009E73", "D"),
@@ -37,7 +40,7 @@ _MORE_LOOKS = (
     _Look("#E69F00", "P"),
     _Look("#56B4E9", "X"),
 )
-_LINES = ("-", "--", ":", "-.")
+_MORE_LINES: tuple["_Line", ...] = (":", "-.", (0, (1, 3)))
 
 _STYLE: dict[Any, Any] = {
     # SVG ids come from this instead of from chance; glyphs are paths, so no font is needed to view.
@@ -137,20 +140,25 @@ def _wrap(note: str, width: int = 136) -> str:
     )
 
 
-def _looks(found: Sequence[Curve]) -> list[tuple[Curve, _Look, str]]:
+_Line = str | tuple[float, Sequence[float]]
+"""A line style, by name or as offset and dashes."""
+
+
+def _looks(found: Sequence[Curve]) -> list[tuple[Curve, _Look, _Line]]:
     """Each curve with its look: colour and marker say the policy, the dashes tell curves of one
     policy apart."""
     looks = dict(_LOOKS)
     spare = iter(_MORE_LOOKS * (1 + len(found) // len(_MORE_LOOKS)))
     seen: dict[str, int] = {}
-    result = []
+    result: list[tuple[Curve, _Look, _Line]] = []
     for curve in found:
         policy = curve.key.policy
         if policy not in looks:
             looks[policy] = next(spare)
         nth = seen.setdefault(policy, 0)
         seen[policy] += 1
-        result.append((curve, looks[policy], _LINES[nth % len(_LINES)]))
+        line = _MORE_LINES[(nth - 1) % len(_MORE_LINES)] if nth else looks[policy].line
+        result.append((curve, looks[policy], line))
     return result
 
 
@@ -180,7 +188,7 @@ def _draw(
     values: Mapping[int, float],
     spread: Mapping[int, Sequence[float]],
     look: _Look,
-    line: str,
+    line: _Line,
     label: str,
 ) -> None:
     axes.plot(
@@ -188,7 +196,7 @@ def _draw(
         list(values.values()),
         color=look.colour,
         marker=look.marker,
-        markersize=4.5,
+        markersize=look.size,
         linewidth=1.6,
         linestyle=line,
         label=label,
@@ -212,7 +220,7 @@ def _draw_published(axes: Axes, values: Mapping[int, float], look: _Look, policy
         list(shown.values()),
         color=look.colour,
         marker=look.marker,
-        markersize=9,
+        markersize=10,
         markerfacecolor="none",
         markeredgewidth=1.1,
         linestyle="none",

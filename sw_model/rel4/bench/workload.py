@@ -1,4 +1,4 @@
-"""The published workload: N page frames, N coroutines, rounds of {map, unmap} of one's own frame."""
+"""The published workload: N frames, N coroutines, rounds of {map, unmap} of one's own frame."""
 
 from collections.abc import Coroutine
 from typing import Any

@@ -6,7 +6,7 @@ __all__ = ["InvocationError"]
 
 
 class InvocationError(Exception):
-    """Raised while an invocation is decoded; becomes the label of the reply. Nothing was changed."""
+    """Raised while an invocation is decoded, before any change; the label of the reply."""
 
     def __init__(self, code: SeL4Error, sentence: str) -> None:
         super().__init__(sentence)

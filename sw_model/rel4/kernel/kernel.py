@@ -1,8 +1,8 @@
 """The kernel: entry and exit of traps, system calls by number, and what it all hangs on.
 
 Every trap goes the same way: registers are saved and the big lock is taken (path trap.entry), the
-cause is handled, a thread is chosen, the hart's user-interrupt state is made that thread's, the lock
-is released, registers are restored (path trap.exit).
+cause is handled, a thread is chosen, the hart's user-interrupt state is made that thread's, the
+lock is released, registers are restored (path trap.exit).
 """
 
 from collections.abc import Awaitable, Callable
@@ -80,7 +80,7 @@ class Kernel:
         """The debug console."""
         self.console += chr(character & 0xFF)
 
-    # --- entry and exit -----------------------------------------------------------------------------
+    # --- entry and exit ---------------------------------------------------------------------------
 
     async def start(self, hart: Hart) -> None:
         """Boot one hart: first timer tick, first thread."""
@@ -107,14 +107,12 @@ class Kernel:
         new = scheduler.choose()
         if new is not old:
             await Log(ContextSwitch(old.name, new.name))
-        # The hart's user-interrupt state stays with its thread while the idle thread runs only if
-        # nothing else needs it; switching away from a receiver always deactivates it.
         await self.uintr.switch(hart.index, new)
         await self.lock.release()
         async with Path("trap.exit"):
             hart.context = new.context
 
-    # --- causes -------------------------------------------------------------------------------------
+    # --- causes -----------------------------------------------------------------------------------
 
     async def _timer(self, hart: Hart) -> None:
         """Handlers first, then the scheduler's tick; the next period begins when both are done."""

@@ -89,7 +89,7 @@ class UserInterrupts:
         self._suist = [0] * config.harts
         self.receivers: list[int] = []
 
-    # --- allocation ---------------------------------------------------------------------------------
+    # --- allocation -------------------------------------------------------------------------------
 
     def _page(self) -> int:
         page = next(self._free_pages, None)
@@ -121,7 +121,7 @@ class UserInterrupts:
         await Log(SenderEntryWritten(table.suist, index, badge, notification.recv_idx))
         return index
 
-    # --- registration -------------------------------------------------------------------------------
+    # --- registration -----------------------------------------------------------------------------
 
     async def register_receiver(self, hart: int, tcb: TCB, notification: Notification) -> None:
         """Give ``notification`` a receiver, whose user interrupts go to ``tcb``, its bound thread.
@@ -171,14 +171,14 @@ class UserInterrupts:
         """An entry of the kernel's own sender table; answers its index."""
         return await self._add_entry(self._kernel_table, notification, badge)
 
-    # --- signals from the kernel --------------------------------------------------------------------
+    # --- signals from the kernel ------------------------------------------------------------------
 
     async def send(self, hart: int, index: int) -> None:
         """UIPI SEND from the kernel's table."""
         await self._set_table(hart, self._kernel_table.suist)
         await Uipi(UipiFunction.SEND, index)
 
-    # --- save and restore ---------------------------------------------------------------------------
+    # --- save and restore -------------------------------------------------------------------------
 
     async def switch(self, hart: int, tcb: TCB) -> None:
         """Last thing before ``tcb`` runs on ``hart``: make the hart's state that thread's."""
@@ -232,7 +232,7 @@ class UserInterrupts:
             await CsrWrite(Csr.SUIST, suist)
             self._suist[hart] = suist
 
-    # --- inspection ---------------------------------------------------------------------------------
+    # --- inspection -------------------------------------------------------------------------------
 
     async def pending(self, receiver: int) -> int:
         """Take and put back a receiver's pending word, as the kernel's own code may."""

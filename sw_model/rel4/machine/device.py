@@ -40,6 +40,10 @@ __all__ = [
 T = TypeVar("T")
 
 
+class DeviceError(Exception):
+    """A device cannot be brought to life or was lost: one sentence that says why and what to do."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DeviceConfig:
     """Shape of the hardware; the parameters of the gateware's `System`.

@@ -105,7 +105,7 @@ class SenderEntryWritten(_Stamped):
 
 @dataclass(slots=True)
 class ReceiverChanged(_Stamped):
-    """The kernel changed a receiver's slot; ``posted`` and ``cleared`` are bits of its pending word."""
+    """The kernel changed a receiver; ``posted`` and ``cleared`` are bits of its pending word."""
 
     receiver: int
     active: bool

@@ -6,6 +6,8 @@ interrupt is taken.
 """
 
 from collections.abc import Callable, Coroutine, Generator
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import simpy
@@ -41,7 +43,7 @@ class _FaultError(Exception):
 
 
 class _Frame:
-    """One coroutine on a context's stack: the thread itself, or an interrupt handler on top of it."""
+    """One coroutine on a context's stack: the thread, or an interrupt handler on top of it."""
 
     __slots__ = ("awaits_registers", "coroutine", "op", "paths", "pc", "value")
 
@@ -101,6 +103,10 @@ class Context:
         return self._pc
 
 
+def _succeed(event: simpy.Event) -> None:
+    event.succeed()
+
+
 class Hart:
     """One hart of a machine. The kernel chooses what it runs by setting `context`."""
 
@@ -142,7 +148,7 @@ class Hart:
         }
         self.process = self.env.process(self._run())
 
-    # --- what the rest of the machine tells a hart --------------------------------------------------
+    # --- what the rest of the machine tells a hart ------------------------------------------------
 
     def set_line(self, level: bool) -> None:
         """The hart unit's user interrupt as of the last clock edge."""
@@ -161,7 +167,7 @@ class Hart:
         """Append to the machine's event log with this cycle and hart."""
         self.machine.log.append(event, cycle=int(self.env.now), hart=self.index)
 
-    # --- the main loop ------------------------------------------------------------------------------
+    # --- the main loop ----------------------------------------------------------------------------
 
     def _run(self) -> Steps:
         kernel = self.machine.kernel
@@ -199,21 +205,20 @@ class Hart:
                 frame.pc = context.next_pc()
             else:
                 frame.op = None
-            kind = type(op)
-            if kind is ops.Compute:
+            if isinstance(op, ops.Compute):
                 yield from self._user_compute(op, frame)
-            elif kind is ops.PathEnd:
+            elif isinstance(op, ops.PathEnd):
                 yield from self._user_path_end(op, frame)
-            elif kind is ops.SpinWhile:
+            elif isinstance(op, ops.SpinWhile):
                 yield from self._user_spin(op, frame)
-            elif kind is ops.Ecall:
+            elif isinstance(op, ops.Ecall):
                 context.registers = op.registers
                 frame.awaits_registers = True
                 yield from self._trap("ecall", context)
                 return
-            elif kind is ops.Uret:
+            elif isinstance(op, ops.Uret):
                 yield from self._uret(context)
-            elif kind is ops.WaitForInterrupt:
+            elif isinstance(op, ops.WaitForInterrupt):
                 yield from self._wait(None)
             else:
                 try:
@@ -242,7 +247,7 @@ class Hart:
             except _FaultError as fault:
                 raise MachineError(f"kernel fault on hart {self.index}: {fault}") from fault
 
-    # --- user interrupts ----------------------------------------------------------------------------
+    # --- user interrupts --------------------------------------------------------------------------
 
     def _user_trap(self, context: Context) -> Steps:
         pc = context.top().pc
@@ -266,7 +271,7 @@ class Hart:
             )
         self.log(UserReturn(context.name, response.data))
 
-    # --- waiting ------------------------------------------------------------------------------------
+    # --- waiting ----------------------------------------------------------------------------------
 
     def _timer_pending(self) -> bool:
         return self.deadline is not None and self.env.now >= self.deadline
@@ -282,10 +287,8 @@ class Hart:
             left = max(self.deadline - int(start), 0)
             span = left if span is None else min(span, left)
         self._waiting = True
-        try:
+        with suppress(simpy.Interrupt):
             yield self.env.event() if span is None else self.env.timeout(span)
-        except simpy.Interrupt:
-            pass
         self._waiting = False
         return int(self.env.now - start)
 
@@ -319,7 +322,7 @@ class Hart:
                 return
         yield self.env.timeout(self._spin_cycles)
 
-    # --- paths --------------------------------------------------------------------------------------
+    # --- paths ------------------------------------------------------------------------------------
 
     def _path_rest(self, frame: _Frame) -> int:
         name, spent, _ = frame.paths[-1]
@@ -343,19 +346,18 @@ class Hart:
             frame.charge(rest)
         self._path_close(frame)
 
-    # --- operations ---------------------------------------------------------------------------------
+    # --- operations -------------------------------------------------------------------------------
 
     def _perform(self, op: ops.Op[Any], frame: _Frame) -> Steps:
-        kind = type(op)
-        if kind is ops.Log:
-            self.log(op.event)  # type: ignore[attr-defined]  # kind is Log
+        if isinstance(op, ops.Log):
+            self.log(op.event)
             return None
-        if kind is ops.PathBegin:
-            frame.paths.append((op.name, 0, int(self.env.now)))  # type: ignore[attr-defined]  # same
+        if isinstance(op, ops.PathBegin):
+            frame.paths.append((op.name, 0, int(self.env.now)))
             return None
-        perform = self._perform_by_type.get(kind)
+        perform = self._perform_by_type.get(type(op))
         if perform is None:
-            raise _FaultError(f"{kind.__name__} is not an operation for this privilege")
+            raise _FaultError(f"{type(op).__name__} is not an operation for this privilege")
         return (yield from perform(op, frame))
 
     def _compute(self, op: ops.Compute, frame: _Frame) -> Steps:
@@ -409,7 +411,7 @@ class Hart:
         memory = self.machine.memory
         while memory.load(op.address) == op.value:
             changed = self.env.event()
-            memory.watch(op.address, changed.succeed)
+            memory.watch(op.address, partial(_succeed, changed))
             yield changed
         yield self.env.timeout(self._spin_cycles)
 
@@ -458,7 +460,7 @@ class Hart:
         frame.charge(1)
         return int(self.env.now)
 
-    # --- the device ---------------------------------------------------------------------------------
+    # --- the device -------------------------------------------------------------------------------
 
     def _set_privilege(self, privilege: Privilege) -> None:
         self.machine.device.set_privilege(self.index, privilege)

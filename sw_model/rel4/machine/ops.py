@@ -71,7 +71,7 @@ class Registers:
 
 @dataclass(frozen=True, slots=True)
 class Compute(Op[None]):
-    """Spend ``cycles`` (>= 0) on work that touches nothing shared. May be interrupted in user mode."""
+    """Spend ``cycles`` (>= 0) on work that touches nothing shared; interruptible in user mode."""
 
     cycles: int
 

@@ -1,1 +1,1 @@
-"""User space: system-call stubs, the coroutine executor, asynchronous system calls, the root task."""
+"""User space: system-call stubs, executor, asynchronous system calls, the root task."""

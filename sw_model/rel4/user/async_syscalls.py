@@ -65,7 +65,7 @@ class AsyncSyscalls:
             await self._kernel.wake_syscall_handler()
         return True
 
-    # --- calls --------------------------------------------------------------------------------------
+    # --- calls ------------------------------------------------------------------------------------
 
     async def page_map(
         self, frame: int, vspace: int, virtual: int, rights: int = READ_WRITE, attributes: int = 0

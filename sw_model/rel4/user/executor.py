@@ -1,4 +1,4 @@
-"""The coroutine executor of a user thread: priorities, FIFO within one, woken by user interrupts."""
+"""The coroutine executor of a user thread: priorities, FIFO in one, woken by user interrupts."""
 
 from collections import deque
 from typing import Any
@@ -74,7 +74,7 @@ class Executor:
         return vector
 
     def wake(self, cid: int, value: Any = None) -> None:
-        """Make a coroutine ready; its `Suspend` answers ``value``. Nothing if it is ready or gone."""
+        """Make a coroutine ready; its `Suspend` answers ``value``. Nothing if ready or gone."""
         coroutine = self._coroutines.get(cid)
         if coroutine is None or coroutine.ready:
             return

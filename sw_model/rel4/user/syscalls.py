@@ -50,7 +50,7 @@ class Kernel:
             answer = await Ecall(registers)
         return Answer(SeL4Error(MessageInfo.from_word(answer.info).label), answer.message)
 
-    # --- invocations --------------------------------------------------------------------------------
+    # --- invocations ------------------------------------------------------------------------------
 
     async def untyped_retype(
         self,
@@ -114,7 +114,7 @@ class Kernel:
         label = Invocation.UINTR_REGISTER_ASYNC_SYSCALL
         return (await self.invoke(notification, label, (), (buffer,))).error
 
-    # --- calls that are no invocations --------------------------------------------------------------
+    # --- calls that are no invocations ------------------------------------------------------------
 
     async def signal(self, notification: int) -> None:
         """seL4_Signal."""

@@ -1,0 +1,150 @@
+"""The sweep: many points on one device, in parallel, with progress, resumable."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import asdict
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+from tqdm import tqdm
+
+from rel4.machine.device import Device, DeviceConfig, find_device
+
+from .plots import plot_sweep
+from .point import Point, log_name, run_point
+from .results import PointRecord, source_commit, write_atomically, write_results
+
+__all__ = ["run_sweep", "split_evenly"]
+
+PARTS = ".parts"
+"""Folder of finished points while a sweep is under way."""
+
+
+def run_sweep(
+    points: Sequence[Point],
+    *,
+    device: str,
+    out_dir: Path,
+    jobs: int,
+    keep_logs: bool,
+    resume: bool,
+    show: Callable[[str], None],
+) -> list[PointRecord]:
+    """Run every point and write results, figures and event logs into ``out_dir``.
+
+    A point that is finished is kept, also if the sweep is interrupted or another point fails;
+    ``resume`` then takes it over if commit and parameters are the same.
+
+    Parameters
+    ----------
+    points : in any order
+    device : name of a device
+    out_dir : folder for results, made if missing
+    jobs : processes at a time
+    keep_logs : write one event log a point
+    resume : take finished points of an interrupted sweep over
+    show : prints a line
+
+    Raises
+    ------
+    Whatever a point raised first; the points that were finished stay.
+    """
+    find_device(device)
+    parts = out_dir / PARTS
+    if not resume and parts.exists():
+        shutil.rmtree(parts)
+    parts.mkdir(parents=True, exist_ok=True)
+    records = {point: found for point in points if (found := _read_part(parts, device, point))}
+    if records:
+        show(f"{len(records)} of {len(points)} points were finished before")
+    todo = [point for point in points if point not in records]
+    batches = [
+        (config, batch) for config, alike in _by_config(todo) for batch in split_evenly(alike, jobs)
+    ]
+    total = sum(point.calls for point in points)
+    done = sum(point.calls for point in records)
+    # spawn: a forked child would inherit the locks of the progress bar's threads.
+    with (
+        tqdm(total=total, initial=done, unit="call", unit_scale=True, desc=device) as bar,
+        ProcessPoolExecutor(max_workers=jobs, mp_context=get_context("spawn")) as pool,
+    ):
+        running: set[Future[None]] = {
+            pool.submit(_run_batch, device, config, batch, out_dir, keep_logs)
+            for config, batch in batches
+        }
+        try:
+            while running:
+                finished, running = wait(running, timeout=0.25, return_when=FIRST_COMPLETED)
+                for point in todo:
+                    if point not in records and (found := _read_part(parts, device, point)):
+                        records[point] = found
+                        bar.update(point.calls)
+                bar.refresh()
+                for future in finished:
+                    future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    ordered = [records[point] for point in points]
+    write_results(ordered, out_dir)
+    plot_sweep(ordered, out_dir)
+    shutil.rmtree(parts)
+    return ordered
+
+
+def split_evenly(points: Iterable[Point], parts: int) -> list[list[Point]]:
+    """Share points among at most ``parts`` lists of about equal work, longest points first."""
+    lists: list[list[Point]] = [[] for _ in range(parts)]
+    for point in sorted(points, key=lambda p: p.calls, reverse=True):
+        min(lists, key=lambda batch: sum(p.calls for p in batch)).append(point)
+    return [batch for batch in lists if batch]
+
+
+def _by_config(points: Iterable[Point]) -> list[tuple[DeviceConfig, list[Point]]]:
+    groups: dict[DeviceConfig, list[Point]] = {}
+    for point in points:
+        groups.setdefault(point.config, []).append(point)
+    return list(groups.items())
+
+
+def _run_batch(
+    device: str, config: DeviceConfig, points: list[Point], out_dir: Path, keep_logs: bool
+) -> None:
+    """In a process of its own: run points one after the other on one device."""
+    find_device(device)(config, partial(_batch, device, points, out_dir, keep_logs))
+
+
+async def _batch(
+    device_name: str, points: list[Point], out_dir: Path, keep_logs: bool, device: Device
+) -> None:
+    for point in points:
+        await device.reset()
+        log_path = out_dir / log_name(point) if keep_logs else None
+        record = await run_point(point, device, device_name=device_name, log_path=log_path)
+        _write_part(out_dir / PARTS, device_name, point, record)
+
+
+def _part(parts: Path, device: str, point: Point) -> Path:
+    return parts / f"{device}-{log_name(point)}".replace(".jsonl.gz", ".json")
+
+
+def _key(device: str, point: Point) -> dict[str, object]:
+    return {"device": device, "commit": source_commit(), **asdict(point)}
+
+
+def _write_part(parts: Path, device: str, point: Point, record: PointRecord) -> None:
+    content = {"key": _key(device, point), "record": asdict(record)}
+    write_atomically(_part(parts, device, point), json.dumps(content).encode())
+
+
+def _read_part(parts: Path, device: str, point: Point) -> PointRecord | None:
+    path = _part(parts, device, point)
+    if not path.exists():
+        return None
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if content["key"] != _key(device, point):
+        return None
+    return PointRecord(**content["record"])

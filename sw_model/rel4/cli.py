@@ -1,0 +1,167 @@
+"""The command line: ``rel4 sweep``, ``rel4 compare``."""
+
+import argparse
+import dataclasses
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import rel4
+from rel4.bench.compare import event_lines, first_difference
+from rel4.bench.conservation import ConservationError
+from rel4.bench.point import Point
+from rel4.bench.sweep import run_sweep
+from rel4.bench.table import render_table
+from rel4.kernel.policies import POLICIES, find_policy
+from rel4.machine.device import DeviceError, device_names, find_device
+from rel4.machine.hart import MachineError
+
+__all__ = ["main"]
+
+PUBLISHED_CONCURRENCY = "2,4,8,16,32,64,128,256,512"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit status: 0 done, 1 the run broke a rule, 2 the request was not right, 130 interrupted."""
+    arguments = _parser().parse_args(argv)
+    try:
+        status: int = arguments.run(arguments)
+    except (ValueError, DeviceError) as error:
+        print(f"rel4: {error}", file=sys.stderr)
+        return 2
+    except (ConservationError, MachineError) as error:
+        print(f"rel4: the run is not valid: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("rel4: interrupted; finished points are kept, --resume goes on", file=sys.stderr)
+        return 128 + signal.SIGINT
+    return status
+
+
+class _Parser(argparse.ArgumentParser):
+    """One sentence and exit status 2 for a bad request, without the usage text."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]  # does not return either
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="rel4", description=rel4.__doc__)
+    parser.add_argument("--version", action="version", version=f"rel4 {rel4.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    sweep = commands.add_parser(
+        "sweep",
+        help="the published experiment: time and traps over concurrency",
+        description="Run N coroutines with ROUNDS rounds of {map, unmap} each, for every policy "
+        "and N, and write results.jsonl, results.csv, two figures and one event log a point.",
+    )
+    sweep.set_defaults(run=_sweep)
+    _add_point_options(sweep)
+    sweep.add_argument("--device", default="reference", help=f"one of {', '.join(device_names())}")
+    sweep.add_argument("--jobs", type=int, default=2, help="processes at a time (default 2)")
+    sweep.add_argument("--out", type=Path, default=Path("build/sweep"), help="folder for results")
+    sweep.add_argument("--no-log", action="store_true", help="write no event logs")
+    sweep.add_argument("--resume", action="store_true", help="go on with an interrupted sweep")
+
+    compare = commands.add_parser(
+        "compare",
+        help="show that two devices give the same event log, cycle for cycle",
+        description="Run every point on both devices and compare the event logs line by line. "
+        "With one device and --no-jump, compare it with itself, with and without time jumps.",
+    )
+    compare.set_defaults(run=_compare)
+    _add_point_options(compare)
+    compare.add_argument("--devices", default="reference,rtl", help="one name, or two with a comma")
+    return parser
+
+
+def _add_point_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--policy", default=",".join(POLICIES), help=f"of {', '.join(POLICIES)} (default: all)"
+    )
+    parser.add_argument("--harts", type=int, help="1 to 64; default: as published for each policy")
+    parser.add_argument(
+        "--concurrency", default=PUBLISHED_CONCURRENCY, help="numbers of coroutines"
+    )
+    parser.add_argument("--rounds", type=int, default=10, help="rounds of a coroutine (default 10)")
+    parser.add_argument("--timer-period", type=int, default=20_000, help="cycles (default 20000)")
+    parser.add_argument("--seed", type=int, default=1, help="of the timers' phases (default 1)")
+    parser.add_argument("--no-jump", action="store_true", help="tick the hardware every cycle")
+
+
+def _points(arguments: argparse.Namespace) -> list[Point]:
+    concurrencies = [_whole("concurrency", text) for text in arguments.concurrency.split(",")]
+    policies = arguments.policy.split(",")
+    for name, values in (("concurrency", concurrencies), ("policy", policies)):
+        twice = next((value for value in values if values.count(value) > 1), None)
+        if twice is not None:
+            raise ValueError(f"{name} must name each value once, not {twice} twice")
+    return [
+        Point(
+            policy=policy,
+            harts=find_policy(policy).harts if arguments.harts is None else arguments.harts,
+            concurrency=concurrency,
+            rounds=arguments.rounds,
+            timer_period=arguments.timer_period,
+            seed=arguments.seed,
+            jump=not arguments.no_jump,
+        )
+        for policy in policies
+        for concurrency in concurrencies
+    ]
+
+
+def _whole(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(
+            f"{name} must be whole numbers with commas between, not {text!r}"
+        ) from None
+
+
+def _sweep(arguments: argparse.Namespace) -> int:
+    points = _points(arguments)
+    find_device(arguments.device)
+    if not 1 <= arguments.jobs <= 256:
+        raise ValueError(f"jobs must be 1 to 256, not {arguments.jobs}")
+    if arguments.out.exists() and not arguments.out.is_dir():
+        raise ValueError(f"out must be a folder, and {arguments.out} is a file")
+    records = run_sweep(
+        points,
+        device=arguments.device,
+        out_dir=arguments.out,
+        jobs=arguments.jobs,
+        keep_logs=not arguments.no_log,
+        resume=arguments.resume,
+        show=print,
+    )
+    print(render_table(records))
+    print(f"\n{len(records)} points, every request answered once, every user interrupt posted.")
+    print(f"Results, figures and event logs are in {arguments.out}")
+    return 0
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    names = arguments.devices.split(",")
+    if not 1 <= len(names) <= 2:
+        raise ValueError(f"devices must be one or two names, not {arguments.devices!r}")
+    if len(names) == 1 and not arguments.no_jump:
+        raise ValueError("devices must be two names, or one with --no-jump")
+    for name in names:
+        find_device(name)
+    different = 0
+    for point in _points(arguments):
+        other = dataclasses.replace(point, jump=point.jump or len(names) == 1)
+        left = event_lines(point, names[0])
+        difference = first_difference(left, event_lines(other, names[-1]))
+        different += difference is not None
+        result = difference or f"identical, {len(left)} events"
+        print(f"{point.policy} N={point.concurrency} harts={point.harts}: {result}", flush=True)
+    return 1 if different else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
