@@ -19,11 +19,15 @@ from .series import Curve, curves
 __all__ = ["plot_sweep"]
 
 
+_Line = str | tuple[float, Sequence[float]]
+"""A line style, by name or as offset and dashes."""
+
+
 class _Look(NamedTuple):
     colour: str
     marker: str
     size: float = 4.5
-    line: str = "-"
+    line: _Line = "-"
 
 
 # Okabe and Ito's palette, which stays apart under every kind of colour blindness; the markers
@@ -40,7 +44,7 @@ _MORE_LOOKS = (
     _Look("#E69F00", "P"),
     _Look("#56B4E9", "X"),
 )
-_MORE_LINES: tuple["_Line", ...] = (":", "-.", (0, (1, 3)))
+_MORE_LINES: tuple[_Line, ...] = (":", "-.", (0, (1, 3)))
 
 _STYLE: dict[Any, Any] = {
     # SVG ids come from this instead of from chance; glyphs are paths, so no font is needed to view.
@@ -138,10 +142,6 @@ def _wrap(note: str, width: int = 136) -> str:
     return "\n".join(
         textwrap.fill(line, width, break_on_hyphens=False) for line in note.splitlines()
     )
-
-
-_Line = str | tuple[float, Sequence[float]]
-"""A line style, by name or as offset and dashes."""
 
 
 def _looks(found: Sequence[Curve]) -> list[tuple[Curve, _Look, _Line]]:
