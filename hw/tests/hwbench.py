@@ -88,8 +88,7 @@ class Hart:
         """Make a request and wait for the response; returns in the cycle of the response."""
         request, response = self._port.request, self._port.response
         self._ctx.set(request.valid, 1)
-        # As raw bits, since a test may ask for a kind that does not exist.
-        self._ctx.set(request.payload.kind.as_value(), kind)
+        self._ctx.set(request.payload.kind, kind)
         self._ctx.set(request.payload.function, function)
         self._ctx.set(request.payload.address, address)
         self._ctx.set(request.payload.data, data)
