@@ -77,6 +77,13 @@ def test_a_line_a_curve() -> None:
     assert row(summary, "sync")[-5:] == ["-"] * 5
 
 
+def test_published_break_even_is_read_off_at_our_concurrencies() -> None:
+    few = [record for record in sweep() if record.concurrency == 2]
+    few += [point("sync", 16, 8400), point("tick", 16, 7000)]
+    summary = render_table(few).split("\n\n")[-1]
+    assert row(summary, "tick")[6:8] == ["16", "16"]
+
+
 def test_what_was_not_published_is_left_open() -> None:
     table = render_table([point("inline", 3, 5000)])
     assert row(table, "inline", "1", "3") == [

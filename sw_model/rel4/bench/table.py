@@ -97,7 +97,12 @@ def summary_sheet(found: Sequence[Curve]) -> Sheet:
             if last is not None:
                 gain = gain_pct(curve.cycles, sync.cycles, last)
             if curve.published:
-                theirs = published_curve(curve.key.policy)
+                # Read off at our concurrencies, so that a partial sweep is not called slow to break even.
+                theirs = {
+                    n: cycles
+                    for n, cycles in published_curve(curve.key.policy).items()
+                    if n in curve.points
+                }
                 published_even = break_even(theirs, published_curve("sync"))
                 if last is not None:
                     published_gain = gain_pct(theirs, published_curve("sync"), last)
