@@ -97,7 +97,7 @@ def summary_sheet(found: Sequence[Curve]) -> Sheet:
             if last is not None:
                 gain = gain_pct(curve.cycles, sync.cycles, last)
             if curve.published:
-                # Read off at our concurrencies, so that a partial sweep is not called slow to break even.
+                # At our concurrencies only, so that a partial sweep does not seem late.
                 theirs = {
                     n: cycles
                     for n, cycles in published_curve(curve.key.policy).items()
