@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from rel4.machine.device import Device, DeviceConfig, Request, Response
 from rel4.machine.reference import ReferenceDevice, run
 from uintr.registers import (

@@ -1,7 +1,6 @@
 """The published workload: N frames, N coroutines, rounds of {map, unmap} of one's own frame."""
 
-from collections.abc import Coroutine
-from typing import Any
+from functools import partial
 
 from rel4.abi.numbers import ObjectType
 from rel4.abi.syscall_buffer import MAX_CAPACITY
@@ -73,11 +72,9 @@ async def _asynchronous(task: RootTask, frames: range, rounds: int) -> None:
             check("Page_Map", await calls.page_map(frame, task.vspace, address))
             check("Page_Unmap", await calls.page_unmap(frame))
 
-    workers: list[Coroutine[Any, Any, None]] = [
-        worker(frame, FRAME_ADDRESS + number * PAGE) for number, frame in enumerate(frames)
-    ]
-    for coroutine in workers:
-        task.executor.spawn(coroutine, priority=WORKER_PRIORITY)
+    for number, frame in enumerate(frames):
+        program = partial(worker, frame, FRAME_ADDRESS + number * PAGE)
+        task.executor.spawn(program, priority=WORKER_PRIORITY)
     await Log(Mark(BEGIN))
     await task.executor.run_until_complete()
     await Log(Mark(END))

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from rel4.abi.coroutine import Poll, Suspend, Task
@@ -37,7 +37,7 @@ class HandlerTask:
     tcb: TCB
     buffer: SyscallBuffer
     entry: int
-    coroutine: Task = field(init=False)
+    coroutine: Task | None = None
     ready: bool = False
 
 
@@ -66,7 +66,6 @@ class AsyncRuntime:
     def spawn(self, tcb: TCB, buffer: SyscallBuffer, entry: int) -> HandlerTask:
         """A new handler coroutine, ready to run."""
         task = HandlerTask(len(self.tasks), tcb, buffer, entry)
-        task.coroutine = self._serve_for_ever(task)
         self.tasks.append(task)
         self.wake(task)
         return task
@@ -84,6 +83,8 @@ class AsyncRuntime:
             task.ready = False
             await Log(TaskRun("kernel", task.cid))
             self._hart = hart
+            if task.coroutine is None:
+                task.coroutine = self._serve_for_ever(task)
             await Poll(task.coroutine)
 
     async def _serve_for_ever(self, task: HandlerTask) -> None:

@@ -121,6 +121,7 @@ class Hart:
         self.suirs = 0
         self._waiting = False
         self._root: int | None = None
+        self._privilege = Privilege.S
         costs = machine.costs
         self._load_cycles = costs["machine.load"]
         self._store_cycles = costs["machine.store"]
@@ -449,7 +450,7 @@ class Hart:
         return response.data
 
     def _set_timer(self, op: ops.SetTimer, frame: _Frame) -> Steps:
-        if self._root is not None:
+        if self._privilege is Privilege.U:
             raise _FaultError("stimecmp is a supervisor register")
         yield self.env.timeout(1)
         frame.charge(1)
@@ -463,6 +464,7 @@ class Hart:
     # --- the device -------------------------------------------------------------------------------
 
     def _set_privilege(self, privilege: Privilege) -> None:
+        self._privilege = privilege
         self.machine.device.set_privilege(self.index, privilege)
 
     def _request(self, request: Request) -> Generator[simpy.Event, Response, Response]:

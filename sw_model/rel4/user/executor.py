@@ -1,6 +1,7 @@
 """The coroutine executor of a user thread: priorities, FIFO in one, woken by user interrupts."""
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from rel4.abi.coroutine import Poll, Task
@@ -18,10 +19,11 @@ USIP = CSRS[Csr.UIP].pack(software=1)
 
 
 class _Coroutine:
-    __slots__ = ("background", "priority", "ready", "task", "value")
+    __slots__ = ("background", "priority", "program", "ready", "task", "value")
 
-    def __init__(self, task: Task, priority: int, background: bool) -> None:
-        self.task = task
+    def __init__(self, program: Callable[[], Task], priority: int, background: bool) -> None:
+        self.program = program
+        self.task: Task | None = None
         self.priority = priority
         self.background = background
         self.ready = False
@@ -48,8 +50,11 @@ class Executor:
         self._by_vector: dict[int, int] = {}
         self.current = -1
 
-    def spawn(self, task: Task, *, priority: int = 1, background: bool = False) -> int:
-        """A new coroutine, ready to run; answers its cid.
+    def spawn(
+        self, program: Callable[[], Task], *, priority: int = 1, background: bool = False
+    ) -> int:
+        """A new coroutine, ready to run and made by ``program`` when it first does; answers its
+        cid.
 
         Raises
         ------
@@ -60,7 +65,7 @@ class Executor:
         cid = next(self._free, None)
         if cid is None:
             raise ValueError(f"coroutines must be at most {MAX_TASKS}")
-        self._coroutines[cid] = _Coroutine(task, priority, background)
+        self._coroutines[cid] = _Coroutine(program, priority, background)
         self._foreground += not background
         self.wake(cid)
         return cid
@@ -93,6 +98,8 @@ class Executor:
                 continue
             coroutine = self._coroutines[cid]
             value, coroutine.value = coroutine.value, None
+            if coroutine.task is None:
+                coroutine.task = coroutine.program()
             self.current = cid
             await Log(TaskRun("user", cid))
             if await Poll(coroutine.task, value):

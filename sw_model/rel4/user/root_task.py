@@ -91,7 +91,7 @@ class RootTask:
         layout = await SyscallBuffer.create(BUFFER_ADDRESS, capacity)
         calls = AsyncSyscalls(self.executor, kernel, layout)
         (notification,) = await self.allocate(ObjectType.NOTIFICATION)
-        receiver = self.executor.spawn(calls.receive(), priority=RECEIVER_PRIORITY, background=True)
+        receiver = self.executor.spawn(calls.receive, priority=RECEIVER_PRIORITY, background=True)
         vector = self.executor.register_vector(receiver)
         badged = self._next_slot
         self._next_slot += 1

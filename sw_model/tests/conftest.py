@@ -1,0 +1,64 @@
+"""Fixtures: a machine with a kernel on the reference device and a program as initial thread."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from rel4.kernel.boot import boot_initial_thread
+from rel4.kernel.kernel import Kernel
+from rel4.kernel.policies import find_policy
+from rel4.machine.device import DeviceConfig, run_sync
+from rel4.machine.machine import Machine
+from rel4.machine.reference import ReferenceDevice
+from rel4.user.root_task import RootTask
+
+
+@dataclass
+class Run:
+    """What is left of a run."""
+
+    machine: Machine
+    kernel: Kernel
+    task: RootTask
+
+    def events(self, kind: type) -> list[Any]:
+        """Events of one type, in order."""
+        return [event for event in self.machine.log if isinstance(event, kind)]
+
+
+@pytest.fixture
+def run_program() -> Callable[..., Run]:
+    """``run_program(body, harts=1, policy="tick", prepare=None)``: run ``await body(task)`` as the
+    initial thread. ``prepare(kernel)`` may add threads before boot."""
+
+    def run(
+        body: Callable[[RootTask], Awaitable[None]],
+        *,
+        harts: int = 1,
+        policy: str = "tick",
+        timer_period: int = 20_000,
+        receivers: int = 64,
+        prepare: Callable[[Kernel], None] | None = None,
+    ) -> Run:
+        machine = Machine(ReferenceDevice(DeviceConfig(harts=harts, receivers=receivers)))
+        kernel = Kernel(
+            machine,
+            policy=find_policy(policy).make(),
+            timer_period=timer_period,
+            timer_phase=[timer_period] * harts,
+        )
+        task = RootTask(machine)
+
+        async def program() -> None:
+            await body(task)
+
+        boot_initial_thread(kernel, program)
+        if prepare is not None:
+            prepare(kernel)
+        machine.boot(kernel)
+        run_sync(machine.run())
+        return Run(machine, kernel, task)
+
+    return run
