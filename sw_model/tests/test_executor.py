@@ -1,0 +1,84 @@
+"""The user executor: priorities, order, wake-ups, and its limits."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from rel4.abi.coroutine import Suspend
+from rel4.machine.ops import Compute
+from rel4.user.executor import MAX_TASKS, Executor
+from rel4.user.root_task import RootTask
+
+RunProgram = Callable[..., Any]
+
+
+def test_highest_priority_first_then_first_come(run_program: RunProgram) -> None:
+    order: list[str] = []
+
+    async def body(task: RootTask) -> None:
+        async def step(name: str) -> None:
+            order.append(name)
+
+        for name, priority in (("c", 5), ("a", 0), ("d", 5), ("b", 1)):
+            task.executor.spawn(partial(step, name), priority=priority)
+        await task.executor.run_until_complete()
+
+    run_program(body)
+    assert order == ["a", "b", "c", "d"]
+
+
+def test_a_suspended_coroutine_gets_the_value_it_is_woken_with(run_program: RunProgram) -> None:
+    seen: list[Any] = []
+
+    async def body(task: RootTask) -> None:
+        async def sleeper() -> None:
+            seen.append(await Suspend())
+
+        async def waker(cid: int) -> None:
+            await Compute(10)
+            task.executor.wake(cid, "one")
+            task.executor.wake(cid, "two")  # it is ready already
+            task.executor.wake(99, "nobody")
+
+        cid = task.executor.spawn(sleeper, priority=0)
+        task.executor.spawn(partial(waker, cid))
+        await task.executor.run_until_complete()
+
+    run_program(body)
+    assert seen == ["one"]
+
+
+def test_background_coroutines_do_not_keep_the_executor_running(run_program: RunProgram) -> None:
+    async def body(task: RootTask) -> None:
+        async def for_ever() -> None:
+            while True:
+                await Suspend()
+
+        async def work() -> None:
+            await Compute(1)
+
+        task.executor.spawn(for_ever, background=True)
+        task.executor.spawn(work)
+        await task.executor.run_until_complete()
+
+    run_program(body)
+
+
+def test_limits_are_said_in_a_sentence() -> None:
+    executor = Executor(0)
+
+    async def nothing() -> None:
+        pass
+
+    with pytest.raises(ValueError, match="priority must be 0 to 7, not 8"):
+        executor.spawn(nothing, priority=8)
+    for _ in range(MAX_TASKS):
+        executor.spawn(nothing)
+    with pytest.raises(ValueError, match="at most 4096"):
+        executor.spawn(nothing)
+    for _ in range(64):
+        executor.register_vector(0)
+    with pytest.raises(ValueError, match="vectors must be at most 64"):
+        executor.register_vector(0)
