@@ -2,7 +2,8 @@
 
 import gc
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import pytest
@@ -18,7 +19,16 @@ from uintr.registers import (
     UipiFunction,
 )
 
-__all__ = ["ONES", "Hart", "Posted", "Result", "Surroundings", "refused", "simulate"]
+__all__ = [
+    "ONES",
+    "Hart",
+    "Posted",
+    "Result",
+    "Surroundings",
+    "refused",
+    "simulate",
+    "unused_components",
+]
 
 ONES = 2**64 - 1
 
@@ -37,16 +47,25 @@ def simulate(dut: Any, *testbenches: Testbench, limit: int = 20_000) -> None:
     raise AssertionError(f"not done after {limit} cycles")
 
 
+@contextmanager
+def unused_components() -> Iterator[None]:
+    """Within, components may be left unused.
+
+    Amaranth reminds of every component that nobody used, one that refused to be made too.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnusedElaboratable)
+        yield
+        gc.collect()  # the reminder comes when the component is gone
+
+
 def refused(make: Callable[..., Any], **parameters: Any) -> str:
     """The sentence with which the constructor ``make`` refuses ``parameters``."""
-    with warnings.catch_warnings():
-        # Amaranth reminds of every component that nobody used, one that refused to be made too.
-        warnings.simplefilter("ignore", UnusedElaboratable)
+    with unused_components():
         with pytest.raises(ValueError) as caught:
             make(**parameters)
         sentence = str(caught.value)
         del caught
-        gc.collect()
     return sentence
 
 

@@ -7,7 +7,7 @@ import pytest
 from hwbench import ONES, Posted, Surroundings, refused, simulate
 
 from uintr.interfaces import OperationFunction
-from uintr.registers import CSRS, SENDER_ENTRY, Csr, Status, UipiFunction
+from uintr.registers import CSRS, SENDER_ENTRY, Csr, Register, Status, UipiFunction
 from uintr.sender import Sender
 
 RECEIVERS = 5
@@ -307,9 +307,9 @@ def expected(
 def test_random_instructions(receivers: int) -> None:
     generator = random.Random(receivers)
 
-    def word(register: Any, **fields: int) -> int:
+    def word(register: Register, **fields: int) -> int:
         noise = generator.getrandbits(64) & register.mask("reserved")
-        return noise | int(register.pack(**fields))
+        return noise | register.pack(**fields)
 
     async def job(bench: Bench) -> None:
         around = bench.around

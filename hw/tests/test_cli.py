@@ -1,0 +1,126 @@
+"""The command line as a user meets it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hwbench import unused_components
+
+import uintr
+from uintr.cli import main
+
+SMALL = ["--harts", "1", "--receivers", "2", "--table-pages", "1"]
+
+
+def status(arguments: list[str]) -> object:
+    """The status with which the command gives up."""
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    return caught.value.code
+
+
+def test_verilog_goes_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["generate", *SMALL]) == 0
+    out, err = capsys.readouterr()
+    assert "\nmodule system(" in out
+    assert out.rstrip().endswith("endmodule")
+    assert err == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "sign"), [("verilog", "\nmodule system("), ("rtlil", "\nmodule \\system\n")]
+)
+def test_a_file_is_written_with_ordinary_permissions(
+    kind: str, sign: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "system.out"
+    path.write_text("old")
+    assert main(["generate", "-t", kind, "-o", str(path), *SMALL]) == 0
+    assert sign in path.read_text()
+    assert capsys.readouterr() == ("", "")
+    assert list(tmp_path.iterdir()) == [path]
+    mask = os.umask(0)
+    os.umask(mask)
+    assert path.stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def test_options_reach_the_hardware(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--harts", "3", "--receivers", "0x11", "--base", "0x10000", "--table-base", "0"]
+    assert main(["generate", *options, "--table-pages", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "hart__2__interrupt" in out
+    assert "hart__3__interrupt" not in out
+    assert "records [16:0];" in out
+    assert "words [1023:0];" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "uintr: the following arguments are required: COMMAND"),
+        (["generate", "--harts", "65"], "uintr: harts must be 1 to 64, not 65"),
+        (["generate", "--harts", "x"],
+         "uintr generate: argument --harts: must be a number, not 'x'"),
+        (["generate", "--receivers", "0"], "uintr: receivers must be 1 to 65536, not 0"),
+        (["generate", "--base", "0x20"],
+         "uintr: base must be a 64-bit multiple of 0x4000, not 0x20"),
+        (["generate", "--table-base", "-4096"],
+         "uintr: table_base must be a 64-bit multiple of 0x1000, not -0x1000"),
+        (["generate", "--table-pages", "5000"], "uintr: table_pages must be 1 to 4095, not 5000"),
+        (["generate", "-o", "no/such/folder/x.v"],
+         "uintr: output must be in a folder that exists, not 'no/such/folder/x.v'"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_sentence_and_status_2(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with unused_components():
+        assert status(arguments) == 2
+    assert capsys.readouterr() == ("", sentence + "\n")
+
+
+def test_an_unknown_type_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status(["generate", "-t", "vhdl"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("uintr generate: argument -t/--type: invalid choice: 'vhdl'")
+    assert err.count("\n") == 1
+
+
+def test_what_cannot_be_written_leaves_nothing_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status(["generate", "-o", str(tmp_path), *SMALL]) == 2
+    assert "output must be writable" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.parent.glob(f".{tmp_path.name}*")) == []
+
+
+def test_a_failure_half_way_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "system.v"
+    path.write_text("old")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    assert status(["generate", "-o", str(path), *SMALL]) == 2
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_package_is_a_command_too() -> None:
+    """In a process of its own, so that a traceback would be seen."""
+    source = Path(uintr.__file__).parent.parent
+    done = subprocess.run(
+        [sys.executable, "-m", "uintr", "generate", "--harts", "0"],
+        env=os.environ | {"PYTHONPATH": str(source)},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == "uintr: harts must be 1 to 64, not 0\n"
