@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict
@@ -68,7 +69,15 @@ def run_sweep(
     done = sum(point.calls for point in records)
     # spawn: a forked child would inherit the locks of the progress bar's threads.
     with (
-        tqdm(total=total, initial=done, unit="call", unit_scale=True, desc=device) as bar,
+        tqdm(
+            total=total,
+            initial=done,
+            unit="call",
+            unit_scale=True,
+            desc=device,
+            # In a log file every redraw is a line of its own.
+            mininterval=0.3 if sys.stderr.isatty() else 10,
+        ) as bar,
         ProcessPoolExecutor(max_workers=jobs, mp_context=get_context("spawn")) as pool,
     ):
         running: set[Future[None]] = {
@@ -82,7 +91,8 @@ def run_sweep(
                     if point not in records and (found := _read_part(parts, device, point)):
                         records[point] = found
                         bar.update(point.calls)
-                bar.refresh()
+                if sys.stderr.isatty():
+                    bar.refresh()  # the clock goes on while a long point runs
                 for future in finished:
                     future.result()
         except BaseException:

@@ -12,6 +12,7 @@ allocates itself.
 
 from collections.abc import Callable
 
+from rel4.abi.layout import DATA_ADDRESS, IPC_BUFFER_ADDRESS
 from rel4.abi.numbers import CapSlot
 from rel4.machine import sv39
 from rel4.machine.hart import Context, Program
@@ -23,8 +24,6 @@ from .objects import TCB, CNode, Frame, PageTable, Untyped
 from .scheduler import TIME_SLICE
 
 __all__ = [
-    "DATA_ADDRESS",
-    "IPC_BUFFER_ADDRESS",
     "ROOT_RADIX",
     "UNTYPED_BITS",
     "boot_initial_thread",
@@ -35,10 +34,6 @@ UNTYPED_BASE = 0x9000_0000
 UNTYPED_BITS = 28
 ROOT_RADIX = 64
 """The initial CNode resolves a whole 64-bit capability pointer; its slots exist when used."""
-
-IPC_BUFFER_ADDRESS = 0x100_0000
-DATA_ADDRESS = 0x100_1000
-"""Virtual addresses in the initial thread."""
 
 
 def boot_initial_thread(

@@ -163,10 +163,19 @@ def device_names() -> list[str]:
 
 
 def find_device(name: str) -> Any:
-    """The entry point called ``name``, loaded. Raises ValueError listing the names there are."""
+    """The entry point called ``name``, loaded.
+
+    Raises
+    ------
+    ValueError : there is no such device; the sentence lists the names there are.
+    DeviceError : it is there, but something that it needs is not installed.
+    """
     for point in entry_points(group="rel4.devices"):
         if point.name == name:
-            return point.load()
+            try:
+                return point.load()
+            except ImportError as error:
+                raise DeviceError(f"device {name} cannot be loaded: {error}") from error
     raise ValueError(f"device must be one of {', '.join(device_names())}, not {name!r}")
 
 

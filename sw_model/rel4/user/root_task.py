@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from rel4.abi.layout import DATA_ADDRESS, IPC_BUFFER_ADDRESS
 from rel4.abi.numbers import CapSlot, ObjectType, SeL4Error
 from rel4.abi.syscall_buffer import SyscallBuffer
-from rel4.kernel.boot import DATA_ADDRESS, IPC_BUFFER_ADDRESS
 from rel4.machine.machine import Machine
 from rel4.machine.ops import CsrSet, CsrWrite
 from uintr.registers import CSRS, Csr
