@@ -101,14 +101,11 @@ class Machine:
         while not self.stopped:
             due = env.peek()
             now = int(env.now)
-            if due <= now:
-                env.step()
+            if due <= now or (self.jump and device.quiescent and due != simpy.core.Infinity):
+                env.step()  # in this cycle, or a jump to the cycle of the next event
                 continue
             if self.jump and device.quiescent:
-                if due == simpy.core.Infinity:
-                    raise MachineError(f"deadlock in cycle {now}: every hart waits for ever")
-                env.run(until=int(due))
-                continue
+                raise MachineError(f"deadlock in cycle {now}: every hart waits for ever")
             gap = FOREVER if due == simpy.core.Infinity else int(due) - now
             env.run(until=now + await device.run(gap))
             for hart in self.harts:
@@ -132,7 +129,8 @@ class Machine:
 
     def is_device(self, address: int) -> bool:
         """True if a physical address belongs to the user-interrupt hardware."""
-        return any(low <= address < high for low, high in self._windows)
+        (low, high), (table_low, table_high) = self._windows
+        return low <= address < high or table_low <= address < table_high
 
     def translate(self, root: int, page: int) -> tuple[int, int] | None:
         """Physical page address and entry flags of virtual page number ``page`` for user code."""
