@@ -1,0 +1,78 @@
+"""The words that cross the border between Python and the simulator.
+
+Reading and writing signals from Python is what co-simulation spends its time on, so the top packs
+what belongs together into one wide signal each. This module says where each piece lies; it imports
+no HDL tool, since it is also used inside the simulator.
+
+================= ======= ==================================================================
+signal            bits    contents, lowest bit first
+================= ======= ==================================================================
+``clk``, ``rst``  1
+``privilege``     2 n     level of hart h at bit 2 h
+``request_<h>``   139     ticket 1, kind 3, function 7, address 64, data 64
+``status``        2 n + 1 quiescent, then n response valids, then n interrupts
+``response_<h>``  68      status 4, data 64
+================= ======= ==================================================================
+
+A request is presented by changing its ticket, which is 0 after reset. The top notes the ticket
+when the hart unit accepts the request, so that Python need not take the request away again.
+"""
+
+from rel4.machine.device import Request, Response
+from uintr.registers import XLEN, Status
+
+__all__ = [
+    "PRIVILEGE_BITS",
+    "REQUEST_BITS",
+    "REQUEST_FIELDS",
+    "RESPONSE_BITS",
+    "RESPONSE_FIELDS",
+    "TOP",
+    "pack_request",
+    "unpack_response",
+]
+
+TOP = "uintr_top"
+"""Name of the top module."""
+
+PRIVILEGE_BITS = 2
+
+REQUEST_FIELDS = {"kind": 3, "function": 7, "address": XLEN, "data": XLEN}
+"""Fields of a request and their widths, lowest first, above the ticket."""
+REQUEST_BITS = 1 + sum(REQUEST_FIELDS.values())
+
+RESPONSE_FIELDS = {"status": 4, "data": XLEN}
+"""Fields of a response and their widths, lowest first."""
+RESPONSE_BITS = sum(RESPONSE_FIELDS.values())
+
+_STATUS_BITS = RESPONSE_FIELDS["status"]
+_STATUS_MASK = (1 << _STATUS_BITS) - 1
+_STATUSES = {status.value: status for status in Status}
+
+
+def _place(name: str) -> int:
+    names = list(REQUEST_FIELDS)
+    return 1 + sum(REQUEST_FIELDS[before] for before in names[: names.index(name)])
+
+
+_KINDS, _FUNCTIONS = (1 << REQUEST_FIELDS[name] for name in ("kind", "function"))
+_WORDS = 1 << XLEN
+_KIND, _FUNCTION, _ADDRESS, _DATA = map(_place, ("kind", "function", "address", "data"))
+
+
+def pack_request(request: Request, ticket: int) -> int:
+    """The word of ``request`` under ``ticket``, 0 or 1.
+
+    Raises ValueError if a field does not fit.
+    """
+    kind, function, address, data = request.kind, request.function, request.address, request.data
+    if not (0 <= kind < _KINDS and 0 <= function < _FUNCTIONS):
+        raise ValueError(f"kind and function must fit the hart port, not {request!r}")
+    if not (0 <= address < _WORDS and 0 <= data < _WORDS):
+        raise ValueError(f"address and data must fit {XLEN} bits, not {request!r}")
+    return ticket | kind << _KIND | function << _FUNCTION | address << _ADDRESS | data << _DATA
+
+
+def unpack_response(word: int) -> Response:
+    """The response that ``word`` stands for."""
+    return Response(word >> _STATUS_BITS, _STATUSES[word & _STATUS_MASK])

@@ -1,0 +1,89 @@
+"""The top of the simulation: the whole system with its hart ports packed into wide signals."""
+
+import os
+from typing import Any
+
+from rel4.machine.device import DeviceConfig
+from uintr_cosim.signals import (
+    PRIVILEGE_BITS,
+    REQUEST_BITS,
+    REQUEST_FIELDS,
+    RESPONSE_BITS,
+    RESPONSE_FIELDS,
+    TOP,
+)
+
+__all__ = ["verilog"]
+
+
+def verilog(config: DeviceConfig) -> str:
+    """Verilog of the system of the given shape, with the ports that `signals` describes.
+
+    Raises
+    ------
+    ValueError : the gateware refuses the shape.
+    """
+    # Set before Amaranth looks for a Yosys: one of the system's, of any version, must not be used.
+    os.environ["AMARANTH_USE_YOSYS"] = "builtin"
+    from amaranth.hdl import Cat, Module, Signal
+    from amaranth.lib import wiring
+    from amaranth.lib.wiring import In, Out
+
+    from uintr.generate import verilog_text
+    from uintr.system import System
+
+    class Top(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
+        def __init__(self) -> None:
+            self._system = System(
+                harts=config.harts,
+                receivers=config.receivers,
+                base=config.base,
+                table_base=config.table_base,
+                table_pages=config.table_pages,
+            )
+            harts = range(config.harts)
+            super().__init__(
+                {
+                    "privilege": In(PRIVILEGE_BITS * config.harts),
+                    **{f"request_{hart}": In(REQUEST_BITS) for hart in harts},
+                    "status": Out(1 + 2 * config.harts),
+                    **{f"response_{hart}": Out(RESPONSE_BITS) for hart in harts},
+                }
+            )
+
+        def elaborate(self, platform: Any) -> Module:
+            m = Module()
+            m.submodules.system = system = self._system
+            ports = [system.hart[hart] for hart in range(config.harts)]
+            for hart, port in enumerate(ports):
+                request = [getattr(port.request.payload, name) for name in REQUEST_FIELDS]
+                response = [getattr(port.response.payload, name) for name in RESPONSE_FIELDS]
+                widths = [len(_value(field)) for field in (*request, *response)]
+                if widths != [*REQUEST_FIELDS.values(), *RESPONSE_FIELDS.values()]:
+                    raise ValueError(f"the hart port must have fields as in signals, not {widths}")
+                word = getattr(self, f"request_{hart}")
+                ticket = Signal(name=f"ticket_{hart}")
+                with m.If(port.request.valid & port.request.ready):
+                    m.d.sync += ticket.eq(word[0])
+                m.d.comb += [
+                    port.privilege.eq(self.privilege.word_select(hart, PRIVILEGE_BITS)),
+                    port.request.valid.eq(word[0] != ticket),
+                    Cat(*map(_value, request)).eq(word[1:]),
+                    getattr(self, f"response_{hart}").eq(Cat(*map(_value, response))),
+                ]
+            m.d.comb += self.status.eq(
+                Cat(
+                    system.quiescent,
+                    *(port.response.valid for port in ports),
+                    *(port.interrupt for port in ports),
+                )
+            )
+            return m
+
+    return verilog_text(Top(), name=TOP)
+
+
+def _value(field: Any) -> Any:
+    from amaranth.hdl import Value
+
+    return Value.cast(field)
