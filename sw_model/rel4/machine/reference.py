@@ -96,10 +96,33 @@ class _InFlight(NamedTuple):
     """An accepted operation on its way through the controller."""
 
     port: int
+    receiver: int
     post: bool
     data: int
     before: int  # hart that the receiver contributed to before; `harts` if none
     after: int  # and afterwards
+
+
+def _check_windows(config: DeviceConfig) -> None:
+    """The controller's window is as large as a power of two of slots and aligned to its size."""
+    size = SLOT_BYTES << (config.receivers - 1).bit_length()
+    table_size = config.table_pages * PAGE_BYTES
+    for name, value, unit in (
+        ("base", config.base, size),
+        ("table_base", config.table_base, PAGE_BYTES),
+    ):
+        if not 0 <= value < 1 << XLEN or value % unit:
+            raise ValueError(f"{name} must be a 64-bit multiple of {unit:#x}, not {value:#x}")
+    if config.table_base + table_size > 1 << XLEN:
+        raise ValueError(
+            f"table_base must be at most {(1 << XLEN) - table_size:#x} "
+            f"for {config.table_pages} pages, not {config.table_base:#x}"
+        )
+    if config.base < config.table_base + table_size and config.table_base < config.base + size:
+        raise ValueError(
+            f"table_base must be outside the controller's window, "
+            f"{config.base:#x} to {config.base + size - 1:#x}, not {config.table_base:#x}"
+        )
 
 
 def _round_robin(waiting: int, last: int) -> int:
@@ -118,6 +141,12 @@ class Controller:
     ----------
     harts : number of hart lines
     receivers : number of receiver records
+
+    Members
+    -------
+    record, count, response : operations accepted one, two and three cycles ago
+    valid : ports that present an operation
+    sweep : records that the sweep has yet to clear
     """
 
     def __init__(self, *, harts: int, receivers: int) -> None:
@@ -147,8 +176,8 @@ class Controller:
         self.line = [False] * (self.harts + 1)
         self.valid = 0
         self._last = self.harts
-        self._record: _InFlight | None = None  # accepted one cycle ago
-        self._count: _InFlight | None = None  # two cycles ago
+        self.record: _InFlight | None = None  # accepted one cycle ago
+        self.count: _InFlight | None = None  # two cycles ago
         self.response: _InFlight | None = None  # three cycles ago
         self.busy = False
 
@@ -164,7 +193,7 @@ class Controller:
         if self.sweep:
             self.sweep -= 1
             return -1, False
-        counted = self._count
+        counted = self.count
         changed = counted is not None and counted.before != counted.after
         if changed:
             assert counted is not None
@@ -173,7 +202,7 @@ class Controller:
             self.line[counted.before] = self._counters[counted.before] > 0
             self.line[counted.after] = self._counters[counted.after] > 0
         self.response = counted
-        self._count = self._record
+        self.count = self.record
         if self.valid:
             port = _round_robin(self.valid, self._last)
             self._last = port
@@ -182,11 +211,12 @@ class Controller:
             before = self._contribution(receiver)
             answer = self._effects[operation](receiver, data)
             post = operation is Operation.SEND
-            self._record = _InFlight(port, post, answer, before, self._contribution(receiver))
+            after = self._contribution(receiver)
+            self.record = _InFlight(port, receiver, post, answer, before, after)
             self.busy = True
             return port, changed
-        self._record = None
-        self.busy = self._count is not None or counted is not None
+        self.record = None
+        self.busy = self.count is not None or counted is not None
         return -1, changed
 
     def _contribution(self, receiver: int) -> int:
@@ -490,9 +520,14 @@ class ReferenceDevice:
     Members
     -------
     cycles : clock cycles stepped since construction
+
+    Raises
+    ------
+    ValueError : the bus cannot decode the addresses of ``config``.
     """
 
     def __init__(self, config: DeviceConfig) -> None:
+        _check_windows(config)
         self.config = config
         self.cycles = 0
         self._controller = Controller(harts=config.harts, receivers=config.receivers)
