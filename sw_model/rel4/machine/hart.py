@@ -116,6 +116,7 @@ class Hart:
         self.env = machine.env
         self.context: Context | None = None
         self.line = False
+        self.ipi = False
         self.deadline: int | None = None
         self.suist = 0  # as last written, for the log
         self.suirs = 0
@@ -128,6 +129,7 @@ class Hart:
         self._amo_cycles = costs["machine.amo"]
         self._fence_cycles = costs["machine.fence"]
         self._spin_cycles = costs["machine.spin_iteration"]
+        self._ipi_cycles = costs["machine.ipi"]
         self._perform_by_type: dict[type, Callable[[Any, _Frame], Steps]] = {
             ops.Compute: self._compute,
             ops.Load: self._load,
@@ -143,6 +145,7 @@ class Hart:
             ops.CsrSet: self._csr,
             ops.CsrClear: self._csr,
             ops.Uipi: self._uipi,
+            ops.SendIpi: self._send_ipi,
             ops.SetTimer: self._set_timer,
             ops.ReadTime: self._read_time,
             ops.PathEnd: self._kernel_path_end,
@@ -163,6 +166,11 @@ class Hart:
         if self._waiting:
             self._waiting = False
             self.process.interrupt()
+
+    def interrupt(self) -> None:
+        """Another hart sends this one an interrupt."""
+        self.ipi = True
+        self.poke()
 
     def log(self, event: Event) -> None:
         """Append to the machine's event log with this cycle and hart."""
@@ -185,8 +193,9 @@ class Hart:
         self.log(TrapReturn(context.name))
         is_user = context.privilege is Privilege.U
         while True:
-            if self._timer_pending():
-                yield from self._trap("timer", context)
+            cause = self._supervisor_cause()
+            if cause is not None:
+                yield from self._trap(cause, context)
                 return
             if self.line and is_user:
                 yield from self._user_trap(context)
@@ -277,8 +286,16 @@ class Hart:
     def _timer_pending(self) -> bool:
         return self.deadline is not None and self.env.now >= self.deadline
 
+    def _supervisor_cause(self) -> str | None:
+        """The pending interrupt that traps into the kernel: software before timer, as in the
+        privileged architecture."""
+        if self.ipi:
+            self.ipi = False
+            return "ipi"
+        return "timer" if self._timer_pending() else None
+
     def _interrupt_pending(self) -> bool:
-        return self._timer_pending() or self.line
+        return self.ipi or self._timer_pending() or self.line
 
     def _wait(self, cycles: int | None) -> Generator[simpy.Event, Any, int]:
         """Wait ``cycles`` (None: for ever), at most until the timer; ends early when poked."""
@@ -315,8 +332,11 @@ class Hart:
         address = self._translate(op.address, write=False)
         memory = self.machine.memory
         while memory.load(address) == op.value:
+            left = None if op.until is None else op.until - int(self.env.now)
+            if left is not None and left <= 0:
+                break
             memory.watch(address, self.poke)
-            yield from self._wait(None)
+            yield from self._wait(left)
             memory.unwatch(address, self.poke)
             if self._interrupt_pending():
                 frame.op = op
@@ -411,9 +431,14 @@ class Hart:
     def _kernel_spin(self, op: ops.SpinWhile, frame: _Frame) -> Steps:
         memory = self.machine.memory
         while memory.load(op.address) == op.value:
+            left = None if op.until is None else op.until - int(self.env.now)
+            if left is not None and left <= 0:
+                break
             changed = self.env.event()
-            memory.watch(op.address, partial(_succeed, changed))
-            yield changed
+            notify = partial(_succeed, changed)
+            memory.watch(op.address, notify)
+            yield changed if left is None else changed | self.env.timeout(left)
+            memory.unwatch(op.address, notify)
         yield self.env.timeout(self._spin_cycles)
 
     def _csr(self, op: Any, frame: _Frame) -> Steps:
@@ -448,6 +473,13 @@ class Hart:
             )
         )
         return response.data
+
+    def _send_ipi(self, op: ops.SendIpi, frame: _Frame) -> Steps:
+        if self._privilege is Privilege.U:
+            raise _FaultError("an interrupt to another hart is sent by the kernel")
+        yield self.env.timeout(self._ipi_cycles)
+        frame.charge(self._ipi_cycles)
+        self.machine.harts[op.hart].interrupt()
 
     def _set_timer(self, op: ops.SetTimer, frame: _Frame) -> Steps:
         if self._privilege is Privilege.U:

@@ -33,6 +33,7 @@ __all__ = [
     "PathEnd",
     "ReadTime",
     "Registers",
+    "SendIpi",
     "SetTimer",
     "SfenceVma",
     "SpinWhile",
@@ -131,7 +132,7 @@ class SfenceVma(Op[None]):
 
 @dataclass(frozen=True, slots=True)
 class SpinWhile(Op[None]):
-    """Busy-wait until the word at ``address`` differs from ``value``.
+    """Busy-wait until the word at ``address`` differs from ``value``, or until cycle ``until``.
 
     Stands for a polling loop of one iteration every ``machine.spin_iteration`` cycles. In user mode
     interrupts are taken meanwhile, and the word is looked at again after each.
@@ -139,6 +140,7 @@ class SpinWhile(Op[None]):
 
     address: int
     value: int
+    until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +197,13 @@ class Ecall(Op[Registers]):
 @dataclass(frozen=True, slots=True)
 class WaitForInterrupt(Op[None]):
     """Sleep until an interrupt is pending (the idle thread's only instruction)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendIpi(Op[None]):
+    """Interrupt another hart (SBI send_ipi): a trap with cause "ipi" is pending there."""
+
+    hart: int
 
 
 @dataclass(frozen=True, slots=True)
