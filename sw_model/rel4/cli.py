@@ -11,9 +11,9 @@ import rel4
 from rel4.bench.compare import event_lines, first_difference
 from rel4.bench.conservation import ConservationError
 from rel4.bench.point import Point
+from rel4.bench.policies import POLICIES, find_policy
 from rel4.bench.sweep import run_sweep
 from rel4.bench.table import render_table
-from rel4.kernel.policies import POLICIES, find_policy
 from rel4.machine.device import DeviceError, device_names, find_device
 from rel4.machine.hart import MachineError
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from rel4.bench.policies import find_policy
 from rel4.kernel.boot import boot_initial_thread
 from rel4.kernel.kernel import Kernel
-from rel4.kernel.policies import find_policy
 from rel4.machine.device import DeviceConfig, run_sync
 from rel4.machine.machine import Machine
 from rel4.machine.reference import ReferenceDevice
@@ -45,7 +45,7 @@ def run_program() -> Callable[..., Run]:
         machine = Machine(ReferenceDevice(DeviceConfig(harts=harts, receivers=receivers)))
         kernel = Kernel(
             machine,
-            policy=find_policy(policy).make(),
+            policies=[find_policy(policy).kernel()],
             timer_period=timer_period,
             timer_phase=[timer_period] * harts,
         )

@@ -180,7 +180,10 @@ def test_an_interrupted_sweep_goes_on(tmp_path: Path, capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--policy", "magic"], "policy must be one of sync, tick, tick-smp, not 'magic'"),
+        (
+            ["--policy", "magic"],
+            "policy must be one of sync, tick, tick-smp, ipi, inline, not 'magic'",
+        ),
         (["--concurrency", "0"], "concurrency must be 1 to 4096, not 0"),
         (["--concurrency", "4097"], "concurrency must be 1 to 4096, not 4097"),
         (["--concurrency", "2,two"], "concurrency must be whole numbers"),

@@ -76,20 +76,28 @@ class Ring:
     ----------
     head, tail, items : addresses
     capacity : items, a power of two
+
+    Members
+    -------
+    tail : address of the producer's index, to spin on
     """
 
     def __init__(self, *, head: int, tail: int, items: int, capacity: int) -> None:
         self._head = head
-        self._tail = tail
+        self.tail = tail
         self._items = items
         self._capacity = capacity
 
     async def count(self) -> int:
         """Items in the ring. Raises BufferError if the other side's index cannot be."""
-        count = (await Load(self._tail) - await Load(self._head)) & (1 << 64) - 1
+        count = (await Load(self.tail) - await Load(self._head)) & (1 << 64) - 1
         if count > self._capacity:
             raise BufferError(f"ring indices are {count} apart, capacity is {self._capacity}")
         return count
+
+    async def last_taken(self) -> int:
+        """The head: what the tail reads as long as the ring is empty (consumer's side)."""
+        return await Load(self._head)
 
     async def full(self) -> bool:
         """True if the producer must wait. Only the producer may rely on False."""
@@ -97,13 +105,13 @@ class Ring:
 
     async def put(self, item: Item) -> None:
         """Append an item. The caller has seen that the ring is not `full`."""
-        tail = await Load(self._tail)
+        tail = await Load(self.tail)
         address = self._items + ITEM_BYTES * (tail & (self._capacity - 1))
         for offset, word in enumerate(item.words, start=1):
             await Store(address + 8 * offset, word)
         await Store(address, item.error << 48 | item.label << 32 | item.cid)
         await Fence("rw,w")
-        await Store(self._tail, (tail + 1) & (1 << 64) - 1)
+        await Store(self.tail, (tail + 1) & (1 << 64) - 1)
 
     async def take(self, words: int = ITEM_WORDS) -> Item | None:
         """Take the oldest item with its first ``words`` words; None if the ring is empty."""
@@ -144,6 +152,11 @@ class OnlineFlag:
     async def set(self) -> None:
         """Set the flag, as the consumer that was woken (it is set already, by whoever woke it)."""
         await Store(self._address, 1)
+
+    async def clear(self) -> None:
+        """As the consumer: clear the flag without a second look, because items may stay behind and
+        the producer is known to claim again."""
+        await Store(self._address, 0)
 
     async def retire(self, ring: Ring) -> bool:
         """As the consumer: clear the flag, look again. True: sleep; False: there is more to do."""

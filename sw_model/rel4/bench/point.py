@@ -7,13 +7,13 @@ from pathlib import Path
 
 from rel4.abi.syscall_buffer import MAX_CAPACITY
 from rel4.kernel.kernel import Kernel
-from rel4.kernel.policies import find_policy
 from rel4.machine.device import Device, DeviceConfig
 from rel4.machine.events import EventLog, Mark, Trap, UserTrap
 from rel4.machine.machine import Machine
 from uintr.registers import MAX_HARTS
 
 from .conservation import check_conservation
+from .policies import find_policy
 from .published import CALLS_PER_ROUND
 from .results import PointRecord, make_record
 from .workload import BEGIN, END, boot_workload
@@ -83,18 +83,19 @@ async def simulate(point: Point, device: Device) -> EventLog:
     ConservationError : the run lost or invented something.
     MachineError : the model broke a rule of the machine.
     """
+    policy = find_policy(point.policy)
     machine = Machine(device, jump=point.jump)
     phases = random.Random(f"timer-phase/{point.seed}/{point.concurrency}")
     kernel = Kernel(
         machine,
-        policy=find_policy(point.policy).make(),
+        policies=[policy.kernel()],
         timer_period=point.timer_period,
         timer_phase=[phases.randrange(1, point.timer_period) for _ in range(point.harts)],
     )
     pending = boot_workload(
         kernel,
         machine,
-        asynchronous=find_policy(point.policy).asynchronous,
+        style=policy.style if policy.asynchronous else None,
         concurrency=point.concurrency,
         rounds=point.rounds,
     )

@@ -9,6 +9,7 @@ from rel4.kernel.kernel import Kernel
 from rel4.machine.events import Mark
 from rel4.machine.machine import Machine
 from rel4.machine.ops import Log
+from rel4.user.async_syscalls import Style
 from rel4.user.root_task import RootTask, check
 
 __all__ = ["BEGIN", "END", "FRAME_ADDRESS", "boot_workload"]
@@ -22,13 +23,13 @@ BEGIN, END = "begin", "end"
 
 
 def boot_workload(
-    kernel: Kernel, machine: Machine, *, asynchronous: bool, concurrency: int, rounds: int
+    kernel: Kernel, machine: Machine, *, style: Style | None, concurrency: int, rounds: int
 ) -> dict[int, int]:
     """Make the initial thread run the workload.
 
     Parameters
     ----------
-    asynchronous : through coroutines and the syscall buffer, or one synchronous call after another
+    style : of the user's side of asynchronous calls; None: one synchronous call after another
     concurrency : frames and coroutines, 1 to 4096
     rounds : rounds of two calls that each does
 
@@ -40,10 +41,10 @@ def boot_workload(
     async def program() -> None:
         frames = await task.allocate(ObjectType.RISCV_4K_PAGE, concurrency)
         await task.map_page_tables(FRAME_ADDRESS, concurrency * PAGE)
-        if asynchronous:
-            await _asynchronous(task, frames, rounds)
-        else:
+        if style is None:
             await _synchronous(task, frames, rounds)
+        else:
+            await _asynchronous(task, frames, rounds, style)
 
     async def final_look() -> None:
         for receiver in kernel.uintr.receivers:
@@ -64,8 +65,8 @@ async def _synchronous(task: RootTask, frames: range, rounds: int) -> None:
     await Log(Mark(END))
 
 
-async def _asynchronous(task: RootTask, frames: range, rounds: int) -> None:
-    calls = await task.start_async_syscalls(MAX_CAPACITY)
+async def _asynchronous(task: RootTask, frames: range, rounds: int, style: Style) -> None:
+    calls = await task.start_async_syscalls(MAX_CAPACITY, style)
 
     async def worker(frame: int, address: int) -> None:
         for _ in range(rounds):

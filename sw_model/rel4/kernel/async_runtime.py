@@ -1,9 +1,8 @@
 """The kernel's side of asynchronous system calls: handler coroutines and who runs them when."""
 
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from rel4.abi.coroutine import Poll, Suspend, Task
 from rel4.abi.numbers import AsyncLabel, SeL4Error
@@ -22,50 +21,39 @@ if TYPE_CHECKING:
     from rel4.machine.hart import Hart
 
     from .kernel import Kernel
+    from .policies import Policy
 
-__all__ = ["ASYNC_CALLS", "AsyncRuntime", "HandlerTask", "Policy"]
+__all__ = ["ASYNC_CALLS", "AsyncRuntime", "HandlerTask"]
 
 
 @dataclass(eq=False)
 class HandlerTask:
     """A handler coroutine: the buffer it serves, whose requests they are, and how to answer.
 
-    ``entry`` is the index in the kernel's sender table that wakes the owner's receiver coroutine.
+    ``entry`` is the index in the kernel's sender table that wakes the owner's receiver coroutine;
+    ``hart`` is where the handler runs or ran last.
     """
 
     cid: int
     tcb: TCB
     buffer: SyscallBuffer
     entry: int
+    policy: "Policy"
     coroutine: Task | None = None
+    hart: "Hart | None" = None
     ready: bool = False
 
 
-class Policy(Protocol):
-    """Where and when the kernel runs handler coroutines."""
-
-    name: str
-
-    async def on_wake(self, kernel: "Kernel", hart: "Hart", task: HandlerTask) -> None:
-        """A user woke ``task`` by WakeSyscallHandler on ``hart``; it is in the ready queue."""
-        ...
-
-    async def on_tick(self, kernel: "Kernel", hart: "Hart") -> None:
-        """A timer tick of ``hart``, before the scheduler's own."""
-        ...
-
-
 class AsyncRuntime:
-    """One executor for the kernel, protected by the big kernel lock: a FIFO of ready handlers."""
+    """One executor for the kernel, protected by the big kernel lock."""
 
     def __init__(self, kernel: "Kernel") -> None:
         self._kernel = kernel
-        self._ready: deque[HandlerTask] = deque()
         self.tasks: list[HandlerTask] = []
 
-    def spawn(self, tcb: TCB, buffer: SyscallBuffer, entry: int) -> HandlerTask:
+    def spawn(self, tcb: TCB, buffer: SyscallBuffer, entry: int, policy: "Policy") -> HandlerTask:
         """A new handler coroutine, ready to run."""
-        task = HandlerTask(len(self.tasks), tcb, buffer, entry)
+        task = HandlerTask(len(self.tasks), tcb, buffer, entry, policy)
         self.tasks.append(task)
         self.wake(task)
         return task
@@ -74,34 +62,43 @@ class AsyncRuntime:
         """Make a handler ready; nothing happens if it is."""
         if not task.ready:
             task.ready = True
-            self._ready.append(task)
+            task.policy.ready.append(task)
 
-    async def run_ready(self, hart: "Hart") -> None:
-        """Run every ready handler until it suspends."""
-        while self._ready:
-            task = self._ready.popleft()
+    async def run_ready(self, policy: "Policy", hart: "Hart") -> None:
+        """Run every ready handler of ``policy`` until it suspends."""
+        while policy.ready:
+            task = policy.ready.popleft()
             task.ready = False
+            task.hart = hart
             await Log(TaskRun("kernel", task.cid))
-            self._hart = hart
             if task.coroutine is None:
                 task.coroutine = self._serve_for_ever(task)
             await Poll(task.coroutine)
 
     async def _serve_for_ever(self, task: HandlerTask) -> None:
+        flag, requests = task.buffer.handler_online, task.buffer.requests
         try:
             while True:
-                await self._drain(task)
-                if await task.buffer.handler_online.retire(task.buffer.requests):
+                if await self._drain(task):
+                    sleeps = await flag.retire(requests)
+                else:
+                    # Out of budget. The handler stays ready for the policy's next occasion, and a
+                    # thread that waits for the rest can wake it sooner.
+                    await flag.clear()
+                    self.wake(task)
+                    sleeps = True
+                if sleeps:
                     await Suspend()
         except BufferError as error:
             await Log(Fault(task.tcb.name, f"syscall buffer: {error}"))
 
-    async def _drain(self, task: HandlerTask) -> None:
-        """Serve the requests that are there; bounded by the ring's capacity."""
+    async def _drain(self, task: HandlerTask) -> bool:
+        """Serve the requests that are there, at most the policy's budget and never more than the
+        ring holds. True: the ring was found empty."""
         buffer = task.buffer
-        for _ in range(buffer.capacity):
+        for _ in range(task.policy.budget or buffer.capacity):
             if await buffer.requests.count() == 0:
-                return
+                return True
             if await buffer.replies.full():
                 raise BufferError(
                     "the reply ring is full: more requests than the user has room for"
@@ -115,7 +112,9 @@ class AsyncRuntime:
                 await buffer.replies.put(reply)
                 wake = await buffer.receiver_online.claim()
             if wake:
-                await self._kernel.uintr.send(self._hart.index, task.entry)
+                assert task.hart is not None  # it runs
+                await self._kernel.uintr.send(task.hart.index, task.entry)
+        return await buffer.requests.count() == 0
 
     async def _serve(self, tcb: TCB, request: Item) -> Item:
         try:

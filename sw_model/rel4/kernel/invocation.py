@@ -225,6 +225,7 @@ async def _register_async_syscall(
     kernel: "Kernel", hart: "Hart", slot: Slot, arguments: Arguments
 ) -> Result:
     cap = _sender(slot)
+    (number,) = await arguments.words(1)
     frame = await arguments.cap(0)
     if not isinstance(frame, FrameCap):
         raise InvocationError(SeL4Error.INVALID_CAPABILITY, "the syscall buffer must be a frame")
@@ -234,9 +235,16 @@ async def _register_async_syscall(
         buffer = await SyscallBuffer.attach(frame.frame.address, 1 << frame.frame.size_bits)
     except BufferError as error:
         raise InvocationError(SeL4Error.INVALID_ARGUMENT, str(error)) from error
+    if number >= len(kernel.policies):
+        raise InvocationError(
+            SeL4Error.RANGE_ERROR, f"policy must be below {len(kernel.policies)}, not {number}"
+        )
+    policy = kernel.policies[number]
     entry = await kernel.uintr.register_kernel_sender(cap.notification, cap.badge)
-    arguments.caller.handler = kernel.runtime.spawn(arguments.caller, buffer, entry)
-    return (arguments.caller.handler.cid,)
+    handler = kernel.runtime.spawn(arguments.caller, buffer, entry, policy)
+    sender = await policy.register(kernel, handler)
+    arguments.caller.handler = handler
+    return (handler.cid, 0 if sender is None else 1, sender or 0)
 
 
 _Function = Callable[["Kernel", "Hart", Slot, Arguments], Awaitable[Result]]

@@ -5,7 +5,7 @@ cause is handled, a thread is chosen, the hart's user-interrupt state is made th
 lock is released, registers are restored (path trap.exit).
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from rel4.abi.message import MessageInfo
@@ -17,13 +17,14 @@ from rel4.machine.ops import Log, Path, ReadTime, Registers, SetTimer, WaitForIn
 from uintr.registers import Privilege
 
 from . import notification
-from .async_runtime import AsyncRuntime, Policy
+from .async_runtime import AsyncRuntime
 from .capability import NotificationCap
 from .cspace import lookup_cap
 from .errors import InvocationError
 from .invocation import Arguments, invoke
 from .lock import KernelLock
 from .objects import TCB, ThreadState
+from .policies import Policy
 from .scheduler import Scheduler
 from .uintr import UserInterrupts
 
@@ -44,7 +45,8 @@ class Kernel:
     Parameters
     ----------
     machine : where it runs
-    policy : where handlers of asynchronous system calls run
+    policies : where handlers of asynchronous system calls run; a buffer names one by its number
+        when it is registered
     timer_period : cycles from the end of a timer tick's work to the next tick
     timer_phase : for each hart, cycles from boot to its first tick
 
@@ -52,10 +54,15 @@ class Kernel:
     """
 
     def __init__(
-        self, machine: Machine, *, policy: Policy, timer_period: int, timer_phase: list[int]
+        self,
+        machine: Machine,
+        *,
+        policies: Sequence[Policy],
+        timer_period: int,
+        timer_phase: list[int],
     ) -> None:
         self.machine = machine
-        self.policy = policy
+        self.policies = list(policies)
         self.timer_period = timer_period
         self._timer_phase = timer_phase
         self.lock = KernelLock(KERNEL_BASE)
@@ -97,6 +104,9 @@ class Kernel:
                 await self._syscall(hart)
             case "timer":
                 await self._timer(hart)
+            case "ipi":
+                for policy in self.policies:
+                    await policy.on_ipi(self, hart)
             case "fault" | "exit":
                 await self._end_thread(hart, cause)
         await self._leave(hart)
@@ -116,7 +126,8 @@ class Kernel:
 
     async def _timer(self, hart: Hart) -> None:
         """Handlers first, then the scheduler's tick; the next period begins when both are done."""
-        await self.policy.on_tick(self, hart)
+        for policy in self.policies:
+            await policy.on_tick(self, hart)
         async with Path("kernel.timer_tick"):
             self.schedulers[hart.index].tick()
         await SetTimer(await ReadTime() + self.timer_period)
@@ -216,7 +227,7 @@ class Kernel:
         async with Path("kernel.wake"):
             self.runtime.wake(tcb.handler)
         _answer(tcb, SeL4Error.NO_ERROR, ())
-        await self.policy.on_wake(self, hart, tcb.handler)
+        await tcb.handler.policy.on_wake(self, hart, tcb.handler)
 
 
 def _answer(tcb: TCB, error: SeL4Error, words: tuple[int, ...]) -> None:

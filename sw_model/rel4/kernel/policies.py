@@ -1,75 +1,110 @@
-"""Policies by name. `sync` makes no asynchronous calls; the others say where handlers run."""
+"""Where and when the kernel's handler coroutines run.
 
-from dataclasses import dataclass
+A policy is chosen for each syscall buffer when it is registered. It owns the queue of its ready
+handlers and says on which occasions, and on which hart, they run.
+"""
+
+from collections import deque
 from typing import TYPE_CHECKING
 
-from .async_runtime import HandlerTask
+from rel4.machine.ops import SendIpi
+
 from .objects import ThreadState
 
 if TYPE_CHECKING:
     from rel4.machine.hart import Hart
 
+    from .async_runtime import HandlerTask
     from .kernel import Kernel
 
-__all__ = ["POLICIES", "PolicyInfo", "Sync", "Tick", "TickSmp", "find_policy"]
+__all__ = ["Inline", "Ipi", "Never", "Policy", "Tick", "TickSmp"]
 
 
-class Sync:
-    """Every call traps; handlers never run."""
+class Policy:
+    """Base of all policies: handlers that are woken wait for an occasion, and none comes.
 
-    name = "sync"
+    Members
+    -------
+    name : as on the command line
+    budget : requests that a handler serves at a time before it lets go of the hart; None: all
+    ready : handlers that were woken, first come first served
+    """
 
-    async def on_wake(self, kernel: "Kernel", hart: "Hart", task: HandlerTask) -> None:
-        """Nothing: there is no handler to wake."""
+    name = "never"
+    budget: int | None = None
+
+    def __init__(self) -> None:
+        self.ready: deque[HandlerTask] = deque()
+
+    async def register(self, kernel: "Kernel", task: "HandlerTask") -> int | None:
+        """A buffer chose this policy. Answers the operand of the UIPI SEND that wakes the handler,
+        or None: it is woken by the WakeSyscallHandler trap."""
+        return None
+
+    async def on_wake(self, kernel: "Kernel", hart: "Hart", task: "HandlerTask") -> None:
+        """WakeSyscallHandler made ``task`` ready, by a trap on ``hart``."""
 
     async def on_tick(self, kernel: "Kernel", hart: "Hart") -> None:
-        """Nothing."""
+        """A timer tick of ``hart``, before the scheduler's own."""
+
+    async def on_ipi(self, kernel: "Kernel", hart: "Hart") -> None:
+        """``hart`` was interrupted by another."""
 
 
-class Tick:
+class Never(Policy):
+    """No handler ever runs: for programs that make synchronous calls only."""
+
+
+class Tick(Policy):
     """Handlers run at the timer tick of hart 0 (published: one designated core)."""
 
     name = "tick"
 
-    async def on_wake(self, kernel: "Kernel", hart: "Hart", task: HandlerTask) -> None:
-        """Nothing: the task waits for the tick."""
-
     async def on_tick(self, kernel: "Kernel", hart: "Hart") -> None:
-        """Run ready handlers on hart 0."""
         if hart.index == 0:
-            await kernel.runtime.run_ready(hart)
+            await kernel.runtime.run_ready(self, hart)
 
 
-class TickSmp(Tick):
+class TickSmp(Policy):
     """Handlers run at the timer tick of any hart that is not idle (published, several cores)."""
 
     name = "tick-smp"
 
     async def on_tick(self, kernel: "Kernel", hart: "Hart") -> None:
-        """Run ready handlers unless this hart's current thread is the idle thread."""
         if kernel.schedulers[hart.index].current.state is not ThreadState.IDLE:
-            await kernel.runtime.run_ready(hart)
+            await kernel.runtime.run_ready(self, hart)
 
 
-@dataclass(frozen=True)
-class PolicyInfo:
-    """A policy with the number of harts that it was published with."""
+class Ipi(TickSmp):
+    """A wake-up interrupts the least busy other hart, if it is less busy than this one; else the
+    handler waits for a tick (published, the version with interrupts between cores)."""
 
-    make: type[Sync] | type[Tick] | type[TickSmp]
-    harts: int
-    asynchronous: bool
+    name = "ipi"
+
+    async def on_wake(self, kernel: "Kernel", hart: "Hart", task: "HandlerTask") -> None:
+        def busy(index: int) -> int:
+            current = kernel.schedulers[index].current
+            return -1 if current.state is ThreadState.IDLE else current.priority
+
+        others = [index for index in range(len(kernel.schedulers)) if index != hart.index]
+        target = min(others, key=busy, default=None)
+        if target is not None and busy(target) < busy(hart.index):
+            await SendIpi(target)
+
+    async def on_ipi(self, kernel: "Kernel", hart: "Hart") -> None:
+        await kernel.runtime.run_ready(self, hart)
 
 
-POLICIES: dict[str, PolicyInfo] = {
-    "sync": PolicyInfo(Sync, 1, False),
-    "tick": PolicyInfo(Tick, 1, True),
-    "tick-smp": PolicyInfo(TickSmp, 2, True),
-}
+class Inline(Policy):
+    """The trap that wakes the handler runs it, on the caller's hart."""
 
+    name = "inline"
+    budget = 16
+    """Bounds the time in the kernel: 16 calls are less than one timer period."""
 
-def find_policy(name: str) -> PolicyInfo:
-    """The policy called ``name``. Raises ValueError listing the names there are."""
-    try:
-        return POLICIES[name]
-    except KeyError:
-        raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {name!r}") from None
+    async def on_wake(self, kernel: "Kernel", hart: "Hart", task: "HandlerTask") -> None:
+        await kernel.runtime.run_ready(self, hart)
+
+    async def on_tick(self, kernel: "Kernel", hart: "Hart") -> None:
+        """What a budget left over."""
+        await kernel.runtime.run_ready(self, hart)

@@ -1,7 +1,7 @@
 """The coroutine executor of a user thread: priorities, FIFO in one, woken by user interrupts."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from rel4.abi.coroutine import Poll, Task
@@ -9,13 +9,16 @@ from rel4.machine.events import TaskRun
 from rel4.machine.ops import AmoOr, CsrClear, Load, Log, Path, SpinWhile, Swap, Uipi, Uret
 from uintr.registers import CSRS, VECTORS, Csr, UipiFunction
 
-__all__ = ["MAX_TASKS", "PRIORITIES", "Executor"]
+__all__ = ["MAX_TASKS", "PRIORITIES", "Executor", "Handed"]
 
 PRIORITIES = 8
 """0 is the highest."""
 MAX_TASKS = 4096
 """As many coroutines as the syscall buffer has items."""
 USIP = CSRS[Csr.UIP].pack(software=1)
+
+Handed = tuple[int, Any]
+"""A coroutine and the value to resume it with at once."""
 
 
 class _Coroutine:
@@ -30,6 +33,10 @@ class _Coroutine:
         self.value: Any = None
 
 
+async def _nothing() -> None:
+    return None
+
+
 class Executor:
     """Runs the coroutines of one thread, until all but those in the background have ended.
 
@@ -39,6 +46,12 @@ class Executor:
     Parameters
     ----------
     wake_word : virtual address of that word
+
+    Members
+    -------
+    current : cid of the running coroutine
+    on_idle : awaited when no coroutine is ready, before the executor spins on the wake word. What
+        it answers is resumed at once, without going through a queue; None lets the executor spin
     """
 
     def __init__(self, wake_word: int) -> None:
@@ -47,8 +60,9 @@ class Executor:
         self._coroutines: dict[int, _Coroutine] = {}
         self._free = iter(range(MAX_TASKS))
         self._foreground = 0
-        self._by_vector: dict[int, int] = {}
+        self._by_vector: dict[int, int | None] = {}
         self.current = -1
+        self.on_idle: Callable[[], Awaitable[Handed | None]] = _nothing
 
     def spawn(
         self, program: Callable[[], Task], *, priority: int = 1, background: bool = False
@@ -70,8 +84,9 @@ class Executor:
         self.wake(cid)
         return cid
 
-    def register_vector(self, cid: int) -> int:
-        """Let a free user-interrupt vector wake coroutine ``cid``; answers the vector."""
+    def register_vector(self, cid: int | None) -> int:
+        """Let a free user-interrupt vector wake coroutine ``cid``, or, if None, end the executor's
+        spinning so that it looks at `on_idle` again; answers the vector."""
         vector = len(self._by_vector)
         if vector >= VECTORS:
             raise ValueError(f"vectors must be at most {VECTORS}")
@@ -91,26 +106,35 @@ class Executor:
         """Run until every foreground coroutine has ended; spins while none is ready."""
         while self._foreground:
             if not any(self._queues):
-                await SpinWhile(self._wake_word, 0)
+                handed = await self.on_idle()
+                if handed is not None:
+                    await self._resume(*handed)
+                    continue
+                if not any(self._queues):
+                    await SpinWhile(self._wake_word, 0)
             async with Path("user.fetch"):
                 cid = await self._fetch()
-            if cid is None:
-                continue
-            coroutine = self._coroutines[cid]
-            value, coroutine.value = coroutine.value, None
-            if coroutine.task is None:
-                coroutine.task = coroutine.program()
-            self.current = cid
-            await Log(TaskRun("user", cid))
-            if await Poll(coroutine.task, value):
-                del self._coroutines[cid]
-                self._foreground -= not coroutine.background
+            if cid is not None:
+                await self._resume(cid, self._coroutines[cid].value)
+
+    async def _resume(self, cid: int, value: Any) -> None:
+        coroutine = self._coroutines.get(cid)
+        if coroutine is None:
+            return
+        coroutine.value = None
+        if coroutine.task is None:
+            coroutine.task = coroutine.program()
+        self.current = cid
+        await Log(TaskRun("user", cid))
+        if await Poll(coroutine.task, value):
+            del self._coroutines[cid]
+            self._foreground -= not coroutine.background
 
     async def _fetch(self) -> int | None:
         if await Load(self._wake_word):
             vectors = await Swap(self._wake_word, 0)
             for vector, cid in self._by_vector.items():
-                if vectors >> vector & 1:
+                if vectors >> vector & 1 and cid is not None:
                     self.wake(cid)
         for queue in self._queues:
             if queue:

@@ -9,13 +9,14 @@ from rel4.machine.machine import Machine
 from rel4.machine.ops import CsrSet, CsrWrite
 from uintr.registers import CSRS, Csr
 
-from .async_syscalls import AsyncSyscalls
+from .async_syscalls import AsyncSyscalls, Style
 from .executor import Executor
 from .syscalls import Kernel
 
 __all__ = ["RootTask", "SyscallError"]
 
 BUFFER_ADDRESS = 0x4000_0000
+PUBLISHED = Style()
 RECEIVER_PRIORITY = 1
 RETYPE_AT_ONCE = 256
 TABLE_SPAN = 1 << 21
@@ -76,7 +77,9 @@ class RootTask:
                     break
                 check(f"PageTable_Map at {address:#x}", error)
 
-    async def start_async_syscalls(self, capacity: int) -> AsyncSyscalls:
+    async def start_async_syscalls(
+        self, capacity: int, style: Style = PUBLISHED, policy: int = 0
+    ) -> AsyncSyscalls:
         """Set the asynchronous runtime up, in the published order.
 
         Buffer, notification, receiver coroutine, its vector, a badged capability, binding,
@@ -85,13 +88,22 @@ class RootTask:
         Parameters
         ----------
         capacity : items of either ring, a power of two
+        style : how replies are brought to their coroutines
+        policy : number of the kernel's policy for the handler
         """
         kernel = self.kernel
         buffer = await self._allocate_buffer()
         layout = await SyscallBuffer.create(BUFFER_ADDRESS, capacity)
-        calls = AsyncSyscalls(self.executor, kernel, layout)
+        calls = AsyncSyscalls(self.executor, kernel, layout, style)
         (notification,) = await self.allocate(ObjectType.NOTIFICATION)
-        receiver = self.executor.spawn(calls.receive, priority=RECEIVER_PRIORITY, background=True)
+        receiver = None
+        if style.direct:
+            self.executor.on_idle = calls.next_reply
+            await layout.receiver_online.set()
+        else:
+            receiver = self.executor.spawn(
+                calls.receive, priority=RECEIVER_PRIORITY, background=True
+            )
         vector = self.executor.register_vector(receiver)
         badged = self._next_slot
         self._next_slot += 1
@@ -105,9 +117,8 @@ class RootTask:
         await CsrSet(Csr.USTATUS, CSRS[Csr.USTATUS].pack(uie=1))
         await CsrSet(Csr.UIE, CSRS[Csr.UIE].pack(software=1))
         check("UintrRegisterReceiver", await kernel.uintr_register_receiver(notification, self.tcb))
-        check(
-            "UintrRegisterAsyncSyscall", await kernel.uintr_register_async_syscall(badged, buffer)
-        )
+        error, calls.sender = await kernel.uintr_register_async_syscall(badged, buffer, policy)
+        check("UintrRegisterAsyncSyscall", error)
         return calls
 
     async def _allocate_buffer(self) -> int:

@@ -109,10 +109,16 @@ class Kernel:
             return answer.error, 0
         return answer.error, await Load(self._ipc_buffer + IpcBuffer.UINTR_FLAG)
 
-    async def uintr_register_async_syscall(self, notification: int, buffer: int) -> SeL4Error:
-        """Start a kernel handler for the syscall buffer in frame ``buffer``."""
+    async def uintr_register_async_syscall(
+        self, notification: int, buffer: int, policy: int = 0
+    ) -> tuple[SeL4Error, int | None]:
+        """Start a kernel handler for the syscall buffer in frame ``buffer``, to run as the kernel's
+        policy of that number says. Answers the operand of the UIPI SEND that wakes it, or None: it
+        is woken by `wake_syscall_handler`."""
         label = Invocation.UINTR_REGISTER_ASYNC_SYSCALL
-        return (await self.invoke(notification, label, (), (buffer,))).error
+        answer = await self.invoke(notification, label, (policy,), (buffer,))
+        _cid, has_sender, sender, _ = answer.words
+        return answer.error, sender if has_sender else None
 
     # --- calls that are no invocations ------------------------------------------------------------
 

@@ -1,0 +1,64 @@
+"""The policies of the experiment: kernel policy, style of the user's side, number of harts."""
+
+from dataclasses import dataclass
+
+from rel4.kernel import policies as kernel_policies
+from rel4.user.async_syscalls import Style
+
+__all__ = ["POLICIES", "PolicyInfo", "find_policy"]
+
+PUBLISHED = Style()
+DIRECT = Style(direct=True, batch=8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyInfo:
+    """One policy.
+
+    Parameters
+    ----------
+    kernel : where the handler runs
+    style : how the user's side works
+    harts : number of harts that it runs with unless another is asked for
+    asynchronous : False: synchronous calls only
+    summary : for people
+    """
+
+    kernel: type[kernel_policies.Policy]
+    style: Style = PUBLISHED
+    harts: int = 1
+    asynchronous: bool = True
+    summary: str
+
+
+POLICIES: dict[str, PolicyInfo] = {
+    "sync": PolicyInfo(
+        kernel=kernel_policies.Never, asynchronous=False, summary="every call traps"
+    ),
+    "tick": PolicyInfo(
+        kernel=kernel_policies.Tick, summary="handler at the timer tick, one hart (published)"
+    ),
+    "tick-smp": PolicyInfo(
+        kernel=kernel_policies.TickSmp,
+        harts=2,
+        summary="handler at the tick of any hart that is not idle (published)",
+    ),
+    "ipi": PolicyInfo(
+        kernel=kernel_policies.Ipi,
+        harts=2,
+        summary="wake-up interrupts the least busy hart (published)",
+    ),
+    "inline": PolicyInfo(
+        kernel=kernel_policies.Inline,
+        style=DIRECT,
+        summary="the wake trap runs the handler; submissions in batches, replies handed over",
+    ),
+}
+
+
+def find_policy(name: str) -> PolicyInfo:
+    """The policy called ``name``. Raises ValueError listing the names there are."""
+    try:
+        return POLICIES[name]
+    except KeyError:
+        raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {name!r}") from None
