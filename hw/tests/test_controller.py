@@ -176,7 +176,7 @@ def test_random_operations(harts: int, receivers: int, ports: int, density: floa
     generator = random.Random(harts * 1000 + receivers)
 
     async def job(bench: Bench) -> None:
-        for _ in range(1500):
+        for _ in range(1000):
             for queue in bench.queues:
                 if len(queue) < 2 and generator.random() < density:
                     queue.append(random_operation(generator, harts, receivers))
@@ -316,11 +316,11 @@ def test_a_vector_that_does_not_exist_is_ignored(vector: int) -> None:
     with_bench(job)
 
 
-@pytest.mark.parametrize("vector", range(64))
-def test_each_vector_is_its_bit(vector: int) -> None:
+def test_each_vector_is_its_bit() -> None:
     async def job(bench: Bench) -> None:
-        post = Operation(Op.SEND, 0, vector)
-        assert await bench.do([post, Operation(Op.READ_HIGH, 0)]) == [0, 1 << vector]
+        for vector in range(64):
+            post = Operation(Op.SEND, 0, vector)
+            assert await bench.do([post, Operation(Op.READ_HIGH, 0)]) == [0, 1 << vector]
 
     with_bench(job, receivers=1)
 

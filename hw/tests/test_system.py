@@ -314,6 +314,28 @@ def test_the_bus_from_outside_reaches_all_a_hart_reaches() -> None:
     with_system(job)
 
 
+@pytest.mark.parametrize(
+    ("address", "cycles"), [(TABLE, 2), (TABLE - 8, 2), (slot(1, LOW), 4), (slot(5, LOW), 2)]
+)
+def test_a_transfer_from_outside_is_not_quiet(address: int, cycles: int) -> None:
+    async def job(ctx: Any, dut: System, hart: list[Hart]) -> None:
+        assert ctx.get(dut.quiescent) == 1
+        ctx.set(dut.bus.cyc, 1)
+        ctx.set(dut.bus.stb, 1)
+        ctx.set(dut.bus.sel, 0xFF)
+        ctx.set(dut.bus.adr, address // 8)
+        for _ in range(cycles):
+            assert ctx.get(dut.quiescent) == 0
+            ended = ctx.get(dut.bus.ack) | ctx.get(dut.bus.err)
+            await ctx.tick()
+        assert ended
+        ctx.set(dut.bus.cyc, 0)
+        ctx.set(dut.bus.stb, 0)
+        assert ctx.get(dut.quiescent) == 1
+
+    with_system(job)
+
+
 def test_initiators_take_turns() -> None:
     """All three want the bus in one cycle; each transfer to memory takes two."""
     dut = System(harts=2, receivers=1, table_pages=1)

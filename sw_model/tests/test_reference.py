@@ -538,6 +538,30 @@ def test_six_cycles_from_uipi_to_line() -> None:
     bench(job)
 
 
+def test_the_line_is_read_as_it_is_in_the_cycle_of_acceptance() -> None:
+    async def job(bench: Bench) -> None:
+        device = bench.device
+        await bench.store(bench.slot(0, LOW), LOW.pack(active=1))
+        await bench.enable_sender(1)
+        await bench.store(bench.entry(0), SENDER_ENTRY.pack(valid=1))
+        await bench.enable_interrupt()
+        device.set_privilege(0, Privilege.U)
+        await bench.settle()
+        device.submit(1, Request(RequestKind.UIPI, UipiFunction.SEND))
+        # The line is high from cycle 6 on: what is accepted in 5 does not see it.
+        assert await device.run(4) == 4
+        assert await device.run(1) == 1
+        device.submit(0, Request(RequestKind.CSR, CsrFunction.READ, Csr.UIP))
+        device.submit(1, Request(RequestKind.TRAP))
+        await device.run(1)
+        assert device.response(0) == Response(0, Status.OK)
+        assert device.interrupt(0)
+        assert await bench.read(Csr.UIP) == SOFTWARE
+        assert (await bench.request(0, Request(RequestKind.TRAP)))[0].status is Status.OK
+
+    bench(job)
+
+
 def test_a_write_is_answered_with_the_line_already_there() -> None:
     # Answered in 5 over the bus; the line shows in 4.
     async def job(bench: Bench) -> None:

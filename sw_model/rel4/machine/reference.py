@@ -186,22 +186,14 @@ class Controller:
         self._operations[port] = (operation, receiver, data)
         self.valid |= 1 << port
 
-    def step(self) -> tuple[int, bool]:
-        """One clock edge. Answers the port whose operation was accepted (or -1), and whether a
-        line may have changed.
+    def step(self) -> int:
+        """One clock edge for all but the lines. Answers the port whose operation was accepted, or
+        -1.
         """
         if self.sweep:
             self.sweep -= 1
-            return -1, False
-        counted = self.count
-        changed = counted is not None and counted.before != counted.after
-        if changed:
-            assert counted is not None
-            self._counters[counted.before] -= 1
-            self._counters[counted.after] += 1
-            self.line[counted.before] = self._counters[counted.before] > 0
-            self.line[counted.after] = self._counters[counted.after] > 0
-        self.response = counted
+            return -1
+        self.response = counted = self.count
         self.count = self.record
         if self.valid:
             port = _round_robin(self.valid, self._last)
@@ -214,10 +206,23 @@ class Controller:
             after = self._contribution(receiver)
             self.record = _InFlight(port, receiver, post, answer, before, after)
             self.busy = True
-            return port, changed
+            return port
         self.record = None
         self.busy = self.count is not None or counted is not None
-        return -1, changed
+        return -1
+
+    def step_lines(self) -> bool:
+        """The same clock edge for the lines, which hart units read before it, and so to be called
+        after them. Answers whether a line may have changed.
+        """
+        counted = self.response
+        if counted is None or counted.before == counted.after:
+            return False
+        self._counters[counted.before] -= 1
+        self._counters[counted.after] += 1
+        self.line[counted.before] = self._counters[counted.before] > 0
+        self.line[counted.after] = self._counters[counted.after] > 0
+        return True
 
     def _contribution(self, receiver: int) -> int:
         """The hart whose line the receiver raises; ``harts`` if none."""
@@ -627,7 +632,7 @@ class ReferenceDevice:
         # response of this cycle is read first, since the edge replaces it.
         answer = controller.response
         ended = self._bus.step()
-        port, lines_changed = controller.step()
+        port = controller.step()
 
         # What the hart units make of it, seen by bus and controller in the next cycle only.
         if answer is not None and answer.port < len(units) and not answer.post:
@@ -637,19 +642,20 @@ class ReferenceDevice:
         if ended is not None:
             hart, data, error = ended
             self._respond(hart, units[hart].bus_ended(data, error))
+        look = False
         if self._requests:
             requests, self._requests = self._requests, []
             for hart, request in requests:
                 self._respond(hart, units[hart].accept(request))
-            lines_changed = True
+            look = True
         if self._changed:
             for hart in self._changed:
                 self._privileges[hart] = units[hart].privilege
             self._changed.clear()
-            lines_changed = True
+            look = True
 
         stop = bool(self._responding)
-        if lines_changed:
+        if controller.step_lines() or look:
             interrupts = [unit.interrupt for unit in units]
             if interrupts != self._interrupts:
                 self._interrupts = interrupts
