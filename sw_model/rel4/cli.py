@@ -12,6 +12,7 @@ from rel4.bench.compare import event_lines, first_difference
 from rel4.bench.conservation import ConservationError
 from rel4.bench.point import Point
 from rel4.bench.policies import POLICIES, find_policy
+from rel4.bench.published import published_policies
 from rel4.bench.sweep import run_sweep
 from rel4.bench.table import render_table
 from rel4.machine.device import DeviceError, device_names, find_device
@@ -79,7 +80,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_point_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--policy", default=",".join(POLICIES), help=f"of {', '.join(POLICIES)} (default: all)"
+        "--policy",
+        default=",".join(published_policies()),
+        help=f"of {', '.join(POLICIES)} (default: those with published figures)",
     )
     parser.add_argument("--harts", type=int, help="1 to 64; default: as published for each policy")
     parser.add_argument(

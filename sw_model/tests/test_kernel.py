@@ -408,9 +408,10 @@ def test_registration_rules(run_program: RunProgram) -> None:
         answers["vector 64"] = (await kernel.uintr_register_sender(100))[0]
         await kernel.cnode_mint(task.cnode, 101, ntfn, 2, 1)
         answers["cannot send"] = (await kernel.uintr_register_sender(101))[0]
-        answers["no frame"] = await kernel.uintr_register_async_syscall(ntfn, task.tcb)
+        answers["no frame"], _ = await kernel.uintr_register_async_syscall(ntfn, task.tcb)
         (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
-        answers["no layout"] = await kernel.uintr_register_async_syscall(ntfn, frame)
+        answers["no layout"], _ = await kernel.uintr_register_async_syscall(ntfn, frame)
+        answers["no policy"], _ = await kernel.uintr_register_async_syscall(ntfn, frame, 9)
         answers["no handler"] = await kernel.wake_syscall_handler()
 
     run_program(body)
@@ -422,6 +423,7 @@ def test_registration_rules(run_program: RunProgram) -> None:
         "cannot send": SeL4Error.INVALID_CAPABILITY,
         "no frame": SeL4Error.INVALID_CAPABILITY,
         "no layout": SeL4Error.INVALID_ARGUMENT,
+        "no policy": SeL4Error.INVALID_ARGUMENT,  # the layout is looked at first
         "no handler": SeL4Error.ILLEGAL_OPERATION,
     }
 
@@ -564,7 +566,7 @@ def test_a_layout_that_cannot_be_is_refused(run_program: RunProgram, capacity: i
         await task.kernel.page_map(frame, task.vspace, FRAME)
         (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
         await SyscallBuffer.create(FRAME, capacity)
-        answers.append(await task.kernel.uintr_register_async_syscall(ntfn, frame))
+        answers.append((await task.kernel.uintr_register_async_syscall(ntfn, frame))[0])
 
     run = run_program(body)
     assert answers == [SeL4Error.INVALID_ARGUMENT]
