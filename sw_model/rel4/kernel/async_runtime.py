@@ -80,6 +80,8 @@ class AsyncRuntime:
         try:
             while True:
                 if await self._drain(task):
+                    if await task.policy.linger(self._kernel, task):
+                        continue
                     sleeps = await flag.retire(requests)
                 else:
                     # Out of budget. The handler stays ready for the policy's next occasion, and a
@@ -114,6 +116,8 @@ class AsyncRuntime:
             if wake:
                 assert task.hart is not None  # it runs
                 await self._kernel.uintr.send(task.hart.index, task.entry)
+            if task.policy.preemptible:
+                await self._kernel.lock.pass_on()
         return await buffer.requests.count() == 0
 
     async def _serve(self, tcb: TCB, request: Item) -> Item:

@@ -107,6 +107,10 @@ class Kernel:
             case "ipi":
                 for policy in self.policies:
                     await policy.on_ipi(self, hart)
+            case "uipi":
+                vectors = await self.uintr.take_kernel_signals(hart.index)
+                for policy in self.policies:
+                    await policy.on_signal(self, hart, vectors)
             case "fault" | "exit":
                 await self._end_thread(hart, cause)
         await self._leave(hart)
