@@ -12,6 +12,7 @@ import pytest
 from rel4.bench.compare import event_lines, first_difference
 from rel4.bench.conservation import ConservationError, check_conservation
 from rel4.bench.point import Point
+from rel4.bench.policies import POLICIES
 from rel4.bench.results import read_results
 from rel4.bench.sweep import split_evenly
 from rel4.cli import main
@@ -195,7 +196,7 @@ def test_an_interrupted_sweep_goes_on(tmp_path: Path, capsys: pytest.CaptureFixt
     [
         (
             ["--policy", "magic"],
-            "policy must be one of sync, tick, tick-smp, ipi, inline, uipi, poll, not 'magic'",
+            f"policy must be one of {', '.join(POLICIES)}, not 'magic'",
         ),
         (["--concurrency", "0"], "concurrency must be 1 to 4096, not 0"),
         (["--concurrency", "4097"], "concurrency must be 1 to 4096, not 4097"),

@@ -66,6 +66,11 @@ POLICIES: dict[str, PolicyInfo] = {
         harts=2,
         summary="as uipi, and the handler looks for a while before it sleeps",
     ),
+    "adaptive": PolicyInfo(
+        kernel=kernel_policies.Adaptive,
+        style=Style(direct=True, batch=8, poll_cycles=4_000, adaptive=True),
+        summary="per call site synchronous or asynchronous, by measured cost",
+    ),
 }
 
 

@@ -7,7 +7,7 @@ handlers and says on which occasions, and on which hart, they run.
 from collections import deque
 from typing import TYPE_CHECKING
 
-from rel4.machine.ops import ReadTime, SendIpi, SpinWhile
+from rel4.machine.ops import ReadTime, SendIpi, SpinWhile, Store
 
 from .objects import ThreadState
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .async_runtime import HandlerTask
     from .kernel import Kernel
 
-__all__ = ["Inline", "Ipi", "Never", "Policy", "Poll", "Tick", "TickSmp", "Uipi"]
+__all__ = ["Adaptive", "Inline", "Ipi", "Never", "Policy", "Poll", "Tick", "TickSmp", "Uipi"]
 
 
 class Policy:
@@ -54,6 +54,9 @@ class Policy:
 
     async def on_signal(self, kernel: "Kernel", hart: "Hart", vectors: int) -> None:
         """User interrupts were posted to the kernel on ``hart``: one bit a vector."""
+
+    async def on_idle(self, hart: "Hart", idle: bool) -> None:
+        """``hart`` begins (or ends) to have no thread to run."""
 
     async def linger(self, kernel: "Kernel", task: "HandlerTask") -> bool:
         """The handler found no request and is about to sleep. True: it looks again instead."""
@@ -165,6 +168,9 @@ class Poll(Uipi):
         self.bound = self.MOST
         self._average = 0
 
+    async def on_idle(self, hart: "Hart", idle: bool) -> None:
+        """``hart`` begins (or ends) to have no thread to run."""
+
     async def linger(self, kernel: "Kernel", task: "HandlerTask") -> bool:
         requests = task.buffer.requests
         begin = await ReadTime()
@@ -179,3 +185,34 @@ class Poll(Uipi):
         self._average = (7 * self._average + waited) // 8
         self.bound = min(self.MOST, max(self.LEAST, 2 * self._average))
         return True
+
+
+class Adaptive(Uipi):
+    """The kernel's side of the adaptive policy: as `Uipi` while another hart is idle, else inline.
+
+    A word of each buffer tells its user whether the helping hart is idle, so that a wake-up takes
+    the cheaper way without asking the kernel.
+    """
+
+    name = "adaptive"
+    budget = Inline.budget
+
+    async def register(self, kernel: "Kernel", task: "HandlerTask") -> int | None:
+        if len(kernel.schedulers) == 1:
+            return None
+        sender = await super().register(kernel, task)
+        helper = next(h for h, tasks in self._tasks.items() if task in tasks)
+        idle = kernel.schedulers[helper].current.state is ThreadState.IDLE
+        await Store(task.buffer.helper_idle, int(idle))
+        return sender
+
+    async def on_idle(self, hart: "Hart", idle: bool) -> None:
+        for task in self._tasks.get(hart.index, ()):
+            await Store(task.buffer.helper_idle, int(idle))
+
+    async def on_wake(self, kernel: "Kernel", hart: "Hart", task: "HandlerTask") -> None:
+        await kernel.runtime.run_ready(self, hart)
+
+    async def on_tick(self, kernel: "Kernel", hart: "Hart") -> None:
+        """What a budget left over."""
+        await kernel.runtime.run_ready(self, hart)
