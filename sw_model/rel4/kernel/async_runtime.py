@@ -98,7 +98,7 @@ class AsyncRuntime:
         """Serve the requests that are there, at most the policy's budget and never more than the
         ring holds. True: the ring was found empty."""
         buffer = task.buffer
-        for _ in range(task.policy.budget or buffer.capacity):
+        for _ in range(task.policy.budget(task) or buffer.capacity):
             if await buffer.requests.count() == 0:
                 return True
             if await buffer.replies.full():

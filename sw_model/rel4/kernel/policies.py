@@ -26,13 +26,11 @@ class Policy:
     Members
     -------
     name : as on the command line
-    budget : requests that a handler serves at a time before it lets go of the hart; None: all
     preemptible : between two requests, harts that wait for the kernel go first
     ready : handlers that were woken, first come first served
     """
 
     name = "never"
-    budget: int | None = None
     preemptible = False
 
     def __init__(self) -> None:
@@ -54,6 +52,10 @@ class Policy:
 
     async def on_signal(self, kernel: "Kernel", hart: "Hart", vectors: int) -> None:
         """User interrupts were posted to the kernel on ``hart``: one bit a vector."""
+
+    def budget(self, task: "HandlerTask") -> int | None:
+        """Requests that the handler serves at a time before it lets go of its hart; None: all."""
+        return None
 
     async def on_idle(self, hart: "Hart", idle: bool) -> None:
         """``hart`` begins (or ends) to have no thread to run."""
@@ -111,8 +113,11 @@ class Inline(Policy):
     """The trap that wakes the handler runs it, on the caller's hart."""
 
     name = "inline"
-    budget = 16
+    BUDGET = 16
     """Bounds the time in the kernel: 16 calls are less than one timer period."""
+
+    def budget(self, task: "HandlerTask") -> int | None:
+        return self.BUDGET
 
     async def on_wake(self, kernel: "Kernel", hart: "Hart", task: "HandlerTask") -> None:
         await kernel.runtime.run_ready(self, hart)
@@ -168,6 +173,10 @@ class Poll(Uipi):
         self.bound = self.MOST
         self._average = 0
 
+    def budget(self, task: "HandlerTask") -> int | None:
+        """Requests that the handler serves at a time before it lets go of its hart; None: all."""
+        return None
+
     async def on_idle(self, hart: "Hart", idle: bool) -> None:
         """``hart`` begins (or ends) to have no thread to run."""
 
@@ -187,15 +196,25 @@ class Poll(Uipi):
         return True
 
 
-class Adaptive(Uipi):
-    """The kernel's side of the adaptive policy: as `Uipi` while another hart is idle, else inline.
+class Adaptive(Poll):
+    """The kernel's side of the adaptive policy: as `Poll` while another hart is idle, else inline.
 
     A word of each buffer tells its user whether the helping hart is idle, so that a wake-up takes
     the cheaper way without asking the kernel.
     """
 
     name = "adaptive"
-    budget = Inline.budget
+
+    def budget(self, task: "HandlerTask") -> int | None:
+        return Inline.BUDGET if self._inline(task) else None
+
+    @staticmethod
+    def _inline(task: "HandlerTask") -> bool:
+        """True while the handler runs in a trap of its own user."""
+        return task.hart is not None and task.hart.index == task.tcb.affinity
+
+    async def linger(self, kernel: "Kernel", task: "HandlerTask") -> bool:
+        return not self._inline(task) and await super().linger(kernel, task)
 
     async def register(self, kernel: "Kernel", task: "HandlerTask") -> int | None:
         if len(kernel.schedulers) == 1:

@@ -32,9 +32,9 @@ class Chooser:
     """
 
     HYSTERESIS = 0.05
-    WINDOW = 16
-    PROBE = 16
-    FIRST_TRIAL, LAST_TRIAL = 512, 16_384
+    WINDOW = 8
+    PROBE = 8
+    FIRST_TRIAL, LAST_TRIAL = 1_024, 16_384
 
     way: Way = Way.ASYNC
     estimate: list[float | None] = field(default_factory=lambda: [None, None])
