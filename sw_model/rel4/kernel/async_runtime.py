@@ -110,7 +110,7 @@ class AsyncRuntime:
                 assert request is not None  # this side alone takes from the ring
                 reply = await self._serve(task.tcb, request)
                 label, error = _label_name(request.label), SeL4Error(reply.error).name
-                await Log(AsyncHandled(request.cid, label, error))
+                await Log(AsyncHandled(request.cid, label, error, task.tcb.name))
                 await buffer.replies.put(reply)
                 wake = await buffer.receiver_online.claim()
             if wake:

@@ -4,7 +4,7 @@ Memory map (physical)::
 
     0x8000_0000  kernel data
     0x8800_0000  the initial thread's own objects
-    0x9000_0000  256 MiB of untyped memory, slot FIRST_UNTYPED of the initial thread's CSpace
+    0x9000_0000  256 MiB of untyped memory for each initial thread, slot FIRST_UNTYPED of its CSpace
 
 The initial thread's virtual memory holds its IPC buffer and one page of data; everything else it
 allocates itself.
@@ -30,6 +30,9 @@ __all__ = [
 ]
 
 BOOT_BASE = 0x8800_0000
+BOOT_PAGES = 7
+"""Pages of an initial thread's own objects."""
+PAGE_BYTES = 1 << sv39.PAGE_BITS
 UNTYPED_BASE = 0x9000_0000
 UNTYPED_BITS = 28
 ROOT_RADIX = 64
@@ -37,18 +40,24 @@ ROOT_RADIX = 64
 
 
 def boot_initial_thread(
-    kernel: Kernel, program: Callable[[], Program], *, priority: int = 255
+    kernel: Kernel, program: Callable[[], Program], *, priority: int = 255, hart: int = 0
 ) -> TCB:
-    """Make the initial thread, runnable on hart 0. `Machine.stop` follows its end."""
+    """Make an initial thread, runnable on ``hart``, with memory and a CSpace of its own.
+
+    One a hart at most. `Machine.stop` follows the end of the last.
+    """
     memory = kernel.machine.memory
-    pages = iter(range(BOOT_BASE, UNTYPED_BASE, 1 << sv39.PAGE_BITS))
-    cnode_address, tcb_address, root, middle, leaf, ipc, data = (next(pages) for _ in range(7))
+    name = f"root{hart}" if hart else "root"
+    first = BOOT_BASE + hart * BOOT_PAGES * PAGE_BYTES
+    pages = iter(range(first, first + BOOT_PAGES * PAGE_BYTES, PAGE_BYTES))
+    cnode_address, tcb_address, root, middle, leaf, ipc, data = pages
     cnode = CNode(cnode_address, ROOT_RADIX)
     tcb = TCB(
         tcb_address,
-        "root",
-        Context("root", program, root=root),
+        name,
+        Context(name, program, root=root),
         priority=priority,
+        affinity=hart,
         time_slice=TIME_SLICE,
         cspace=CNodeCap(cnode),
         vspace=PageTableCap(PageTable(root), is_root=True),
@@ -66,10 +75,12 @@ def boot_initial_thread(
         CapSlot.INIT_THREAD_IPC_BUFFER: FrameCap(
             Frame(ipc, sv39.PAGE_BITS), mapped=(root, IPC_BUFFER_ADDRESS)
         ),
-        CapSlot.FIRST_UNTYPED: UntypedCap(Untyped(UNTYPED_BASE, UNTYPED_BITS)),
+        CapSlot.FIRST_UNTYPED: UntypedCap(
+            Untyped(UNTYPED_BASE + (hart << UNTYPED_BITS), UNTYPED_BITS)
+        ),
     }
     for number, cap in caps.items():
         cnode.slots[number] = Slot(cap)
-    kernel.root = tcb
+    kernel.initial.append(tcb)
     kernel.make_runnable(tcb)
     return tcb

@@ -50,7 +50,8 @@ class Kernel:
     timer_period : cycles from the end of a timer tick's work to the next tick
     timer_phase : for each hart, cycles from boot to its first tick
 
-    ``at_end`` is awaited in the kernel when the initial thread has ended, before the machine stops.
+    ``initial`` holds the threads made at boot; ``at_end`` is awaited in the kernel when the last of
+    them has ended, before the machine stops.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class Kernel:
         self.uintr = UserInterrupts(machine.device.config)
         self.runtime = AsyncRuntime(self)
         self.schedulers: list[Scheduler] = []
-        self.root: TCB | None = None
+        self.initial: list[TCB] = []
         self.console = ""
         self.at_end: Callable[[], Awaitable[None]] | None = None
         for hart in range(machine.device.config.harts):
@@ -145,7 +146,7 @@ class Kernel:
         if cause == "fault":
             await Log(Fault(tcb.name, tcb.context.fault))
         tcb.state = ThreadState.INACTIVE
-        if tcb is self.root:
+        if all(thread.state is ThreadState.INACTIVE for thread in self.initial):
             if self.at_end is not None:
                 await self.at_end()
             self.machine.stop()

@@ -156,10 +156,11 @@ class TaskRun(_Stamped):
 
 @dataclass(slots=True)
 class AsyncSubmitted(_Stamped):
-    """A request is about to be published in the request ring."""
+    """A request is about to be published in the request ring of ``thread``'s buffer."""
 
     cid: int
     label: str
+    thread: str = "root"
 
 
 @dataclass(slots=True)
@@ -169,13 +170,15 @@ class AsyncHandled(_Stamped):
     cid: int
     label: str
     error: str
+    thread: str = "root"
 
 
 @dataclass(slots=True)
 class AsyncReplied(_Stamped):
-    """The receiver coroutine took the reply and made its owner ready."""
+    """The user took the reply, and its owner is ready or resumed."""
 
     cid: int
+    thread: str = "root"
 
 
 @dataclass(slots=True)

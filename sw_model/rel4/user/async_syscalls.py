@@ -51,12 +51,24 @@ class AsyncSyscalls:
 
     Parameters
     ----------
+    thread : name in the event log
+
+    Members
+    -------
     sender : operand of UIPI SEND that wakes the kernel's handler; None: it is woken by a trap
+    outstanding : requests without a reply
     """
 
     def __init__(
-        self, executor: Executor, kernel: Kernel, buffer: SyscallBuffer, style: Style
+        self,
+        executor: Executor,
+        kernel: Kernel,
+        buffer: SyscallBuffer,
+        style: Style,
+        *,
+        thread: str = "root",
     ) -> None:
+        self._thread = thread
         self._executor = executor
         self._kernel = kernel
         self._buffer = buffer
@@ -87,7 +99,7 @@ class AsyncSyscalls:
             if await self._buffer.requests.full():
                 return False
             # Logged first: a timer tick may have it handled right after it was published.
-            await Log(AsyncSubmitted(item.cid, AsyncLabel(item.label).name))
+            await Log(AsyncSubmitted(item.cid, AsyncLabel(item.label).name, self._thread))
             await self._buffer.requests.put(item)
             self.outstanding += 1
             self._unannounced += 1
@@ -129,7 +141,7 @@ class AsyncSyscalls:
                 reply = await self._take()
                 async with Path("user.wake"):
                     self._executor.wake(reply.cid, reply)
-                await Log(AsyncReplied(reply.cid))
+                await Log(AsyncReplied(reply.cid, self._thread))
                 self._room()
             if await self._buffer.receiver_online.retire(replies):
                 await Suspend()
@@ -140,7 +152,7 @@ class AsyncSyscalls:
         while True:
             if await replies.count():
                 reply = await self._take()
-                await Log(AsyncReplied(reply.cid))
+                await Log(AsyncReplied(reply.cid, self._thread))
                 self._room()
                 return reply.cid, reply
             if not self.outstanding:
