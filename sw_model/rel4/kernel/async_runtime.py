@@ -42,6 +42,8 @@ class HandlerTask:
     coroutine: Task | None = None
     hart: "Hart | None" = None
     ready: bool = False
+    running: bool = False
+    again: bool = False
 
 
 class AsyncRuntime:
@@ -59,21 +61,42 @@ class AsyncRuntime:
         return task
 
     def wake(self, task: HandlerTask) -> None:
-        """Make a handler ready; nothing happens if it is."""
-        if not task.ready:
+        """Make a handler ready; nothing happens if it is.
+
+        A handler that runs may have let another hart into the kernel: it is made ready when it
+        suspends, because a coroutine can run on one hart only.
+        """
+        if task.running:
+            task.again = True
+        elif not task.ready:
             task.ready = True
             task.policy.ready.append(task)
 
-    async def run_ready(self, policy: "Policy", hart: "Hart") -> None:
-        """Run every ready handler of ``policy`` until it suspends."""
-        while policy.ready:
-            task = policy.ready.popleft()
+    async def run_ready(
+        self, policy: "Policy", hart: "Hart", mine: Callable[[HandlerTask], bool] | None = None
+    ) -> None:
+        """Run the ready handlers of ``policy``, or those of them that are ``mine``, until each has
+        suspended. One that is woken meanwhile runs too, but what a budget leaves over waits for
+        the next occasion."""
+        done: list[HandlerTask] = []
+        while True:
+            task = next((t for t in policy.ready if t not in done and (not mine or mine(t))), None)
+            if task is None:
+                return
+            policy.ready.remove(task)
+            done.append(task)
             task.ready = False
             task.hart = hart
             await Log(TaskRun("kernel", task.cid))
             if task.coroutine is None:
                 task.coroutine = self._serve_for_ever(task)
+            task.running = True
             await Poll(task.coroutine)
+            task.running = False
+            if task.again:
+                task.again = False
+                done.remove(task)
+                self.wake(task)
 
     async def _serve_for_ever(self, task: HandlerTask) -> None:
         flag, requests = task.buffer.handler_online, task.buffer.requests
@@ -98,9 +121,11 @@ class AsyncRuntime:
         """Serve the requests that are there, at most the policy's budget and never more than the
         ring holds. True: the ring was found empty."""
         buffer = task.buffer
-        for _ in range(task.policy.budget(task) or buffer.capacity):
+        for served in range(task.policy.budget(task) or buffer.capacity):
             if await buffer.requests.count() == 0:
                 return True
+            if served and task.policy.preemptible:
+                await self._kernel.lock.pass_on()
             if await buffer.replies.full():
                 raise BufferError(
                     "the reply ring is full: more requests than the user has room for"
@@ -116,8 +141,6 @@ class AsyncRuntime:
             if wake:
                 assert task.hart is not None  # it runs
                 await self._kernel.uintr.send(task.hart.index, task.entry)
-            if task.policy.preemptible:
-                await self._kernel.lock.pass_on()
         return await buffer.requests.count() == 0
 
     async def _serve(self, tcb: TCB, request: Item) -> Item:

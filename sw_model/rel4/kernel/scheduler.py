@@ -24,6 +24,11 @@ class Scheduler:
         self.current = idle
         self._queues: dict[int, deque[TCB]] = {}
 
+    @property
+    def spare(self) -> bool:
+        """True if the hart has nothing to run, now or next."""
+        return self.current is self.idle and not any(self._queues.values())
+
     def enqueue(self, tcb: TCB) -> None:
         """Append a runnable thread to the queue of its priority."""
         if not tcb.queued:

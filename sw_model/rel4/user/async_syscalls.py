@@ -103,7 +103,7 @@ class AsyncSyscalls:
             await self._buffer.requests.put(item)
             self.outstanding += 1
             self._unannounced += 1
-            due = self.sender is not None or self._unannounced >= self._style.batch
+            due = self._unannounced >= self._style.batch or await self._helped()
             wake = due and await self._claim()
         if wake:
             await self._wake()
@@ -113,12 +113,17 @@ class AsyncSyscalls:
         self._unannounced = 0
         return await self._buffer.handler_online.claim()
 
+    async def _helped(self) -> bool:
+        """True if the kernel can be told without a trap, and by a hart that has time for it."""
+        if self.sender is None:
+            return False
+        return not self._style.adaptive or bool(await Load(self._buffer.helper_idle))
+
     async def _wake(self) -> None:
-        helped = not self._style.adaptive or await Load(self._buffer.helper_idle)
-        if self.sender is None or not helped:
-            await self._kernel.wake_syscall_handler()
-        else:
+        if self.sender is not None and await self._helped():
             await Uipi(UipiFunction.SEND, self.sender)
+        else:
+            await self._kernel.wake_syscall_handler()
 
     # --- replies ----------------------------------------------------------------------------------
 
