@@ -44,7 +44,8 @@ class Costs(Mapping[str, int]):
         ------
         KeyError : there is no such cost.
         """
-        cost = replace(self.table[name], value=round(self[name] * factor))
+        value = round(self[name] * factor)
+        cost = replace(self.table[name], value=value)
         return Costs({**self.table, name: cost})
 
     def __getitem__(self, name: str) -> int:
