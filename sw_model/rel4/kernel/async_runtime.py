@@ -31,6 +31,7 @@ class HandlerTask:
     """A handler coroutine: the buffer it serves, whose requests they are, and how to answer.
 
     ``entry`` is the index in the kernel's sender table that wakes the owner's receiver coroutine.
+    ``closed``: it has ended, and is not woken any more.
     """
 
     cid: int
@@ -39,6 +40,7 @@ class HandlerTask:
     entry: int
     coroutine: Task | None = None
     ready: bool = False
+    closed: bool = False
 
 
 class Policy(Protocol):
@@ -71,8 +73,8 @@ class AsyncRuntime:
         return task
 
     def wake(self, task: HandlerTask) -> None:
-        """Make a handler ready; nothing happens if it is."""
-        if not task.ready:
+        """Make a handler ready; nothing happens if it is, or has ended."""
+        if not task.ready and not task.closed:
             task.ready = True
             self._ready.append(task)
 
@@ -81,11 +83,42 @@ class AsyncRuntime:
         while self._ready:
             task = self._ready.popleft()
             task.ready = False
+            if task.closed:
+                continue
             await Log(TaskRun("kernel", task.cid))
             self._hart = hart
             if task.coroutine is None:
                 task.coroutine = self._serve_for_ever(task)
-            await Poll(task.coroutine)
+            task.closed = await Poll(task.coroutine)
+
+    async def deregister(self, task: HandlerTask, hart: "Hart") -> None:
+        """Stop serving a buffer, while its user goes on: what is in the request ring is answered
+        as cancelled, what comes later the user takes back itself (`SyscallBuffer.closing`).
+
+        To be called on ``hart`` with the big lock held, so that the handler is suspended and no
+        request is half served.
+        """
+        if task.closed:
+            return
+        task.closed = True
+        if task.coroutine is not None:
+            task.coroutine.close()
+        buffer = task.buffer
+        await buffer.close_begin()
+        try:
+            for _ in range(buffer.capacity):
+                if await buffer.requests.count() == 0 or await buffer.replies.full():
+                    break
+                request = await buffer.requests.take(0)
+                assert request is not None  # this side alone takes from the ring
+                code = SeL4Error.CANCELLED
+                await Log(AsyncHandled(request.cid, _label_name(request.label), code.name))
+                await buffer.replies.put(Item(request.cid, request.label, code))
+                if await buffer.receiver_online.claim():
+                    await self._kernel.uintr.send(hart.index, task.entry)
+        except BufferError as error:
+            await Log(Fault(task.tcb.name, f"syscall buffer: {error}"))
+        await buffer.close_end()
 
     async def _serve_for_ever(self, task: HandlerTask) -> None:
         try:
