@@ -93,7 +93,7 @@ class AsyncLabel(IntEnum):
 
 
 class SeL4Error(IntEnum):
-    """Error codes (label of a reply)."""
+    """Error codes (label of a reply). All but the last are seL4's."""
 
     NO_ERROR = 0
     INVALID_ARGUMENT = 1
@@ -106,6 +106,8 @@ class SeL4Error(IntEnum):
     DELETE_FIRST = 8
     REVOKE_FIRST = 9
     NOT_ENOUGH_MEMORY = 10
+    CANCELLED = 0x100
+    """Ours: the syscall buffer was deregistered before the call was served; it had no effect."""
 
 
 class ObjectType(IntEnum):

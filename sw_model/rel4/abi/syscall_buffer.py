@@ -8,6 +8,7 @@ offset                   field
 ======================== ==========================================================
 0x000                    magic and layout version
 0x008                    capacity: items of either ring, a power of two
+0x010                    closed: 0 open, 1 the kernel stops serving, 2 it has stopped
 0x040                    handler online: kernel handler needs no wake-up
 0x080                    receiver online: receiver coroutine needs no user interrupt
 0x0C0, 0x100             request ring: head (next to take), tail (next to put)
@@ -25,12 +26,17 @@ hold arguments or results, all full 64-bit words.
 
 A ring is single-producer single-consumer. The producer writes the item, then publishes the tail
 behind a release fence; the consumer reads the tail, then the item behind an acquire fence.
+
+The kernel alone writes ``closed``. Before 2 is there it has answered every request that was
+published before 1 was there; whoever publishes later sees 1 or 2, waits for 2 and takes back what
+the kernel left in the ring. So a request is answered by exactly one side.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from rel4.machine.ops import Fence, Load, Store, Swap
+from rel4.machine.ops import Fence, Load, SpinWhile, Store, Swap
 
 __all__ = [
     "ITEM_WORDS",
@@ -48,6 +54,8 @@ ITEM_BYTES: Final = 64
 ITEM_WORDS: Final = 7
 """Argument words of an item."""
 HEADER_BYTES: Final = 0x1000
+OPEN, CLOSING, CLOSED = range(3)
+"""Values of ``closed``."""
 MAX_CAPACITY: Final = 4096
 """Items of a ring in the published system."""
 
@@ -169,22 +177,73 @@ class OnlineFlag:
 
 
 class SyscallBuffer:
-    """Both rings and both flags of the buffer at ``base`` (virtual for the user, physical for the
-    kernel)."""
+    """Both rings, both flags and the closed word of the buffer at ``base`` (virtual for the user,
+    physical for the kernel). ``flag`` and ``ring`` are the protocols of flags and rings."""
 
-    def __init__(self, base: int, capacity: int) -> None:
+    def __init__(
+        self,
+        base: int,
+        capacity: int,
+        *,
+        flag: Callable[[int], OnlineFlag] = OnlineFlag,
+        ring: Callable[..., Ring] = Ring,
+    ) -> None:
         self.capacity = capacity
+        self._closed = base + 0x10
         self.helper_idle = base + 0x1C0
-        self.handler_online = OnlineFlag(base + 0x40)
-        self.receiver_online = OnlineFlag(base + 0x80)
+        self.handler_online = flag(base + 0x40)
+        self.receiver_online = flag(base + 0x80)
         items = base + HEADER_BYTES
-        self.requests = Ring(head=base + 0xC0, tail=base + 0x100, items=items, capacity=capacity)
-        self.replies = Ring(
+        self.requests = ring(head=base + 0xC0, tail=base + 0x100, items=items, capacity=capacity)
+        self.replies = ring(
             head=base + 0x140,
             tail=base + 0x180,
             items=items + ITEM_BYTES * capacity,
             capacity=capacity,
         )
+
+    @staticmethod
+    def fields(base: int, capacity: int) -> dict[int, str]:
+        """The name of every word that is used, by address."""
+        names = {
+            base: "magic",
+            base + 0x08: "capacity",
+            base + 0x10: "closed",
+            base + 0x40: "handler_online",
+            base + 0x80: "receiver_online",
+            base + 0xC0: "requests.head",
+            base + 0x100: "requests.tail",
+            base + 0x140: "replies.head",
+            base + 0x180: "replies.tail",
+            base + 0x1C0: "helper_idle",
+        }
+        address = base + HEADER_BYTES
+        for ring in ("requests", "replies"):
+            for slot in range(capacity):
+                for word in range(1 + ITEM_WORDS):
+                    names[address] = f"{ring}[{slot}].word{word}"
+                    address += 8
+        return names
+
+    async def close_begin(self) -> None:
+        """As the kernel: say that no more is served. Requests published before are seen after."""
+        await Store(self._closed, CLOSING)
+        await Fence("rw,rw")
+
+    async def close_end(self) -> None:
+        """As the kernel: say that the buffer is not touched any more."""
+        await Fence("rw,w")
+        await Store(self._closed, CLOSED)
+
+    async def closing(self) -> bool:
+        """As the user, behind a full fence after a request was put: True if the kernel may have
+        left it in the ring."""
+        return await Load(self._closed) != OPEN
+
+    async def closed(self) -> None:
+        """As the user, when `closing`: wait until the kernel has let go of the buffer."""
+        await SpinWhile(self._closed, CLOSING)
+        await Fence("r,rw")
 
     @staticmethod
     def size(capacity: int) -> int:

@@ -31,7 +31,8 @@ class HandlerTask:
     """A handler coroutine: the buffer it serves, whose requests they are, and how to answer.
 
     ``entry`` is the index in the kernel's sender table that wakes the owner's receiver coroutine;
-    ``hart`` is where the handler runs or ran last.
+    ``hart`` is where the handler runs or ran last. ``closed``: it has ended, and is not woken any
+    more.
     """
 
     cid: int
@@ -44,6 +45,7 @@ class HandlerTask:
     ready: bool = False
     running: bool = False
     again: bool = False
+    closed: bool = False
 
 
 class AsyncRuntime:
@@ -61,11 +63,13 @@ class AsyncRuntime:
         return task
 
     def wake(self, task: HandlerTask) -> None:
-        """Make a handler ready; nothing happens if it is.
+        """Make a handler ready; nothing happens if it is, or has ended.
 
         A handler that runs may have let another hart into the kernel: it is made ready when it
         suspends, because a coroutine can run on one hart only.
         """
+        if task.closed:
+            return
         if task.running:
             task.again = True
         elif not task.ready:
@@ -86,17 +90,55 @@ class AsyncRuntime:
             policy.ready.remove(task)
             done.append(task)
             task.ready = False
+            if task.closed:
+                continue
             task.hart = hart
             await Log(TaskRun("kernel", task.cid))
             if task.coroutine is None:
                 task.coroutine = self._serve_for_ever(task)
             task.running = True
-            await Poll(task.coroutine)
+            task.closed = await Poll(task.coroutine)
             task.running = False
             if task.again:
                 task.again = False
                 done.remove(task)
                 self.wake(task)
+
+    async def deregister(self, task: HandlerTask, hart: "Hart") -> None:
+        """Stop serving a buffer, while its user goes on: what is in the request ring is answered
+        as cancelled, what comes later the user takes back itself (`SyscallBuffer.closing`).
+
+        To be called on ``hart`` with the big lock held, while the handler is suspended, so that no
+        request is half served.
+
+        Raises
+        ------
+        InvocationError : the handler is at work on another hart, which let this one in.
+        """
+        if task.running:
+            raise InvocationError(SeL4Error.ILLEGAL_OPERATION, "the handler is at work")
+        if task.closed:
+            return
+        task.closed = True
+        if task.coroutine is not None:
+            task.coroutine.close()
+        buffer = task.buffer
+        await buffer.close_begin()
+        try:
+            for _ in range(buffer.capacity):
+                if await buffer.requests.count() == 0 or await buffer.replies.full():
+                    break
+                request = await buffer.requests.take(0)
+                assert request is not None  # this side alone takes from the ring
+                code = SeL4Error.CANCELLED
+                label = _label_name(request.label)
+                await Log(AsyncHandled(request.cid, label, code.name, task.tcb.name))
+                await buffer.replies.put(Item(request.cid, request.label, code))
+                if await buffer.receiver_online.claim():
+                    await self._kernel.uintr.send(hart.index, task.entry)
+        except BufferError as error:
+            await Log(Fault(task.tcb.name, f"syscall buffer: {error}"))
+        await buffer.close_end()
 
     async def _serve_for_ever(self, task: HandlerTask) -> None:
         flag, requests = task.buffer.handler_online, task.buffer.requests

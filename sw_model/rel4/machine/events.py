@@ -165,7 +165,8 @@ class AsyncSubmitted(_Stamped):
 
 @dataclass(slots=True)
 class AsyncHandled(_Stamped):
-    """The kernel handler served a request and is about to publish the reply."""
+    """The kernel handler served a request and is about to publish the reply. With error CANCELLED
+    nothing was done: the buffer is deregistered."""
 
     cid: int
     label: str

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from rel4.abi.coroutine import Suspend
 from rel4.abi.numbers import AsyncLabel, SeL4Error
 from rel4.abi.syscall_buffer import Item, SyscallBuffer
-from rel4.machine.events import AsyncReplied, AsyncSubmitted
-from rel4.machine.ops import Load, Log, Path, ReadTime, SpinWhile, Uipi
+from rel4.machine.events import AsyncHandled, AsyncReplied, AsyncSubmitted
+from rel4.machine.ops import Fence, Load, Log, Path, ReadTime, SpinWhile, Uipi
 from uintr.registers import UipiFunction
 
 from .executor import Executor, Handed
@@ -48,6 +48,9 @@ class Style:
 
 class AsyncSyscalls:
     """Asynchronous calls of the coroutines of ``executor`` through one syscall buffer.
+
+    At most as many calls are on their way as a ring has items, from the request to the reply being
+    taken: so that the kernel finds room for every reply, and the request ring is never full.
 
     Parameters
     ----------
@@ -83,7 +86,8 @@ class AsyncSyscalls:
     async def call(self, label: AsyncLabel, *words: int) -> Answer:
         """Submit one call from the running coroutine and wait for its answer.
 
-        While the request ring is full the coroutine waits for room; others go on.
+        While as many calls are on their way as there may be, the coroutine waits for room; others
+        go on. The error is CANCELLED if the kernel deregisters the buffer, or has done so.
         """
         cid = self._executor.current
         while not await self._submit(Item(cid, label, words=words)):
@@ -96,18 +100,35 @@ class AsyncSyscalls:
 
     async def _submit(self, item: Item) -> bool:
         async with Path("user.fill_and_send"):
-            if await self._buffer.requests.full():
+            if self.outstanding == self._buffer.capacity:
                 return False
             # Logged first: a timer tick may have it handled right after it was published.
             await Log(AsyncSubmitted(item.cid, AsyncLabel(item.label).name, self._thread))
-            await self._buffer.requests.put(item)
             self.outstanding += 1
+            await self._buffer.requests.put(item)
             self._unannounced += 1
             due = self._unannounced >= self._style.batch or await self._helped()
             wake = due and await self._claim()
-        if wake:
+            if not due:
+                await Fence("rw,rw")  # as in the claim: put before looking whether it is closing
+            closing = await self._buffer.closing()
+        if closing:
+            await self._withdraw()
+        elif wake:
             await self._wake()
         return True
+
+    async def _withdraw(self) -> None:
+        """The kernel serves no more: answer what it left in the request ring as cancelled."""
+        await self._buffer.closed()
+        error = SeL4Error.CANCELLED
+        while (request := await self._buffer.requests.take(0)) is not None:
+            label = AsyncLabel(request.label).name
+            await Log(AsyncHandled(request.cid, label, error.name, self._thread))
+            self.outstanding -= 1
+            self._executor.wake(request.cid, Item(request.cid, request.label, error))
+            self._room()
+            await Log(AsyncReplied(request.cid, self._thread))
 
     async def _claim(self) -> bool:
         self._unannounced = 0
