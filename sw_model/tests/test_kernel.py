@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rel4.abi.message import MessageInfo
-from rel4.abi.numbers import CapSlot, Invocation, ObjectType, SeL4Error, SysCall
+from rel4.abi.numbers import AsyncLabel, CapSlot, Invocation, ObjectType, SeL4Error, SysCall
 from rel4.abi.syscall_buffer import SyscallBuffer
 from rel4.kernel.capability import CNodeCap, NotificationCap, NullCap, Rights, Slot
 from rel4.kernel.cspace import derive, lookup_slot
@@ -507,6 +507,31 @@ def test_async_calls_have_the_effect_and_error_of_their_synchronous_twins(
     assert run.kernel.console == "!"
     assert run.machine.memory.load(answers["address"]) == 0x1234
     assert leaf_of(run, FRAME) is None
+
+
+def test_a_string_of_any_length_arrives_whole(run_program: RunProgram) -> None:
+    text = "The quick brown fox. " * 40
+    errors: list[SeL4Error] = []
+
+    async def body(task: RootTask) -> None:
+        calls = await task.start_async_syscalls(4)
+
+        async def worker() -> None:
+            errors.append(await calls.put_string(text))
+            errors.append((await calls.call(AsyncLabel.PUT_STRING, 9, 0)).error)
+            errors.append((await calls.call(AsyncLabel.RISCV_PAGE_MAP, 1, 2)).error)
+            errors.append((await calls.call(AsyncLabel.CNODE_REVOKE, 1)).error)
+
+        task.executor.spawn(worker)
+        await task.executor.run_until_complete()
+
+    assert run_program(body).kernel.console == text
+    assert errors == [
+        SeL4Error.NO_ERROR,
+        SeL4Error.TRUNCATED_MESSAGE,
+        SeL4Error.TRUNCATED_MESSAGE,
+        SeL4Error.ILLEGAL_OPERATION,
+    ]
 
 
 def test_a_full_request_ring_makes_coroutines_wait_and_loses_nothing(

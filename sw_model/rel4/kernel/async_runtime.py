@@ -1,19 +1,16 @@
 """The kernel's side of asynchronous system calls: handler coroutines and who runs them when."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rel4.abi.coroutine import Poll, Suspend, Task
-from rel4.abi.numbers import AsyncLabel, SeL4Error
+from rel4.abi.numbers import SeL4Error
 from rel4.abi.syscall_buffer import BufferError, Item, SyscallBuffer
 from rel4.machine.events import AsyncHandled, Fault, TaskRun
 from rel4.machine.ops import Log, Path
 
-from . import tcb as tcb_invocations
-from . import vspace
-from .capability import Capability, CNodeCap, Rights
-from .cspace import lookup_cap
+from .async_calls import Words, label_name, serve
 from .errors import InvocationError
 from .objects import TCB
 
@@ -23,7 +20,7 @@ if TYPE_CHECKING:
     from .kernel import Kernel
     from .policies import Policy
 
-__all__ = ["ASYNC_CALLS", "AsyncRuntime", "HandlerTask"]
+__all__ = ["AsyncRuntime", "HandlerTask"]
 
 
 @dataclass(eq=False)
@@ -131,7 +128,7 @@ class AsyncRuntime:
                 request = await buffer.requests.take(0)
                 assert request is not None  # this side alone takes from the ring
                 code = SeL4Error.CANCELLED
-                label = _label_name(request.label)
+                label = label_name(request.label)
                 await Log(AsyncHandled(request.cid, label, code.name, task.tcb.name))
                 await buffer.replies.put(Item(request.cid, request.label, code))
                 if await buffer.receiver_online.claim():
@@ -176,7 +173,7 @@ class AsyncRuntime:
                 request = await buffer.requests.take()
                 assert request is not None  # this side alone takes from the ring
                 reply = await self._serve(task.tcb, request)
-                label, error = _label_name(request.label), SeL4Error(reply.error).name
+                label, error = label_name(request.label), SeL4Error(reply.error).name
                 await Log(AsyncHandled(request.cid, label, error, task.tcb.name))
                 await buffer.replies.put(reply)
                 wake = await buffer.receiver_online.claim()
@@ -186,84 +183,10 @@ class AsyncRuntime:
         return await buffer.requests.count() == 0
 
     async def _serve(self, tcb: TCB, request: Item) -> Item:
+        words: Words = ()
+        error = SeL4Error.NO_ERROR
         try:
-            call = ASYNC_CALLS.get(request.label)
-            if call is None:
-                raise InvocationError(
-                    SeL4Error.ILLEGAL_OPERATION, f"{_label_name(request.label)} is not asynchronous"
-                )
-            words = await call(self._kernel, tcb, request.words)
-        except InvocationError as error:
-            return Item(request.cid, request.label, error.code)
-        return Item(request.cid, request.label, SeL4Error.NO_ERROR, words)
-
-
-def _label_name(label: int) -> str:
-    return AsyncLabel(label).name if label in AsyncLabel.__members__.values() else str(label)
-
-
-Words = tuple[int, ...]
-
-
-def _root(tcb: TCB) -> CNodeCap | None:
-    return tcb.cspace
-
-
-def _cap(tcb: TCB, cptr: int) -> Capability:
-    return lookup_cap(_root(tcb), cptr).cap
-
-
-async def _put_char(kernel: "Kernel", tcb: TCB, words: Words) -> Words:
-    kernel.put_char(words[0])
-    return ()
-
-
-async def _page_table_map(kernel: "Kernel", tcb: TCB, words: Words) -> Words:
-    table, space, virtual, _attributes = words[:4]
-    await vspace.page_table_map(lookup_cap(_root(tcb), table), _cap(tcb, space), virtual)
-    return ()
-
-
-async def _page_table_unmap(kernel: "Kernel", tcb: TCB, words: Words) -> Words:
-    await vspace.page_table_unmap(lookup_cap(_root(tcb), words[0]))
-    return ()
-
-
-async def _page_map(kernel: "Kernel", tcb: TCB, words: Words) -> Words:
-    frame, space, virtual, rights, attributes = words[:5]
-    slot = lookup_cap(_root(tcb), frame)
-    await vspace.page_map(slot, _cap(tcb, space), virtual, Rights.from_word(rights), attributes)
-    return ()
-
-
-async def _page_unmap(kernel: "Kernel", tcb: TCB, words: Words) -> Words:
-    await vspace.page_unmap(lookup_cap(_root(tcb), words[0]))
-    return ()
-
-
-async def _page_get_address(kernel: "Kernel", tcb: TCB, words: Words) -> Words:
-    return (vspace.page_get_address(lookup_cap(_root(tcb), words[0])),)
-
-
-async def _bind_notification(kernel: "Kernel", tcb: TCB, words: Words) -> Words:
-    tcb_invocations.bind_notification(_cap(tcb, words[0]), _cap(tcb, words[1]))
-    return ()
-
-
-async def _unbind_notification(kernel: "Kernel", tcb: TCB, words: Words) -> Words:
-    tcb_invocations.unbind_notification(_cap(tcb, words[0]))
-    return ()
-
-
-ASYNC_CALLS: dict[int, Callable[["Kernel", TCB, Words], Awaitable[Words]]] = {
-    AsyncLabel.PUT_CHAR: _put_char,
-    AsyncLabel.RISCV_PAGE_TABLE_MAP: _page_table_map,
-    AsyncLabel.RISCV_PAGE_TABLE_UNMAP: _page_table_unmap,
-    AsyncLabel.RISCV_PAGE_MAP: _page_map,
-    AsyncLabel.RISCV_PAGE_UNMAP: _page_unmap,
-    AsyncLabel.RISCV_PAGE_GET_ADDRESS: _page_get_address,
-    AsyncLabel.TCB_BIND_NOTIFICATION: _bind_notification,
-    AsyncLabel.TCB_UNBIND_NOTIFICATION: _unbind_notification,
-}
-"""Calls that can be made asynchronously. They run the very functions that synchronous invocations
-run; only where arguments come from differs."""
+            words = await serve(self._kernel, tcb, request.label, request.words)
+        except InvocationError as failure:
+            error = failure.code
+        return Item(request.cid, request.label, error, words)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from rel4.abi.coroutine import Suspend
 from rel4.abi.numbers import AsyncLabel, SeL4Error
-from rel4.abi.syscall_buffer import Item, SyscallBuffer
+from rel4.abi.syscall_buffer import STRING_BYTES, Item, SyscallBuffer
 from rel4.machine.events import AsyncHandled, AsyncReplied, AsyncSubmitted
 from rel4.machine.ops import Fence, Load, Log, Path, ReadTime, SpinWhile, Uipi
 from uintr.registers import UipiFunction
@@ -49,8 +49,8 @@ class Style:
 class AsyncSyscalls:
     """Asynchronous calls of the coroutines of ``executor`` through one syscall buffer.
 
-    At most as many calls are on their way as a ring has items, from the request to the reply being
-    taken: so that the kernel finds room for every reply, and the request ring is never full.
+    Calls on their way, from the request to the reply being taken, use at most as many slots as a
+    ring has: so the kernel finds room for every reply, and the request ring is never full.
 
     Parameters
     ----------
@@ -78,6 +78,8 @@ class AsyncSyscalls:
         self._style = style
         self._waiting_for_room: deque[int] = deque()
         self._unannounced = 0
+        self._slots: dict[int, int] = {}
+        self._slots_in_use = 0
         self.outstanding = 0
         self.sender: int | None = None
 
@@ -89,8 +91,14 @@ class AsyncSyscalls:
         While as many calls are on their way as there may be, the coroutine waits for room; others
         go on. The error is CANCELLED if the kernel deregisters the buffer, or has done so.
         """
-        cid = self._executor.current
-        while not await self._submit(Item(cid, label, words=words)):
+        item = Item(self._executor.current, label, words=words)
+        if item.slots > self._buffer.capacity:
+            raise ValueError(
+                f"{label.name} must be sent through a ring of at least {item.slots} items, "
+                f"not {self._buffer.capacity}"
+            )
+        cid = item.cid
+        while not await self._submit(item):
             self._waiting_for_room.append(cid)
             await Suspend()
         reply: Item = await Suspend()
@@ -100,11 +108,13 @@ class AsyncSyscalls:
 
     async def _submit(self, item: Item) -> bool:
         async with Path("user.fill_and_send"):
-            if self.outstanding == self._buffer.capacity:
+            if self._slots_in_use + item.slots > self._buffer.capacity:
                 return False
             # Logged first: a timer tick may have it handled right after it was published.
             await Log(AsyncSubmitted(item.cid, AsyncLabel(item.label).name, self._thread))
             self.outstanding += 1
+            self._slots[item.cid] = item.slots
+            self._slots_in_use += item.slots
             await self._buffer.requests.put(item)
             self._unannounced += 1
             due = self._unannounced >= self._style.batch or await self._helped()
@@ -125,9 +135,8 @@ class AsyncSyscalls:
         while (request := await self._buffer.requests.take(0)) is not None:
             label = AsyncLabel(request.label).name
             await Log(AsyncHandled(request.cid, label, error.name, self._thread))
-            self.outstanding -= 1
+            self._settle(request.cid)
             self._executor.wake(request.cid, Item(request.cid, request.label, error))
-            self._room()
             await Log(AsyncReplied(request.cid, self._thread))
 
     async def _claim(self) -> bool:
@@ -152,10 +161,13 @@ class AsyncSyscalls:
         async with Path("user.get_reply"):
             reply = await self._buffer.replies.take()
         assert reply is not None  # this side alone takes from the ring
-        self.outstanding -= 1
+        self._settle(reply.cid)
         return reply
 
-    def _room(self) -> None:
+    def _settle(self, cid: int) -> None:
+        """A call of ``cid`` is over: whoever waits for room tries again."""
+        self.outstanding -= 1
+        self._slots_in_use -= self._slots.pop(cid, 0)
         if self._waiting_for_room:
             self._executor.wake(self._waiting_for_room.popleft())
 
@@ -168,7 +180,6 @@ class AsyncSyscalls:
                 async with Path("user.wake"):
                     self._executor.wake(reply.cid, reply)
                 await Log(AsyncReplied(reply.cid, self._thread))
-                self._room()
             if await self._buffer.receiver_online.retire(replies):
                 await Suspend()
 
@@ -179,7 +190,6 @@ class AsyncSyscalls:
             if await replies.count():
                 reply = await self._take()
                 await Log(AsyncReplied(reply.cid, self._thread))
-                self._room()
                 return reply.cid, reply
             if not self.outstanding:
                 return None
@@ -219,3 +229,14 @@ class AsyncSyscalls:
     async def put_char(self, character: str) -> SeL4Error:
         """PutChar."""
         return (await self.call(AsyncLabel.PUT_CHAR, ord(character))).error
+
+    async def put_string(self, text: str) -> SeL4Error:
+        """PutString, of any length: as many requests as it takes, one after the other."""
+        data = text.encode("latin-1", "replace")
+        for begin in range(0, len(data), STRING_BYTES):
+            part = data[begin : begin + STRING_BYTES]
+            words = [int.from_bytes(part[at : at + 8], "little") for at in range(0, len(part), 8)]
+            error = (await self.call(AsyncLabel.PUT_STRING, len(part), *words)).error
+            if error is not SeL4Error.NO_ERROR:
+                return error
+        return SeL4Error.NO_ERROR
