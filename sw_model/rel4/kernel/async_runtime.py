@@ -12,7 +12,7 @@ from rel4.machine.ops import Log, Path
 
 from . import tcb as tcb_invocations
 from . import vspace
-from .capability import Capability, CNodeCap, Rights
+from .capability import Capability, CNodeCap, Rights, Slot
 from .cspace import lookup_cap
 from .errors import InvocationError
 from .objects import TCB
@@ -42,6 +42,20 @@ class HandlerTask:
     coroutine: Task | None = None
     hart: "Hart | None" = None
     ready: bool = False
+    ended: bool = False
+
+    async def detach(self) -> None:
+        """The thread, its buffer or the capability to signal it goes: serve no more requests."""
+        if self.ended:
+            return
+        self.ended = True
+        self.tcb.handler = None
+        if self.ready:
+            self.ready = False
+            self.policy.ready.remove(self)
+
+    def moved(self, slot: Slot) -> None:
+        """A capability that the handler depends on is in another slot."""
 
 
 class AsyncRuntime:
@@ -60,7 +74,7 @@ class AsyncRuntime:
 
     def wake(self, task: HandlerTask) -> None:
         """Make a handler ready; nothing happens if it is."""
-        if not task.ready:
+        if not task.ready and not task.ended:
             task.ready = True
             task.policy.ready.append(task)
 
@@ -79,7 +93,10 @@ class AsyncRuntime:
         flag, requests = task.buffer.handler_online, task.buffer.requests
         try:
             while True:
-                if await self._drain(task):
+                drained = await self._drain(task)
+                if task.ended:
+                    return
+                if drained:
                     sleeps = await flag.retire(requests)
                 else:
                     # Out of budget. The handler stays ready for the policy's next occasion, and a
@@ -107,6 +124,8 @@ class AsyncRuntime:
                 request = await buffer.requests.take()
                 assert request is not None  # this side alone takes from the ring
                 reply = await self._serve(task.tcb, request)
+                if task.ended:  # by this very request
+                    return True
                 label, error = _label_name(request.label), SeL4Error(reply.error).name
                 await Log(AsyncHandled(request.cid, label, error))
                 await buffer.replies.put(reply)
@@ -182,7 +201,7 @@ async def _bind_notification(kernel: "Kernel", tcb: TCB, words: Words) -> Words:
 
 
 async def _unbind_notification(kernel: "Kernel", tcb: TCB, words: Words) -> Words:
-    tcb_invocations.unbind_notification(_cap(tcb, words[0]))
+    await tcb_invocations.unbind_notification(kernel, _cap(tcb, words[0]))
     return ()
 
 
