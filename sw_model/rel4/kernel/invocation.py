@@ -34,6 +34,7 @@ from .errors import (
     range_error,
 )
 from .objects import TCB
+from .transfer import extra_slots
 
 if TYPE_CHECKING:
     from rel4.machine.hart import Hart
@@ -44,36 +45,46 @@ __all__ = ["IN_PATH", "Arguments", "invoke"]
 
 
 class Arguments:
-    """Message registers and extra capabilities of one invocation.
-
-    The first four message registers come from CPU registers, the rest from the caller's IPC buffer.
+    """Message registers and extra capabilities of one invocation, fetched.
 
     Parameters
     ----------
     caller : thread whose message it is
-    info, registers : its message information and first message registers
+    values : message registers that were sent and could be read
+    length : message registers that were sent
     extra : slots of the extra capabilities, looked up
     """
 
-    def __init__(
-        self, caller: TCB, info: MessageInfo, registers: tuple[int, ...], extra: list[Slot]
-    ) -> None:
+    def __init__(self, caller: TCB, values: list[int], length: int, extra: list[Slot]) -> None:
         self.caller = caller
-        self._info = info
-        self._registers = registers
+        self._values = values
+        self._length = length
         self._extra = extra[:MAX_EXTRA_CAPS]
+
+    @classmethod
+    async def fetch(cls, caller: TCB, info: MessageInfo, registers: tuple[int, ...]) -> "Arguments":
+        """The first four message registers come from CPU registers, the rest and the extra
+        capabilities from the caller's IPC buffer.
+
+        Raises
+        ------
+        LookupFailure : a pointer of an extra capability leads nowhere.
+        """
+        extra = await extra_slots(caller, info.extra_caps)
+        values = list(registers[: min(info.length, REGISTER_MESSAGE)])
+        if caller.ipc_buffer is not None:
+            for index in range(REGISTER_MESSAGE, info.length):
+                values.append(await Load(caller.ipc_buffer + IpcBuffer.message(index)))
+        return cls(caller, values, info.length, extra)
 
     async def words(self, count: int) -> list[int]:
         """The first ``count`` message registers; TruncatedMessage if there are fewer."""
-        if self._info.length < count:
+        if len(self._values) < count:
             raise InvocationError(
                 SeL4Error.TRUNCATED_MESSAGE,
-                f"{count} message registers are needed, {self._info.length} were sent",
+                f"{count} message registers are needed, {self._length} were sent",
             )
-        values = list(self._registers[: min(count, REGISTER_MESSAGE)])
-        for index in range(REGISTER_MESSAGE, count):
-            values.append(await self._buffer(IpcBuffer.message(index)))
-        return values
+        return self._values[:count]
 
     async def slot(self, index: int) -> Slot:
         """The slot of extra capability ``index``."""
@@ -86,11 +97,6 @@ class Arguments:
     async def cap(self, index: int) -> Capability:
         """Extra capability ``index``."""
         return (await self.slot(index)).cap
-
-    async def _buffer(self, offset: int) -> int:
-        if self.caller.ipc_buffer is None:
-            raise InvocationError(SeL4Error.TRUNCATED_MESSAGE, "the thread has no IPC buffer")
-        return await Load(self.caller.ipc_buffer + offset)
 
 
 Result = tuple[int, ...]
@@ -287,11 +293,17 @@ _TABLE: dict[tuple[type[Capability], Invocation], _Function] = {
 }
 
 IN_PATH = {
+    Invocation.CNODE_COPY,
+    Invocation.CNODE_MINT,
+    Invocation.TCB_BIND_NOTIFICATION,
     Invocation.RISCV_PAGE_TABLE_MAP,
     Invocation.RISCV_PAGE_TABLE_UNMAP,
     Invocation.RISCV_PAGE_MAP,
     Invocation.RISCV_PAGE_UNMAP,
     Invocation.RISCV_PAGE_GET_ADDRESS,
+    Invocation.UINTR_REGISTER_RECEIVER,
+    Invocation.UINTR_REGISTER_SENDER,
+    Invocation.UINTR_REGISTER_ASYNC_SYSCALL,
 }
 """Invocations whose memory accesses are part of the calibrated cost of an invocation. What others
 do in memory comes on top of it."""

@@ -112,7 +112,8 @@ async def _send(
     address = registers.cap
     try:
         slot = lookup(tcb.ctable.cap, address)
-        extra = await extra_slots(tcb, info.extra_caps)
+        if isinstance(slot.cap, EndpointCap | ReplyCap):
+            await extra_slots(tcb, info.extra_caps)
     except LookupFailure as failure:
         if blocking:
             await _cap_fault(kernel, tcb, failure.address or address, failure, receiving=False)
@@ -134,8 +135,12 @@ async def _send(
             case _:
                 if info.label in Invocation.__members__.values():
                     label = Invocation(info.label).name
-                arguments = Arguments(tcb, info, registers.message, extra)
-                result = await _invoke(kernel, hart, slot, info.label, arguments)
+                result = await _invoke(kernel, hart, tcb, slot, registers)
+    except LookupFailure as failure:
+        tcb.state = ThreadState.RUNNING
+        if blocking:
+            await _cap_fault(kernel, tcb, failure.address, failure, receiving=False)
+        return label, SeL4Error.FAILED_LOOKUP
     except InvocationError as failure:
         error, result = failure.code, failure.details
     if tcb.state is ThreadState.RESTART:  # it has not suspended or deleted itself
@@ -146,14 +151,14 @@ async def _send(
 
 
 async def _invoke(
-    kernel: "Kernel", hart: "Hart", slot: Slot, label: int, arguments: Arguments
+    kernel: "Kernel", hart: "Hart", tcb: TCB, slot: Slot, registers: Registers
 ) -> tuple[int, ...]:
-    if label in IN_PATH:
-        async with Path("kernel.invocation"):
-            return await invoke(kernel, hart, slot, label, arguments)
+    info = MessageInfo.from_word(registers.info)
     async with Path("kernel.invocation"):
-        pass
-    return await invoke(kernel, hart, slot, label, arguments)
+        arguments = await Arguments.fetch(tcb, info, registers.message)
+        if info.label in IN_PATH:
+            return await invoke(kernel, hart, slot, info.label, arguments)
+    return await invoke(kernel, hart, slot, info.label, arguments)
 
 
 async def _send_ipc(
