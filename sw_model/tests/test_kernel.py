@@ -49,7 +49,7 @@ def test_lookup_resolves_guard_and_radix_level_by_level() -> None:
             lookup_slot(root, bad)
         assert failure.value.code is SeL4Error.FAILED_LOOKUP
     with pytest.raises(InvocationError, match="ends inside"):
-        lookup_slot(root, pointer, 50)
+        lookup_slot(root, 0, 50)
     with pytest.raises(InvocationError) as failure:
         lookup_slot(root, pointer, 65)
     assert failure.value.code is SeL4Error.RANGE_ERROR
@@ -120,8 +120,8 @@ def test_retype_aligns_and_never_overlaps(run_program: RunProgram) -> None:
         (ObjectType.NOTIFICATION, 0, 100, 257, SeL4Error.RANGE_ERROR),
         (ObjectType.NOTIFICATION, 0, 100, 0, SeL4Error.RANGE_ERROR),
         (ObjectType.NOTIFICATION, 0, CapSlot.INIT_THREAD_TCB, 1, SeL4Error.DELETE_FIRST),
-        (ObjectType.CAP_TABLE, 0, 100, 1, SeL4Error.RANGE_ERROR),
-        (ObjectType.UNTYPED, 3, 100, 1, SeL4Error.RANGE_ERROR),
+        (ObjectType.CAP_TABLE, 0, 100, 1, SeL4Error.INVALID_ARGUMENT),
+        (ObjectType.UNTYPED, 3, 100, 1, SeL4Error.INVALID_ARGUMENT),
         (ObjectType.UNTYPED, 12, 100, 2, SeL4Error.NO_ERROR),
     ],
 )
@@ -245,7 +245,7 @@ def test_invocations_that_do_not_exist_are_illegal(run_program: RunProgram) -> N
     assert answers == [
         SeL4Error.ILLEGAL_OPERATION,
         SeL4Error.ILLEGAL_OPERATION,
-        SeL4Error.FAILED_LOOKUP,
+        SeL4Error.INVALID_CAPABILITY,  # an empty slot is a capability that cannot be invoked
         SeL4Error.TRUNCATED_MESSAGE,
     ]
 

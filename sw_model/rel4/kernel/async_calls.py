@@ -109,7 +109,7 @@ async def _bind_notification(kernel: "Kernel", tcb: TCB, words: Words) -> Words:
 
 
 async def _unbind_notification(kernel: "Kernel", tcb: TCB, words: Words) -> Words:
-    tcb_invocations.unbind_notification(_cap(tcb, words[0]))
+    await tcb_invocations.unbind_notification(kernel, _cap(tcb, words[0]))
     return ()
 
 

@@ -11,6 +11,7 @@ from rel4.machine.events import AsyncHandled, Fault, TaskRun
 from rel4.machine.ops import Log, Path
 
 from .async_calls import Words, label_name, serve
+from .capability import Slot
 from .errors import InvocationError
 from .objects import TCB
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from .kernel import Kernel
     from .policies import Policy
+    from .uintr_entries import SenderEntry
 
 __all__ = ["AsyncRuntime", "HandlerTask"]
 
@@ -43,6 +45,22 @@ class HandlerTask:
     running: bool = False
     again: bool = False
     closed: bool = False
+    sender: "SenderEntry | None" = None
+
+    async def detach(self) -> None:
+        """The thread, its buffer or the capability to signal it goes: serve no more requests."""
+        if self.closed:
+            return
+        self.closed = True
+        self.tcb.handler = None
+        if self.sender is not None:
+            await self.sender.detach()
+        if self.ready:
+            self.ready = False
+            self.policy.ready.remove(self)
+
+    def moved(self, slot: Slot) -> None:
+        """A capability that the handler depends on is in another slot."""
 
 
 class AsyncRuntime:
@@ -141,9 +159,14 @@ class AsyncRuntime:
         flag, requests = task.buffer.handler_online, task.buffer.requests
         try:
             while True:
-                if await self._drain(task):
+                drained = await self._drain(task)
+                if task.closed:
+                    return
+                if drained:
                     if await task.policy.linger(self._kernel, task):
                         continue
+                    if task.closed:
+                        return
                     sleeps = await flag.retire(requests)
                 else:
                     # Out of budget. The handler stays ready for the policy's next occasion, and a
@@ -164,7 +187,11 @@ class AsyncRuntime:
             if await buffer.requests.count() == 0:
                 return True
             if served and task.policy.preemptible:
+                assert task.hart is not None  # it runs
                 await self._kernel.lock.pass_on()
+                self._kernel.here = task.hart.index
+                if task.closed:
+                    return True
             if await buffer.replies.full():
                 raise BufferError(
                     "the reply ring is full: more requests than the user has room for"
@@ -173,6 +200,8 @@ class AsyncRuntime:
                 request = await buffer.requests.take()
                 assert request is not None  # this side alone takes from the ring
                 reply = await self._serve(task.tcb, request)
+                if task.closed:  # by this very request
+                    return True
                 label, error = label_name(request.label), SeL4Error(reply.error).name
                 await Log(AsyncHandled(request.cid, label, error, task.tcb.name))
                 await buffer.replies.put(reply)

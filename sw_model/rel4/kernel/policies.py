@@ -154,7 +154,8 @@ class Uipi(Policy):
         hart = min(spare, key=lambda h: len(self._tasks.get(h, ())), default=next_hart)
         tasks = self._tasks.setdefault(hart, [])
         tasks.append(task)
-        return await kernel.uintr.register_sender_to_kernel(task.tcb, hart, len(tasks) - 1)
+        task.sender = await kernel.uintr.register_sender_to_kernel(task.tcb, hart, len(tasks) - 1)
+        return task.sender.index
 
     async def on_signal(self, kernel: "Kernel", hart: "Hart", vectors: int) -> None:
         tasks = self._tasks.get(hart.index, [])
@@ -194,6 +195,10 @@ class Poll(Uipi):
         await SpinWhile(requests.tail, await requests.last_taken(), begin + self.bound)
         waited = await ReadTime() - begin
         await kernel.lock.acquire()
+        assert task.hart is not None  # it runs
+        kernel.here = task.hart.index
+        if task.closed:
+            return False
         if await requests.count() == 0:
             self.bound = max(self.LEAST, self.bound // 2)
             return False

@@ -19,6 +19,7 @@ __all__ = [
     "Mark",
     "PathDone",
     "ReceiverChanged",
+    "SenderEntryFreed",
     "SenderEntryWritten",
     "Syscall",
     "TaskRun",
@@ -101,6 +102,14 @@ class SenderEntryWritten(_Stamped):
     index: int
     vector: int
     receiver: int
+
+
+@dataclass(slots=True)
+class SenderEntryFreed(_Stamped):
+    """The kernel made entry ``index`` of that sender table invalid."""
+
+    table: int
+    index: int
 
 
 @dataclass(slots=True)
