@@ -10,7 +10,7 @@ from rel4.abi.syscall_buffer import BufferError, Item, SyscallBuffer
 from rel4.machine.events import AsyncHandled, Fault, TaskRun
 from rel4.machine.ops import Log, Path
 
-from .async_calls import Words, label_name, serve
+from .async_calls import label_name, serve
 from .capability import Slot
 from .errors import InvocationError
 from .objects import TCB
@@ -199,7 +199,7 @@ class AsyncRuntime:
             async with Path("kernel.async_call"):
                 request = await buffer.requests.take()
                 assert request is not None  # this side alone takes from the ring
-                reply = await self._serve(task.tcb, request)
+                reply = await self._serve(task, request)
                 if task.closed:  # by this very request
                     return True
                 label, error = label_name(request.label), SeL4Error(reply.error).name
@@ -211,11 +211,12 @@ class AsyncRuntime:
                 await self._kernel.uintr.send(task.hart.index, task.entry)
         return await buffer.requests.count() == 0
 
-    async def _serve(self, tcb: TCB, request: Item) -> Item:
-        words: Words = ()
+    async def _serve(self, task: HandlerTask, request: Item) -> Item:
+        assert task.hart is not None  # it runs
         error = SeL4Error.NO_ERROR
         try:
-            words = await serve(self._kernel, tcb, request.label, request.words)
+            with self._kernel.unpreemptible():
+                words = await serve(self._kernel, task.hart, task.tcb, request.label, request.words)
         except InvocationError as failure:
-            error = failure.code
+            error, words = failure.code, failure.details
         return Item(request.cid, request.label, error, words)

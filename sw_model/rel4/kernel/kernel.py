@@ -5,7 +5,8 @@ cause is handled, a thread is chosen, the hart's user-interrupt state is made th
 lock is released, registers are restored (path trap.exit).
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from rel4.machine.events import ContextSwitch, Fault
 from rel4.machine.hart import Context, Hart
@@ -301,6 +302,14 @@ class Kernel:
 
     async def delete_one(self, slot: Slot) -> None:
         """Delete a capability whose deletion is short: of a reply or a notification."""
+        with self.unpreemptible():
+            await deletion.delete(self, slot)
+
+    @contextmanager
+    def unpreemptible(self) -> Iterator[None]:
+        """Within this block a long operation is done in one go: nobody could begin it again."""
         preemptible, self._preemptible = self._preemptible, False
-        await deletion.delete(self, slot)
-        self._preemptible = preemptible
+        try:
+            yield
+        finally:
+            self._preemptible = preemptible

@@ -14,16 +14,20 @@ from collections import deque
 from dataclasses import dataclass
 
 from rel4.abi.coroutine import Suspend
-from rel4.abi.numbers import AsyncLabel, SeL4Error
+from rel4.abi.numbers import ASYNC_INVOCATIONS, AsyncLabel, Invocation, SeL4Error
 from rel4.abi.syscall_buffer import STRING_BYTES, Item, SyscallBuffer
 from rel4.machine.events import AsyncHandled, AsyncReplied, AsyncSubmitted
 from rel4.machine.ops import Fence, Load, Log, Path, ReadTime, SpinWhile, Uipi
 from uintr.registers import UipiFunction
 
+from .calls import Answer, ObjectCalls
 from .executor import Executor, Handed
-from .syscalls import READ_WRITE, Answer, Kernel
+from .syscalls import Kernel
 
-__all__ = ["AsyncSyscalls", "Style"]
+__all__ = ["ASYNC_FORMS", "AsyncSyscalls", "Style"]
+
+ASYNC_FORMS = {int(invocation): label for label, (invocation, _) in ASYNC_INVOCATIONS.items()}
+"""Labels of asynchronous calls by invocation."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Style:
     adaptive: bool = False
 
 
-class AsyncSyscalls:
+class AsyncSyscalls(ObjectCalls):
     """Asynchronous calls of the coroutines of ``executor`` through one syscall buffer.
 
     Calls on their way, from the request to the reply being taken, use at most as many slots as a
@@ -211,20 +215,20 @@ class AsyncSyscalls:
 
     # --- calls ------------------------------------------------------------------------------------
 
-    async def page_map(
-        self, frame: int, vspace: int, virtual: int, rights: int = READ_WRITE, attributes: int = 0
-    ) -> SeL4Error:
-        """RISCV_Page_Map."""
-        label = AsyncLabel.RISCV_PAGE_MAP
-        return (await self.call(label, frame, vspace, virtual, rights, attributes)).error
+    async def invoke(
+        self, cap: int, label: int, words: tuple[int, ...] = (), caps: tuple[int, ...] = ()
+    ) -> Answer:
+        """One invocation of a kernel object.
 
-    async def page_unmap(self, frame: int) -> SeL4Error:
-        """RISCV_Page_Unmap."""
-        return (await self.call(AsyncLabel.RISCV_PAGE_UNMAP, frame)).error
-
-    async def page_get_address(self, frame: int) -> Answer:
-        """RISCV_Page_GetAddress; the address is word 0."""
-        return await self.call(AsyncLabel.RISCV_PAGE_GET_ADDRESS, frame)
+        Raises
+        ------
+        ValueError : this invocation cannot be made asynchronously.
+        """
+        found = ASYNC_FORMS.get(label)
+        if found is None:
+            names = ", ".join(Invocation(known).name for known in ASYNC_FORMS)
+            raise ValueError(f"invocation must be one of {names}, not {label!r}")
+        return await self.call(found, cap, *caps, *words)
 
     async def put_char(self, character: str) -> SeL4Error:
         """PutChar."""
