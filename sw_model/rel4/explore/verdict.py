@@ -73,9 +73,11 @@ def judge_end(system: System, state: State) -> Verdict | None:
         complaint = system.program.complaint(thread.outcome, ledgers)
         return Verdict("lost or duplicated item", complaint) if complaint else None
 
+    memory = system.settled(state)
+
     def word(name: str) -> int:
         slot = system.slot(name)
-        return state.memory[slot] if slot >= 0 else 0
+        return memory[slot] if slot >= 0 else 0
 
     requests = word("requests.tail") - word("requests.head")
     replies = word("replies.tail") - word("replies.head")

@@ -9,7 +9,7 @@ from rel4.abi.coroutine import Poll, Suspend, Task
 from rel4.abi.numbers import AsyncLabel, SeL4Error
 from rel4.abi.syscall_buffer import BufferError, Item, SyscallBuffer
 from rel4.machine.events import AsyncHandled, Fault, TaskRun
-from rel4.machine.ops import Log, Path
+from rel4.machine.ops import Fence, Log, Path
 
 from . import tcb as tcb_invocations
 from . import vspace
@@ -107,7 +107,10 @@ class AsyncRuntime:
         await buffer.close_begin()
         try:
             for _ in range(buffer.capacity):
-                if await buffer.requests.count() == 0 or await buffer.replies.full():
+                if await buffer.requests.count() == 0:
+                    break
+                await Fence("r,r")
+                if await buffer.replies.full():
                     break
                 request = await buffer.requests.take(0)
                 assert request is not None  # this side alone takes from the ring
@@ -135,6 +138,7 @@ class AsyncRuntime:
         for _ in range(buffer.capacity):
             if await buffer.requests.count() == 0:
                 return
+            await Fence("r,r")  # the user made room for the reply before it put this request
             if await buffer.replies.full():
                 raise BufferError(
                     "the reply ring is full: more requests than the user has room for"
