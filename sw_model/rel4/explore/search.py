@@ -67,7 +67,7 @@ def explore(
         raise ValueError(f"max-states must be at least 1, not {max_states}")
     weak = memory == "rvwmo"
     accesses = Accesses()
-    started = time.perf_counter()
+    started = time.process_time()
     _learn(System(program, weak=False, accesses=accesses, learning=True))
     while True:
         system = System(program, weak=weak, accesses=accesses, reduce=reduce, merge=merge)
@@ -76,7 +76,7 @@ def explore(
             _search(system, result, max_states, started, progress)
         except Learned:
             continue
-        result.seconds = time.perf_counter() - started
+        result.seconds = time.process_time() - started
         return result
 
 
@@ -130,7 +130,7 @@ def _search(
         if len(parents) > max_states:
             break
         if progress is not None and at % LOOK_EVERY == 0:
-            now = time.perf_counter()
+            now = time.process_time()
             if now - spoken > PROGRESS_SECONDS:
                 spoken = now
                 progress(f"{len(parents)} states, {len(parents) - at} of them to go on from")
@@ -146,8 +146,11 @@ def _search(
 
 
 def _outcome(system: System, state: State) -> object:
-    thread = system.node(state, Actor.USER)
-    return thread.outcome if thread is not None and isinstance(thread.op, End) else None
+    """How a run ended: answers, memory, what was logged."""
+    thread, kernel = system.node(state, Actor.USER), system.node(state, Actor.KERNEL)
+    assert thread is not None
+    assert kernel is not None
+    return thread.outcome, system.settled(state), thread.ledger, kernel.ledger
 
 
 def _replay(system: System, parents: list[tuple[int, Choice | None]], at: int) -> list[Line]:

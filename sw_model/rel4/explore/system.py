@@ -39,7 +39,7 @@ from uintr.registers import UipiFunction
 
 from .actors import Automaton, End, ExploreError, Failure, Node
 from .memory import BARRIER, Buffer, Early, demand, drainable, orders, quarrel
-from .program import WAKE, AwaitWake, Program
+from .program import DEREGISTER, SIGNAL, WAKE, AwaitWake, Program
 from .trace import Line, describe
 
 __all__ = ["Actor", "Choice", "Learned", "State", "System"]
@@ -209,7 +209,7 @@ class System:
     def initial(self, lines: "list[Line] | None" = None) -> State:
         """The state before anything has happened, except local operations."""
         program = self.program
-        memory = [program.memory.get(address, 0) for address in self.addresses]
+        memory = [0] * len(self.addresses)
         nodes: list[Node | None] = [automaton.root for automaton in self.automata]
         nodes[Actor.INTERRUPT] = None
         empty = ((),) * program.harts
@@ -386,7 +386,7 @@ class System:
         for slot, value in reversed(buffer):
             if slot == plan.slot:
                 return value
-        return memory[plan.slot] if 0 <= plan.slot < len(memory) else self.program.memory.get(plan.address, 0)
+        return memory[plan.slot] if 0 <= plan.slot < len(memory) else 0
 
     def _touch(self, work: _Work, actor: Actor, plan: _Plan, *, write: bool) -> None:
         """Note an access; a word that is written has a place in memory."""
@@ -403,9 +403,7 @@ class System:
             self._reads[0].append(True)
             self._reads[1].append(True)
         plan.slot = self._slots.get(plan.address, -1)
-        initial = self.program.memory
-        for address in self.addresses[len(work.memory) :]:
-            work.memory.append(initial.get(address, 0))
+        work.memory += [0] * (len(self.addresses) - len(work.memory))
 
     def _perform(self, work: _Work, actor: Actor, option: int) -> None:
         """Perform the operation that ``actor`` is at."""
@@ -463,7 +461,7 @@ class System:
             self._demand(work, hart, plan, option)
             work.early[hart].pop(plan.slot, None)
         elif kind is Uipi and op.function is UipiFunction.SEND:
-            work.pending |= 1 << self.program.vector
+            work.pending |= 1 << op.operand
         elif kind is Uipi and op.function is UipiFunction.READ:
             result, work.pending = work.pending, 0
         elif kind is Ecall and op.registers.number == SysCall.WAKE_SYSCALL_HANDLER:
@@ -473,11 +471,13 @@ class System:
             bits = [1 << n for n in range(work.wake.bit_length()) if work.wake >> n & 1]
             result = bits[option]
             work.wake &= ~result
+            asked = {WAKE: "handler is ready", DEREGISTER: "deregistration", SIGNAL: "signal"}
+            note = f": {asked[result]}"
         elif kind is not Uret:
             raise ExploreError(f"an explored program cannot perform {op}")
         if work.lines is not None:
             field = self.program.field(plan.address) if plan.address >= 0 else ""
-            shown = None if kind is Ecall else result
+            shown = None if kind in (Ecall, AwaitWake) else result
             text = describe(op, shown, field, note)
             work.lines.append(Line(hart, node.task, text, op, result, plan.address))
         if kind is Uret:
