@@ -18,6 +18,8 @@ from rel4.machine.ops import (
     Uret,
 )
 
+from uintr.registers import UipiFunction
+
 from .actors import Failure
 
 __all__ = ["Line", "describe", "render"]
@@ -62,7 +64,8 @@ def describe(op: Op[Any], result: Any, field: str, note: str = "") -> str:
         case SpinWhile(_, value):
             text = f"spin   while {field} = {value}: over"
         case Uipi(function):
-            text = f"uipi   {function.name}" + ("" if result is None else f" -> {result:#x}")
+            of = f" of vector {op.operand}" if function is UipiFunction.SEND else ""
+            text = f"uipi   {function.name}{of}" + ("" if result is None else f" -> {result:#x}")
         case Ecall(registers):
             text = f"ecall  {SysCall(registers.number).name}"
         case Uret():
@@ -70,7 +73,7 @@ def describe(op: Op[Any], result: Any, field: str, note: str = "") -> str:
         case Failure(reason):
             text = f"fails: {reason}"
         case _:
-            text = f"{type(op).__name__}" + ("" if result is None else f" -> {result}")
+            text = "asked"
     return text + note
 
 
