@@ -202,9 +202,7 @@ def test_deleting_a_cnode_deletes_what_it_holds_however_deep(run_program: RunPro
         nodes = list(await task.allocate(ObjectType.CAP_TABLE, 300, size_bits=1))
         (ep,) = await task.allocate(ObjectType.ENDPOINT)
         words = (0, 1, ep, WORD_BITS)
-        assert (
-            await kernel.invoke(nodes[-1], Invocation.CNODE_MOVE, words, (root,))
-        ).error is OK
+        assert (await kernel.invoke(nodes[-1], Invocation.CNODE_MOVE, words, (root,))).error is OK
         for outer, inner in zip(reversed(nodes[:-1]), reversed(nodes[1:]), strict=True):
             words = (0, 1, inner, WORD_BITS)
             await kernel.invoke(outer, Invocation.CNODE_MOVE, words, (root,))
