@@ -7,7 +7,15 @@ DomainSetSet and RISCVPageTableMap.
 
 from enum import IntEnum
 
-__all__ = ["AsyncLabel", "CapSlot", "Invocation", "ObjectType", "SeL4Error", "SysCall"]
+__all__ = [
+    "ASYNC_INVOCATIONS",
+    "AsyncLabel",
+    "CapSlot",
+    "Invocation",
+    "ObjectType",
+    "SeL4Error",
+    "SysCall",
+]
 
 
 class SysCall(IntEnum):
@@ -101,8 +109,31 @@ class AsyncLabel(IntEnum):
     PUT_STRING = 17
 
 
+ASYNC_INVOCATIONS: dict[AsyncLabel, tuple[Invocation, int]] = {
+    AsyncLabel.UNTYPED_RETYPE: (Invocation.UNTYPED_RETYPE, 1),
+    AsyncLabel.RISCV_PAGE_TABLE_MAP: (Invocation.RISCV_PAGE_TABLE_MAP, 1),
+    AsyncLabel.RISCV_PAGE_TABLE_UNMAP: (Invocation.RISCV_PAGE_TABLE_UNMAP, 0),
+    AsyncLabel.RISCV_PAGE_MAP: (Invocation.RISCV_PAGE_MAP, 1),
+    AsyncLabel.RISCV_PAGE_UNMAP: (Invocation.RISCV_PAGE_UNMAP, 0),
+    AsyncLabel.RISCV_PAGE_GET_ADDRESS: (Invocation.RISCV_PAGE_GET_ADDRESS, 0),
+    AsyncLabel.CNODE_REVOKE: (Invocation.CNODE_REVOKE, 0),
+    AsyncLabel.CNODE_DELETE: (Invocation.CNODE_DELETE, 0),
+    AsyncLabel.CNODE_CANCEL_BADGED_SENDS: (Invocation.CNODE_CANCEL_BADGED_SENDS, 0),
+    AsyncLabel.CNODE_COPY: (Invocation.CNODE_COPY, 1),
+    AsyncLabel.CNODE_MINT: (Invocation.CNODE_MINT, 1),
+    AsyncLabel.CNODE_MOVE: (Invocation.CNODE_MOVE, 1),
+    AsyncLabel.CNODE_MUTATE: (Invocation.CNODE_MUTATE, 1),
+    AsyncLabel.CNODE_ROTATE: (Invocation.CNODE_ROTATE, 2),
+    AsyncLabel.TCB_BIND_NOTIFICATION: (Invocation.TCB_BIND_NOTIFICATION, 1),
+    AsyncLabel.TCB_UNBIND_NOTIFICATION: (Invocation.TCB_UNBIND_NOTIFICATION, 0),
+}
+"""The invocation that an asynchronous call is, and how many extra capabilities it takes. The words
+of the request are: the invoked capability, the extra capabilities, the message registers, all as in
+the synchronous invocation. PutChar and PutString invoke nothing."""
+
+
 class SeL4Error(IntEnum):
-    """Error codes (label of a reply)."""
+    """Error codes (label of a reply). All but the last are seL4's."""
 
     NO_ERROR = 0
     INVALID_ARGUMENT = 1
@@ -115,6 +146,8 @@ class SeL4Error(IntEnum):
     DELETE_FIRST = 8
     REVOKE_FIRST = 9
     NOT_ENOUGH_MEMORY = 10
+    CANCELLED = 0x100
+    """Ours: the syscall buffer was deregistered before the call was served; it had no effect."""
 
 
 class ObjectType(IntEnum):

@@ -5,7 +5,7 @@ Memory map (physical)::
     0x6000_0000  16 MiB of device memory, untyped, slot DEVICE_UNTYPED
     0x8000_0000  kernel data
     0x8800_0000  the initial thread's own objects
-    0x9000_0000  256 MiB of untyped memory, slot FIRST_UNTYPED of the initial thread's CSpace
+    0x9000_0000  256 MiB of untyped memory for each initial thread, slot FIRST_UNTYPED of its CSpace
 
 The initial thread's virtual memory holds its IPC buffer and one page of data; everything else it
 allocates itself.
@@ -48,6 +48,9 @@ __all__ = [
 DEVICE_BASE = 0x6000_0000
 DEVICE_BITS = 24
 BOOT_BASE = 0x8800_0000
+BOOT_PAGES = 7
+"""Pages of an initial thread's own objects."""
+PAGE_BYTES = 1 << sv39.PAGE_BITS
 UNTYPED_BASE = 0x9000_0000
 UNTYPED_BITS = 28
 ROOT_RADIX = 64
@@ -55,18 +58,24 @@ ROOT_RADIX = 64
 
 
 def boot_initial_thread(
-    kernel: Kernel, program: Callable[[], Program], *, priority: int = 255
+    kernel: Kernel, program: Callable[[], Program], *, priority: int = 255, hart: int = 0
 ) -> TCB:
-    """Make the initial thread, runnable on hart 0. `Machine.stop` follows its end."""
+    """Make an initial thread, runnable on ``hart``, with memory and a CSpace of its own.
+
+    One a hart at most. `Machine.stop` follows the end of the last.
+    """
     memory = kernel.machine.memory
-    pages = iter(range(BOOT_BASE, UNTYPED_BASE, 1 << sv39.PAGE_BITS))
-    cnode_address, tcb_address, root, middle, leaf, ipc, data = (next(pages) for _ in range(7))
+    name = f"root{hart}" if hart else "root"
+    first = BOOT_BASE + hart * BOOT_PAGES * PAGE_BYTES
+    pages = iter(range(first, first + BOOT_PAGES * PAGE_BYTES, PAGE_BYTES))
+    cnode_address, tcb_address, root, middle, leaf, ipc, data = pages
     cnode = CNode(cnode_address, ROOT_RADIX)
     tcb = TCB(
         tcb_address,
-        "root",
-        Context("root", program, root=root),
+        name,
+        Context(name, program, root=root),
         priority=priority,
+        affinity=hart,
         time_slice=TIME_SLICE,
     )
     tcb.mcp = MAX_PRIORITY
@@ -75,8 +84,7 @@ def boot_initial_thread(
     memory.store(middle + 8 * sv39.index(DATA_ADDRESS, 1), sv39.make_pte(leaf, PTE.V))
     for virtual, physical in ((IPC_BUFFER_ADDRESS, ipc), (DATA_ADDRESS, data)):
         memory.store(leaf + 8 * sv39.index(virtual, 0), sv39.make_pte(physical, flags))
-    pool, table = AsidPool(0, 0), PageTable(root)
-    kernel.asid_pools[0] = pool
+    pool, table = kernel.asid_pools.setdefault(0, AsidPool(0, 0)), PageTable(root)
     caps: dict[CapSlot, Capability] = {
         CapSlot.INIT_THREAD_TCB: ThreadCap(tcb),
         CapSlot.INIT_THREAD_CNODE: CNodeCap(cnode),
@@ -87,9 +95,13 @@ def boot_initial_thread(
         CapSlot.INIT_THREAD_IPC_BUFFER: FrameCap(
             Frame(ipc, sv39.PAGE_BITS), mapped=(table, IPC_BUFFER_ADDRESS)
         ),
-        CapSlot.FIRST_UNTYPED: UntypedCap(Untyped(UNTYPED_BASE, UNTYPED_BITS)),
-        CapSlot.DEVICE_UNTYPED: UntypedCap(Untyped(DEVICE_BASE, DEVICE_BITS, device=True)),
+        CapSlot.FIRST_UNTYPED: UntypedCap(
+            Untyped(UNTYPED_BASE + (hart << UNTYPED_BITS), UNTYPED_BITS)
+        ),
     }
+    if not hart:
+        device = Untyped(DEVICE_BASE, DEVICE_BITS, device=True)
+        caps[CapSlot.DEVICE_UNTYPED] = UntypedCap(device)
     for number, cap in caps.items():
         mdb.insert_new(cnode.slot(number), cap, None)
     assign(kernel, pool, cnode.slot(CapSlot.INIT_THREAD_VSPACE))
@@ -101,6 +113,6 @@ def boot_initial_thread(
         source = cnode.slot(origin)
         mdb.insert_copy(slot, derive(source.cap, Rights()), source)
     tcb.buffer_address = IPC_BUFFER_ADDRESS
-    kernel.root = tcb
+    kernel.initial.append(tcb)
     kernel.make_runnable(tcb)
     return tcb

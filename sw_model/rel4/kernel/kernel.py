@@ -5,7 +5,8 @@ cause is handled, a thread is chosen, the hart's user-interrupt state is made th
 lock is released, registers are restored (path trap.exit).
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from rel4.machine.events import ContextSwitch, Fault
 from rel4.machine.hart import Context, Hart
@@ -65,7 +66,8 @@ class Kernel:
     Members
     -------
     here : the hart that holds the big lock
-    at_end : awaited in the kernel when the initial thread has ended, before the machine stops
+    initial : the threads made at boot
+    at_end : awaited in the kernel when the last of them has ended, before the machine stops
     asid_pools, irqs : what was made of ASIDControl and IRQControl
     empty_root : root table of threads without an address space
     """
@@ -96,7 +98,7 @@ class Kernel:
         self.schedulers: list[Scheduler] = []
         self.uintr = UserInterrupts(machine.device.config, self)
         self.runtime = AsyncRuntime(self)
-        self.root: TCB | None = None
+        self.initial: list[TCB] = []
         self.console = ""
         self.at_end: Callable[[], Awaitable[None]] | None = None
         for hart in range(machine.device.config.harts):
@@ -144,6 +146,10 @@ class Kernel:
             case "ipi":
                 for policy in self.policies:
                     await policy.on_ipi(self, hart)
+            case "uipi":
+                vectors = await self.uintr.take_kernel_signals(hart.index)
+                for policy in self.policies:
+                    await policy.on_signal(self, hart, vectors)
             case "interrupt":
                 async with Path("kernel.interrupt"):
                     pass
@@ -164,6 +170,9 @@ class Kernel:
         new = scheduler.choose()
         if new is not old:
             await Log(ContextSwitch(old.name, new.name))
+            if ThreadState.IDLE in (old.state, new.state):
+                for policy in self.policies:
+                    await policy.on_idle(hart, new.state is ThreadState.IDLE)
         await self.uintr.switch(hart.index, new)
         if old.affinity != hart.index and old.runnable:
             await self.enqueue(old)  # it migrates, and its state is saved by now
@@ -196,7 +205,7 @@ class Kernel:
 
     async def _end_thread(self, tcb: TCB) -> None:
         tcb.state = ThreadState.INACTIVE
-        if tcb is self.root:
+        if all(thread.state is ThreadState.INACTIVE for thread in self.initial):
             if self.at_end is not None:
                 await self.at_end()
             self.machine.stop()
@@ -293,6 +302,14 @@ class Kernel:
 
     async def delete_one(self, slot: Slot) -> None:
         """Delete a capability whose deletion is short: of a reply or a notification."""
+        with self.unpreemptible():
+            await deletion.delete(self, slot)
+
+    @contextmanager
+    def unpreemptible(self) -> Iterator[None]:
+        """Within this block a long operation is done in one go: nobody could begin it again."""
         preemptible, self._preemptible = self._preemptible, False
-        await deletion.delete(self, slot)
-        self._preemptible = preemptible
+        try:
+            yield
+        finally:
+            self._preemptible = preemptible

@@ -28,6 +28,11 @@ class Scheduler:
         self._queues: dict[int, deque[TCB]] = {}
         self._candidate: TCB | None = None
 
+    @property
+    def spare(self) -> bool:
+        """True if the hart has nothing to run, now or next."""
+        return self.current is self.idle and not any(self._queues.values())
+
     def queues(self) -> dict[int, deque[TCB]]:
         """Waiting threads by priority, for inspection."""
         return self._queues

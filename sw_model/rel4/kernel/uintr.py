@@ -102,6 +102,7 @@ class UserInterrupts:
         self._suist = [0] * config.harts
         self._stale: set[int] = set()
         self.receivers: list[int] = []
+        self._kernel_receivers: dict[int, int] = {}
         self.parked: dict[int, TCB] = {}
 
     # --- allocation -------------------------------------------------------------------------------
@@ -115,6 +116,19 @@ class UserInterrupts:
             )
         page = heappop(self._free_pages)
         return SenderTable(self._config.table_base + page * PAGE_BYTES, self._quiesce)
+
+    async def _allocate_receiver(self) -> int:
+        """A free receiver, inactive and with nothing pending."""
+        if not self._free_receivers:
+            raise InvocationError(
+                SeL4Error.NOT_ENOUGH_MEMORY,
+                f"all {self._config.receivers} receivers are in use",
+                (0,),
+            )
+        receiver = heappop(self._free_receivers)
+        self.receivers.append(receiver)
+        await self._clear(receiver)
+        return receiver
 
     def _slot(self, receiver: int, offset: int) -> int:
         return self._config.base + receiver * SLOT_BYTES + offset
@@ -153,16 +167,8 @@ class UserInterrupts:
             raise InvocationError(
                 SeL4Error.ILLEGAL_OPERATION, "the notification must be bound to the thread"
             )
-        if not has_one and not self._free_receivers:
-            raise InvocationError(
-                SeL4Error.NOT_ENOUGH_MEMORY,
-                f"all {self._config.receivers} receivers are in use",
-                (0,),
-            )
         if not has_one:
-            receiver = heappop(self._free_receivers)
-            self.receivers.append(receiver)
-            await self._clear(receiver)
+            receiver = await self._allocate_receiver()
             previous = self.owner[hart]
             if previous is not None and previous is not tcb:
                 await self._save(hart)
@@ -188,19 +194,38 @@ class UserInterrupts:
         """A sender-table entry of ``tcb`` that posts vector ``badge``, by right of the capability
         in ``slot``; answers its index."""
         _check_sender(notification, badge)
+        table = self._table_of(tcb)
+        return (await table.add(notification.recv_idx, badge, notification, slot)).index
+
+    def _table_of(self, tcb: TCB) -> SenderTable:
         if tcb.uintr is None or tcb.uintr.table is None:
             table = self._table()
             self._state(tcb).table = table
-        table_of = self._state(tcb).table
-        assert table_of is not None
-        return (await table_of.add(notification, badge, slot)).index
+        found = self._state(tcb).table
+        assert found is not None
+        return found
 
     async def register_kernel_sender(
         self, notification: Notification, badge: int, slot: Slot
     ) -> SenderEntry:
         """An entry of the kernel's own sender table."""
         _check_sender(notification, badge)
-        return await self._kernel_table.add(notification, badge, slot)
+        return await self._kernel_table.add(notification.recv_idx, badge, notification, slot)
+
+    async def register_sender_to_kernel(self, tcb: TCB, hart: int, vector: int) -> SenderEntry:
+        """An entry of ``tcb``'s table that interrupts the kernel on ``hart``.
+
+        The hart gets a receiver of supervisor kind when the first thread registers with it: its
+        posts are supervisor software interrupts, so no trap of the sender is needed to reach the
+        kernel.
+        """
+        if hart not in self._kernel_receivers:
+            receiver = await self._allocate_receiver()
+            self._kernel_receivers[hart] = receiver
+            low = LOW.pack(active=1, mode=1, supervisor=1, hartid=hart)
+            await Store(self._slot(receiver, LOW.address), low)
+            await Log(ReceiverChanged(receiver, True, 0, 0))
+        return await self._table_of(tcb).add(self._kernel_receivers[hart], vector)
 
     # --- release ----------------------------------------------------------------------------------
 
@@ -258,7 +283,7 @@ class UserInterrupts:
         await self._set_table(hart, self._kernel_table.suist)
         await Uipi(UipiFunction.SEND, index)
         entry = self._kernel_table.entries.get(index)
-        if entry is not None:
+        if entry is not None and entry.notification is not None:
             await self.absent_post(entry.notification.recv_idx)
 
     async def post(self, receiver: int, vector: int) -> None:
@@ -310,6 +335,13 @@ class UserInterrupts:
         """A timer tick: look at every parked thread's pending word."""
         for receiver in list(self.parked):
             await self.absent_post(receiver)
+
+    async def take_kernel_signals(self, hart: int) -> int:
+        """Take what was posted to the kernel on ``hart``: one bit a vector. The line falls."""
+        receiver = self._kernel_receivers[hart]
+        vectors = await Load(self._slot(receiver, HIGH.address))
+        await Log(ReceiverChanged(receiver, True, 0, vectors))
+        return vectors
 
     # --- save and restore -------------------------------------------------------------------------
 

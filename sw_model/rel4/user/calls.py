@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from rel4.abi.numbers import Invocation, SeL4Error
+from rel4.abi.numbers import Invocation, ObjectType, SeL4Error
 
 __all__ = ["WORD_BITS", "Answer", "ObjectCalls"]
 
 WORD_BITS = 64
 ALL_RIGHTS = 0b1111
+READ_WRITE = 0b0011
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Answer:
 
 
 class ObjectCalls:
-    """Invocations of CNodes, TCBs, interrupts and ASIDs. Slots are addressed with all 64 bits."""
+    """Invocations of memory, CNodes, TCBs, interrupts and ASIDs, with 64-bit slot addresses."""
 
     async def invoke(
         self, cap: int, label: int, words: tuple[int, ...] = (), caps: tuple[int, ...] = ()
@@ -31,6 +32,41 @@ class ObjectCalls:
         self, cap: int, label: int, words: tuple[int, ...] = (), caps: tuple[int, ...] = ()
     ) -> SeL4Error:
         return (await self.invoke(cap, label, words, caps)).error
+
+    # --- memory -----------------------------------------------------------------------------------
+
+    async def untyped_retype(
+        self,
+        untyped: int,
+        kind: ObjectType,
+        size_bits: int,
+        root: int,
+        offset: int,
+        count: int = 1,
+    ) -> SeL4Error:
+        """seL4_Untyped_Retype into ``count`` slots of CNode ``root`` from ``offset`` on."""
+        words = (kind, size_bits, 0, 0, offset, count)
+        return (await self.invoke(untyped, Invocation.UNTYPED_RETYPE, words, (root,))).error
+
+    async def page_table_map(self, table: int, vspace: int, virtual: int) -> SeL4Error:
+        """seL4_RISCV_PageTable_Map."""
+        words = (virtual, 0)
+        return (await self.invoke(table, Invocation.RISCV_PAGE_TABLE_MAP, words, (vspace,))).error
+
+    async def page_map(
+        self, frame: int, vspace: int, virtual: int, rights: int = READ_WRITE, attributes: int = 0
+    ) -> SeL4Error:
+        """seL4_RISCV_Page_Map."""
+        words = (virtual, rights, attributes)
+        return (await self.invoke(frame, Invocation.RISCV_PAGE_MAP, words, (vspace,))).error
+
+    async def page_unmap(self, frame: int) -> SeL4Error:
+        """seL4_RISCV_Page_Unmap."""
+        return (await self.invoke(frame, Invocation.RISCV_PAGE_UNMAP)).error
+
+    async def page_get_address(self, frame: int) -> Answer:
+        """seL4_RISCV_Page_GetAddress; the address is word 0."""
+        return await self.invoke(frame, Invocation.RISCV_PAGE_GET_ADDRESS)
 
     # --- CNodes -----------------------------------------------------------------------------------
 

@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 
 from rel4.abi.message import REGISTER_MESSAGE, IpcBuffer, MessageInfo
-from rel4.abi.numbers import Invocation, ObjectType, SeL4Error, SysCall
+from rel4.abi.numbers import Invocation, SeL4Error, SysCall
 from rel4.machine.ops import Ecall, Load, Path, Registers, Store
 
 from .calls import WORD_BITS, Answer, ObjectCalls
 
 __all__ = ["WORD_BITS", "Answer", "Kernel", "Message"]
-
-READ_WRITE = 0b0011
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,40 +48,7 @@ class Kernel(ObjectCalls):
             answer = await Ecall(registers)
         return Answer(SeL4Error(MessageInfo.from_word(answer.info).label), answer.message)
 
-    # --- invocations ------------------------------------------------------------------------------
-
-    async def untyped_retype(
-        self,
-        untyped: int,
-        kind: ObjectType,
-        size_bits: int,
-        root: int,
-        offset: int,
-        count: int = 1,
-    ) -> SeL4Error:
-        """seL4_Untyped_Retype into ``count`` slots of CNode ``root`` from ``offset`` on."""
-        words = (kind, size_bits, 0, 0, offset, count)
-        return (await self.invoke(untyped, Invocation.UNTYPED_RETYPE, words, (root,))).error
-
-    async def page_table_map(self, table: int, vspace: int, virtual: int) -> SeL4Error:
-        """seL4_RISCV_PageTable_Map."""
-        words = (virtual, 0)
-        return (await self.invoke(table, Invocation.RISCV_PAGE_TABLE_MAP, words, (vspace,))).error
-
-    async def page_map(
-        self, frame: int, vspace: int, virtual: int, rights: int = READ_WRITE, attributes: int = 0
-    ) -> SeL4Error:
-        """seL4_RISCV_Page_Map."""
-        words = (virtual, rights, attributes)
-        return (await self.invoke(frame, Invocation.RISCV_PAGE_MAP, words, (vspace,))).error
-
-    async def page_unmap(self, frame: int) -> SeL4Error:
-        """seL4_RISCV_Page_Unmap."""
-        return (await self.invoke(frame, Invocation.RISCV_PAGE_UNMAP)).error
-
-    async def page_get_address(self, frame: int) -> Answer:
-        """seL4_RISCV_Page_GetAddress; the address is word 0."""
-        return await self.invoke(frame, Invocation.RISCV_PAGE_GET_ADDRESS)
+    # --- user interrupts --------------------------------------------------------------------------
 
     async def uintr_register_receiver(self, notification: int, tcb: int) -> SeL4Error:
         """Make the notification deliver to ``tcb``, to which it is bound, by user interrupts."""
