@@ -53,9 +53,8 @@ def _inner(slot: Slot) -> Iterable[Slot]:
 
 def all_slots(kernel: "Kernel") -> list[Slot]:
     """Every slot that objects or the derivation tree lead to."""
-    assert kernel.root is not None
     found: dict[Slot, None] = {}
-    todo = list(kernel.root.slots)
+    todo = [slot for tcb in kernel.initial for slot in tcb.slots]
     while todo:
         slot = todo.pop()
         if slot in found:
@@ -203,8 +202,7 @@ def _walk(
 
 def _threads(kernel: "Kernel", slots: list[Slot]) -> Iterator[str]:
     threads = {slot.cap.tcb for slot in slots if isinstance(slot.cap, ThreadCap)}
-    if kernel.root is not None and not kernel.root.dead:
-        threads.add(kernel.root)
+    threads.update(tcb for tcb in kernel.initial if not tcb.dead)
     waiting: Counter[TCB] = Counter()
     for scheduler in kernel.schedulers:
         for priority, queue in scheduler.queues().items():
@@ -243,8 +241,7 @@ def _user_interrupts(kernel: "Kernel", slots: list[Slot]) -> Iterator[str]:
         for slot in slots
         if isinstance(slot.cap, ThreadCap) and slot.cap.tcb.uintr is not None
     }
-    if kernel.root is not None and kernel.root.uintr is not None:
-        states[id(kernel.root)] = kernel.root
+    states.update({id(tcb): tcb for tcb in kernel.initial if tcb.uintr is not None})
     owned: Counter[int] = Counter()
     for tcb in states.values():
         state = tcb.uintr
@@ -256,7 +253,7 @@ def _user_interrupts(kernel: "Kernel", slots: list[Slot]) -> Iterator[str]:
         for notification in state.notifications:
             if notification.uintr_tcb is not tcb or notification.recv_idx != state.receiver:
                 yield f"{tcb.name} and its notification disagree about the receiver"
-    for receiver in kernel.uintr.receivers:
+    for receiver in set(kernel.uintr.receivers) - kernel.uintr.kernel_receivers:
         if owned[receiver] != 1:
             yield f"receiver {receiver} has {owned[receiver]} owners"
     if set(owned) - set(kernel.uintr.receivers):
@@ -268,7 +265,7 @@ def _user_interrupts(kernel: "Kernel", slots: list[Slot]) -> Iterator[str]:
     for target in targets:
         if isinstance(target, objects.Notification):
             for entry in target.entries:
-                if entry not in entry.slot.attached:
+                if entry.slot is None or entry not in entry.slot.attached:
                     yield "a sender entry has no capability"
-                if object_of(entry.slot.cap) is not target:
+                elif object_of(entry.slot.cap) is not target:
                     yield "a sender entry hangs on another object's capability"

@@ -95,9 +95,8 @@ class Sequences(RuleBasedStateMachine):
             return
         self.command = command
         self.machine.stopped = False
-        root = self.kernel.root
+        (root,) = self.kernel.initial
         run_sync(self.machine.run())
-        assert root is not None
         self.ended = not root.runnable
 
     def invoke(self, cap: int, label: int, words: tuple[int, ...], caps: tuple[int, ...]) -> None:
