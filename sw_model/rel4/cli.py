@@ -1,4 +1,4 @@
-"""The command line: ``rel4 sweep``, ``rel4 claims``, ``rel4 compare``."""
+"""The command line: ``rel4 sweep``, ``rel4 claims``, ``rel4 compare``, ``rel4 ipc``."""
 
 import argparse
 import dataclasses
@@ -17,6 +17,7 @@ import rel4
 from rel4.bench.claims import A_FEW_N, Lab, evaluate, flips, variations, vary
 from rel4.bench.compare import event_lines, first_difference
 from rel4.bench.conservation import ConservationError
+from rel4.bench.ipc import KINDS, IpcPoint, render_ipc, run_ipc
 from rel4.bench.point import Point
 from rel4.bench.policies import POLICIES, find_policy
 from rel4.bench.published import published_policies
@@ -98,7 +99,41 @@ def _parser() -> argparse.ArgumentParser:
     compare.set_defaults(run=_compare)
     _add_point_options(compare)
     compare.add_argument("--devices", default="reference,rtl", help="one name, or two with a comma")
+
+    ipc = commands.add_parser(
+        "ipc",
+        help="IPC between two threads: synchronous, and over rings with user interrupts",
+        description="A client with N coroutines and a server, on one hart or one each: cycles, "
+        "traps and user interrupts per IPC. Writes ipc.jsonl.",
+    )
+    ipc.set_defaults(run=_ipc)
+    ipc.add_argument("--harts", default="1,2", help="1, 2 or both with a comma (default)")
+    ipc.add_argument("--concurrency", default="1,2,4,8,16,32,64,128", help="coroutines")
+    ipc.add_argument("--rounds", type=int, default=10, help="IPCs of a coroutine (default 10)")
+    ipc.add_argument("--device", default="reference", help=f"one of {', '.join(device_names())}")
+    ipc.add_argument("--out", type=Path, default=Path("build/ipc"), help="folder for results")
     return parser
+
+
+def _ipc(arguments: argparse.Namespace) -> int:
+    points = [
+        IpcPoint(kind=kind, harts=harts, concurrency=concurrency, rounds=arguments.rounds)
+        for harts in [_whole("harts", text) for text in arguments.harts.split(",")]
+        for concurrency in [
+            _whole("concurrency", text) for text in arguments.concurrency.split(",")
+        ]
+        for kind in KINDS
+    ]
+    device = find_device(arguments.device)
+    if arguments.out.exists() and not arguments.out.is_dir():
+        raise ValueError(f"out must be a folder, and {arguments.out} is a file")
+    records = [device(point.config, partial(run_ipc, point)) for point in points]
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    lines = "".join(json.dumps(record.as_dict()) + "\n" for record in records)
+    write_atomically(arguments.out / "ipc.jsonl", lines.encode())
+    print(render_ipc(records))
+    print(f"\n{len(records)} points, every IPC answered. Results are in {arguments.out}")
+    return 0
 
 
 def _add_point_options(parser: argparse.ArgumentParser) -> None:

@@ -394,6 +394,11 @@ class UserInterrupts:
 
     # --- inspection -------------------------------------------------------------------------------
 
+    @property
+    def kernel_receivers(self) -> set[int]:
+        """Receivers of the kernel itself, one a hart at most."""
+        return set(self._kernel_receivers.values())
+
     async def pending(self, receiver: int) -> int:
         """Take and put back a receiver's pending word, as the kernel's own code may."""
         bits = await Load(self._slot(receiver, HIGH.address))
