@@ -61,12 +61,15 @@ class IpcServer:
                 await self._sleep()
 
     async def _sleep(self) -> None:
-        """Until the interrupt handler has left a vector."""
+        """Until the interrupt handler has left a vector. Who gave way also looks at the ring when
+        it is back, since a pending interrupt is taken a few cycles after the return only."""
         while not await Swap(self._wake_word, 0):
-            if self._give_way is not None:
-                await self._give_way()
-            else:
+            if self._give_way is None:
                 await SpinWhile(self._wake_word, 0)
+                continue
+            await self._give_way()
+            if await self._buffer.requests.count():
+                return
 
     async def interrupt_handler(self) -> None:
         """What utvec points to: take the pending vectors, note them, return."""
