@@ -6,10 +6,12 @@ from typing import Any
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 
+from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["BoneCommand", "UartBridge", "WindowBus"]
+__all__ = ["INPUT_BYTES", "BoneCommand", "UartBridge", "WindowBus"]
 
+INPUT_BYTES = 64
 _ADDRESS_BYTES = 4
 _DATA_BYTES = 4
 
@@ -75,8 +77,8 @@ class UartBridge(wiring.Component):
     ``quiet`` cycles, since nothing can be said about where a command begins. A word is written when
     its last byte is there, all of it or nothing.
 
-    While a transfer waits for its ``ack`` or an answer is being sent, one byte of input is kept;
-    another one is an overrun.
+    While a transfer waits for its ``ack`` or an answer is being sent, up to `INPUT_BYTES` of input
+    are kept; more is an overrun.
 
     Parameters
     ----------
@@ -119,20 +121,24 @@ class UartBridge(wiring.Component):
         )
 
     def elaborate(self, platform: Any) -> Module:
-        """One byte of input kept; a parser; a timer."""
+        """A queue of input, a parser, a timer."""
         m = Module()
 
-        # The byte that came last, until the parser takes it.
+        # Input that the parser has not taken yet.
+        m.submodules.input = fifo = SyncFIFOBuffered(width=8, depth=INPUT_BYTES)
         held = Signal()
         byte = Signal(8)
         take = Signal()
         lost = Signal()
-        m.d.comb += self.overrun.eq(self.receive.valid & held & ~take)
-        with m.If(self.receive.valid):
-            m.d.sync += [held.eq(1), byte.eq(self.receive.data)]
-        with m.Elif(take):
-            m.d.sync += held.eq(0)
-        m.d.comb += lost.eq(self.overrun | self.receive_error)
+        m.d.comb += [
+            fifo.w_data.eq(self.receive.data),
+            fifo.w_en.eq(self.receive.valid),
+            held.eq(fifo.r_rdy),
+            byte.eq(fifo.r_data),
+            fifo.r_en.eq(take),
+            self.overrun.eq(self.receive.valid & ~fifo.w_rdy),
+            lost.eq(self.overrun | self.receive_error),
+        ]
 
         command = Signal(8)
         words = Signal(8)

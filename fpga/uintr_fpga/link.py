@@ -1,11 +1,12 @@
 """Programs to the board and answers back, exactly once, over a line that may lose bytes."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from rel4.machine.device import DeviceConfig
-from uintr_fpga.uartbone import LinkError, SerialPort, read_command, write_command
+from uintr_fpga.uartbone import LinkError, LostError, SerialPort, read_command, write_command
 from uintr_fpga.window import (
     DOORBELL,
     ECHO,
@@ -22,7 +23,10 @@ from uintr_fpga.window import (
 
 __all__ = ["BoardLink", "BoardShape"]
 
+T = TypeVar("T")
+
 _HEADER_BYTES = 6
+_PAUSE_SECONDS = 0.3
 _FLUSH_WORDS = 256
 _COUNT = 0x1FF
 _REFUSED = 1 << 16
@@ -74,6 +78,7 @@ class BoardLink:
         self._seconds = seconds
         self._attempts = attempts
         self.retries = 0
+        self._astray = True  # where the bridge stands in a command is not known
         self._port: SerialPort | None = SerialPort(path, baud=baud)
         try:
             self._last = -1
@@ -149,7 +154,6 @@ class BoardLink:
 
     def _greet(self) -> int:
         """Number of the board's last program."""
-        self._synchronise()
         ident, shape = self._read(0, 2)
         if ident != IDENT_WORD:
             raise LinkError(f"the board on {self._path} must be one of ours, but says {ident:#x}")
@@ -157,14 +161,19 @@ class BoardLink:
             raise LinkError(
                 f"the board on {self._path} must have window version {VERSION}, not {shape & 0xFF}"
             )
+        # Nothing but repetition protects these words.
         (status,) = self._read(STATUS, 1)
+        if [status] != self._read(STATUS, 1):
+            raise LinkError(f"the board on {self._path} must say the same twice, but does not")
         return status >> 24
 
     def _read_shape(self) -> BoardShape:
         first = register("shape").word
-        shape, receivers, pages, *addresses, clock = self._read(
-            first, register("clock_hz").word - first + 1
-        )
+        count = register("clock_hz").word - first + 1
+        words = self._read(first, count)
+        if words != self._read(first, count):
+            raise LinkError(f"the board on {self._path} must say the same twice, but does not")
+        shape, receivers, pages, *addresses, clock = words
         base, _, table_base, _ = (
             low | high << 32 for low, high in zip(addresses, [*addresses[1:], 0], strict=True)
         )
@@ -207,5 +216,19 @@ class BoardLink:
 
     # --- many attempts -------------------------------------------------------------------------
 
-    def _persist[T](self, attempt: "Callable[[], T]") -> T:  # noqa: F821
-        raise NotImplementedError
+    def _persist(self, attempt: Callable[[], T]) -> T:
+        for left in reversed(range(self._attempts)):
+            try:
+                if self._astray:
+                    self._synchronise()
+                    self._astray = False
+                return attempt()
+            except LinkError as error:
+                self._astray = True
+                if isinstance(error, LostError):
+                    self.close()
+                    time.sleep(_PAUSE_SECONDS if left else 0)
+                if not left:
+                    raise LinkError(f"{error}, {self._attempts} times in a row") from error
+                self.retries += 1
+        raise AssertionError("unreachable")

@@ -13,7 +13,7 @@ from uintr_fpga.window import Operation
 
 __all__ = ["MAX_CYCLES", "Seen", "Step", "answer_words", "decode_answers", "encode_step"]
 
-MAX_CYCLES = (1 << 20) - 1
+MAX_CYCLES = (1 << 17) - 1
 """Cycles of one run on the board; a longer one is made of several. It bounds the time in which the
 board cannot answer, which must stay below the bridge's time-out."""
 

@@ -11,7 +11,11 @@ from pathlib import Path
 
 from rel4.machine.device import DeviceError
 
-__all__ = ["MAX_WORDS", "LinkError", "SerialPort", "read_command", "write_command"]
+__all__ = [
+    "MAX_WORDS",
+    "LinkError",
+    "LostError",
+    "SerialPort", "read_command", "write_command"]
 
 MAX_WORDS = 255
 """Most words of one command."""
@@ -43,6 +47,10 @@ def write_command(address: int, words: Sequence[int]) -> bytes:
     )
 
 
+class LostError(LinkError):
+    """The port itself is gone, or cannot be opened."""
+
+
 class SerialPort:
     """A serial port in raw mode, for one process at a time: a second one waits for the first.
 
@@ -64,7 +72,7 @@ class SerialPort:
         try:
             self._file = os.open(self.path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
         except OSError as error:
-            raise LinkError(
+            raise LostError(
                 f"port must be a serial port that can be opened, but {self.path} cannot: "
                 f"{error.strerror}"
             ) from error
@@ -129,5 +137,5 @@ class SerialPort:
         if not ready[write]:
             raise LinkError(f"the board on {self.path} must answer in time, but it is silent")
 
-    def _lost(self, error: OSError) -> LinkError:
-        return LinkError(f"the link to {self.path} was lost: {error.strerror}")
+    def _lost(self, error: OSError) -> LostError:
+        return LostError(f"the link to {self.path} was lost: {error.strerror}")
