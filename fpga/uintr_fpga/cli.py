@@ -199,11 +199,16 @@ def _replay(arguments: argparse.Namespace) -> int:
     outcome = replay_file(
         arguments.file, device=arguments.device, port=arguments.port, baud=arguments.baud
     )
-    rate = "" if outcome.seconds <= 0 else (
-        f" in {outcome.seconds:.2f} s: {outcome.requests / outcome.seconds:.0f} requests/s, "
-        f"{outcome.cycles / outcome.seconds:.0f} cycles/s"
+    what = (
+        f"{outcome.steps} steps, {outcome.requests} requests, {outcome.cycles} cycles "
+        f"in {outcome.seconds:.2f} s"
     )
-    what = f"{outcome.steps} steps, {outcome.requests} requests, {outcome.cycles} cycles{rate}"
+    if outcome.line_seconds:
+        what += (
+            f", {outcome.line_seconds:.2f} s of line time: "
+            f"{outcome.requests / outcome.line_seconds:.0f} requests/s, "
+            f"{outcome.cycles / outcome.line_seconds:.0f} cycles/s"
+        )
     if outcome.difference is not None:
         print(f"{what}; {outcome.difference}")
         return 1

@@ -59,7 +59,9 @@ class BoardLink:
     Members
     -------
     shape : of the board
+    baud : bit rate
     retries : how often something had to be repeated
+    traffic : bytes sent and received so far, both directions together
 
     Raises
     ------
@@ -74,10 +76,11 @@ class BoardLink:
         if attempts < 1:
             raise ValueError(f"attempts must be at least 1, not {attempts!r}")
         self._path = path
-        self._baud = baud
+        self.baud = baud
         self._seconds = seconds
         self._attempts = attempts
         self.retries = 0
+        self.traffic = 0
         self._astray = True  # where the bridge stands in a command is not known
         self._port: SerialPort | None = SerialPort(path, baud=baud)
         try:
@@ -123,12 +126,14 @@ class BoardLink:
 
     def _need(self) -> SerialPort:
         if self._port is None:
-            self._port = SerialPort(self._path, baud=self._baud)
+            self._port = SerialPort(self._path, baud=self.baud)
         return self._port
 
     def _read(self, word: int, count: int, before: bytes = b"") -> list[int]:
         port = self._need()
-        port.write(before + read_command(word, count), seconds=self._seconds)
+        data = before + read_command(word, count)
+        self.traffic += len(data) + 4 * count
+        port.write(data, seconds=self._seconds)
         data = port.read(4 * count, seconds=self._seconds)
         return [int.from_bytes(data[at : at + 4], "big") for at in range(0, len(data), 4)]
 

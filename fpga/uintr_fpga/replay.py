@@ -15,15 +15,22 @@ from uintr_fpga.steps import Seen, Step
 
 __all__ = ["Outcome", "play_on_board", "record_point", "replay_file"]
 
+_BITS_A_BYTE = 10
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a replay went. ``difference`` is None if every answer was the recorded one."""
+    """How a replay went. ``difference`` is None if every answer was the recorded one.
+
+    ``line_seconds`` is the time that a board's serial line was in use, 0 without one: emulated
+    boards run slower than real ones, but use the line as long.
+    """
 
     steps: int
     requests: int
     cycles: int
     seconds: float
+    line_seconds: float
     difference: str | None
 
 
@@ -63,12 +70,15 @@ def replay_file(path: Path, *, device: str, port: str | None, baud: int | None) 
     config, content = read_record(path)
     steps = list(content)
     requests = sum(len(step.requests) for step, _ in steps)
+    line_seconds = 0.0
     started = time.monotonic()
     if device == "uart":
         link = connect(port, baud)
         try:
             started = time.monotonic()
+            before = link.traffic
             difference = play_on_board(steps, UartDevice(config=config, link=link))
+            line_seconds = (link.traffic - before) * _BITS_A_BYTE / link.baud
         finally:
             link.close()
     else:
@@ -78,6 +88,7 @@ def replay_file(path: Path, *, device: str, port: str | None, baud: int | None) 
         requests=requests,
         cycles=sum(seen.cycles for _, seen in steps),
         seconds=time.monotonic() - started,
+        line_seconds=line_seconds,
         difference=difference,
     )
 
