@@ -1,0 +1,137 @@
+"""Register tests made from the table: CSRs and the controller's slots."""
+
+import random
+
+from rel4.machine.device import Device, Response
+from traffic import slot_address
+from uintr.registers import (
+    ACTIVE,
+    CSRS,
+    HIGH,
+    LOW,
+    SEND,
+    SLOT_REGISTERS,
+    VECTORS,
+    XLEN,
+    Csr,
+    CsrFunction,
+    Feature,
+    Privilege,
+    Status,
+)
+from verbs import Verbs
+
+__all__ = ["csr_bits", "csr_numbers", "csr_privileges", "csr_reset", "slots"]
+
+_WORD = (1 << XLEN) - 1
+_REFUSED = Response(0, Status.ILLEGAL)
+
+
+async def csr_reset(device: Device) -> None:
+    """Every CSR of every hart has its reset value, at power-on and after a reset."""
+    verbs = Verbs(device=device)
+    for _ in range(2):
+        for hart in range(device.config.harts):
+            for csr, register in CSRS.items():
+                value = await verbs.read(csr, hart)
+                assert value == register.reset, f"{register.name} of hart {hart}: {value:#x}"
+        for hart in range(device.config.harts):
+            for csr in CSRS:
+                await verbs.write(csr, _WORD, hart)
+        await device.reset()
+
+
+async def csr_bits(device: Device) -> None:
+    """Each bit of each CSR alone, and random words: written, set, cleared; no other CSR changes."""
+    verbs = Verbs(device=device)
+    draw = random.Random("csr bits")
+    expected = {csr: register.reset for csr, register in CSRS.items()}
+    for csr, register in CSRS.items():
+        mask = register.mask("rw")
+        words = [_WORD, 0, *(1 << bit for bit in range(XLEN))]
+        words += [draw.getrandbits(XLEN) for _ in range(20)]
+        for word in words:
+            for function in CsrFunction:
+                before = expected[csr]
+                after = {
+                    CsrFunction.READ: before,
+                    CsrFunction.WRITE: word,
+                    CsrFunction.SET: before | word,
+                    CsrFunction.CLEAR: before & ~word,
+                }[function] & mask
+                response = await verbs.csr(function, csr, word)
+                assert response == Response(before, Status.OK), (
+                    f"{function.name} of {register.name}: {response}, not {before:#x}"
+                )
+                expected[csr] = after
+        for other, value in expected.items():
+            assert await verbs.read(other) == value, f"{other.name} after {register.name}"
+
+
+async def csr_privileges(device: Device) -> None:
+    """Bits 9:8 of the number are the lowest privilege; a refused access changes nothing."""
+    verbs = Verbs(device=device)
+    for csr, register in CSRS.items():
+        one = register.mask("rw") & -register.mask("rw")
+        for privilege in Privilege:
+            device.set_privilege(0, Privilege.M)
+            await verbs.write(csr, 0)
+            device.set_privilege(0, privilege)
+            allowed = csr.privilege <= privilege
+            for function in (CsrFunction.WRITE, CsrFunction.CLEAR, CsrFunction.SET):
+                response = await verbs.csr(function, csr, one)
+                assert (response.status is Status.OK) == allowed, (register.name, privilege)
+                assert allowed or response == _REFUSED
+            device.set_privilege(0, Privilege.M)
+            assert await verbs.read(csr) == (one if allowed else 0), (register.name, privilege)
+
+
+async def csr_numbers(device: Device) -> None:
+    """All other numbers and all other functions are refused, at the highest privilege."""
+    verbs = Verbs(device=device)
+    device.set_privilege(0, Privilege.M)
+    known = {csr.value for csr in Csr}
+    beyond = [csr | 1 << bit for csr in Csr for bit in (12, 13, 31, 32, 63)]
+    for number in [*range(1 << 12), *beyond]:
+        if number not in known:
+            assert await verbs.csr(CsrFunction.WRITE, number, _WORD) == _REFUSED, hex(number)
+    for csr in Csr:
+        for function in (4, 5, 6, 7, 64, 65, 127):
+            assert await verbs.csr(function, csr, _WORD) == _REFUSED, (csr.name, function)
+        assert await verbs.read(csr) == CSRS[csr].reset
+
+
+async def slots(device: Device) -> None:
+    """The controller's registers, of the first, second and last receiver; no other slot changes."""
+    verbs = Verbs(device=device)
+    harts = device.config.harts
+    receivers = sorted({0, 1 % device.config.receivers, device.config.receivers - 1})
+    for receiver in receivers:
+        at = {
+            register: slot_address(device.config, receiver, register) for register in SLOT_REGISTERS
+        }
+        for register in SLOT_REGISTERS:
+            assert await verbs.load(at[register]) == register.reset, (receiver, register.name)
+        for bit in range(XLEN):
+            word = 1 << bit
+            hartid = LOW.field("hartid").get(word)
+            await verbs.store(at[LOW], word)
+            low = word & LOW.mask("rw") & ~LOW.field("hartid").mask
+            if Feature.SUPERVISOR not in device.config.features:
+                low &= ~LOW.field("supervisor").mask
+            low |= LOW.pack(hartid=min(hartid, harts))
+            assert await verbs.load(at[LOW]) == low, f"LOW of {word:#x}"
+            await verbs.store(at[ACTIVE], word)
+            active = word & ACTIVE.mask("rw")
+            assert await verbs.load(at[ACTIVE]) == active, f"ACTIVE of {word:#x}"
+            low = low & ~LOW.field("active").mask | LOW.pack(active=active)
+            assert await verbs.load(at[LOW]) == low, f"LOW after ACTIVE of {word:#x}"
+            await verbs.store(at[HIGH], word)
+            await verbs.store(at[SEND], (bit + 1) % VECTORS)
+            await verbs.store(at[SEND], VECTORS + bit)
+            await verbs.store(at[SEND], max(VECTORS, 1 << bit))
+            assert await verbs.load(at[SEND]) == 0
+            pending = word | 1 << (bit + 1) % VECTORS
+            assert await verbs.load(at[HIGH]) == pending, f"HIGH of {word:#x}"
+            assert await verbs.load(at[HIGH]) == 0, "HIGH is cleared by the read"
+        await verbs.store(at[LOW], 0)

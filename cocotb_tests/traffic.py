@@ -1,0 +1,240 @@
+"""Constrained-random requests: mostly sensible, broken in every way the hardware must refuse."""
+
+import random
+
+from rel4.machine.device import DeviceConfig, Request
+from uintr.registers import (
+    ACTIVE,
+    CSRS,
+    ENTRIES_PER_PAGE,
+    HIGH,
+    LOW,
+    PAGE_BYTES,
+    SEND,
+    SENDER_ENTRY,
+    SENDER_ENTRY_BYTES,
+    SLOT_BYTES,
+    SLOT_REGISTERS,
+    VECTORS,
+    XLEN,
+    Csr,
+    CsrFunction,
+    Privilege,
+    Register,
+    RequestKind,
+    UipiFunction,
+)
+
+__all__ = ["Traffic", "entry_address", "slot_address"]
+
+_SOFTWARE = CSRS[Csr.UIP].field("software").mask
+_USED_ENTRIES = 32
+"""Entries at the beginning of the table that the traffic keeps filled."""
+
+
+def slot_address(config: DeviceConfig, receiver: int, register: Register) -> int:
+    """Address of a register of a receiver's slot."""
+    return config.base + receiver * SLOT_BYTES + register.address
+
+
+def entry_address(config: DeviceConfig, index: int) -> int:
+    """Address of an entry of the table that begins at the table memory."""
+    return config.table_base + index * SENDER_ENTRY_BYTES
+
+
+class Traffic:
+    """Requests of one hart, from one seeded generator.
+
+    Parameters
+    ----------
+    config : shape of the hardware
+    hart : whose requests
+    seed : of the generator; different for each hart
+    """
+
+    def __init__(self, *, config: DeviceConfig, hart: int, seed: str) -> None:
+        self._config = config
+        self._hart = hart
+        self._draw = random.Random(f"{seed} hart {hart}")
+        self._first: list[Request] = []
+        self._level = Privilege.S
+        self.begin()
+
+    def begin(self) -> None:
+        """After a reset: first of all make the hart ready to send and to be interrupted."""
+        self._level = Privilege.S
+        ppn = self._config.table_base // PAGE_BYTES
+        receiver = self._hart % self._config.receivers
+        low = LOW.pack(active=1, hartid=self._hart)
+        self._first = [
+            self._write(Csr.SUIST, CSRS[Csr.SUIST].pack(ppn=ppn, size=1, en=1)),
+            self._write(Csr.SUIRS, CSRS[Csr.SUIRS].pack(index=receiver, en=1)),
+            self._write(Csr.SIDELEG, _SOFTWARE),
+            self._write(Csr.UIE, _SOFTWARE),
+            self._write(Csr.USTATUS, CSRS[Csr.USTATUS].pack(uie=1)),
+            Request(RequestKind.STORE, 0, slot_address(self._config, receiver, LOW), low),
+            *(self._fill(index) for index in range(self._hart, _USED_ENTRIES, self._config.harts)),
+        ]
+
+    @property
+    def beginning(self) -> bool:
+        """Requests of `begin` remain: the hart should stay in S."""
+        return bool(self._first)
+
+    def privilege(self) -> Privilege:
+        """The hart's next privilege level."""
+        self._level = self._draw.choice((Privilege.U, Privilege.S, Privilege.M))
+        return self._level
+
+    def request(self, interrupt: bool) -> Request:
+        """The next request, where ``interrupt`` says whether a trap would be taken."""
+        if self._first:
+            return self._first.pop(0)
+        draw = self._draw
+        if interrupt and draw.random() < 0.3:
+            return Request(RequestKind.TRAP, 0, 0, draw.getrandbits(XLEN))
+        # A user is mostly refused what is the supervisor's, so it rarely tries.
+        supervisor = 1 if self._level is Privilege.U else 8
+        make = draw.choices(
+            (self._csr, self._send, self._own, self._trap, self._uret, self._table, self._slot),
+            (10, 12, 12, 2, 4, supervisor, 3 * supervisor),
+        )[0]
+        request = make()
+        if draw.random() < 0.02:
+            return self._broken(request)
+        return request
+
+    def _write(self, csr: Csr, word: int) -> Request:
+        return Request(RequestKind.CSR, CsrFunction.WRITE, csr, word)
+
+    def _csr(self) -> Request:
+        draw = self._draw
+        csr = draw.choice(list(Csr))
+        function = draw.choice(list(CsrFunction))
+        word = draw.getrandbits(XLEN)
+        useful = draw.random() < 0.9
+        if csr is Csr.SUIST and useful:
+            function = CsrFunction.WRITE
+            pages = self._config.table_pages
+            word = CSRS[csr].pack(
+                ppn=self._config.table_base // PAGE_BYTES
+                + draw.choice((0, 0, 0, pages - 1, pages)),
+                size=draw.choice((1, 1, pages, 0)),
+                en=draw.random() < 0.8,
+            )
+        elif csr is Csr.SUIRS and useful:
+            function = CsrFunction.WRITE
+            word = CSRS[csr].pack(index=self._receiver(), en=draw.random() < 0.8)
+        elif csr in (Csr.USTATUS, Csr.UIE, Csr.SIDELEG) and useful:
+            function = draw.choice((CsrFunction.SET, CsrFunction.SET, CsrFunction.CLEAR))
+            word = 1
+        return Request(RequestKind.CSR, function, csr, word)
+
+    def _send(self) -> Request:
+        draw = self._draw
+        index = draw.choice(
+            (
+                *(draw.randrange(_USED_ENTRIES) for _ in range(20)),
+                ENTRIES_PER_PAGE - 1,
+                ENTRIES_PER_PAGE,
+                draw.getrandbits(XLEN),
+                1 << draw.randrange(XLEN),
+            )
+        )
+        return Request(RequestKind.UIPI, UipiFunction.SEND, 0, index)
+
+    def _own(self) -> Request:
+        function = self._draw.choice(list(UipiFunction)[1:])
+        return Request(RequestKind.UIPI, function, 0, self._bits())
+
+    def _trap(self) -> Request:
+        return Request(RequestKind.TRAP, 0, 0, self._draw.getrandbits(XLEN))
+
+    def _uret(self) -> Request:
+        return Request(RequestKind.URET)
+
+    def _table(self) -> Request:
+        draw = self._draw
+        index = draw.choice((*range(_USED_ENTRIES), ENTRIES_PER_PAGE - 1))
+        if draw.random() < 0.6:
+            return self._fill(index)
+        end = self._config.table_pages * ENTRIES_PER_PAGE
+        if draw.random() < 0.1:
+            index = draw.choice((-1, end - 1, end))
+        return Request(RequestKind.LOAD, 0, entry_address(self._config, index))
+
+    def _fill(self, index: int) -> Request:
+        """Write a table entry, one in five broken."""
+        draw = self._draw
+        valid, vector, receiver = 1, draw.randrange(VECTORS), self._draw.choice(self._few())
+        fault = draw.randrange(20)
+        if fault == 0:
+            valid = 0
+        elif fault == 1:
+            vector = draw.choice((VECTORS, draw.randrange(VECTORS, 1 << 16)))
+        elif fault == 2:
+            count = self._config.receivers
+            receiver = draw.choice((count, draw.randrange(count, 1 << 16)))
+        elif fault == 3:
+            receiver = self._config.receivers - 1
+        word = SENDER_ENTRY.pack(valid=valid, vector=vector, receiver=receiver)
+        reserved = draw.getrandbits(XLEN) & SENDER_ENTRY.mask("reserved")
+        address = entry_address(self._config, index)
+        return Request(RequestKind.STORE, 0, address, word | reserved)
+
+    def _slot(self) -> Request:
+        draw = self._draw
+        register = draw.choice((*SLOT_REGISTERS, LOW, LOW))
+        address = slot_address(self._config, self._receiver(), register)
+        if draw.random() < 0.4:
+            return Request(RequestKind.LOAD, 0, address)
+        word = draw.getrandbits(XLEN)
+        if register is SEND:
+            word = draw.choice((*range(VECTORS + 2), 1 << 63))
+        elif register is HIGH:
+            word = self._bits()
+        elif register is ACTIVE:
+            word = draw.randrange(4)
+        elif draw.random() < 0.9:
+            hartid = draw.randrange(self._config.harts + 2)
+            word = LOW.pack(
+                active=draw.random() < 0.8,
+                mode=draw.randrange(2),
+                supervisor=draw.random() < 0.3,
+                hartid=hartid,
+            )
+        return Request(RequestKind.STORE, 0, address, word)
+
+    def _few(self) -> range:
+        """Receivers that most of the traffic is for, so that harts meet at them."""
+        return range(min(4, self._config.receivers))
+
+    def _receiver(self) -> int:
+        draw = self._draw
+        last = self._config.receivers
+        return draw.choice((*(draw.choice(self._few()) for _ in range(10)), last - 1, last))
+
+    def _bits(self) -> int:
+        """A pending word, often with no or one bit."""
+        draw = self._draw
+        return draw.choice((0, 1 << draw.randrange(VECTORS), draw.getrandbits(VECTORS)))
+
+    def _broken(self, request: Request) -> Request:
+        """The same with one field replaced by anything."""
+        draw = self._draw
+        kind, function, address, data = (
+            request.kind,
+            request.function,
+            request.address,
+            request.data,
+        )
+        which = draw.randrange(4)
+        if which == 0:
+            function = draw.randrange(128)
+        elif which == 1:
+            address = draw.choice((address + draw.randrange(1, 8), draw.getrandbits(XLEN)))
+        elif which == 2:
+            address = address ^ 1 << draw.randrange(XLEN)
+        else:
+            data = draw.getrandbits(XLEN)
+        return Request(kind, function, address % (1 << XLEN), data)

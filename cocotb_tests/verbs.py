@@ -1,0 +1,97 @@
+"""Helper verbs on a device, for testbenches that do one thing at a time."""
+
+from rel4.machine.device import Device, Request, Response
+from uintr.registers import (
+    CSRS,
+    PAGE_BYTES,
+    Csr,
+    CsrFunction,
+    RequestKind,
+    Status,
+    UipiFunction,
+)
+
+__all__ = ["Verbs"]
+
+_SOFTWARE = CSRS[Csr.UIP].field("software").mask
+
+
+class Verbs:
+    """Requests that are waited for.
+
+    Parameters
+    ----------
+    device : what is asked
+    """
+
+    def __init__(self, *, device: Device) -> None:
+        self.device = device
+        self.config = device.config
+
+    async def request(self, hart: int, request: Request) -> tuple[Response, int]:
+        """The response and the number of cycles until it came."""
+        self.device.submit(hart, request)
+        return await self.response(hart)
+
+    async def response(self, hart: int) -> tuple[Response, int]:
+        """The response to the hart's outstanding request, and the cycles until it comes."""
+        cycles = 0
+        while cycles < 100_000:
+            cycles += await self.device.run(1000)
+            response = self.device.response(hart)
+            if response is not None:
+                return response, cycles
+        raise AssertionError(f"hart {hart} has no response after {cycles} cycles")
+
+    async def settle(self) -> int:
+        """Wait until the device is quiescent; answers the cycles that took."""
+        cycles = 0
+        while not self.device.quiescent:
+            cycles += await self.device.run(1000)
+            assert cycles < 1_000_000, "the device does not come to rest"
+        return cycles
+
+    async def csr(self, function: int, number: int, data: int = 0, hart: int = 0) -> Response:
+        """One CSR request."""
+        return (await self.request(hart, Request(RequestKind.CSR, function, number, data)))[0]
+
+    async def write(self, number: int, data: int, hart: int = 0) -> None:
+        """Write a CSR, which must succeed."""
+        response = await self.csr(CsrFunction.WRITE, number, data, hart)
+        assert response.status is Status.OK, response
+
+    async def read(self, number: int, hart: int = 0) -> int:
+        """Read a CSR, which must succeed."""
+        response = await self.csr(CsrFunction.READ, number, 0, hart)
+        assert response.status is Status.OK, response
+        return response.data
+
+    async def load(self, address: int, hart: int = 0) -> int:
+        """Load eight bytes, which must succeed."""
+        response, _ = await self.request(hart, Request(RequestKind.LOAD, 0, address))
+        assert response.status is Status.OK, response
+        return response.data
+
+    async def store(self, address: int, data: int, hart: int = 0) -> None:
+        """Store eight bytes, which must succeed."""
+        response, _ = await self.request(hart, Request(RequestKind.STORE, 0, address, data))
+        assert response == Response(0, Status.OK), response
+
+    async def uipi(self, function: UipiFunction, data: int = 0, hart: int = 0) -> Response:
+        """One UIPI instruction."""
+        return (await self.request(hart, Request(RequestKind.UIPI, function, 0, data)))[0]
+
+    async def enable_sender(self, hart: int = 0) -> None:
+        """Give the hart the one-page table at the beginning of the table memory."""
+        ppn = self.config.table_base // PAGE_BYTES
+        await self.write(Csr.SUIST, CSRS[Csr.SUIST].pack(ppn=ppn, size=1, en=1), hart)
+
+    async def enable_receiver(self, index: int, hart: int = 0) -> None:
+        """Give the hart a receiver."""
+        await self.write(Csr.SUIRS, CSRS[Csr.SUIRS].pack(index=index, en=1), hart)
+
+    async def enable_interrupt(self, hart: int = 0) -> None:
+        """Delegate and enable the user software interrupt."""
+        await self.write(Csr.SIDELEG, _SOFTWARE, hart)
+        await self.write(Csr.UIE, _SOFTWARE, hart)
+        await self.write(Csr.USTATUS, CSRS[Csr.USTATUS].pack(uie=1), hart)
