@@ -7,6 +7,7 @@ platform is imported only when a bitstream is built.
 from dataclasses import dataclass, replace
 
 from rel4.machine.device import DeviceConfig
+from uintr.registers import ALL_FEATURES, Feature
 
 __all__ = ["BOARDS", "Board", "Target", "find_board"]
 
@@ -22,10 +23,9 @@ class Board:
     platform : "module:class" of its Amaranth platform
     toolchain : place-and-route program, as `uintr_fpga.build` knows it
     clock_hz : of the platform's default clock
-    harts, receivers, table_pages : default configuration
+    harts, receivers, table_pages, features : default configuration
     baud : default bit rate
     programmer : name of the board in openFPGALoader
-    inverted : the platform's LEDs are lit by a low level (Amaranth inverts them itself)
     """
 
     name: str
@@ -36,6 +36,7 @@ class Board:
     harts: int
     receivers: int
     table_pages: int
+    features: Feature = ALL_FEATURES
     baud: int = 1_000_000
     programmer: str
 
@@ -109,7 +110,10 @@ class Target:
         board = find_board(name)
         given = {"harts": harts, "receivers": receivers, "table_pages": table_pages}
         config = DeviceConfig(
-            harts=board.harts, receivers=board.receivers, table_pages=board.table_pages
+            harts=board.harts,
+            receivers=board.receivers,
+            table_pages=board.table_pages,
+            features=board.features,
         )
         config = replace(
             config, **{key: value for key, value in given.items() if value is not None}

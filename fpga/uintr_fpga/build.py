@@ -112,6 +112,7 @@ def _report(
         "harts": config["harts"],
         "receivers": config["receivers"],
         "table_pages": config["table_pages"],
+        "features": [each.name.lower() for each in target.config.features if each.name],
         "baud": target.baud,
         "seed": seed,
         "clock_mhz": target.clock_hz / 1e6,

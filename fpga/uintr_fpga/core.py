@@ -69,6 +69,7 @@ class BoardCore(wiring.Component):
             base=config.base,
             table_base=config.table_base,
             table_pages=config.table_pages,
+            features=config.features,
         )
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "leds": Out(len(LEDS))})
 
@@ -164,6 +165,7 @@ class BoardCore(wiring.Component):
             "table_base_low": Const(config.table_base & 0xFFFF_FFFF, 32),
             "table_base_high": Const(config.table_base >> 32, 32),
             "clock_hz": Const(self._clock_hz, 32),
+            "features": Const(config.features, 32),
             "errors": Cat(counters),
             "scratch": scratch,
             "state": Cat(executor.busy, executor.free, self._system.quiescent),

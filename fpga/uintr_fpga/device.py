@@ -59,7 +59,7 @@ class UartDevice:
 
     def __init__(self, *, config: DeviceConfig, link: BoardLink) -> None:
         board = link.shape.config
-        for name in ("receivers", "base", "table_base", "table_pages"):
+        for name in ("receivers", "base", "table_base", "table_pages", "features"):
             wanted, there = getattr(config, name), getattr(board, name)
             if wanted != there:
                 raise LinkError(f"the board must have {name} {wanted:#x}, not {there:#x}")
@@ -196,8 +196,7 @@ class UartDevice:
         return bool(self._seen.lines >> hart & 1)
 
     def supervisor_interrupt(self, hart: int) -> bool:
-        """The hart's second line, where the board has one."""
-        return bool(self._lines > 1 and self._seen.lines >> self.config.harts + hart & 1)
+        return bool(self._seen.lines >> self.config.harts + hart & 1)
 
     def replay(self, recorded: Sequence[tuple[Step, Seen]]) -> Iterator[Seen]:
         """Play recorded steps on a fresh board, as many in one program as fit.

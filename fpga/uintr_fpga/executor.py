@@ -17,9 +17,7 @@ from uintr_fpga.window import COMMAND_WORDS, MAGIC, PROGRAM_WORDS, RESULT_WORDS,
 
 __all__ = ["LINES", "Executor"]
 
-LINES = tuple(
-    name for name in ("interrupt", "supervisor_interrupt") if name in HartPort().members
-)
+LINES = ("interrupt", "supervisor_interrupt")
 """Interrupt lines of a hart port, in the order in which the window shows them: all harts' first
 line, then all harts' second."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from rel4.machine.device import DeviceConfig
+from uintr.registers import Feature
 from uintr_fpga.uartbone import LinkError, LostError, SerialPort, read_command, write_command
 from uintr_fpga.window import (
     DOORBELL,
@@ -174,11 +175,11 @@ class BoardLink:
 
     def _read_shape(self) -> BoardShape:
         first = register("shape").word
-        count = register("clock_hz").word - first + 1
+        count = register("features").word - first + 1
         words = self._read(first, count)
         if words != self._read(first, count):
             raise LinkError(f"the board on {self._path} must say the same twice, but does not")
-        shape, receivers, pages, *addresses, clock = words
+        shape, receivers, pages, *addresses, clock, features = words
         base, _, table_base, _ = (
             low | high << 32 for low, high in zip(addresses, [*addresses[1:], 0], strict=True)
         )
@@ -189,6 +190,7 @@ class BoardLink:
                 base=base,
                 table_base=table_base,
                 table_pages=pages,
+                features=Feature(features),
             ),
             lines=shape >> 16 & 0xF,
             clock_hz=clock,

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from rel4.machine.device import Device, DeviceConfig, Request, Response
-from uintr.registers import Privilege, RequestKind, Status
+from uintr.registers import Feature, Privilege, RequestKind, Status
 from uintr_fpga.steps import Seen, Step
 
 __all__ = ["RecordError", "Recorder", "RecordingDevice", "read_record", "replay_on"]
@@ -90,7 +90,8 @@ def read_record(path: Path) -> tuple[DeviceConfig, Iterator[tuple[Step, Seen]]]:
         head = json.loads(stream.readline())
         if head["format"] != _FORMAT:
             raise ValueError
-        config = DeviceConfig(**head["config"])
+        shape = head["config"]
+        config = DeviceConfig(**{**shape, "features": Feature(shape["features"])})
     except (ValueError, KeyError, TypeError) as error:
         stream.close()
         raise RecordError(f"record must begin with its format, and {path} does not") from error
@@ -183,18 +184,14 @@ class RecordingDevice:
         return self._device.interrupt(hart)
 
     def supervisor_interrupt(self, hart: int) -> bool:
-        """The hart's second line, where the device has one."""
-        second = getattr(self._device, "supervisor_interrupt", None)
-        return bool(second is not None and second(hart))
+        return self._device.supervisor_interrupt(hart)
 
 
 def observe(device: Device, cycles: int) -> Seen:
     """What can be seen of a device after a run."""
     harts = range(device.config.harts)
     lines = sum(device.interrupt(hart) << hart for hart in harts)
-    second = getattr(device, "supervisor_interrupt", None)
-    if second is not None:
-        lines |= sum(bool(second(hart)) << len(harts) + hart for hart in harts)
+    lines |= sum(device.supervisor_interrupt(hart) << len(harts) + hart for hart in harts)
     responses = tuple(
         (hart, response) for hart in harts if (response := device.response(hart)) is not None
     )

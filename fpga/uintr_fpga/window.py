@@ -61,18 +61,19 @@ REGISTERS = (
     WindowRegister("table_base_low", 0x06, "ro", "Address of the table memory."),
     WindowRegister("table_base_high", 0x07, "ro", "Its upper half."),
     WindowRegister("clock_hz", 0x08, "ro", "Clock of the board."),
+    WindowRegister("features", 0x09, "ro", "Extensions, as `uintr.registers.Feature`."),
     WindowRegister(
         "errors",
-        0x09,
+        0x0A,
         "rw",
         "Framing errors 7:0, overruns 15:8, timed-out commands 23:16, refused programs 31:24; each "
         "stays at 255. A write clears all.",
     ),
-    WindowRegister("scratch", 0x0A, "rw", "A word for the host."),
+    WindowRegister("scratch", 0x0B, "rw", "A word for the host."),
     WindowRegister(
-        "state", 0x0B, "ro", "A program is being executed 0, free-running 1, quiescent 2."
+        "state", 0x0C, "ro", "A program is being executed 0, free-running 1, quiescent 2."
     ),
-    WindowRegister("cycles", 0x0C, "ro", "Clock cycles stepped since power-on, modulo 2^32."),
+    WindowRegister("cycles", 0x0D, "ro", "Clock cycles stepped since power-on, modulo 2^32."),
 )
 """The plain registers, in order of their words."""
 
