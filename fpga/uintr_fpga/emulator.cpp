@@ -1,9 +1,9 @@
 // The complete board top under Verilator, its serial pins on a pseudo-terminal.
 //
 // Arguments: clock cycles of a bit, clock cycles to go on after the last sign of life. The path of
-// the terminal is printed first. Time of the board passes while bits are on the line and for the
-// second number of cycles afterwards; then the process sleeps until the host writes, so that an idle
-// board costs nothing. It ends when its standard input does.
+// the terminal is printed first. Time of the board passes while bits are on the line, while the board
+// says that it is busy, and for the second number of cycles afterwards; then the process sleeps until
+// the host writes, so that an idle board costs nothing. It ends when its standard input does.
 
 #include <fcntl.h>
 #include <poll.h>
@@ -18,6 +18,9 @@
 #include "verilated.h"
 
 namespace {
+
+// The lights "link" and "busy".
+constexpr int kBusy = 0b0110;
 
 // Bits from the host's bytes to the pin.
 class Sender {
@@ -111,6 +114,7 @@ int main(int argc, char** argv) {
   Sender sender(divisor);
   Receiver receiver(divisor);
   long quiet = 0;
+  unsigned polls = 0, cycles = 0;
   uint8_t input[256];
   ssize_t have = 0, next = 0;
   board.rst = 0;
@@ -119,7 +123,7 @@ int main(int argc, char** argv) {
     if (!sender.busy()) {
       if (next == have) {
         next = 0;
-        if (!(quiet & 63)) have = read(terminal, input, sizeof input);
+        if (!(++polls & 63)) have = read(terminal, input, sizeof input);
         else have = 0;
         if (have < 0) have = 0;
       }
@@ -128,7 +132,7 @@ int main(int argc, char** argv) {
         quiet = 0;
       }
     }
-    if (!(quiet & 0xffff) || quiet > linger) {
+    if (!(++cycles & 0xffff) || quiet > linger) {
       pollfd wait[2] = {{0, POLLIN, 0}, {terminal, POLLIN, 0}};
       poll(wait, 2, quiet > linger ? -1 : 0);
       if (wait[0].revents) {
@@ -153,6 +157,10 @@ int main(int argc, char** argv) {
     }
     board.clk = 0;
     board.eval();
-    ++quiet;
+    // A command under way may time out, and a program may be long.
+    if (board.leds & kBusy)
+      quiet = 1;
+    else
+      ++quiet;
   }
 }
