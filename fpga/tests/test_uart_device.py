@@ -32,9 +32,7 @@ def test_without_jumps(board: str) -> None:
     assert first_difference(event_lines(point, "reference"), event_lines(point, "uart")) is None
 
 
-def test_sweep_by_command_line(
-    board: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sweep_by_command_line(board: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("UINTR_PORT")
     out = tmp_path / "sweep"
     arguments = ["sweep", "--policy", "tick", "--concurrency", "2", "--rounds", "1"]

@@ -1,1 +1,1 @@
-"""User interrupts on a board: UART bridge, run controller, board tops, builds and the UART device."""
+"""User interrupts on a board: UART bridge, run controller, tops, builds and the UART device."""

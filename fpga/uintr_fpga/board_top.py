@@ -12,7 +12,7 @@ from uintr_fpga.core import LEDS, BoardCore
 __all__ = ["BoardTop", "make_platform"]
 
 
-class BoardTop(Elaboratable):  # type: ignore[misc]  # Amaranth ships no types
+class BoardTop(Elaboratable):
     """`BoardCore` on the pins of a platform: UART 0 and as many LEDs as there are, up to four.
 
     Parameters
@@ -50,7 +50,7 @@ def make_platform(target: Target) -> Any:
 def _with_himbaechel(platform: Any) -> Any:
     """Amaranth 0.5 calls the Gowin program of an earlier nextpnr; this calls the present one."""
 
-    class Himbaechel(platform):  # type: ignore[misc]
+    class Himbaechel(platform):
         _apicula_required_tools = ("yosys", "nextpnr-himbaechel", "gowin_pack")
         _apicula_command_templates = (
             platform._apicula_command_templates[0],

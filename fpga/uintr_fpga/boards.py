@@ -4,7 +4,7 @@ Pins of the boards known to amaranth-boards come from there; an entry names its 
 platform is imported only when a bitstream is built.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rel4.machine.device import DeviceConfig
 from uintr.registers import ALL_FEATURES, Feature
@@ -104,19 +104,16 @@ class Target:
         harts: int | None = None,
         receivers: int | None = None,
         table_pages: int | None = None,
+        features: Feature | None = None,
         baud: int | None = None,
     ) -> "Target":
         """The board called ``name``, in its default configuration but for what is given."""
         board = find_board(name)
-        given = {"harts": harts, "receivers": receivers, "table_pages": table_pages}
         config = DeviceConfig(
-            harts=board.harts,
-            receivers=board.receivers,
-            table_pages=board.table_pages,
-            features=board.features,
-        )
-        config = replace(
-            config, **{key: value for key, value in given.items() if value is not None}
+            harts=board.harts if harts is None else harts,
+            receivers=board.receivers if receivers is None else receivers,
+            table_pages=board.table_pages if table_pages is None else table_pages,
+            features=board.features if features is None else features,
         )
         return cls(board=board, config=config, baud=board.baud if baud is None else baud)
 

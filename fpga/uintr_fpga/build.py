@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from uintr_fpga.boards import Target
-from uintr_fpga.toolchains import TOOLCHAINS, Toolchain, ToolError, find_tools, search_path, versions
+from uintr_fpga.toolchains import (
+    TOOLCHAINS,
+    Toolchain,
+    ToolError,
+    find_tools,
+    search_path,
+    versions,
+)
 
 __all__ = ["build_bitstream", "count_blocks"]
 
@@ -149,8 +156,7 @@ def count_blocks(cells: Mapping[str, Any], toolchain: Toolchain) -> dict[str, di
                 key = block.group(0) if block else "other"
                 counts.setdefault(key, Counter())[kind] += 1
     return {
-        name: {kind: counts[name][kind] for kind in ("lut", "ff", "ram")}
-        for name in sorted(counts)
+        name: {kind: counts[name][kind] for kind in ("lut", "ff", "ram")} for name in sorted(counts)
     }
 
 

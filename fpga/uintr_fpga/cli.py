@@ -1,4 +1,4 @@
-"""The command line: ``uintr-fpga build | report | program | emulate | record | replay | export``."""
+"""The command line ``uintr-fpga``: build, report, program, emulate, record, replay, export."""
 
 import argparse
 import shutil

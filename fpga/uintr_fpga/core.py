@@ -118,9 +118,7 @@ class BoardCore(wiring.Component):
         second = Signal()
         m.d.comb += inside.eq(bus.adr < WINDOW_WORDS)
         m.d.sync += second.eq(bus.stb & ~bus.ack)
-        m.d.comb += bus.ack.eq(
-            second & bus.stb & ~((bus.adr == STATUS) & ~bus.we & executor.busy)
-        )
+        m.d.comb += bus.ack.eq(second & bus.stb & ~((bus.adr == STATUS) & ~bus.we & executor.busy))
         write = Signal()
         m.d.comb += [
             write.eq(bus.stb & bus.we & bus.ack & inside),
@@ -182,9 +180,7 @@ class BoardCore(wiring.Component):
             with m.If(bus.adr[8:10] == 0):
                 m.d.comb += bus.dat_r.eq(plain)
             with m.Elif(bus.adr[8:10] == STATUS // RESULT_WORDS):
-                m.d.comb += bus.dat_r.eq(
-                    Mux(bus.adr[:8] == 0, executor.status, result_read.data)
-                )
+                m.d.comb += bus.dat_r.eq(Mux(bus.adr[:8] == 0, executor.status, result_read.data))
 
         beat = Signal(range(self._clock_hz // 4))
         alive = Signal()

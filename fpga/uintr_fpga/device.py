@@ -160,9 +160,10 @@ class UartDevice:
                 return stepped
 
     def _exchange(self, steps: Sequence[Step], *, responses: int) -> list[Seen]:
-        expect = answer_words(harts=self._board_harts, lines=self._lines, responses=0) * len(
-            steps
-        ) + 3 * responses
+        expect = (
+            answer_words(harts=self._board_harts, lines=self._lines, responses=0) * len(steps)
+            + 3 * responses
+        )
         words = [word for step in steps for word in encode_step(step)]
         answers = self._link.execute(words, expect=expect)
         self.exchanges += 1

@@ -7,8 +7,7 @@ from typing import Any
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
-
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import In, Out
 
 from uintr.interfaces import HartPort, Wishbone
 from uintr.registers import PAGE_BYTES, Privilege
@@ -177,11 +176,10 @@ class Executor(wiring.Component):
 
         wipe = Signal(range(self._table_words))
         with m.Switch(state):
-            with m.Case(_State.REST):
-                with m.If(self.doorbell):
-                    m.d.comb += crc.start.eq(1)
-                    m.d.sync += [expected.eq(self.doorbell_data), header_good.eq(0), place.eq(0)]
-                    m.d.sync += fetch(COMMAND_WORDS - 1, _State.CHECK)
+            with m.Case(_State.REST), m.If(self.doorbell):
+                m.d.comb += crc.start.eq(1)
+                m.d.sync += [expected.eq(self.doorbell_data), header_good.eq(0), place.eq(0)]
+                m.d.sync += fetch(COMMAND_WORDS - 1, _State.CHECK)
             with m.Case(_State.FETCH):
                 m.d.sync += state.eq(after)
             with m.Case(_State.CHECK):
@@ -257,15 +255,12 @@ class Executor(wiring.Component):
                     with m.If(hart == index):
                         m.d.sync += words.word_select(part, _WORD_BITS).eq(word)
                 m.d.sync += [follow.eq(follow >> 1), part.eq(part + 1), go(_State.ARGUMENT)]
-            with m.Case(_State.RUN):
-                with m.If(~run.busy):
-                    m.d.sync += go(_State.HEAD)
+            with m.Case(_State.RUN), m.If(~run.busy):
+                m.d.sync += go(_State.HEAD)
             with m.Case(_State.HEAD):
                 responses = sum((port.response.valid for port in ports), Const(0, 7))
                 m.d.sync += [line_word.eq(0), scan.eq(0)]
-                m.d.sync += emit(
-                    Cat(run.stepped, run.seen_quiescent, responses[:7]), _State.LINES
-                )
+                m.d.sync += emit(Cat(run.stepped, run.seen_quiescent, responses[:7]), _State.LINES)
             with m.Case(_State.LINES):
                 m.d.sync += line_word.eq(line_word + 1)
                 for index, value in enumerate(line_words):

@@ -1,4 +1,4 @@
-"""The register window in LiteX's own words: csr.csv and csr.json for litex_server and its clients."""
+"""The register window in LiteX's words: csr.csv and csr.json for litex_server's clients."""
 
 import json
 from collections.abc import Iterable
@@ -24,6 +24,7 @@ def _constants(target: Target) -> dict[str, int]:
         "config_clock_frequency": target.clock_hz,
         "config_csr_data_width": 32,
         "config_csr_alignment": 32,
+        "config_bus_address_width": 32,
         "uintr_harts": target.config.harts,
         "uintr_receivers": target.config.receivers,
         "uintr_table_pages": target.config.table_pages,

@@ -69,9 +69,7 @@ class BoardLink:
     LinkError : the board does not answer, or it is not one of ours.
     """
 
-    def __init__(
-        self, path: str, *, baud: int, seconds: float = 2.0, attempts: int = 6
-    ) -> None:
+    def __init__(self, path: str, *, baud: int, seconds: float = 2.0, attempts: int = 6) -> None:
         if seconds <= 0:
             raise ValueError(f"seconds must be above 0, not {seconds!r}")
         if attempts < 1:

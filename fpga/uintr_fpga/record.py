@@ -1,4 +1,4 @@
-"""Every step and answer of a device in a file, to be replayed on a later build or another device."""
+"""Every step and answer of a device in a file, to be replayed on a later build."""
 
 import gzip
 import json
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from rel4.machine.device import Device, DeviceConfig, Request, Response
 from uintr.registers import Feature, Privilege, RequestKind, Status
@@ -23,7 +23,7 @@ class RecordError(ValueError):
 
 def _open(path: Path, mode: str) -> IO[str]:
     if path.suffix == ".gz":
-        return gzip.open(path, mode + "t", encoding="utf-8")
+        return cast(IO[str], gzip.open(path, mode + "t", encoding="utf-8"))
     return path.open(mode, encoding="utf-8")
 
 

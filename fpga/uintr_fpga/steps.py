@@ -1,7 +1,7 @@
 """Steps of a device as data: what the host wants in one go, and what it saw. Encoded for the board.
 
-A `Step` is everything between two calls of `Device.run`: resets, privilege levels, requests, and the
-run itself. A `Seen` is what the run answered. Both are what is recorded and replayed.
+A `Step` is everything between two calls of `Device.run`: resets, privilege levels, requests, and
+the run itself. A `Seen` is what the run answered. Both are what is recorded and replayed.
 """
 
 from collections.abc import Iterator, Sequence

@@ -75,9 +75,8 @@ class UartReceiver(wiring.Component):
         count = Signal(range(_BITS + 2))
         busy = Signal()
         m.d.comb += self.idle.eq(line & ~busy)
-        with m.If(~busy):
-            with m.If(~line):
-                m.d.sync += [busy.eq(1), timer.eq(self._divisor // 2 - 1), count.eq(0)]
+        with m.If(~busy), m.If(~line):
+            m.d.sync += [busy.eq(1), timer.eq(self._divisor // 2 - 1), count.eq(0)]
         with m.Elif(timer != 0):
             m.d.sync += timer.eq(timer - 1)
         with m.Elif((count == 0) & line):
@@ -125,13 +124,12 @@ class UartTransmitter(wiring.Component):
         count = Signal(range(_BITS + 3))
         shift = Signal(_BITS + 1, init=~0)
         m.d.comb += [self.bytes.ready.eq(count == 0), self.line.eq(shift[0])]
-        with m.If(count == 0):
-            with m.If(self.bytes.valid):
-                m.d.sync += [
-                    shift.eq(Cat(0, self.bytes.payload)),
-                    count.eq(_BITS + 2),
-                    timer.eq(self._divisor - 1),
-                ]
+        with m.If(count == 0), m.If(self.bytes.valid):
+            m.d.sync += [
+                shift.eq(Cat(0, self.bytes.payload)),
+                count.eq(_BITS + 2),
+                timer.eq(self._divisor - 1),
+            ]
         with m.Elif(timer != 0):
             m.d.sync += timer.eq(timer - 1)
         with m.Else():

@@ -11,11 +11,7 @@ from pathlib import Path
 
 from rel4.machine.device import DeviceError
 
-__all__ = [
-    "MAX_WORDS",
-    "LinkError",
-    "LostError",
-    "SerialPort", "read_command", "write_command"]
+__all__ = ["MAX_WORDS", "LinkError", "LostError", "SerialPort", "read_command", "write_command"]
 
 MAX_WORDS = 255
 """Most words of one command."""

@@ -9,8 +9,8 @@ checksum of their own, into the result memory. Since a program has a number, the
 sent again as often as it takes and is executed once.
 
 ```
-command memory   ... operations, header, doorbell      ends at DOORBELL, so that one burst writes all
-result memory    STATUS, answers, checksum             starts at STATUS, so that one burst reads all
+command memory   ... operations, header, doorbell      ends at DOORBELL: one burst writes it all
+result memory    STATUS, answers, checksum             starts at STATUS: one burst reads it all
 ```
 """
 
