@@ -67,8 +67,6 @@ def test_bursts(client) -> None:
     echo = [ECHO_WORD | ECHO + word for word in range(20)]
     assert client.read(4 * ECHO, length=20) == echo
     assert client.read(4 * ECHO, length=3, burst="fixed") == echo[:1] * 3
-    client.write(client.regs.uintr_scratch.addr, [1, 2, 3], burst="fixed")
-    assert client.regs.uintr_scratch.read() == 3
 
 
 def test_a_program_through_the_client(client, target) -> None:

@@ -72,6 +72,9 @@ def _parser() -> _Parser:
     emulate = commands.add_parser("emulate", help="the board's complete top on a pseudo-terminal")
     emulate.set_defaults(run=_emulate)
     _add_target(emulate)
+    emulate.add_argument(
+        "--gates", action="store_true", help="the netlist synthesised for iCE40, not the RTL"
+    )
     emulate.add_argument("--link", type=Path, help="make this symbolic link to the terminal")
 
     record = commands.add_parser("record", help="run a point and keep every step and answer")
@@ -168,7 +171,7 @@ def _program(arguments: argparse.Namespace) -> int:
 
 def _emulate(arguments: argparse.Namespace) -> int:
     target = _target(arguments)
-    with emulated(target) as path:
+    with emulated(target, gates=arguments.gates) as path:
         if arguments.link is not None:
             arguments.link.unlink(missing_ok=True)
             arguments.link.symlink_to(path)

