@@ -101,4 +101,4 @@ def test_both_exports_say_the_same(target) -> None:
     registers = {row[1]: int(row[2], 16) for row in rows if row[0] == "csr_register"}
     assert registers == {name: each["addr"] for name, each in content["csr_registers"].items()}
     assert all(re.fullmatch(r"[a-z0-9_]+", name) for name in registers)
-    assert STATUS * 4 == registers["uintr_status"]
+    assert registers["uintr_status"] == STATUS * 4
