@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Mapping
@@ -41,8 +42,13 @@ while nothing is executed, answers are of use only then, and the table memory re
 so, synthesis leaves out the logic that would give the old word."""
 
 
-def build_bitstream(target: Target, *, seed: int, folder: Path) -> dict[str, Any]:
+def build_bitstream(
+    target: Target, *, seed: int, folder: Path, netlist: Path | None = None
+) -> dict[str, Any]:
     """Build ``target`` in ``folder``; answers the report, which is in ``report.json`` there too.
+
+    ``netlist`` is the folder of an earlier build of the same target: its netlist is placed and
+    routed anew, without another synthesis.
 
     Raises
     ------
@@ -76,6 +82,14 @@ def build_bitstream(target: Target, *, seed: int, folder: Path) -> dict[str, Any
         nextpnr_opts=f"--seed {seed} --report {_NAME}.pnr-report.json --timing-allow-fail",
     )
     plan.extract(str(folder))
+    if netlist is not None:
+        name = f"{_NAME}{toolchain.netlist}"
+        if (netlist / f"{_NAME}.il").read_text() != (folder / f"{_NAME}.il").read_text():
+            raise ToolError(f"the netlist must be of the same design, and that in {netlist} is not")
+        shutil.copyfile(netlist / name, folder / name)
+        script = folder / f"build_{_NAME}.sh"
+        lines = script.read_text().splitlines(keepends=True)
+        script.write_text("".join(line for line in lines if not line.startswith('"$YOSYS"')))
     _run(folder, tools)
     return _report(target, toolchain, tools, seed, folder)
 
@@ -119,6 +133,7 @@ def _report(
         "harts": config["harts"],
         "receivers": config["receivers"],
         "table_pages": config["table_pages"],
+        "latency": target.config.latency,
         "features": [each.name.lower() for each in target.config.features if each.name],
         "baud": target.baud,
         "seed": seed,

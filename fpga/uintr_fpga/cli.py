@@ -54,8 +54,10 @@ def _parser() -> _Parser:
     build = commands.add_parser("build", help="bitstream, logs and report of a board")
     build.set_defaults(run=_build)
     _add_target(build)
-    build.add_argument("--seed", type=int, default=1, help="of place and route (default 1)")
-    build.add_argument("--out", type=Path, help="folder (default build/fpga/BOARD-SHAPE-SEED)")
+    build.add_argument(
+        "--seed", default="1", help="of place and route, or several with commas between (default 1)"
+    )
+    build.add_argument("--out", type=Path, help="folder of the builds (default build/fpga)")
     build.add_argument(
         "--store", nargs="?", type=Path, const=RESULTS, help=f"add the report to {RESULTS}"
     )
@@ -127,21 +129,33 @@ def _build(arguments: argparse.Namespace) -> int:
     from uintr_fpga.build import build_bitstream
 
     target = _target(arguments)
-    folder = arguments.out or Path("build/fpga") / f"{target.name}-{arguments.seed}"
-    started = time.monotonic()
-    report = build_bitstream(target, seed=arguments.seed, folder=folder)
-    if arguments.store is not None:
-        store_result(arguments.store, report)
-    total = report["total"]
-    print(
-        f"{target.name} seed {arguments.seed}: {total['lut']} LUTs, {total['ff']} flip-flops, "
-        f"{total['ram']} block RAMs, {report['fmax_mhz']} MHz for a clock of "
-        f"{report['clock_mhz']:g} MHz, in {time.monotonic() - started:.0f} s; {folder}"
-    )
-    if report["margin_percent"] <= 0:
+    try:
+        seeds = [int(text) for text in arguments.seed.split(",")]
+    except ValueError:
+        raise ValueError(
+            f"seed must be whole numbers with commas between, not {arguments.seed!r}"
+        ) from None
+    root = arguments.out or Path("build/fpga")
+    first = None
+    met = True
+    for seed in seeds:
+        folder = root / f"{target.name}-{seed}"
+        started = time.monotonic()
+        report = build_bitstream(target, seed=seed, folder=folder, netlist=first)
+        first = first or folder
+        if arguments.store is not None:
+            store_result(arguments.store, report)
+        total = report["total"]
+        print(
+            f"{target.name} seed {seed}: {total['lut']} LUTs, {total['ff']} flip-flops, "
+            f"{total['ram']} block RAMs, {report['fmax_mhz']} MHz for a clock of "
+            f"{report['clock_mhz']:g} MHz, in {time.monotonic() - started:.0f} s; {folder}",
+            flush=True,
+        )
+        met = met and report["margin_percent"] > 0
+    if not met:
         print("uintr-fpga: the clock of the board is not met", file=sys.stderr)
-        return 1
-    return 0
+    return 0 if met else 1
 
 
 def _report(arguments: argparse.Namespace) -> int:

@@ -70,6 +70,7 @@ class BoardCore(wiring.Component):
             table_base=config.table_base,
             table_pages=config.table_pages,
             features=config.features,
+            latency=config.latency,
         )
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "leds": Out(len(LEDS))})
 
@@ -155,7 +156,9 @@ class BoardCore(wiring.Component):
 
         words = {
             "ident": Const(IDENT_WORD, 32),
-            "shape": Const(VERSION | config.harts << 8 | len(LINES) << 16, 32),
+            "shape": Const(
+                VERSION | config.harts << 8 | len(LINES) << 16 | config.latency << 20, 32
+            ),
             "receivers": Const(config.receivers, 32),
             "table_pages": Const(config.table_pages, 32),
             "base_low": Const(config.base & 0xFFFF_FFFF, 32),

@@ -189,6 +189,7 @@ class BoardLink:
                 table_base=table_base,
                 table_pages=pages,
                 features=Feature(features),
+                latency=shape >> 20 & 0xF,
             ),
             lines=shape >> 16 & 0xF,
             clock_hz=clock,
