@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import json
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -30,12 +31,17 @@ from rel4.machine.hart import MachineError
 
 __all__ = ["main"]
 
+PORT_VARIABLE = "UINTR_PORT"
+"""Where the device uart finds its serial port."""
+
 PUBLISHED_CONCURRENCY = "2,4,8,16,32,64,128,256,512"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 done, 1 the run broke a rule, 2 the request was not right, 130 interrupted."""
     arguments = _parser().parse_args(argv)
+    if arguments.port is not None:
+        os.environ[PORT_VARIABLE] = arguments.port  # worker processes inherit it
     try:
         status: int = arguments.run(arguments)
     except (ValueError, DeviceError) as error:
@@ -150,6 +156,7 @@ def _add_point_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timer-period", type=int, default=20_000, help="cycles (default 20000)")
     parser.add_argument("--seed", type=int, default=1, help="of the timers' phases (default 1)")
     parser.add_argument("--no-jump", action="store_true", help="tick the hardware every cycle")
+    parser.add_argument("--port", help="serial port of the board, for the device uart")
 
 
 def _points(arguments: argparse.Namespace) -> list[Point]:
