@@ -1,4 +1,4 @@
-"""The command line: ``rel4 sweep``, ``rel4 compare``."""
+"""The command line: ``rel4 sweep``, ``rel4 compare``, ``rel4 trace``."""
 
 import argparse
 import dataclasses
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import rel4
+from rel4.bench import trace as trace_command
 from rel4.bench.compare import event_lines, first_difference
 from rel4.bench.conservation import ConservationError
 from rel4.bench.point import Point
@@ -75,6 +76,22 @@ def _parser() -> argparse.ArgumentParser:
     compare.set_defaults(run=_compare)
     _add_point_options(compare)
     compare.add_argument("--devices", default="reference,rtl", help="one name, or two with a comma")
+
+    trace = commands.add_parser(
+        "trace",
+        help="one run as a timeline for Perfetto and, on RTL, as a waveform",
+        description="Run one policy at one concurrency. Writes trace.json (Chrome trace events: "
+        "harts, threads, coroutines, calls, posts as arrows) and, on RTL, waves.vcd with views for "
+        "GTKWave and Surfer, all with the same cycle numbers.",
+    )
+    _add_point_options(trace)
+    trace_command.add_options(trace)
+    trace.set_defaults(
+        run=lambda arguments: trace_command.trace(arguments, _points(arguments)),
+        policy="tick",
+        concurrency="4",
+        rounds=2,
+    )
     return parser
 
 
