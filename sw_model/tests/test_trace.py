@@ -11,7 +11,7 @@ import pytest
 from rel4 import cli
 from rel4.bench.point import Point, simulate
 from rel4.machine.device import run_sync
-from rel4.machine.events import AsyncReplied, Event, Mark, Trap, UserTrap
+from rel4.machine.events import AsyncReplied, Event, Mark, Trap, UipiDone, UserTrap
 from rel4.machine.reference import ReferenceDevice
 from rel4.trace.perfetto import CALLS, HARTS, chrome_trace
 from rel4.trace.posts import deliveries
@@ -139,6 +139,7 @@ $scope module uintr_top $end
 $var wire 1 a clk $end
 $var wire 1 b hart__0__interrupt $end
 $var wire 2 c hart__0__privilege [1:0] $end
+$var wire 1 d $auto$backend.cc:1:dump$1 $end
 $upscope $end
 $enddefinitions $end
 #0
@@ -156,6 +157,9 @@ def test_waveform_gets_cycle_numbers_and_states(tmp_path: Path) -> None:
     raw, vcd = tmp_path / "raw.vcd", tmp_path / "waves.vcd"
     raw.write_text(VCD)
     trap, mark = Trap("timer", "root"), Mark("begin")
+    post = UipiDone(
+        cycle=20, hart=0, function="SEND", operand=0, table=0, receiver=0, data=0, status="OK"
+    )
     for event in (trap, mark):
         event.cycle, event.hart = 1, 0
     names = align_waveform(raw, vcd, [trap, mark])
@@ -166,11 +170,13 @@ def test_waveform_gets_cycle_numbers_and_states(tmp_path: Path) -> None:
         *("#10", "b1 _cycle", "skernel:timer _hart0", "0a"),
         *("#15", "1a"),
     ]
-    gtkwave, surfer = write_views(vcd, names, [trap, mark])
+    gtkwave, surfer = write_views(vcd, names, [trap, mark, post])
+    assert "$auto" not in vcd.read_text()
+    assert "[timestart] 80" in gtkwave.read_text().splitlines()
     assert '[dumpfile] "waves.vcd"' in gtkwave.read_text()
     assert "uintr_top.hart__0__privilege[1:0]" in gtkwave.read_text().splitlines()
     assert "variable_add uintr_top.hart__0__privilege" in surfer.read_text().splitlines()
-    assert "cursor_set 10" in surfer.read_text().splitlines()
+    assert "cursor_set 80" in surfer.read_text().splitlines()
 
 
 def test_no_vcd(tmp_path: Path) -> None:

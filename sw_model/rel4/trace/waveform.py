@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TextIO
 
-from rel4.machine.events import Event, Mark
+from rel4.machine.events import Event, Mark, UipiDone
 
 from .states import hart_states
 
@@ -25,6 +25,8 @@ CYCLE_UNITS = 10
 
 _ADDED = "rel4"
 _TOP = "uintr_top"
+_AHEAD = 12
+"""Cycles that a view begins before the first post."""
 
 
 def align_waveform(
@@ -64,6 +66,11 @@ def _header(lines: Iterable[str], out: TextIO, harts: Sequence[int]) -> list[str
             case ["$upscope"]:
                 scopes.pop()
             case ["$var"]:
+                # GTKWave stops at the names that a netlist's own signals have.
+                plain = re.sub(r"[^\w$.]|^\$auto.*", "_", words[4])
+                if plain != words[4]:
+                    line = " ".join([*words[:4], f"{plain}{len(names)}", *words[5:]]) + "\n"
+                    words = line.split()
                 # GTKWave wants a vector's range in its name.
                 names.append(".".join([*scopes, words[4]]) + words[5].replace("$end", ""))
             case ["$enddefinitions"]:
@@ -114,21 +121,24 @@ def to_fst(vcd: Path) -> Path | None:
 
 
 def write_views(vcd: Path, names: Iterable[str], events: Iterable[Event]) -> list[Path]:
-    """A save file of GTKWave and a command file of Surfer that show ``vcd`` from the begin mark on,
-    hart by hart; answers their paths."""
+    """A save file of GTKWave and a command file of Surfer that show ``vcd`` hart by hart, from
+    shortly before the first post on; answers their paths. Markers A and B are begin and end."""
+    log = list(events)
     known = {name.partition("[")[0]: name for name in names}
     groups = [
         (title, [known[name] for name in wanted if name in known])
         for title, wanted in _groups(known)
     ]
-    marks = {event.name: event.cycle * CYCLE_UNITS for event in events if isinstance(event, Mark)}
+    marks = {event.name: event.cycle * CYCLE_UNITS for event in log if isinstance(event, Mark)}
     begin, end = marks.get("begin", 0), marks.get("end", -1)
+    posts = (event.cycle for event in log if isinstance(event, UipiDone))
+    first = max(next(posts, 0) - _AHEAD, 0) * CYCLE_UNITS
     gtkwave, surfer = vcd.with_suffix(".gtkw"), vcd.with_suffix(".sucl")
     lines = [
         f'[dumpfile] "{vcd.name}"',
-        f"[timestart] {begin}",
+        f"[timestart] {first}",
         "[size] 1600 900",
-        f"*-12.000000 {begin} {begin} {end}" + " -1" * 24,
+        f"*-12.000000 {first} {begin} {end}" + " -1" * 24,
         "[sst_expanded] 1",
     ]
     commands = []
@@ -140,7 +150,7 @@ def write_views(vcd: Path, names: Iterable[str], events: Iterable[Event]) -> lis
         for name in wanted:
             lines += ["@24" if name.startswith("rel4.cycle") else "@22", name]
             commands.append(f"variable_add {name.partition('[')[0]}")
-    commands += [f"cursor_set {begin}", "zoom_fit"]
+    commands += [f"cursor_set {first}", "zoom_fit"]
     gtkwave.write_text("\n".join(lines) + "\n", encoding="ascii")
     surfer.write_text("\n".join(commands) + "\n", encoding="ascii")
     return [gtkwave, surfer]
