@@ -1,4 +1,4 @@
-"""The command line: ``rel4 sweep``, ``rel4 compare``, ``rel4 trace``."""
+"""The command line: ``rel4 sweep``, ``rel4 compare``, ``rel4 trace``, ``rel4 report``."""
 
 import argparse
 import dataclasses
@@ -14,6 +14,7 @@ from rel4.bench.conservation import ConservationError
 from rel4.bench.point import Point
 from rel4.bench.policies import POLICIES, find_policy
 from rel4.bench.published import published_policies
+from rel4.bench.report import write_report
 from rel4.bench.sweep import run_sweep
 from rel4.bench.table import render_table
 from rel4.machine.device import DeviceError, device_names, find_device
@@ -92,6 +93,16 @@ def _parser() -> argparse.ArgumentParser:
         concurrency="4",
         rounds=2,
     )
+
+    report = commands.add_parser(
+        "report",
+        help="a sweep as one self-contained HTML page",
+        description="Read the results and event logs of a sweep and write report.html: figures, "
+        "latencies, where the cycles go, comparison, configuration, costs with their sources.",
+    )
+    report.set_defaults(run=_report)
+    report.add_argument("folder", type=Path, metavar="DIR", help="folder of a sweep")
+    report.add_argument("--out", type=Path, help="file to write (default: DIR/report.html)")
     return parser
 
 
@@ -161,6 +172,11 @@ def _sweep(arguments: argparse.Namespace) -> int:
     print(render_table(records))
     print(f"\n{len(records)} points, every request answered once, every user interrupt posted.")
     print(f"Results, figures and event logs are in {arguments.out}")
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    write_report(arguments.folder, out=arguments.out)
     return 0
 
 

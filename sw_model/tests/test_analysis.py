@@ -43,7 +43,9 @@ def test_calls_of_both_kinds() -> None:
     asynchronous = calls(run("tick").events)
     assert len(asynchronous) == 16
     assert {call.label for call in asynchronous} == {"RISCV_PAGE_MAP", "RISCV_PAGE_UNMAP"}
-    assert all(call.begin < (call.handled or 0) < call.end for call in asynchronous)
+    assert all(
+        call.begin < (call.handled or 0) < (call.replied or 0) < call.end for call in asynchronous
+    )
     synchronous = calls(run("sync").events)
     assert len(synchronous) == 16
     assert all(call.handled is None and call.cid == -1 for call in synchronous)

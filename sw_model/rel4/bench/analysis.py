@@ -14,6 +14,7 @@ from rel4.machine.events import (
     Mark,
     PathDone,
     Syscall,
+    TaskRun,
     Trap,
     TrapReturn,
 )
@@ -51,13 +52,16 @@ class Call:
     label : the invocation's name
     begin : asynchronous: cycle of submission; synchronous: cycle in which the stub began
     handled : asynchronous: cycle in which the kernel had done it; synchronous: None
-    end : asynchronous: cycle in which the reply was taken; synchronous: the stub's end
+    replied : asynchronous: cycle in which the reply was taken; synchronous: None
+    end : asynchronous: cycle in which the coroutine runs with the reply; synchronous: the stub's
+        end
     cid : asynchronous: the coroutine; synchronous: -1
     """
 
     label: str
     begin: int
     handled: int | None
+    replied: int | None
     end: int
     cid: int = -1
 
@@ -118,6 +122,7 @@ def calls(events: Sequence[Event]) -> list[Call]:
     begin, end = window(events)
     submitted: dict[int, deque[AsyncSubmitted]] = defaultdict(deque)
     handled: dict[int, deque[AsyncHandled]] = defaultdict(deque)
+    taken: dict[int, deque[tuple[AsyncSubmitted, AsyncHandled, int]]] = defaultdict(deque)
     invoked: dict[int, deque[str]] = defaultdict(deque)
     found: list[Call] = []
     for event in events:
@@ -132,11 +137,15 @@ def calls(events: Sequence[Event]) -> list[Call]:
                 if not submitted[event.cid] or not handled[event.cid]:
                     raise ValueError(f"a reply to coroutine {event.cid} answers no request")
                 request, done = submitted[event.cid].popleft(), handled[event.cid].popleft()
+                taken[event.cid].append((request, done, event.cycle))
+            case TaskRun(where="user") if taken[event.cid]:
+                request, done, replied = taken[event.cid].popleft()
                 found.append(
                     Call(
                         label=request.label,
                         begin=request.cycle,
                         handled=done.cycle,
+                        replied=replied,
                         end=event.cycle,
                         cid=event.cid,
                     )
@@ -147,7 +156,13 @@ def calls(events: Sequence[Event]) -> list[Call]:
                 if invoked[event.hart]:
                     label = invoked[event.hart].popleft()
                     found.append(
-                        Call(label=label, begin=event.begin, handled=None, end=event.cycle)
+                        Call(
+                            label=label,
+                            begin=event.begin,
+                            handled=None,
+                            replied=None,
+                            end=event.cycle,
+                        )
                     )
             case _:
                 pass
