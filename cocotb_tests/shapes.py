@@ -1,6 +1,7 @@
 """Shapes of hardware that the co-simulation builds; few, since each takes its time."""
 
 from rel4.machine.device import DeviceConfig
+from uintr.registers import Feature
 
 __all__ = ["SHAPES"]
 
@@ -9,6 +10,7 @@ SHAPES = {
     "2x5": DeviceConfig(harts=2, receivers=5, table_pages=3),
     "2x512": DeviceConfig(),
     "4x64": DeviceConfig(harts=4, receivers=64, base=0x1000_0000_0000, table_pages=2),
+    "2x7 plain": DeviceConfig(harts=2, receivers=7, features=Feature(0)),
 }
 """By name: one hart and receiver, the least; odd numbers; the default; more harts than two, and a
-base above 32 bits."""
+base above 32 bits; no extension at all."""

@@ -89,6 +89,11 @@ class Pair:
             self._compare(f"response of hart {hart}", rtl.response(hart), response)
             interrupt = reference.interrupt(hart)
             self._compare(f"interrupt of hart {hart}", rtl.interrupt(hart), interrupt)
+            line = reference.supervisor_interrupt(hart)
+            self._compare(
+                f"supervisor interrupt of hart {hart}", rtl.supervisor_interrupt(hart), line
+            )
+            self.coverage["supervisor interrupt"] += line
             if response is not None:
                 request = self._requests.pop(hart)
                 self.coverage[f"{RequestKind(request.kind).name} {response.status.name}"] += 1
@@ -110,11 +115,12 @@ class Pair:
             coverage["forwarded"] += 1
             coverage["forwarded between harts"] += ahead.port != behind.port
         if behind is not None:
-            none = self.rtl.config.harts
+            none = controller.none
             before, after = behind.before, behind.after
             coverage["line joined"] += before == none != after
             coverage["line left"] += before != none == after
             coverage["line moved"] += none != before != after != none
+            coverage["kind changed"] += (before < none < after) + (after < none < before)
 
 
 async def lockstep(rtl: Device, *, seed: str, operations: int) -> dict[str, int]:

@@ -15,6 +15,7 @@ from uintr.registers import (
     XLEN,
     Csr,
     CsrFunction,
+    Feature,
     Privilege,
     Status,
 )
@@ -116,6 +117,8 @@ async def slots(device: Device) -> None:
             hartid = LOW.field("hartid").get(word)
             await verbs.store(at[LOW], word)
             low = word & LOW.mask("rw") & ~LOW.field("hartid").mask
+            if Feature.SUPERVISOR not in device.config.features:
+                low &= ~LOW.field("supervisor").mask
             low |= LOW.pack(hartid=min(hartid, harts))
             assert await verbs.load(at[LOW]) == low, f"LOW of {word:#x}"
             await verbs.store(at[ACTIVE], word)

@@ -6,7 +6,7 @@ import pytest
 
 from shapes import SHAPES
 from tb_lockstep import lockstep
-from uintr.registers import Status
+from uintr.registers import Feature, Status
 from uintr_cosim.device import run
 
 OPERATIONS = {"verilator": 10_000, "icarus": 1500}
@@ -18,6 +18,9 @@ ALWAYS = (
     "line joined",
     "line left",
 )
+SUPERVISOR = ("supervisor interrupt",)
+LONG_RUN = ("kind changed",)
+"""Rare things that only the run with more operations is sure to meet."""
 SEVERAL_HARTS = ("bus contended", "controller contended", "forwarded between harts", "line moved")
 
 
@@ -28,5 +31,9 @@ def test_lockstep(simulator: str, shape: str) -> None:
     job = partial(lockstep, seed=seed, operations=OPERATIONS[simulator])
     coverage = run(config, job)
     wanted = ALWAYS if config.harts == 1 else ALWAYS + SEVERAL_HARTS
+    if Feature.SUPERVISOR in config.features:
+        wanted += SUPERVISOR
+        if simulator == "verilator":
+            wanted += LONG_RUN
     missing = [name for name in wanted if not coverage.get(name)]
     assert not missing, f"seed {seed!r} never reached {missing}; it reached {coverage}"

@@ -20,3 +20,7 @@ BENCHES = [
 @pytest.mark.parametrize("bench", BENCHES, ids=lambda bench: bench.__name__)
 def test_registers(simulator: str, bench: Any) -> None:
     run(SHAPES["2x5"], bench)
+
+
+def test_registers_without_extensions(simulator: str) -> None:
+    run(SHAPES["2x7 plain"], tb_registers.slots)

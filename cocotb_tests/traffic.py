@@ -197,7 +197,12 @@ class Traffic:
             word = draw.randrange(4)
         elif draw.random() < 0.9:
             hartid = draw.randrange(self._config.harts + 2)
-            word = LOW.pack(active=draw.random() < 0.8, mode=draw.randrange(2), hartid=hartid)
+            word = LOW.pack(
+                active=draw.random() < 0.8,
+                mode=draw.randrange(2),
+                supervisor=draw.random() < 0.3,
+                hartid=hartid,
+            )
         return Request(RequestKind.STORE, 0, address, word)
 
     def _few(self) -> range:

@@ -72,6 +72,7 @@ class RtlDevice:
         self._read_responses = [_reader(getattr(dut, f"response_{hart}")) for hart in range(harts)]
         self._valid_mask = (1 << harts) - 1 << 1
         self._interrupt_bit = 1 + harts
+        self._supervisor_bit = 1 + 2 * harts
         self._all_supervisor = sum(Privilege.S << PRIVILEGE_BITS * hart for hart in range(harts))
         self._forget()
 
@@ -176,6 +177,9 @@ class RtlDevice:
 
     def interrupt(self, hart: int) -> bool:
         return bool(self._word >> (self._interrupt_bit + hart) & 1)
+
+    def supervisor_interrupt(self, hart: int) -> bool:
+        return bool(self._word >> (self._supervisor_bit + hart) & 1)
 
 
 def _reader(handle: Any) -> Callable[[], int]:

@@ -10,7 +10,7 @@ signal            bits    contents, lowest bit first
 ``clk``, ``rst``  1
 ``privilege``     2 n     level of hart h at bit 2 h
 ``request_<h>``   139     ticket 1, kind 3, function 7, address 64, data 64
-``status``        2 n + 1 quiescent, then n response valids, then n interrupts
+``status``        3 n + 1 quiescent, then n response valids, n interrupts, n supervisor interrupts
 ``response_<h>``  68      status 4, data 64
 ================= ======= ==================================================================
 

@@ -40,13 +40,14 @@ def verilog(config: DeviceConfig) -> str:
                 base=config.base,
                 table_base=config.table_base,
                 table_pages=config.table_pages,
+                features=config.features,
             )
             harts = range(config.harts)
             super().__init__(
                 {
                     "privilege": In(PRIVILEGE_BITS * config.harts),
                     **{f"request_{hart}": In(REQUEST_BITS) for hart in harts},
-                    "status": Out(1 + 2 * config.harts),
+                    "status": Out(1 + 3 * config.harts),
                     **{f"response_{hart}": Out(RESPONSE_BITS) for hart in harts},
                 }
             )
@@ -76,6 +77,7 @@ def verilog(config: DeviceConfig) -> str:
                     system.quiescent,
                     *(port.response.valid for port in ports),
                     *(port.interrupt for port in ports),
+                    *(port.supervisor_interrupt for port in ports),
                 )
             )
             return m

@@ -57,6 +57,16 @@ def test_options_reach_the_hardware(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("features", "there"), [("none", False), ("all", True), ("supervisor", True)]
+)
+def test_features_can_be_left_out(
+    features: str, there: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["generate", *SMALL, "--features", features]) == 0
+    assert ("count_supervisor_0" in capsys.readouterr().out) == there
+
+
+@pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         ([], "uintr: the following arguments are required: COMMAND"),
@@ -69,6 +79,9 @@ def test_options_reach_the_hardware(capsys: pytest.CaptureFixture[str]) -> None:
         (["generate", "--table-base", "-4096"],
          "uintr: table_base must be a 64-bit multiple of 0x1000, not -0x1000"),
         (["generate", "--table-pages", "5000"], "uintr: table_pages must be 1 to 4095, not 5000"),
+        (["generate", "--features", "supervisor,x"],
+         "uintr generate: argument --features: must be all, none, or a list of supervisor, "
+         "not 'x'"),
         (["generate", "-o", "no/such/folder/x.v"],
          "uintr: output must be in a folder that exists, not 'no/such/folder/x.v'"),
     ],

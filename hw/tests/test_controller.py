@@ -13,7 +13,7 @@ from hwbench import ONES, refused, simulate
 
 from uintr.controller import Controller
 from uintr.interfaces import OperationFunction as Op
-from uintr.registers import LOW
+from uintr.registers import ALL_FEATURES, LOW, Feature
 
 
 class Operation(NamedTuple):
@@ -28,13 +28,15 @@ class Record:
     active: int = 0
     mode: int = 0
     hartid: int = 0
+    supervisor: int = 0
 
 
 class Model:
     """Every receiver on its own; the lines are found by looking at all of them."""
 
-    def __init__(self, harts: int, receivers: int) -> None:
+    def __init__(self, harts: int, receivers: int, features: Feature = ALL_FEATURES) -> None:
         self.harts = harts
+        self.features = features
         self.records = [Record() for _ in range(receivers)]
 
     def apply(self, function: Op, receiver: int, data: int = 0) -> int:
@@ -45,12 +47,14 @@ class Model:
             record.active = data & 1
             record.mode = data >> 1 & 1
             record.hartid = min(data >> 16 & 0xFFFF, self.harts)
+            record.supervisor = data >> 2 & (Feature.SUPERVISOR in self.features)
         if function == Op.WRITE_HIGH:
             record.pending |= data
         if function == Op.WRITE_ACTIVE:
             record.active = data & 1
         if function == Op.READ_LOW:
-            return record.active | record.mode << 1 | record.hartid << 16
+            kind = record.supervisor << 2
+            return record.active | record.mode << 1 | kind | record.hartid << 16
         if function == Op.READ_ACTIVE:
             return record.active
         if function == Op.READ_HIGH:
@@ -60,10 +64,11 @@ class Model:
 
     @property
     def line(self) -> int:
+        """User lines, and the supervisor lines above them."""
         line = 0
         for record in self.records:
             if record.pending and record.active and record.hartid < self.harts:
-                line |= 1 << record.hartid
+                line |= 1 << record.hartid + self.harts * record.supervisor
         return line
 
 
@@ -74,11 +79,21 @@ class Bench:
     long as it takes.
     """
 
-    def __init__(self, ctx: Any, dut: Controller, *, harts: int, receivers: int, ports: int):
+    def __init__(
+        self,
+        ctx: Any,
+        dut: Controller,
+        *,
+        harts: int,
+        receivers: int,
+        ports: int,
+        features: Feature = ALL_FEATURES,
+    ) -> None:
         self.ctx = ctx
         self.dut = dut
+        self.harts = harts
         self.receivers = receivers
-        self.model = Model(harts, receivers)
+        self.model = Model(harts, receivers, features)
         self.queues: list[deque[Operation]] = [deque() for _ in range(ports)]
         self.answers: list[list[int]] = [[] for _ in range(ports)]
         self.accepted: list[tuple[int, int]] = []  # (cycle, port)
@@ -114,7 +129,7 @@ class Bench:
         quiet = all(due[1] is None for due in self._due)
         assert ctx.get(self.dut.idle) == (quiet and self.cycle >= self.receivers)
         line, answered = self._due.popleft()
-        self.lines.append(ctx.get(self.dut.line))
+        self.lines.append(ctx.get(self.dut.line) | ctx.get(self.dut.supervisor_line) << self.harts)
         assert self.lines[-1] == line, f"line in cycle {self.cycle}"
         for number, port in enumerate(ports):
             valid = answered is not None and answered[0] == number
@@ -144,13 +159,20 @@ class Bench:
 
 
 def with_bench(
-    job: Any, *, harts: int = 2, receivers: int = 4, ports: int = 1, **more: Any
+    job: Any,
+    *,
+    harts: int = 2,
+    receivers: int = 4,
+    ports: int = 1,
+    features: Feature = ALL_FEATURES,
+    **more: Any,
 ) -> None:
-    dut = Controller(harts=harts, receivers=receivers, ports=ports)
+    shape: dict[str, Any] = {"harts": harts, "receivers": receivers, "ports": ports}
+    shape["features"] = features
+    dut = Controller(**shape)
 
     async def testbench(ctx: Any) -> None:
-        bench = Bench(ctx, dut, harts=harts, receivers=receivers, ports=ports)
-        await job(bench)
+        await job(Bench(ctx, dut, **shape))
 
     simulate(dut, testbench, **more)
 
@@ -168,11 +190,14 @@ def random_operation(generator: random.Random, harts: int, receivers: int) -> Op
     return Operation(function, generator.randrange(receivers), data)
 
 
+@pytest.mark.parametrize("features", [ALL_FEATURES, Feature(0)], ids=["all", "none"])
 @pytest.mark.parametrize(
     ("harts", "receivers", "ports", "density"),
     [(1, 1, 1, 1.0), (2, 2, 3, 1.0), (2, 5, 3, 0.3), (3, 7, 4, 0.6), (4, 8, 5, 0.15)],
 )
-def test_random_operations(harts: int, receivers: int, ports: int, density: float) -> None:
+def test_random_operations(
+    harts: int, receivers: int, ports: int, density: float, features: Feature
+) -> None:
     generator = random.Random(harts * 1000 + receivers)
 
     async def job(bench: Bench) -> None:
@@ -183,11 +208,12 @@ def test_random_operations(harts: int, receivers: int, ports: int, density: floa
             await bench.step()
         await bench.drain()
 
-    with_bench(job, harts=harts, receivers=receivers, ports=ports)
+    with_bench(job, harts=harts, receivers=receivers, ports=ports, features=features)
 
 
-def prepare(receiver: int = 0, hart: int = 0, active: int = 1) -> Operation:
-    return Operation(Op.WRITE_LOW, receiver, LOW.pack(active=active, mode=1, hartid=hart))
+def prepare(receiver: int = 0, hart: int = 0, active: int = 1, supervisor: int = 0) -> Operation:
+    low = LOW.pack(active=active, mode=1, supervisor=supervisor, hartid=hart)
+    return Operation(Op.WRITE_LOW, receiver, low)
 
 
 # --- Forwarding -----------------------------------------------------------------------------------
@@ -333,6 +359,8 @@ def test_a_hart_that_does_not_exist_reads_back_as_the_number_of_harts(harts: int
             answers = await bench.do([write, Operation(Op.SEND, 0, 1), Operation(Op.READ_LOW, 0)])
             assert answers[-1] == LOW.pack(active=1, hartid=min(hartid, harts))
             assert bench.lines[-1] == (1 << hartid if hartid < harts else 0)
+            await bench.do([prepare(hart=hartid, supervisor=1)])
+            assert bench.lines[-1] == (1 << hartid + harts if hartid < harts else 0)
 
     with_bench(job, harts=harts)
 
@@ -341,7 +369,42 @@ def test_reserved_bits_read_as_zero() -> None:
     async def job(bench: Bench) -> None:
         operations = [(Op.WRITE_LOW, ONES), (Op.READ_LOW, 0), (Op.READ_ACTIVE, 0)]
         answers = await bench.do([Operation(function, 0, data) for function, data in operations])
-        assert answers == [0, LOW.pack(active=1, mode=1, hartid=2), 1]
+        assert answers == [0, LOW.pack(active=1, mode=1, supervisor=1, hartid=2), 1]
+
+    with_bench(job)
+
+
+def test_without_its_feature_the_kind_is_reserved() -> None:
+    async def job(bench: Bench) -> None:
+        post = Operation(Op.SEND, 0, 1)
+        read = Operation(Op.READ_LOW, 0)
+        answers = await bench.do([prepare(supervisor=1), post, read])
+        assert answers[-1] == LOW.pack(active=1, mode=1)
+        assert bench.lines[-1] == 0b0001
+
+    with_bench(job, features=Feature(0))
+
+
+def test_a_receiver_of_supervisor_kind_raises_the_other_line() -> None:
+    async def job(bench: Bench) -> None:
+        await bench.do([prepare(hart=1, supervisor=1), prepare(1, hart=1)])
+        begin = bench.cycle
+        await bench.do([Operation(Op.SEND, 0, 7)])
+        assert bench.lines[begin : begin + 4] == [0, 0, 0, 0b1000]
+        await bench.do([Operation(Op.SEND, 1, 7)])
+        assert bench.lines[-1] == 0b1010
+        await bench.do([Operation(Op.READ_HIGH, 0)])
+        assert bench.lines[-1] == 0b0010
+
+    with_bench(job)
+
+
+def test_a_change_of_kind_lowers_one_line_and_raises_the_other_in_one_cycle() -> None:
+    async def job(bench: Bench) -> None:
+        await bench.do([prepare(), Operation(Op.SEND, 0, 1)])
+        begin = bench.cycle
+        await bench.do([prepare(supervisor=1)])
+        assert bench.lines[begin : begin + 5] == [1, 1, 1, 0b100, 0b100]
 
     with_bench(job)
 

@@ -216,6 +216,18 @@ def test_a_send_after_a_change_of_suist_uses_the_new_table() -> None:
     with_unit(job)
 
 
+def test_the_supervisor_line_goes_through_whatever_the_privilege() -> None:
+    async def job(ctx: Any, dut: HartUnit, hart: Hart, around: Surroundings) -> None:
+        for level in Privilege:
+            hart.privilege(level)
+            for line in (1, 0):
+                ctx.set(dut.supervisor_line, line)
+                assert ctx.get(dut.hart.supervisor_interrupt) == line
+                assert hart.interrupt == 0
+
+    with_unit(job)
+
+
 def test_the_line_is_the_interrupt_of_a_ready_hart() -> None:
     async def job(ctx: Any, dut: HartUnit, hart: Hart, around: Surroundings) -> None:
         for csr in (Csr.USTATUS, Csr.UIE, Csr.SIDELEG):

@@ -62,6 +62,7 @@ def test_ports_have_the_widths_of_the_contract() -> None:
         "response__payload__data": 64,
         "response__payload__status": 4,
         "interrupt": 1,
+        "supervisor_interrupt": 1,
     }
 
 

@@ -301,7 +301,7 @@ def test_the_bus_from_outside_reaches_all_a_hart_reaches() -> None:
         assert await transfer(ctx, bus, TABLE + 8) == (False, 0x1122_33FF_5566_FF88, 1)
         assert (await hart[0].load(TABLE + 8)).data == 0x1122_33FF_5566_FF88
         assert await transfer(ctx, bus, slot(4, LOW), ONES) == (False, 0, 3)
-        low = LOW.pack(active=1, mode=1, hartid=2)
+        low = LOW.pack(active=1, mode=1, supervisor=1, hartid=2)
         assert await transfer(ctx, bus, slot(4, LOW)) == (False, low, 3)
         await transfer(ctx, bus, slot(4, SEND), 7)
         await transfer(ctx, bus, slot(4, SEND), 64)
@@ -519,12 +519,25 @@ def test_in_quiescence_nothing_changes(tmp_path: Path) -> None:
         simulator.run()
 
     edges = changes(path)
-    assert any("count_1" in name for edge in edges for name in edge)
+    assert any("count_user_1" in name for edge in edges for name in edge)
     assert any("records" in name for edge in edges for name in edge)
     for begin, end in quiet:
         # The first edge is that of the first quiescent cycle; at the last the test goes on.
         for cycle in range(begin + 1, end):
             assert edges[cycle] == {}, f"cycle {cycle}"
+
+
+def test_each_hart_has_its_supervisor_line() -> None:
+    async def job(ctx: Any, dut: System, hart: list[Hart]) -> None:
+        for number in range(2):
+            low = LOW.pack(active=1, supervisor=1, hartid=number)
+            assert (await hart[0].store(slot(number, LOW), low)).status == Status.OK
+            assert (await hart[0].store(slot(number, SEND), 5)).status == Status.OK
+            lines = [ctx.get(port.supervisor_interrupt) for port in dut.hart]
+            assert lines == [int(number == each) for each in range(2)]
+            assert (await hart[0].load(slot(number, HIGH))).data == 1 << 5
+
+    with_system(job)
 
 
 # --- Parameters -----------------------------------------------------------------------------------

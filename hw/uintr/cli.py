@@ -10,11 +10,13 @@ from typing import Any, NoReturn
 
 from uintr.generate import rtlil_text, verilog_text
 from uintr.registers import (
+    ALL_FEATURES,
     DEFAULT_BASE,
     DEFAULT_HARTS,
     DEFAULT_RECEIVERS,
     DEFAULT_TABLE_BASE,
     DEFAULT_TABLE_PAGES,
+    Feature,
 )
 from uintr.system import System
 
@@ -38,6 +40,22 @@ def _number(text: str) -> int:
         raise argparse.ArgumentTypeError(f"must be a number, not {text!r}") from None
 
 
+def _features(text: str) -> Feature:
+    """A comma-separated list of extensions, or all, or none."""
+    if text in ("all", "none"):
+        return ALL_FEATURES if text == "all" else Feature(0)
+    features = Feature(0)
+    for name in text.split(","):
+        try:
+            features |= Feature[name.upper()]
+        except KeyError:
+            known = ", ".join(feature.name.lower() for feature in Feature if feature.name)
+            raise argparse.ArgumentTypeError(
+                f"must be all, none, or a list of {known}, not {name!r}"
+            ) from None
+    return features
+
+
 def _parser() -> _Parser:
     parser = _Parser(prog="uintr", description="User-interrupt gateware for RISC-V.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -57,6 +75,13 @@ def _parser() -> _Parser:
         generate.add_argument(
             f"--{name}", type=_number, default=default, metavar="N", help=f"{what} ({shown})"
         )
+    generate.add_argument(
+        "--features",
+        type=_features,
+        default=ALL_FEATURES,
+        metavar="LIST",
+        help="extensions: all, none, or names with commas between (all)",
+    )
     return parser
 
 
@@ -92,6 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             base=options.base,
             table_base=options.table_base,
             table_pages=options.table_pages,
+            features=options.features,
         )
     except ValueError as error:
         parser.error(str(error))

@@ -9,7 +9,17 @@ from amaranth.lib.wiring import In, Out
 from uintr.arbiter import RoundRobin, select
 from uintr.checks import check_range
 from uintr.interfaces import OPERATION, OperationFunction, OperationPort, layout
-from uintr.registers import ACTIVE, HIGH, LOW, MAX_HARTS, MAX_RECEIVERS, VECTORS, XLEN
+from uintr.registers import (
+    ACTIVE,
+    ALL_FEATURES,
+    HIGH,
+    LOW,
+    MAX_HARTS,
+    MAX_RECEIVERS,
+    VECTORS,
+    XLEN,
+    Feature,
+)
 
 __all__ = ["Controller"]
 
@@ -21,23 +31,25 @@ class Controller(wiring.Component):
     the line counters follow at the end of p+2; ``line`` and the response are there in p+3.
     Operations take effect in the order of acceptance, back-to-back ones on the same receiver too.
 
-    ``line[h]`` is high exactly when some receiver has pending bits, is active and belongs to hart
-    h. It is never searched for: a counter for each hart counts such receivers. When one operation
-    takes a receiver away from a hart and gives it to another, both counters change in that cycle.
+    ``line[h]`` is high exactly when some receiver of user kind has pending bits, is active and
+    belongs to hart h; ``supervisor_line[h]`` the same for receivers of supervisor kind. They are
+    never searched for: a counter for each line counts such receivers. When one operation takes a
+    receiver away from a line and gives it to another, both counters change in that cycle.
 
     After reset the records are cleared, receiver 0 first, one a cycle; no operation is accepted
     until all are.
 
     Parameters
     ----------
-    harts : number of lines
+    harts : number of lines of each kind
     receivers : number of records
     ports : number of operation ports; all are equal, the round robin begins at port 0
+    features : extensions; without SUPERVISOR every receiver is of user kind
 
     Members
     -------
     ports : array of `OperationPort`
-    line : one bit a hart
+    line, supervisor_line : one bit a hart
     idle : the records are cleared and no operation was accepted in the last three cycles
 
     Raises
@@ -45,19 +57,33 @@ class Controller(wiring.Component):
     ValueError : a parameter is out of range.
     """
 
-    def __init__(self, *, harts: int, receivers: int, ports: int) -> None:
+    def __init__(
+        self, *, harts: int, receivers: int, ports: int, features: Feature = ALL_FEATURES
+    ) -> None:
         check_range("harts", harts, 1, MAX_HARTS)
         check_range("receivers", receivers, 1, MAX_RECEIVERS)
         check_range("ports", ports, 1, MAX_HARTS + 1)
         self._harts = harts
         self._receivers = receivers
         self._count = ports
+        self._supervisor = Feature.SUPERVISOR in features
         # `harts` itself is a value too: it stands for every hart there is not.
         self._record = data.StructLayout(
-            {"pending": VECTORS, "active": 1, "mode": 1, "hartid": range(harts + 1)}
+            {
+                "pending": VECTORS,
+                "active": 1,
+                "mode": 1,
+                **({"supervisor": 1} if self._supervisor else {}),
+                "hartid": range(harts + 1),
+            }
         )
         super().__init__(
-            {"ports": In(OperationPort()).array(ports), "line": Out(harts), "idle": Out(1)}
+            {
+                "ports": In(OperationPort()).array(ports),
+                "line": Out(harts),
+                "supervisor_line": Out(harts),
+                "idle": Out(1),
+            }
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -114,24 +140,29 @@ class Controller(wiring.Component):
             write.data.eq(Mux(swept, after, 0)),
         ]
 
-        # p+2: count. What a receiver contributes is its hart, or no hart at all.
-        leaving = Signal(self._harts)
-        joining = Signal(self._harts)
+        # p+2: count. What a receiver contributes to is one line, or none at all.
+        lines = [("user", hart, self.line[hart]) for hart in range(self._harts)]
+        if self._supervisor:
+            lines += [
+                ("supervisor", hart, self.supervisor_line[hart]) for hart in range(self._harts)
+            ]
+        leaving = Signal(len(lines))
+        joining = Signal(len(lines))
         m.d.sync += [leaving.eq(0), joining.eq(0)]
-        for hart in range(self._harts):
-            contributed = self._contributes(before, hart)
-            contributes = self._contributes(after, hart)
+        for place, (kind, hart, line) in enumerate(lines):
+            contributed = self._contributes(before, kind, hart)
+            contributes = self._contributes(after, kind, hart)
             with m.If(executing):
                 m.d.sync += [
-                    leaving[hart].eq(contributed & ~contributes),
-                    joining[hart].eq(contributes & ~contributed),
+                    leaving[place].eq(contributed & ~contributes),
+                    joining[place].eq(contributes & ~contributed),
                 ]
-            count = Signal(range(self._receivers + 1), name=f"count_{hart}")
-            with m.If(joining[hart]):
+            count = Signal(range(self._receivers + 1), name=f"count_{kind}_{hart}")
+            with m.If(joining[place]):
                 m.d.sync += count.eq(count + 1)
-            with m.Elif(leaving[hart]):
+            with m.Elif(leaving[place]):
                 m.d.sync += count.eq(count - 1)
-            m.d.comb += self.line[hart].eq(count.any())
+            m.d.comb += line.eq(count.any())
 
         # p+3: answer. The answer travels with its port beside the counters.
         counting_port = Signal(self._count)
@@ -152,9 +183,11 @@ class Controller(wiring.Component):
         m.d.comb += self.idle.eq(swept & ~(executing | counting_port.any() | answered_port.any()))
         return m
 
-    @staticmethod
-    def _contributes(record: Any, hart: int) -> Any:
-        return record.pending.any() & record.active & (record.hartid == hart)
+    def _contributes(self, record: Any, kind: str, hart: int) -> Any:
+        contributes = record.pending.any() & record.active & (record.hartid == hart)
+        if self._supervisor:
+            contributes &= record.supervisor == (kind == "supervisor")
+        return contributes
 
     def _execute(self, m: Module, operation: Any, before: Any, after: Any, answer: Any) -> None:
         """What each function makes of a record, and what it answers."""
@@ -177,12 +210,16 @@ class Controller(wiring.Component):
                     low_answer.mode.eq(before.mode),
                     low_answer.hartid.eq(before.hartid),
                 ]
+                if self._supervisor:
+                    m.d.comb += low_answer.supervisor.eq(before.supervisor)
             with m.Case(OperationFunction.WRITE_LOW):
                 m.d.comb += [
                     after.active.eq(low.active),
                     after.mode.eq(low.mode),
                     after.hartid.eq(Mux(low.hartid < self._harts, low.hartid, self._harts)),
                 ]
+                if self._supervisor:
+                    m.d.comb += after.supervisor.eq(low.supervisor)
             with m.Case(OperationFunction.READ_HIGH):
                 m.d.comb += [high_answer.pending.eq(before.pending), after.pending.eq(0)]
             with m.Case(OperationFunction.WRITE_HIGH):

@@ -38,7 +38,8 @@ class HartUnit(wiring.Component):
     Members
     -------
     hart : the port
-    line : the controller's line of this hart
+    line, supervisor_line : the controller's lines of this hart; the second goes through to the
+        port as it is
     bus : sender-table reads, loads and stores
     port : to the controller
     idle : no request is outstanding and no response is shown
@@ -55,6 +56,7 @@ class HartUnit(wiring.Component):
             {
                 "hart": In(HartPort()),
                 "line": In(1),
+                "supervisor_line": In(1),
                 "bus": Out(Wishbone()),
                 "port": Out(OperationPort()),
                 "idle": Out(1),
@@ -84,6 +86,7 @@ class HartUnit(wiring.Component):
             receiver.privilege.eq(self.hart.privilege),
             receiver.line.eq(self.line),
             self.hart.interrupt.eq(receiver.interrupt),
+            self.hart.supervisor_interrupt.eq(self.supervisor_line),
             sender.function.eq(payload.function),
             sender.operand.eq(payload.data),
             sender.suist.eq(receiver.suist),

@@ -75,6 +75,8 @@ class HartPort(wiring.Signature):
     request : one request at a time
     response : ``valid`` for one cycle for each request; cannot be held back
     interrupt : level; a user interrupt can be taken under the present ``privilege``
+    supervisor_interrupt : level; a receiver of supervisor kind wants this hart. What the hart
+        makes of it (sip, sie, privilege) is the CPU's own
     """
 
     def __init__(self) -> None:
@@ -86,6 +88,7 @@ class HartPort(wiring.Signature):
                 ),
                 "response": In(wiring.Signature({"valid": Out(1), "payload": Out(ANSWER)})),
                 "interrupt": In(1),
+                "supervisor_interrupt": In(1),
             }
         )
 

@@ -10,10 +10,11 @@ published one is the default.
 """
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 
 __all__ = [
     "ACTIVE",
+    "ALL_FEATURES",
     "CSRS",
     "CAUSE_USER_SOFTWARE",
     "Csr",
@@ -24,6 +25,7 @@ __all__ = [
     "DEFAULT_TABLE_BASE",
     "DEFAULT_TABLE_PAGES",
     "ENTRIES_PER_PAGE",
+    "Feature",
     "Field",
     "HIGH",
     "INTERRUPT_BIT",
@@ -73,6 +75,16 @@ DEFAULT_BASE = 0x0300_0000
 DEFAULT_TABLE_BASE = 0x8400_0000
 DEFAULT_TABLE_PAGES = 16
 """Sixteen 4 KiB sender tables, the pool that the published kernels reserve at boot."""
+
+
+class Feature(IntFlag):
+    """Extensions of the published controller. Each can be left out of the hardware; what it adds
+    to registers is then reserved."""
+
+    SUPERVISOR = 1 << 0  #: receivers of supervisor kind (LOW.supervisor)
+
+
+ALL_FEATURES = Feature(sum(Feature))
 
 
 class Privilege(IntEnum):
@@ -204,7 +216,14 @@ LOW = Register(
         Field(
             "mode", 1, 1, doc="1 = 64-bit layout. Stored, without effect: only that layout exists."
         ),
-        Field("reserved", 2, 14, "reserved"),
+        Field(
+            "supervisor",
+            2,
+            1,
+            doc="The receiver is of supervisor kind: it raises its hart's supervisor line instead "
+            "of the user one. Reserved without the feature SUPERVISOR.",
+        ),
+        Field("reserved", 3, 13, "reserved"),
         Field(
             "hartid",
             16,

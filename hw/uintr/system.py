@@ -12,6 +12,7 @@ from uintr.controller import Controller
 from uintr.hart_unit import HartUnit
 from uintr.interfaces import HartPort, Wishbone
 from uintr.registers import (
+    ALL_FEATURES,
     DEFAULT_BASE,
     DEFAULT_HARTS,
     DEFAULT_RECEIVERS,
@@ -22,6 +23,7 @@ from uintr.registers import (
     PAGE_BYTES,
     SLOT_BYTES,
     XLEN,
+    Feature,
 )
 from uintr.table_ram import MAX_TABLE_PAGES, TableRam
 from uintr.wishbone import BusArbiter, BusDecoder
@@ -43,6 +45,7 @@ class System(wiring.Component):
         receiver, their number rounded up to a power of two
     table_base : address of the memory for sender tables, a multiple of 4096
     table_pages : its size in 4 KiB pages, 1 to 4095
+    features : extensions
 
     Members
     -------
@@ -64,6 +67,7 @@ class System(wiring.Component):
         base: int = DEFAULT_BASE,
         table_base: int = DEFAULT_TABLE_BASE,
         table_pages: int = DEFAULT_TABLE_PAGES,
+        features: Feature = ALL_FEATURES,
     ) -> None:
         check_range("harts", harts, 1, MAX_HARTS)
         check_range("receivers", receivers, 1, MAX_RECEIVERS)
@@ -84,6 +88,7 @@ class System(wiring.Component):
             )
         self._harts = harts
         self._receivers = receivers
+        self._features = features
         self._windows = ((base, size), (table_base, table_size))
         self._table_pages = table_pages
         super().__init__(
@@ -98,7 +103,10 @@ class System(wiring.Component):
         """Port and initiator h belong to hart unit h, the last ones to the bus from outside."""
         m = Module()
         m.submodules.controller = controller = Controller(
-            harts=self._harts, receivers=self._receivers, ports=self._harts + 1
+            harts=self._harts,
+            receivers=self._receivers,
+            ports=self._harts + 1,
+            features=self._features,
         )
         m.submodules.bridge = bridge = ControllerBridge(receivers=self._receivers)
         m.submodules.table_ram = table_ram = TableRam(pages=self._table_pages)
@@ -113,7 +121,10 @@ class System(wiring.Component):
             connect(m, flipped(self.hart[number]), unit.hart)
             connect(m, unit.port, controller.ports[number])
             connect(m, unit.bus, arbiter.initiators[number])
-            m.d.comb += unit.line.eq(controller.line[number])
+            m.d.comb += [
+                unit.line.eq(controller.line[number]),
+                unit.supervisor_line.eq(controller.supervisor_line[number]),
+            ]
 
         connect(m, bridge.port, controller.ports[self._harts])
         connect(m, flipped(self.bus), arbiter.initiators[self._harts])

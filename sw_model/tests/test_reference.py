@@ -24,6 +24,7 @@ from uintr.registers import (
     SLOT_BYTES,
     Csr,
     CsrFunction,
+    Feature,
     Privilege,
     Register,
     RequestKind,
@@ -99,7 +100,7 @@ class Bench:
         await self.csr(Csr.USTATUS, CSRS[Csr.USTATUS].pack(uie=1), hart=hart)
 
 
-def bench(job: Callable[[Bench], Coroutine[Any, Any, Any]], **shape: int) -> None:
+def bench(job: Callable[[Bench], Coroutine[Any, Any, Any]], **shape: Any) -> None:
     async def settled(device: Device) -> None:
         bench = Bench(device)
         await bench.settle()
@@ -496,7 +497,7 @@ def test_slot_registers() -> None:
             # Presented in 1, accepted in 1, acknowledged in 4, answered in 5.
             low = Request(RequestKind.STORE, 0, bench.slot(receiver, LOW), WORD)
             assert await bench.request(0, low) == (Response(0, Status.OK), 5)
-            expected = LOW.pack(active=1, mode=1, hartid=2)
+            expected = LOW.pack(active=1, mode=1, supervisor=1, hartid=2)
             load = Request(RequestKind.LOAD, 0, bench.slot(receiver, LOW))
             assert await bench.request(0, load) == (Response(expected, Status.OK), 5)
             await bench.store(bench.slot(receiver, ACTIVE), 2)
@@ -536,6 +537,53 @@ def test_six_cycles_from_uipi_to_line() -> None:
         assert device.quiescent
 
     bench(job)
+
+
+def test_a_receiver_of_supervisor_kind_raises_the_supervisor_line() -> None:
+    async def job(bench: Bench) -> None:
+        device = bench.device
+        low = LOW.pack(active=1, supervisor=1, hartid=1)
+        await bench.store(bench.slot(9, LOW), low)
+        await bench.store(bench.entry(0), SENDER_ENTRY.pack(valid=1, vector=1, receiver=9))
+        await bench.enable_sender()
+        await bench.enable_interrupt(hart=1)
+        device.set_privilege(1, Privilege.U)
+        await bench.settle()
+        device.submit(0, Request(RequestKind.UIPI, UipiFunction.SEND))
+        assert await device.run(100) == 4
+        assert await device.run(100) == 2, "run stops where the line changes"
+        lines = [device.supervisor_interrupt(hart) for hart in range(2)]
+        assert lines == [False, True]
+        assert not device.interrupt(1)
+        assert await bench.load(bench.slot(9, LOW)) == low
+        # A change of kind moves the bit from one line to the other.
+        await bench.store(bench.slot(9, LOW), LOW.pack(active=1, hartid=1))
+        assert not device.supervisor_interrupt(1)
+        assert device.interrupt(1)
+        await bench.store(bench.slot(9, LOW), low)
+        assert device.supervisor_interrupt(1)
+        assert await bench.load(bench.slot(9, HIGH)) == 1 << 1
+        assert not device.supervisor_interrupt(1)
+        # Nor does a hart that does not exist get one.
+        await bench.store(bench.slot(9, LOW), LOW.pack(active=1, supervisor=1, hartid=7))
+        await bench.store(bench.slot(9, HIGH), 1)
+        assert not any(device.supervisor_interrupt(hart) for hart in range(2))
+        await bench.store(bench.slot(9, LOW), low)
+        assert device.supervisor_interrupt(1)
+        await device.reset()
+        assert not device.supervisor_interrupt(1)
+
+    bench(job)
+
+
+def test_without_its_feature_the_kind_is_reserved() -> None:
+    async def job(bench: Bench) -> None:
+        await bench.store(bench.slot(0, LOW), LOW.pack(active=1, supervisor=1))
+        await bench.store(bench.slot(0, HIGH), 1)
+        assert await bench.load(bench.slot(0, LOW)) == LOW.pack(active=1)
+        assert not bench.device.supervisor_interrupt(0)
+
+    bench(job, features=Feature(0))
 
 
 def test_the_line_is_read_as_it_is_in_the_cycle_of_acceptance() -> None:

@@ -12,6 +12,7 @@ offset                   field
 0x080                    receiver online: receiver coroutine needs no user interrupt
 0x0C0, 0x100             request ring: head (next to take), tail (next to put)
 0x140, 0x180             reply ring: head, tail
+0x1C0                    helper idle: the kernel's hart for this buffer runs no thread
 0x1000                   request items, capacity x 64 bytes
 0x1000 + 64 * capacity   reply items
 ======================== ==========================================================
@@ -173,6 +174,7 @@ class SyscallBuffer:
 
     def __init__(self, base: int, capacity: int) -> None:
         self.capacity = capacity
+        self.helper_idle = base + 0x1C0
         self.handler_online = OnlineFlag(base + 0x40)
         self.receiver_online = OnlineFlag(base + 0x80)
         items = base + HEADER_BYTES

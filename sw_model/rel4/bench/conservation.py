@@ -57,6 +57,9 @@ def check_conservation(log: Iterable[ev.Event], pending_at_end: dict[int, int]) 
                 entries[event.table, event.index] = (event.receiver, event.vector)
             case ev.ReceiverChanged():
                 pending[event.receiver] |= event.posted
+                invented = event.cleared & ~pending[event.receiver]
+                if invented:
+                    fail(event, f"receiver {event.receiver} had bits {invented:#x} nobody posted")
                 pending[event.receiver] &= ~event.cleared
             case ev.UipiDone() if event.status == "OK":
                 receiver = CSRS[Csr.SUIRS].field("index").get(event.receiver)

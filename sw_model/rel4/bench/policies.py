@@ -9,6 +9,7 @@ __all__ = ["POLICIES", "PolicyInfo", "find_policy"]
 
 PUBLISHED = Style()
 DIRECT = Style(direct=True, batch=8)
+PARALLEL = Style(direct=True, batch=1, poll_cycles=4_000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,23 @@ POLICIES: dict[str, PolicyInfo] = {
         kernel=kernel_policies.Inline,
         style=DIRECT,
         summary="the wake trap runs the handler; submissions in batches, replies handed over",
+    ),
+    "uipi": PolicyInfo(
+        kernel=kernel_policies.Uipi,
+        style=PARALLEL,
+        harts=2,
+        summary="handler on a hart of its own, woken by a user interrupt: no trap",
+    ),
+    "poll": PolicyInfo(
+        kernel=kernel_policies.Poll,
+        style=PARALLEL,
+        harts=2,
+        summary="as uipi, and the handler looks for a while before it sleeps",
+    ),
+    "adaptive": PolicyInfo(
+        kernel=kernel_policies.Adaptive,
+        style=Style(direct=True, batch=8, poll_cycles=4_000, adaptive=True),
+        summary="per call site synchronous or asynchronous, by measured cost",
     ),
 }
 

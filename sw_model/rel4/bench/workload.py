@@ -9,6 +9,7 @@ from rel4.kernel.kernel import Kernel
 from rel4.machine.events import Mark
 from rel4.machine.machine import Machine
 from rel4.machine.ops import Log
+from rel4.user.adaptive import AdaptiveSyscalls
 from rel4.user.async_syscalls import Style
 from rel4.user.root_task import RootTask, check
 
@@ -68,10 +69,12 @@ async def _synchronous(task: RootTask, frames: range, rounds: int) -> None:
 async def _asynchronous(task: RootTask, frames: range, rounds: int, style: Style) -> None:
     calls = await task.start_async_syscalls(MAX_CAPACITY, style)
 
+    made = AdaptiveSyscalls(task.kernel, calls) if style.adaptive else calls
+
     async def worker(frame: int, address: int) -> None:
         for _ in range(rounds):
-            check("Page_Map", await calls.page_map(frame, task.vspace, address))
-            check("Page_Unmap", await calls.page_unmap(frame))
+            check("Page_Map", await made.page_map(frame, task.vspace, address))
+            check("Page_Unmap", await made.page_unmap(frame))
 
     for number, frame in enumerate(frames):
         program = partial(worker, frame, FRAME_ADDRESS + number * PAGE)

@@ -80,6 +80,8 @@ class AsyncRuntime:
         try:
             while True:
                 if await self._drain(task):
+                    if await task.policy.linger(self._kernel, task):
+                        continue
                     sleeps = await flag.retire(requests)
                 else:
                     # Out of budget. The handler stays ready for the policy's next occasion, and a
@@ -96,7 +98,7 @@ class AsyncRuntime:
         """Serve the requests that are there, at most the policy's budget and never more than the
         ring holds. True: the ring was found empty."""
         buffer = task.buffer
-        for _ in range(task.policy.budget or buffer.capacity):
+        for _ in range(task.policy.budget(task) or buffer.capacity):
             if await buffer.requests.count() == 0:
                 return True
             if await buffer.replies.full():
@@ -114,6 +116,8 @@ class AsyncRuntime:
             if wake:
                 assert task.hart is not None  # it runs
                 await self._kernel.uintr.send(task.hart.index, task.entry)
+            if task.policy.preemptible:
+                await self._kernel.lock.pass_on()
         return await buffer.requests.count() == 0
 
     async def _serve(self, tcb: TCB, request: Item) -> Item:

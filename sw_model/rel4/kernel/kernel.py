@@ -107,6 +107,10 @@ class Kernel:
             case "ipi":
                 for policy in self.policies:
                     await policy.on_ipi(self, hart)
+            case "uipi":
+                vectors = await self.uintr.take_kernel_signals(hart.index)
+                for policy in self.policies:
+                    await policy.on_signal(self, hart, vectors)
             case "fault" | "exit":
                 await self._end_thread(hart, cause)
         await self._leave(hart)
@@ -117,6 +121,9 @@ class Kernel:
         new = scheduler.choose()
         if new is not old:
             await Log(ContextSwitch(old.name, new.name))
+            if ThreadState.IDLE in (old.state, new.state):
+                for policy in self.policies:
+                    await policy.on_idle(hart, new.state is ThreadState.IDLE)
         await self.uintr.switch(hart.index, new)
         await self.lock.release()
         async with Path("trap.exit"):

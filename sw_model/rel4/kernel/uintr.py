@@ -88,6 +88,7 @@ class UserInterrupts:
         self.owner: list[TCB | None] = [None] * config.harts
         self._suist = [0] * config.harts
         self.receivers: list[int] = []
+        self._kernel_receivers: dict[int, int] = {}
 
     # --- allocation -------------------------------------------------------------------------------
 
@@ -100,25 +101,35 @@ class UserInterrupts:
             )
         return self._config.table_base + page * PAGE_BYTES
 
+    async def _allocate_receiver(self) -> int:
+        """A free receiver, inactive and with nothing pending."""
+        receiver = next(self._free_receivers, None)
+        if receiver is None:
+            raise InvocationError(
+                SeL4Error.NOT_ENOUGH_MEMORY,
+                f"all {self._config.receivers} receivers are in use",
+            )
+        self.receivers.append(receiver)
+        await Store(self._slot(receiver, LOW.address), 0)
+        cleared = await Load(self._slot(receiver, HIGH.address))
+        await Log(ReceiverChanged(receiver, False, 0, cleared))
+        return receiver
+
     def _slot(self, receiver: int, offset: int) -> int:
         return self._config.base + receiver * SLOT_BYTES + offset
 
-    async def _add_entry(self, table: SenderTable, notification: Notification, badge: int) -> int:
-        if not notification.uintr_flag:
+    async def _add_entry(self, table: SenderTable, receiver: int, vector: int) -> int:
+        if vector >= VECTORS:
             raise InvocationError(
-                SeL4Error.ILLEGAL_OPERATION, "the notification has no user-interrupt receiver"
-            )
-        if badge >= VECTORS:
-            raise InvocationError(
-                SeL4Error.RANGE_ERROR, f"badge must be a vector below {VECTORS}, not {badge}"
+                SeL4Error.RANGE_ERROR, f"badge must be a vector below {VECTORS}, not {vector}"
             )
         if table.entries == ENTRIES_PER_PAGE:
             raise InvocationError(SeL4Error.NOT_ENOUGH_MEMORY, "the sender table is full")
         index = table.entries
         table.entries += 1
-        entry = SENDER_ENTRY.pack(valid=1, vector=badge, receiver=notification.recv_idx)
+        entry = SENDER_ENTRY.pack(valid=1, vector=vector, receiver=receiver)
         await Store(table.address + index * SENDER_ENTRY_BYTES, entry)
-        await Log(SenderEntryWritten(table.suist, index, badge, notification.recv_idx))
+        await Log(SenderEntryWritten(table.suist, index, vector, receiver))
         return index
 
     # --- registration -----------------------------------------------------------------------------
@@ -137,16 +148,7 @@ class UserInterrupts:
             )
         if notification.uintr_flag or (tcb.uintr is not None and tcb.uintr.receiver is not None):
             raise InvocationError(SeL4Error.ILLEGAL_OPERATION, "a receiver is registered already")
-        receiver = next(self._free_receivers, None)
-        if receiver is None:
-            raise InvocationError(
-                SeL4Error.NOT_ENOUGH_MEMORY,
-                f"all {self._config.receivers} receivers are in use",
-            )
-        self.receivers.append(receiver)
-        await Store(self._slot(receiver, LOW.address), 0)
-        cleared = await Load(self._slot(receiver, HIGH.address))
-        await Log(ReceiverChanged(receiver, False, 0, cleared))
+        receiver = await self._allocate_receiver()
         notification.uintr_flag = True
         notification.recv_idx = receiver
         tcb.uintr = tcb.uintr or UserInterruptState()
@@ -157,19 +159,33 @@ class UserInterrupts:
 
     async def register_sender(self, tcb: TCB, notification: Notification, badge: int) -> int:
         """A sender-table entry of ``tcb`` that posts vector ``badge``; answers its index."""
-        state = tcb.uintr or UserInterruptState()
-        if state.table is None:
-            if not notification.uintr_flag:
-                raise InvocationError(
-                    SeL4Error.ILLEGAL_OPERATION, "the notification has no user-interrupt receiver"
-                )
-            state.table = SenderTable(self._page())
-        tcb.uintr = state
-        return await self._add_entry(state.table, notification, badge)
+        return await self._add_entry(self._table(tcb), _receiver(notification), badge)
 
     async def register_kernel_sender(self, notification: Notification, badge: int) -> int:
         """An entry of the kernel's own sender table; answers its index."""
-        return await self._add_entry(self._kernel_table, notification, badge)
+        return await self._add_entry(self._kernel_table, _receiver(notification), badge)
+
+    async def register_sender_to_kernel(self, tcb: TCB, hart: int, vector: int) -> int:
+        """An entry of ``tcb``'s table that interrupts the kernel on ``hart``; answers its index.
+
+        The hart gets a receiver of supervisor kind when the first thread registers with it: its
+        posts are supervisor software interrupts, so no trap of the sender is needed to reach the
+        kernel.
+        """
+        if hart not in self._kernel_receivers:
+            receiver = await self._allocate_receiver()
+            self._kernel_receivers[hart] = receiver
+            low = LOW.pack(active=1, mode=1, supervisor=1, hartid=hart)
+            await Store(self._slot(receiver, LOW.address), low)
+            await Log(ReceiverChanged(receiver, True, 0, 0))
+        return await self._add_entry(self._table(tcb), self._kernel_receivers[hart], vector)
+
+    def _table(self, tcb: TCB) -> SenderTable:
+        state = tcb.uintr or UserInterruptState()
+        if state.table is None:
+            state.table = SenderTable(self._page())
+        tcb.uintr = state
+        return state.table
 
     # --- signals from the kernel ------------------------------------------------------------------
 
@@ -177,6 +193,13 @@ class UserInterrupts:
         """UIPI SEND from the kernel's table."""
         await self._set_table(hart, self._kernel_table.suist)
         await Uipi(UipiFunction.SEND, index)
+
+    async def take_kernel_signals(self, hart: int) -> int:
+        """Take what was posted to the kernel on ``hart``: one bit a vector. The line falls."""
+        receiver = self._kernel_receivers[hart]
+        vectors = await Load(self._slot(receiver, HIGH.address))
+        await Log(ReceiverChanged(receiver, True, 0, vectors))
+        return vectors
 
     # --- save and restore -------------------------------------------------------------------------
 
@@ -240,3 +263,11 @@ class UserInterrupts:
         if bits:
             await Store(self._slot(receiver, HIGH.address), bits)
         return bits
+
+
+def _receiver(notification: Notification) -> int:
+    if not notification.uintr_flag:
+        raise InvocationError(
+            SeL4Error.ILLEGAL_OPERATION, "the notification has no user-interrupt receiver"
+        )
+    return notification.recv_idx

@@ -15,6 +15,7 @@ from importlib.metadata import entry_points
 from typing import Any, Protocol, TypeVar
 
 from uintr.registers import (
+    ALL_FEATURES,
     DEFAULT_BASE,
     DEFAULT_HARTS,
     DEFAULT_RECEIVERS,
@@ -22,6 +23,7 @@ from uintr.registers import (
     DEFAULT_TABLE_PAGES,
     MAX_HARTS,
     MAX_RECEIVERS,
+    Feature,
     Privilege,
     RequestKind,
     Status,
@@ -55,6 +57,7 @@ class DeviceConfig:
     base : physical address of the controller (`receivers` slots of 32 bytes)
     table_base : physical address of the sender-table memory
     table_pages : its size in 4 KiB pages
+    features : extensions that the hardware has
 
     Raises
     ------
@@ -66,6 +69,7 @@ class DeviceConfig:
     base: int = DEFAULT_BASE
     table_base: int = DEFAULT_TABLE_BASE
     table_pages: int = DEFAULT_TABLE_PAGES
+    features: Feature = ALL_FEATURES
 
     def __post_init__(self) -> None:
         for name, value, most in (
@@ -138,7 +142,7 @@ class Device(Protocol):
         """Step 1 to ``limit`` (>= 1) clock cycles and return how many were stepped.
 
         Stops early after the first cycle that produces a response, changes an interrupt line of
-        any hart, or makes the device quiescent when it was not before.
+        any hart, user or supervisor, or makes the device quiescent when it was not before.
         """
         ...
 
@@ -148,6 +152,11 @@ class Device(Protocol):
 
     def interrupt(self, hart: int) -> bool:
         """The hart's user interrupt as of the last edge, under the privilege presented at it."""
+        ...
+
+    def supervisor_interrupt(self, hart: int) -> bool:
+        """The hart's supervisor software interrupt line as of the last edge: a receiver of
+        supervisor kind wants it. Always low without the feature SUPERVISOR."""
         ...
 
 

@@ -116,6 +116,7 @@ class Hart:
         self.env = machine.env
         self.context: Context | None = None
         self.line = False
+        self.supervisor_line = False
         self.ipi = False
         self.deadline: int | None = None
         self.suist = 0  # as last written, for the log
@@ -158,6 +159,13 @@ class Hart:
         """The hart unit's user interrupt as of the last clock edge."""
         rises = level and not self.line
         self.line = level
+        if rises:
+            self.poke()
+
+    def set_supervisor_line(self, level: bool) -> None:
+        """The hart's supervisor line as of the last clock edge: a receiver of supervisor kind."""
+        rises = level and not self.supervisor_line
+        self.supervisor_line = level
         if rises:
             self.poke()
 
@@ -288,14 +296,17 @@ class Hart:
 
     def _supervisor_cause(self) -> str | None:
         """The pending interrupt that traps into the kernel: software before timer, as in the
-        privileged architecture."""
+        privileged architecture. "uipi" is a level: it comes again until the kernel has emptied
+        the receiver."""
         if self.ipi:
             self.ipi = False
             return "ipi"
+        if self.supervisor_line:
+            return "uipi"
         return "timer" if self._timer_pending() else None
 
     def _interrupt_pending(self) -> bool:
-        return self.ipi or self._timer_pending() or self.line
+        return self.ipi or self.supervisor_line or self._timer_pending() or self.line
 
     def _wait(self, cycles: int | None) -> Generator[simpy.Event, Any, int]:
         """Wait ``cycles`` (None: for ever), at most until the timer; ends early when poked."""
@@ -347,13 +358,7 @@ class Hart:
 
     def _path_rest(self, frame: _Frame) -> int:
         name, spent, _ = frame.paths[-1]
-        rest = self.machine.costs[name] - spent
-        if rest < 0:
-            raise MachineError(
-                f"path {name} costs {self.machine.costs[name]} cycles, "
-                f"but its operations alone took {spent}"
-            )
-        return rest
+        return max(0, self.machine.costs[name] - spent)
 
     def _path_close(self, frame: _Frame) -> None:
         name, spent, begin = frame.paths.pop()

@@ -117,6 +117,7 @@ class Machine:
                     self._pending[hart.index] = None
                     waiter.succeed(response)
                 hart.set_line(device.interrupt(hart.index))
+                hart.set_supervisor_line(device.supervisor_interrupt(hart.index))
 
     def submit(self, hart: int, request: Request) -> simpy.Event:
         """Present a request of ``hart`` to the device; the event carries the response."""

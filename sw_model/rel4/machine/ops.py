@@ -243,8 +243,9 @@ class Path:
     """``async with Path("user.fetch"):`` makes the enclosed software cost what costs.toml says.
 
     Published costs are totals of a path through the code. Operations inside the path are charged
-    against that total, and what they leave is spent at its end. Cycles that the user-interrupt
-    hardware needs, and other code that interrupts the path, come on top.
+    against that total, and what they leave is spent at its end. Where they need more, as in work
+    whose amount varies, the path costs what they need. Cycles that the user-interrupt hardware
+    needs, and other code that interrupts the path, come on top.
     """
 
     __slots__ = ("name",)

@@ -28,6 +28,7 @@ from uintr.registers import (
     XLEN,
     Csr,
     CsrFunction,
+    Feature,
     Privilege,
     RequestKind,
     Status,
@@ -58,6 +59,7 @@ _ENTRY_VECTOR = SENDER_ENTRY.field("vector")
 _ENTRY_RECEIVER = SENDER_ENTRY.field("receiver")
 _LOW_ACTIVE = LOW.field("active")
 _LOW_MODE = LOW.field("mode")
+_LOW_SUPERVISOR = LOW.field("supervisor")
 _LOW_HARTID = LOW.field("hartid")
 _ACTIVE_ACTIVE = ACTIVE.field("active").mask
 
@@ -99,7 +101,7 @@ class _InFlight(NamedTuple):
     receiver: int
     post: bool
     data: int
-    before: int  # hart that the receiver contributed to before; `harts` if none
+    before: int  # line that the receiver contributed to before; `Controller.none` if to none
     after: int  # and afterwards
 
 
@@ -133,24 +135,28 @@ def _round_robin(waiting: int, last: int) -> int:
 
 
 class Controller:
-    """Receiver records, the operation pipeline and a hart's line.
+    """Receiver records, the operation pipeline and the harts' lines.
 
-    Port h is that of hart unit h, port ``harts`` that of the bus.
+    Port h is that of hart unit h, port ``harts`` that of the bus. Line h is the user line of hart
+    h, line ``harts + 1 + h`` its supervisor line; the one between stands for no line.
 
     Parameters
     ----------
-    harts : number of hart lines
+    harts : number of hart lines of each kind
     receivers : number of receiver records
+    features : extensions
 
     Members
     -------
+    none : number of the line that stands for none
     record, count, response : operations accepted one, two and three cycles ago
     valid : ports that present an operation
     sweep : records that the sweep has yet to clear
     """
 
-    def __init__(self, *, harts: int, receivers: int) -> None:
-        self.harts = harts
+    def __init__(self, *, harts: int, receivers: int, features: Feature) -> None:
+        self.harts = self.none = harts
+        self._kinds = Feature.SUPERVISOR in features
         self.receivers = receivers
         self._effects: tuple[Callable[[int, int], int], ...] = (
             self._send,
@@ -171,9 +177,10 @@ class Controller:
         self.active = [0] * self.receivers
         self.mode = [0] * self.receivers
         self.hartid = [0] * self.receivers
-        # One counter more than harts: receivers that raise no line are counted there.
-        self._counters = [0] * (self.harts + 1)
-        self.line = [False] * (self.harts + 1)
+        self.supervisor = [0] * self.receivers
+        # Receivers that raise no line are counted too, at the number that stands for none.
+        self._counters = [0] * (2 * self.harts + 1)
+        self.line = [False] * (2 * self.harts + 1)
         self.valid = 0
         self._last = self.harts
         self.record: _InFlight | None = None  # accepted one cycle ago
@@ -225,10 +232,13 @@ class Controller:
         return True
 
     def _contribution(self, receiver: int) -> int:
-        """The hart whose line the receiver raises; ``harts`` if none."""
+        """The line that the receiver raises."""
         if self.pending[receiver] and self.active[receiver]:
-            return self.hartid[receiver]
-        return self.harts
+            hart = self.hartid[receiver]
+            if self.supervisor[receiver] and hart < self.harts:
+                return self.none + 1 + hart
+            return hart  # `harts` stands for every hart there is not, and is `none`
+        return self.none
 
     def _send(self, receiver: int, data: int) -> int:
         if data < VECTORS:
@@ -239,12 +249,14 @@ class Controller:
         return (
             self.active[receiver] << _LOW_ACTIVE.lsb
             | self.mode[receiver] << _LOW_MODE.lsb
+            | self.supervisor[receiver] << _LOW_SUPERVISOR.lsb
             | self.hartid[receiver] << _LOW_HARTID.lsb
         )
 
     def _write_low(self, receiver: int, data: int) -> int:
         self.active[receiver] = _LOW_ACTIVE.get(data)
         self.mode[receiver] = _LOW_MODE.get(data)
+        self.supervisor[receiver] = _LOW_SUPERVISOR.get(data) if self._kinds else 0
         self.hartid[receiver] = min(_LOW_HARTID.get(data), self.harts)
         return 0
 
@@ -535,7 +547,9 @@ class ReferenceDevice:
         _check_windows(config)
         self.config = config
         self.cycles = 0
-        self._controller = Controller(harts=config.harts, receivers=config.receivers)
+        self._controller = Controller(
+            harts=config.harts, receivers=config.receivers, features=config.features
+        )
         self._bus = Bus(config=config, controller=self._controller)
         self._units = [
             HartUnit(hart=hart, controller=self._controller, bus=self._bus)
@@ -550,6 +564,7 @@ class ReferenceDevice:
         self._responses: list[Response | None] = [None] * harts
         self._responding: list[int] = []
         self._interrupts = [False] * harts
+        self._supervisor_lines = [False] * harts
         self._privileges: list[Privilege] = [Privilege.S] * harts  # of the last edge
         self._changed: set[int] = set()  # harts whose privilege differs from it
 
@@ -620,6 +635,9 @@ class ReferenceDevice:
     def interrupt(self, hart: int) -> bool:
         return self._interrupts[hart]
 
+    def supervisor_interrupt(self, hart: int) -> bool:
+        return self._supervisor_lines[hart]
+
     def _step(self) -> bool:
         """One clock edge. Answers whether `run` must stop after it."""
         units = self._units
@@ -659,6 +677,10 @@ class ReferenceDevice:
             interrupts = [unit.interrupt for unit in units]
             if interrupts != self._interrupts:
                 self._interrupts = interrupts
+                stop = True
+            lines = controller.line[controller.none + 1 :]
+            if lines != self._supervisor_lines:
+                self._supervisor_lines = lines
                 stop = True
         return stop or (not controller.sweep and not self._active())
 

@@ -17,7 +17,7 @@ from rel4.abi.coroutine import Suspend
 from rel4.abi.numbers import AsyncLabel, SeL4Error
 from rel4.abi.syscall_buffer import Item, SyscallBuffer
 from rel4.machine.events import AsyncReplied, AsyncSubmitted
-from rel4.machine.ops import Log, Path, ReadTime, SpinWhile, Uipi
+from rel4.machine.ops import Load, Log, Path, ReadTime, SpinWhile, Uipi
 from uintr.registers import UipiFunction
 
 from .executor import Executor, Handed
@@ -33,14 +33,17 @@ class Style:
     Parameters
     ----------
     direct : replies are handed to their coroutines without a receiver coroutine
-    batch : submissions after which the kernel is told at the latest; it is told earlier when no
-        coroutine is ready
+    batch : submissions after which the kernel is told by a trap at the latest; it is told earlier
+        when no coroutine is ready, and at once where it can be told without a trap
+    adaptive : each call site chooses between synchronous and asynchronous calls, and each wake-up
+        between a user interrupt, while the kernel's helper is idle, and a trap
     poll_cycles : how long to look for a reply before sleeping
     """
 
     direct: bool = False
     batch: int = 1
     poll_cycles: int = 0
+    adaptive: bool = False
 
 
 class AsyncSyscalls:
@@ -88,7 +91,8 @@ class AsyncSyscalls:
             await self._buffer.requests.put(item)
             self.outstanding += 1
             self._unannounced += 1
-            wake = self._unannounced >= self._style.batch and await self._claim()
+            due = self.sender is not None or self._unannounced >= self._style.batch
+            wake = due and await self._claim()
         if wake:
             await self._wake()
         return True
@@ -98,7 +102,8 @@ class AsyncSyscalls:
         return await self._buffer.handler_online.claim()
 
     async def _wake(self) -> None:
-        if self.sender is None:
+        helped = not self._style.adaptive or await Load(self._buffer.helper_idle)
+        if self.sender is None or not helped:
             await self._kernel.wake_syscall_handler()
         else:
             await Uipi(UipiFunction.SEND, self.sender)
