@@ -29,7 +29,8 @@ def run(policy: str, *, harts: int = 1, concurrency: int = 4, rounds: int = 2) -
 
 
 @pytest.mark.parametrize(
-    ("policy", "harts"), [("sync", 1), ("tick", 1), ("tick-smp", 2), ("ipi", 2), ("inline", 1)]
+    ("policy", "harts"),
+    [("sync", 1), ("tick", 1), ("tick-smp", 2), ("ipi", 2), ("inline", 1), ("uipi", 2)],
 )
 def test_breakdown_adds_up_to_the_window_on_every_hart(policy: str, harts: int) -> None:
     events = run(policy, harts=harts).events
@@ -76,6 +77,14 @@ def test_every_delivery_follows_its_post() -> None:
     found = deliveries(run("tick", concurrency=8).events)
     assert found
     assert all(d.sent <= d.taken <= d.read for d in found)
+
+
+def test_a_post_to_the_kernel_ends_in_its_trap() -> None:
+    events = run("uipi", harts=2).events
+    traps = {e.cycle for e in events if isinstance(e, Trap) and e.cause == "uipi"}
+    found = [d for d in deliveries(events) if d.taker == 1]
+    assert found
+    assert all(d.taken in traps and d.sender == 0 for d in found)
 
 
 def stamped(log: EventLog, cycle: int, event: Event) -> None:

@@ -21,7 +21,9 @@ from rel4.trace.waveform import align_waveform, write_views
 Records = list[dict[str, Any]]
 
 
-@pytest.fixture(scope="module", params=[("tick", 1), ("tick-smp", 2), ("ipi", 2), ("inline", 1)])
+@pytest.fixture(
+    scope="module", params=[("tick", 1), ("tick-smp", 2), ("ipi", 2), ("inline", 1), ("uipi", 2)]
+)
 def run(request: pytest.FixtureRequest) -> tuple[list[Event], Records]:
     policy, harts = request.param
     point = Point(policy=policy, harts=harts, concurrency=4, rounds=2)
@@ -79,7 +81,7 @@ def test_every_trap_and_handler_is_a_slice(run: tuple[list[Event], Records]) -> 
     names = [
         name for (pid, _), track in slices(records).items() if pid == HARTS for *_, name in track
     ]
-    for cause in ("ecall", "timer"):
+    for cause in ("ecall", "timer", "uipi"):
         traps = sum(isinstance(e, Trap) and e.cause == cause for e in events)
         assert names.count(f"kernel: {cause}") == traps
     handlers = [r for r in records if r["ph"] == "B" and "pc" in r.get("args", {})]

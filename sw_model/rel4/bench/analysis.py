@@ -41,6 +41,10 @@ USER_OTHER = "user.other"
 """Outside any path: spinning and polling for replies, user-interrupt hardware, single accesses."""
 
 _STUB = "user.invoke"
+INITIAL_THREAD = "root"
+
+Caller = tuple[str, int]
+"""Thread and coroutine."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,30 +120,34 @@ def window(events: Iterable[Event]) -> tuple[int, int]:
 def calls(events: Sequence[Event]) -> list[Call]:
     """Every system call between the marks, in the order of their ends.
 
-    Asynchronous calls are matched by coroutine, first come first served. Synchronous calls are
-    invocations; a wake-up of the handler is no call but part of one.
+    Asynchronous calls are matched by thread and coroutine, first come first served. Synchronous
+    calls are invocations; a wake-up of the handler is no call but part of one.
     """
     begin, end = window(events)
-    submitted: dict[int, deque[AsyncSubmitted]] = defaultdict(deque)
-    handled: dict[int, deque[AsyncHandled]] = defaultdict(deque)
-    taken: dict[int, deque[tuple[AsyncSubmitted, AsyncHandled, int]]] = defaultdict(deque)
+    submitted: dict[Caller, deque[AsyncSubmitted]] = defaultdict(deque)
+    handled: dict[Caller, deque[AsyncHandled]] = defaultdict(deque)
+    taken: dict[Caller, deque[tuple[AsyncSubmitted, AsyncHandled, int]]] = defaultdict(deque)
     invoked: dict[int, deque[str]] = defaultdict(deque)
+    running: dict[int, str] = {}
     found: list[Call] = []
     for event in events:
+        if isinstance(event, TrapReturn):
+            running[event.hart] = event.thread
         if not begin <= event.cycle <= end:
             continue
         match event:
             case AsyncSubmitted():
-                submitted[event.cid].append(event)
+                submitted[_caller(event)].append(event)
             case AsyncHandled():
-                handled[event.cid].append(event)
+                handled[_caller(event)].append(event)
             case AsyncReplied():
-                if not submitted[event.cid] or not handled[event.cid]:
+                caller = _caller(event)
+                if not submitted[caller] or not handled[caller]:
                     raise ValueError(f"a reply to coroutine {event.cid} answers no request")
-                request, done = submitted[event.cid].popleft(), handled[event.cid].popleft()
-                taken[event.cid].append((request, done, event.cycle))
-            case TaskRun(where="user") if taken[event.cid]:
-                request, done, replied = taken[event.cid].popleft()
+                request, done = submitted[caller].popleft(), handled[caller].popleft()
+                taken[caller].append((request, done, event.cycle))
+            case TaskRun(where="user") if taken[running.get(event.hart, ""), event.cid]:
+                request, done, replied = taken[running[event.hart], event.cid].popleft()
                 found.append(
                     Call(
                         label=request.label,
@@ -167,6 +175,11 @@ def calls(events: Sequence[Event]) -> list[Call]:
             case _:
                 pass
     return found
+
+
+def _caller(event: AsyncSubmitted | AsyncHandled | AsyncReplied) -> Caller:
+    """Whose call it is; logs of one thread do not say so."""
+    return getattr(event, "thread", INITIAL_THREAD), event.cid
 
 
 def breakdown(events: Sequence[Event], harts: int) -> list[Mapping[str, int]]:

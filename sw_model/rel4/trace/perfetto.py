@@ -110,8 +110,8 @@ class _Builder:
         self._threads: dict[str, int] = {}
         self._task: dict[str, tuple[int, int]] = {}  # thread: cid, begin
         self._active: dict[str, int] = {}  # thread: last cycle in which its coroutine did anything
-        self._calls: dict[int, list[tuple[int, str]]] = defaultdict(list)
-        self._handled: dict[int, list[tuple[int, str]]] = defaultdict(list)
+        self._calls: dict[tuple[str, int], list[tuple[int, str]]] = defaultdict(list)
+        self._handled: dict[tuple[str, int], list[tuple[int, str]]] = defaultdict(list)
         self._number = 0
 
     def metadata(self) -> list[Record]:
@@ -292,7 +292,7 @@ class _Builder:
     def _on_asyncsubmitted(self, event: AsyncSubmitted, hart: _Hart) -> None:
         self._does(hart, event.cycle)
         number = self._number = self._number + 1
-        self._calls[event.cid].append((number, event.label))
+        self._calls[_caller(event)].append((number, event.label))
         self._phase("b", number, event, event.label, cid=event.cid)
         self._phase("b", number, event, "waits for the kernel")
 
@@ -301,16 +301,16 @@ class _Builder:
             cid, begin, calls = hart.batch
             hart.batch = (cid, begin, calls + 1)
             hart.batch_end = event.cycle
-        if self._calls[event.cid]:
-            number, label = self._calls[event.cid].pop(0)
-            self._handled[event.cid].append((number, label))
+        if self._calls[_caller(event)]:
+            number, label = self._calls[_caller(event)].pop(0)
+            self._handled[_caller(event)].append((number, label))
             self._phase("e", number, event, "waits for the kernel")
             self._phase("b", number, event, "waits for its reply", error=event.error)
 
     def _on_asyncreplied(self, event: AsyncReplied, hart: _Hart) -> None:
         self._does(hart, event.cycle)
-        if self._handled[event.cid]:
-            number, label = self._handled[event.cid].pop(0)
+        if self._handled[_caller(event)]:
+            number, label = self._handled[_caller(event)].pop(0)
             self._phase("e", number, event, "waits for its reply")
             self._phase("e", number, event, label)
 
@@ -352,3 +352,8 @@ class _Builder:
 _COROUTINE_PATHS: Iterable[str] = frozenset(
     {"user.resume", "user.fill_and_send", "user.wake", "user.invoke"}
 )
+
+
+def _caller(event: AsyncSubmitted | AsyncHandled | AsyncReplied) -> tuple[str, int]:
+    """Whose call it is; logs of one thread do not say so."""
+    return getattr(event, "thread", ""), event.cid
