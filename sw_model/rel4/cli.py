@@ -12,7 +12,7 @@ from rel4.bench import trace as trace_command
 from rel4.bench.compare import event_lines, first_difference
 from rel4.bench.conservation import ConservationError
 from rel4.bench.point import Point
-from rel4.bench.policies import POLICIES, find_policy
+from rel4.bench.policies import find_policy, policy_names
 from rel4.bench.published import published_policies
 from rel4.bench.report import write_report
 from rel4.bench.sweep import run_sweep
@@ -110,7 +110,7 @@ def _add_point_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--policy",
         default=",".join(published_policies()),
-        help=f"of {', '.join(POLICIES)} (default: those with published figures)",
+        help=f"of {', '.join(policy_names())} (default: those with published figures)",
     )
     parser.add_argument("--harts", type=int, help="1 to 64; default: as published for each policy")
     parser.add_argument(

@@ -13,7 +13,7 @@ from . import page
 from .analysis import IDLE, Quantiles, breakdown, calls, quantiles
 from .charts import Series, bar_chart, line_chart, swatch
 from .point import log_name
-from .policies import POLICIES
+from .policies import find_policy, policy_names
 from .published import caveats, citation, published_points
 from .results import PointRecord, read_results, write_atomically
 from .series import Curve, curves
@@ -246,7 +246,7 @@ def _configuration_section(found: Sequence[Curve]) -> list[str]:
     rows = []
     for curve in found:
         key = curve.key
-        known = POLICIES.get(key.policy)
+        known = find_policy(key.policy) if key.policy in policy_names() else None
         rows.append(
             [
                 key.policy,
@@ -254,7 +254,7 @@ def _configuration_section(found: Sequence[Curve]) -> list[str]:
                 key.device,
                 str(key.rounds),
                 f"{key.timer_period:,}",
-                known.summary if known is not None else "registered from outside",
+                known.summary if known is not None else "not installed here",
             ]
         )
     head = ["policy", "harts", "device", "rounds", "timer period", "what it does"]
