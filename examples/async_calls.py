@@ -1,5 +1,7 @@
 """Eight coroutines of one thread ask for their frames' addresses: how many traps does it take?"""
 
+from functools import partial
+
 from rel4.abi.numbers import ObjectType
 from rel4.bench.policies import find_policy
 from rel4.kernel.boot import boot_initial_thread
@@ -26,7 +28,7 @@ async def program() -> None:
         print(f"cycle {machine.now}: frame {frame} lies at {answer.words[0]:#x}")
 
     for frame in frames:
-        task.executor.spawn(lambda frame=frame: ask(frame), priority=2)
+        task.executor.spawn(partial(ask, frame), priority=2)
     await task.executor.run_until_complete()
 
 
