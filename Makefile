@@ -85,10 +85,10 @@ $(BIN)/python: | check-tools
 
 $(VENV)/.stamp-run: pyproject.toml | check-tools $(BIN)/python
 	@echo "env: installing into $(VENV) (a minute the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[rtl]'
 	@touch $@
 
 $(VENV)/.stamp-%: pyproject.toml $(VENV)/.stamp-run
 	@echo "env: installing what '$*' needs"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[rtl,$*]'
 	@touch $@

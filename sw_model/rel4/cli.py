@@ -1,9 +1,12 @@
-"""The command line: ``rel4 sweep``, ``rel4 compare``, ``rel4 trace``, ``rel4 report``."""
+"""The command line: ``rel4 sweep``, ``rel4 compare``, ``rel4 trace``, ``rel4 report``,
+``rel4 completion``.
+"""
 
 import argparse
 import dataclasses
 import signal
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,10 +20,34 @@ from rel4.bench.published import published_policies
 from rel4.bench.report import write_report
 from rel4.bench.sweep import run_sweep
 from rel4.bench.table import render_table
+from rel4.completion import SHELLS, completion_script
 from rel4.machine.device import DeviceError, device_names, find_device
 from rel4.machine.hart import MachineError
 
 __all__ = ["main"]
+
+EXAMPLES = {
+    "sweep": """examples:
+  rel4 sweep --device rtl                            the published experiment on RTL
+  rel4 sweep --policy sync,ipi --concurrency 2,8     two policies, two N, on the reference
+  rel4 sweep --timer-period 5000 --out build/quick   another timer period
+""",
+    "compare": """examples:
+  rel4 compare --concurrency 8                       reference against RTL
+  rel4 compare --devices rtl --no-jump --concurrency 2
+""",
+    "trace": """examples:
+  rel4 trace --policy uipi --concurrency 4           then open trace.json in Perfetto
+  rel4 trace --device rtl                            with a waveform
+""",
+    "report": """examples:
+  rel4 report build/sweep                            writes build/sweep/report.html
+""",
+    "completion": """examples:
+  eval "$(rel4 completion bash)"                     in this shell
+  rel4 completion fish > ~/.config/fish/completions/rel4.fish
+""",
+}
 
 PUBLISHED_CONCURRENCY = "2,4,8,16,32,64,128,256,512"
 
@@ -103,6 +130,19 @@ def _parser() -> argparse.ArgumentParser:
     report.set_defaults(run=_report)
     report.add_argument("folder", type=Path, metavar="DIR", help="folder of a sweep")
     report.add_argument("--out", type=Path, help="file to write (default: DIR/report.html)")
+
+    completion = commands.add_parser(
+        "completion",
+        help="a script that completes commands and options in a shell",
+        description="Print the script for the shell to evaluate.",
+    )
+    completion.set_defaults(run=_completion)
+    completion.add_argument("shell", metavar="SHELL", help=f"one of {', '.join(SHELLS)}")
+    for name, text in EXAMPLES.items():
+        command = commands.choices[name]
+        command.epilog = text
+        command.formatter_class = argparse.RawDescriptionHelpFormatter
+        command.description = textwrap.fill(command.description or "", 79)
     return parser
 
 
@@ -177,6 +217,11 @@ def _sweep(arguments: argparse.Namespace) -> int:
 
 def _report(arguments: argparse.Namespace) -> int:
     write_report(arguments.folder, out=arguments.out)
+    return 0
+
+
+def _completion(arguments: argparse.Namespace) -> int:
+    print(completion_script(_parser(), arguments.shell), end="")
     return 0
 
 
