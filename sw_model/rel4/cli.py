@@ -1,5 +1,5 @@
 """The command line: ``rel4 sweep``, ``rel4 compare``, ``rel4 trace``, ``rel4 report``,
-``rel4 completion``.
+``rel4 study``, ``rel4 completion``.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from rel4.bench.point import Point
 from rel4.bench.policies import find_policy, policy_names
 from rel4.bench.published import published_policies
 from rel4.bench.report import write_report
+from rel4.bench.study_run import run_study
 from rel4.bench.sweep import run_sweep
 from rel4.bench.table import render_table
 from rel4.completion import SHELLS, completion_script
@@ -42,6 +43,10 @@ EXAMPLES = {
 """,
     "report": """examples:
   rel4 report build/sweep                            writes build/sweep/report.html
+""",
+    "study": """examples:
+  rel4 study examples/studies/tick_period.toml       every combination, on this computer
+  rel4 study FILE.toml --scheduler tcp://host:8786   the same on a Dask cluster
 """,
     "completion": """examples:
   eval "$(rel4 completion bash)"                     in this shell
@@ -131,6 +136,18 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("folder", type=Path, metavar="DIR", help="folder of a sweep")
     report.add_argument("--out", type=Path, help="file to write (default: DIR/report.html)")
 
+    study = commands.add_parser(
+        "study",
+        help="a grid or random design over any parameters, as one table",
+        description="Run the design in FILE and write results.csv (and results.parquet where "
+        "pyarrow is installed). Finished trials are kept: started again, it goes on.",
+    )
+    study.set_defaults(run=_study)
+    study.add_argument("file", type=Path, metavar="FILE", help="TOML file of the design")
+    study.add_argument("--out", type=Path, help="folder for results (default build/study/FILE)")
+    study.add_argument("--jobs", type=int, default=2, help="processes at a time (default 2)")
+    study.add_argument("--scheduler", metavar="ADDRESS", help="run on this Dask scheduler instead")
+
     completion = commands.add_parser(
         "completion",
         help="a script that completes commands and options in a shell",
@@ -196,8 +213,7 @@ def _whole(name: str, text: str) -> int:
 def _sweep(arguments: argparse.Namespace) -> int:
     points = _points(arguments)
     find_device(arguments.device)
-    if not 1 <= arguments.jobs <= 256:
-        raise ValueError(f"jobs must be 1 to 256, not {arguments.jobs}")
+    _check_jobs(arguments.jobs)
     if arguments.out.exists() and not arguments.out.is_dir():
         raise ValueError(f"out must be a folder, and {arguments.out} is a file")
     records = run_sweep(
@@ -218,6 +234,22 @@ def _sweep(arguments: argparse.Namespace) -> int:
 def _report(arguments: argparse.Namespace) -> int:
     write_report(arguments.folder, out=arguments.out)
     return 0
+
+
+def _study(arguments: argparse.Namespace) -> int:
+    _check_jobs(arguments.jobs)
+    run_study(
+        arguments.file,
+        out=arguments.out or Path("build/study") / arguments.file.stem,
+        jobs=arguments.jobs,
+        scheduler=arguments.scheduler,
+    )
+    return 0
+
+
+def _check_jobs(jobs: int) -> None:
+    if not 1 <= jobs <= 256:
+        raise ValueError(f"jobs must be 1 to 256, not {jobs}")
 
 
 def _completion(arguments: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rel4.abi.syscall_buffer import MAX_CAPACITY
 from rel4.kernel.kernel import Kernel
+from rel4.machine.costs import Costs
 from rel4.machine.device import Device, DeviceConfig
 from rel4.machine.events import EventLog, Mark, Trap, UserTrap
 from rel4.machine.machine import Machine
@@ -75,8 +76,9 @@ def log_name(point: Point) -> str:
     return f"{point.policy}-h{point.harts}-n{point.concurrency}-s{point.seed}.jsonl.gz"
 
 
-async def simulate(point: Point, device: Device) -> EventLog:
-    """Run one point on a device that was just reset; answers its event log.
+async def simulate(point: Point, device: Device, *, costs: Costs | None = None) -> EventLog:
+    """Run one point on a device that was just reset; answers its event log. Without ``costs`` it
+    takes those of costs.toml.
 
     Raises
     ------
@@ -84,7 +86,7 @@ async def simulate(point: Point, device: Device) -> EventLog:
     MachineError : the model broke a rule of the machine.
     """
     policy = find_policy(point.policy)
-    machine = Machine(device, jump=point.jump)
+    machine = Machine(device, costs=costs, jump=point.jump)
     phases = random.Random(f"timer-phase/{point.seed}/{point.concurrency}")
     kernel = Kernel(
         machine,
