@@ -2,12 +2,12 @@
 
 from rel4.bench.program import run_program
 from rel4.machine.ops import ReadTime
-from rel4.user.thread import Thread
+from rel4.user.user_thread import UserThread
 
 ROUNDS = 5
 
 
-async def player(me: Thread) -> None:
+async def player(me: UserThread) -> None:
     """Send, wait for the answer; the second player the other way round."""
     mine, theirs = me.notifications[me.number], me.notifications[1 - me.number]
     await me.receive_on(mine)

@@ -1,58 +1,34 @@
-"""The command line: ``rel4 sweep``, ``rel4 compare``, ``rel4 trace``, ``rel4 report``,
-``rel4 study``, ``rel4 completion``.
-"""
+"""The command line: ``rel4 sweep``, ``rel4 claims``, ``rel4 compare``, and those of `commands`."""
 
 import argparse
 import dataclasses
+import json
 import signal
 import sys
-import textwrap
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
+from tqdm import tqdm
+
 import rel4
-from rel4.bench import trace as trace_command
+from rel4.bench.claims import A_FEW_N, Lab, evaluate, flips, variations, vary
 from rel4.bench.compare import event_lines, first_difference
 from rel4.bench.conservation import ConservationError
 from rel4.bench.point import Point
 from rel4.bench.policies import find_policy, policy_names
 from rel4.bench.published import published_policies
-from rel4.bench.report import write_report
-from rel4.bench.study_run import run_study
+from rel4.bench.results import source_commit, write_atomically
 from rel4.bench.sweep import run_sweep
 from rel4.bench.table import render_table
-from rel4.completion import SHELLS, completion_script
+from rel4.commands import add_commands, add_examples
+from rel4.machine.costs import load_costs
 from rel4.machine.device import DeviceError, device_names, find_device
 from rel4.machine.hart import MachineError
 
 __all__ = ["main"]
-
-EXAMPLES = {
-    "sweep": """examples:
-  rel4 sweep --device rtl                            the published experiment on RTL
-  rel4 sweep --policy sync,ipi --concurrency 2,8     two policies, two N, on the reference
-  rel4 sweep --timer-period 5000 --out build/quick   another timer period
-""",
-    "compare": """examples:
-  rel4 compare --concurrency 8                       reference against RTL
-  rel4 compare --devices rtl --no-jump --concurrency 2
-""",
-    "trace": """examples:
-  rel4 trace --policy uipi --concurrency 4           then open trace.json in Perfetto
-  rel4 trace --device rtl                            with a waveform
-""",
-    "report": """examples:
-  rel4 report build/sweep                            writes build/sweep/report.html
-""",
-    "study": """examples:
-  rel4 study examples/studies/tick_period.toml       every combination, on this computer
-  rel4 study FILE.toml --scheduler tcp://host:8786   the same on a Dask cluster
-""",
-    "completion": """examples:
-  eval "$(rel4 completion bash)"                     in this shell
-  rel4 completion fish > ~/.config/fish/completions/rel4.fish
-""",
-}
 
 PUBLISHED_CONCURRENCY = "2,4,8,16,32,64,128,256,512"
 
@@ -100,6 +76,18 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument("--no-log", action="store_true", help="write no event logs")
     sweep.add_argument("--resume", action="store_true", help="go on with an interrupted sweep")
 
+    claims = commands.add_parser(
+        "claims",
+        help="measure what this system does better than the published one",
+        description="Evaluate every claim: number, target, bound. With --sensitivity, again with "
+        "every software cost at half and at double, and name the claims that flip.",
+    )
+    claims.set_defaults(run=_claims)
+    claims.add_argument("--device", default="reference", help="name of a device")
+    claims.add_argument("--sensitivity", action="store_true", help="vary every cost")
+    claims.add_argument("--jobs", type=int, default=2, help="processes at a time (default 2)")
+    claims.add_argument("--out", type=Path, help="JSON file for the findings")
+
     compare = commands.add_parser(
         "compare",
         help="show that two devices give the same event log, cycle for cycle",
@@ -109,57 +97,8 @@ def _parser() -> argparse.ArgumentParser:
     compare.set_defaults(run=_compare)
     _add_point_options(compare)
     compare.add_argument("--devices", default="reference,rtl", help="one name, or two with a comma")
-
-    trace = commands.add_parser(
-        "trace",
-        help="one run as a timeline for Perfetto and, on RTL, as a waveform",
-        description="Run one policy at one concurrency. Writes trace.json (Chrome trace events: "
-        "harts, threads, coroutines, calls, posts as arrows) and, on RTL, waves.vcd with views for "
-        "GTKWave and Surfer, all with the same cycle numbers.",
-    )
-    _add_point_options(trace)
-    trace_command.add_options(trace)
-    trace.set_defaults(
-        run=lambda arguments: trace_command.trace(arguments, _points(arguments)),
-        policy="tick",
-        concurrency="4",
-        rounds=2,
-    )
-
-    report = commands.add_parser(
-        "report",
-        help="a sweep as one self-contained HTML page",
-        description="Read the results and event logs of a sweep and write report.html: figures, "
-        "latencies, where the cycles go, comparison, configuration, costs with their sources.",
-    )
-    report.set_defaults(run=_report)
-    report.add_argument("folder", type=Path, metavar="DIR", help="folder of a sweep")
-    report.add_argument("--out", type=Path, help="file to write (default: DIR/report.html)")
-
-    study = commands.add_parser(
-        "study",
-        help="a grid or random design over any parameters, as one table",
-        description="Run the design in FILE and write results.csv (and results.parquet where "
-        "pyarrow is installed). Finished trials are kept: started again, it goes on.",
-    )
-    study.set_defaults(run=_study)
-    study.add_argument("file", type=Path, metavar="FILE", help="TOML file of the design")
-    study.add_argument("--out", type=Path, help="folder for results (default build/study/FILE)")
-    study.add_argument("--jobs", type=int, default=2, help="processes at a time (default 2)")
-    study.add_argument("--scheduler", metavar="ADDRESS", help="run on this Dask scheduler instead")
-
-    completion = commands.add_parser(
-        "completion",
-        help="a script that completes commands and options in a shell",
-        description="Print the script for the shell to evaluate.",
-    )
-    completion.set_defaults(run=_completion)
-    completion.add_argument("shell", metavar="SHELL", help=f"one of {', '.join(SHELLS)}")
-    for name, text in EXAMPLES.items():
-        command = commands.choices[name]
-        command.epilog = text
-        command.formatter_class = argparse.RawDescriptionHelpFormatter
-        command.description = textwrap.fill(command.description or "", 79)
+    add_commands(commands, whole=_parser, add_point_options=_add_point_options, points=_points)
+    add_examples(commands)
     return parser
 
 
@@ -213,7 +152,8 @@ def _whole(name: str, text: str) -> int:
 def _sweep(arguments: argparse.Namespace) -> int:
     points = _points(arguments)
     find_device(arguments.device)
-    _check_jobs(arguments.jobs)
+    if not 1 <= arguments.jobs <= 256:
+        raise ValueError(f"jobs must be 1 to 256, not {arguments.jobs}")
     if arguments.out.exists() and not arguments.out.is_dir():
         raise ValueError(f"out must be a folder, and {arguments.out} is a file")
     records = run_sweep(
@@ -231,30 +171,43 @@ def _sweep(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _report(arguments: argparse.Namespace) -> int:
-    write_report(arguments.folder, out=arguments.out)
-    return 0
+def _claims(arguments: argparse.Namespace) -> int:
+    find_device(arguments.device)
+    if not 1 <= arguments.jobs <= 256:
+        raise ValueError(f"jobs must be 1 to 256, not {arguments.jobs}")
+    findings = evaluate(Lab(arguments.device))
+    for finding in findings:
+        bound = "" if finding.bound is None else f" (bound {finding.bound:.3f})"
+        verdict = "holds" if finding.holds else "MISSED"
+        print(
+            f"{verdict:6} {finding.value:8.3f}  target {finding.target:<6g} {finding.text}{bound}"
+        )
+    record: dict[str, object] = {
+        "device": arguments.device,
+        "commit": source_commit(),
+        "claims": [dataclasses.asdict(finding) for finding in findings],
+    }
+    if arguments.sensitivity:
+        record["sensitivity"] = _sensitivity(arguments.device, arguments.jobs)
+    if arguments.out is not None:
+        write_atomically(arguments.out, (json.dumps(record, indent=1) + "\n").encode())
+        print(f"Findings are in {arguments.out}")
+    return 0 if all(finding.holds for finding in findings) else 1
 
 
-def _study(arguments: argparse.Namespace) -> int:
-    _check_jobs(arguments.jobs)
-    run_study(
-        arguments.file,
-        out=arguments.out or Path("build/study") / arguments.file.stem,
-        jobs=arguments.jobs,
-        scheduler=arguments.scheduler,
-    )
-    return 0
-
-
-def _check_jobs(jobs: int) -> None:
-    if not 1 <= jobs <= 256:
-        raise ValueError(f"jobs must be 1 to 256, not {jobs}")
-
-
-def _completion(arguments: argparse.Namespace) -> int:
-    print(completion_script(_parser(), arguments.shell), end="")
-    return 0
+def _sensitivity(device: str, jobs: int) -> list[dict[str, object]]:
+    base = evaluate(Lab(device, every_n=A_FEW_N))
+    changes = variations(load_costs())
+    rows: list[dict[str, object]] = []
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        results = pool.map(partial(vary, device), changes)
+        for (name, factor), found in zip(changes, tqdm(results, total=len(changes)), strict=True):
+            rows.append({"cost": name, "factor": factor, "flips": flips(base, found)})
+    flipped = [row for row in rows if row["flips"]]
+    print(f"{len(rows)} variations, {len(flipped)} change a verdict")
+    for row in flipped:
+        print(f"  {row['cost']} x {row['factor']}: {row['flips']}")
+    return rows
 
 
 def _compare(arguments: argparse.Namespace) -> int:

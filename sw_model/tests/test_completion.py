@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from rel4 import cli
+from rel4.commands import EXAMPLES
 
 
 def test_bash_completes(capsys: pytest.CaptureFixture[str]) -> None:
@@ -36,7 +37,7 @@ def test_other_shells(capsys: pytest.CaptureFixture[str]) -> None:
     assert "shell must be one of bash, zsh, fish, not 'tcsh'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", list(cli.EXAMPLES))
+@pytest.mark.parametrize("command", list(EXAMPLES))
 def test_help_has_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main([command, "--help"])

@@ -13,7 +13,7 @@ from rel4.bench.policies import find_policy, policy_names
 from rel4.bench.program import run_program
 from rel4.machine.device import device_names
 from rel4.user.root_task import SyscallError
-from rel4.user.thread import Thread
+from rel4.user.user_thread import UserThread
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -95,11 +95,11 @@ def test_a_policy_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_errors_of_programs_name_call_object_and_rule() -> None:
-    async def twice(me: Thread) -> None:
+    async def twice(me: UserThread) -> None:
         await me.receive_on(me.notifications[0])
         await me.receive_on(me.notifications[0])
 
-    async def no_vector(me: Thread) -> None:
+    async def no_vector(me: UserThread) -> None:
         await me.connect(me.notifications[0], vector=64)
 
     with pytest.raises(SyscallError, match="TCB_BindNotification of root failed with"):
@@ -111,7 +111,7 @@ def test_errors_of_programs_name_call_object_and_rule() -> None:
 
 
 def test_programs_print_to_the_console() -> None:
-    async def hello(me: Thread) -> None:
+    async def hello(me: UserThread) -> None:
         for character in "hi":
             await me.kernel.put_char(character)
 

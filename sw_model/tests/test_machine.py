@@ -380,8 +380,9 @@ def test_a_wrong_return_address_is_noticed() -> None:
     kernel = BareKernel([program], set_up=set_up())
     kernel.machine = machine
     machine.boot(kernel)
-    with pytest.raises(MachineError, match="not where it was interrupted"):
-        run_sync(machine.run())
+    run_sync(machine.run())
+    assert [cause for _, _, cause in kernel.traps] == ["fault"]
+    assert "not where it was interrupted" in kernel.contexts[0].fault
 
 
 def test_memory_is_zero_until_written_and_can_be_cleared() -> None:

@@ -4,30 +4,24 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from rel4.abi.layout import DATA_ADDRESS, IPC_BUFFER_ADDRESS
 from rel4.abi.numbers import ObjectType
 from rel4.kernel.boot import boot_initial_thread
-from rel4.kernel.capability import ThreadCap
 from rel4.kernel.kernel import Kernel
-from rel4.kernel.objects import TCB
-from rel4.kernel.scheduler import TIME_SLICE
 from rel4.machine.device import Device, DeviceConfig, find_device
 from rel4.machine.events import Event, Trap, UserTrap
-from rel4.machine.hart import Context
 from rel4.machine.machine import Machine
 from rel4.trace.reader import parse_events
 from rel4.user.root_task import RootTask, check
 from rel4.user.syscalls import Kernel as SystemCalls
-from rel4.user.thread import Thread
+from rel4.user.threads import Thread as MadeThread
+from rel4.user.threads import ThreadMaker
+from rel4.user.user_thread import UserThread
 
 from .policies import find_policy
 
 __all__ = ["ProgramRun", "run_program"]
 
-Body = Callable[[Thread], Awaitable[None]]
-
-_PRIORITY = 255
-_TCB_SLOTS = 1 << 19
+Body = Callable[[UserThread], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -68,13 +62,13 @@ def run_program(
     """Run each of ``bodies`` as a thread of its own, until the first of them ends.
 
     All threads share one address space and one CSpace. Thread *i* runs on hart *i* modulo the
-    number of harts. The first is the initial thread: it makes the notifications and the others' IPC
-    buffers by system calls, and only then the others begin.
+    number of harts. The first is the initial thread: it makes the notifications and the other
+    threads by system calls, and only then they begin.
 
     Parameters
     ----------
     harts : number of harts; default: one for each thread
-    notifications : notifications to be made for the program, see `Thread.notifications`
+    notifications : notifications to be made for the program, see `UserThread.notifications`
     device : name of a device; another than the reference wants module-level functions
     timer_period : cycles between timer interrupts
 
@@ -110,62 +104,32 @@ async def _run(
 
 async def _initial(kernel: Kernel, bodies: Sequence[Body], notifications: int) -> None:
     task = RootTask(kernel.machine)
+    harts = kernel.machine.device.config.harts
     made = list(await task.allocate(ObjectType.NOTIFICATION, notifications))
-    for number, body in enumerate(bodies[1:], start=1):
-        virtual = DATA_ADDRESS + (number << 12)
-        (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
-        error = await task.kernel.page_map(frame, task.vspace, virtual)
-        check(f"Page_Map of the IPC buffer of thread {number}", error)
-        physical = (await task.kernel.page_get_address(frame)).words[0]
-        tcb = _make_thread(kernel, number, physical)
-        thread = Thread(
+    maker = ThreadMaker(task)
+    threads: list[MadeThread] = []
+
+    def own(number: int, name: str, calls: SystemCalls, tcb: int) -> UserThread:
+        return UserThread(
             machine=kernel.machine,
             number=number,
-            name=tcb.name,
-            kernel=SystemCalls(virtual),
-            tcb=_TCB_SLOTS + number,
+            name=name,
+            kernel=calls,
+            tcb=tcb,
             cnode=task.cnode,
             notifications=made,
         )
-        assert kernel.root is not None  # it runs
-        assert kernel.root.vspace is not None
-        root = kernel.root.vspace.table.address
-        tcb.context = Context(tcb.name, partial(_call, body, thread), root=root)
-        kernel.make_runnable(tcb)
-    first = Thread(
-        machine=kernel.machine,
-        number=0,
-        name="root",
-        kernel=SystemCalls(IPC_BUFFER_ADDRESS),
-        tcb=task.tcb,
-        cnode=task.cnode,
-        notifications=made,
-    )
-    await bodies[0](first)
 
+    for number, body in enumerate(bodies[1:], start=1):
+        name = f"thread{number}"
 
-async def _call(body: Body, thread: Thread) -> None:
-    await body(thread)
+        async def program(
+            calls: SystemCalls, number: int = number, name: str = name, body: Body = body
+        ) -> None:
+            await body(own(number, name, calls, threads[number - 1].tcb))
 
-
-def _make_thread(kernel: Kernel, number: int, ipc_buffer: int) -> TCB:
-    """A thread with the initial thread's CSpace, and a capability to its TCB in it.
-
-    Done by the boot loader, as it were: no invocation makes threads yet.
-    """
-    root = kernel.root
-    assert root is not None
-    assert root.cspace is not None
-    harts = kernel.machine.device.config.harts
-    tcb = TCB(
-        0,
-        f"thread{number}",
-        None,
-        _PRIORITY,
-        number % harts,
-        TIME_SLICE,
-        cspace=root.cspace,
-        ipc_buffer=ipc_buffer,
-    )
-    root.cspace.cnode.slot(_TCB_SLOTS + number).cap = ThreadCap(tcb)
-    return tcb
+        thread = await maker.make(program, hart=number % harts, name=name, resume=False)
+        threads.append(thread)
+    for thread in threads:
+        check("TCB_Resume", await task.kernel.tcb_resume(thread.tcb))
+    await bodies[0](own(0, task.name, task.kernel, task.tcb))

@@ -120,19 +120,24 @@ class Inline(Policy):
         return self.BUDGET
 
     async def on_wake(self, kernel: "Kernel", hart: "Hart", task: "HandlerTask") -> None:
-        await kernel.runtime.run_ready(self, hart)
+        await run_own(self, kernel, hart)
 
     async def on_tick(self, kernel: "Kernel", hart: "Hart") -> None:
         """What a budget left over."""
-        await kernel.runtime.run_ready(self, hart)
+        await run_own(self, kernel, hart)
+
+
+async def run_own(policy: Policy, kernel: "Kernel", hart: "Hart") -> None:
+    """Run the ready handlers of this hart's threads: nobody's calls cost another's time."""
+    await kernel.runtime.run_ready(policy, hart, lambda task: task.tcb.affinity == hart.index)
 
 
 class Uipi(Policy):
     """Handlers run on harts of the kernel's own; a user wakes one by a user interrupt of supervisor
     kind, without a trap.
 
-    A buffer is given to the other hart that serves the fewest. With one hart the interrupt comes to
-    the caller's own.
+    A buffer is given to the hart without threads that serves the fewest buffers, or, if every hart
+    has threads, to the next one. With one hart the interrupt comes to the caller's own.
     """
 
     name = "uipi"
@@ -143,19 +148,21 @@ class Uipi(Policy):
         self._tasks: dict[int, list[HandlerTask]] = {}
 
     async def register(self, kernel: "Kernel", task: "HandlerTask") -> int | None:
-        harts = range(len(kernel.schedulers))
-        idle = [h for h in harts if kernel.schedulers[h].current.state is ThreadState.IDLE]
-        others = idle or [h for h in harts if h != task.tcb.affinity] or list(harts)
-        hart = min(others, key=lambda index: len(self._tasks.get(index, ())))
+        spare = [h for h, scheduler in enumerate(kernel.schedulers) if scheduler.spare]
+        # Without a spare hart each serves its neighbour: all the same load.
+        next_hart = (task.tcb.affinity + 1) % len(kernel.schedulers)
+        hart = min(spare, key=lambda h: len(self._tasks.get(h, ())), default=next_hart)
         tasks = self._tasks.setdefault(hart, [])
         tasks.append(task)
-        return await kernel.uintr.register_sender_to_kernel(task.tcb, hart, len(tasks) - 1)
+        task.sender = await kernel.uintr.register_sender_to_kernel(task.tcb, hart, len(tasks) - 1)
+        return task.sender.index
 
     async def on_signal(self, kernel: "Kernel", hart: "Hart", vectors: int) -> None:
-        for vector, task in enumerate(self._tasks.get(hart.index, ())):
+        tasks = self._tasks.get(hart.index, [])
+        for vector, task in enumerate(tasks):
             if vectors >> vector & 1:
                 kernel.runtime.wake(task)
-        await kernel.runtime.run_ready(self, hart)
+        await kernel.runtime.run_ready(self, hart, lambda task: task in tasks)
 
 
 class Poll(Uipi):
@@ -188,6 +195,10 @@ class Poll(Uipi):
         await SpinWhile(requests.tail, await requests.last_taken(), begin + self.bound)
         waited = await ReadTime() - begin
         await kernel.lock.acquire()
+        assert task.hart is not None  # it runs
+        kernel.here = task.hart.index
+        if task.closed:
+            return False
         if await requests.count() == 0:
             self.bound = max(self.LEAST, self.bound // 2)
             return False
@@ -230,8 +241,8 @@ class Adaptive(Poll):
             await Store(task.buffer.helper_idle, int(idle))
 
     async def on_wake(self, kernel: "Kernel", hart: "Hart", task: "HandlerTask") -> None:
-        await kernel.runtime.run_ready(self, hart)
+        await run_own(self, kernel, hart)
 
     async def on_tick(self, kernel: "Kernel", hart: "Hart") -> None:
         """What a budget left over."""
-        await kernel.runtime.run_ready(self, hart)
+        await run_own(self, kernel, hart)

@@ -18,6 +18,7 @@ from .events import Event
 __all__ = [
     "AmoAdd",
     "AmoOr",
+    "Clear",
     "Compute",
     "CsrClear",
     "CsrRead",
@@ -114,6 +115,14 @@ class AmoOr(Op[int]):
 
     address: int
     value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Clear(Op[None]):
+    """Zero ``size`` bytes from physical ``address`` on, a word a store (kernel only)."""
+
+    address: int
+    size: int
 
 
 @dataclass(frozen=True, slots=True)

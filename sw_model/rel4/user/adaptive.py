@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from rel4.abi.numbers import AsyncLabel, SeL4Error
 from rel4.machine.ops import Path, ReadTime
 
-from .async_syscalls import AsyncSyscalls
-from .syscalls import READ_WRITE, Kernel
+from .async_syscalls import ASYNC_FORMS, AsyncSyscalls
+from .calls import Answer, ObjectCalls
+from .syscalls import Kernel
 
 __all__ = ["AdaptiveSyscalls", "Chooser", "Way"]
 
@@ -79,44 +79,33 @@ class Chooser:
             self._interval = min(self.LAST_TRIAL, 2 * self._interval)
 
 
-class AdaptiveSyscalls:
-    """System calls of coroutines, each call site (invocation) choosing its own way.
+class AdaptiveSyscalls(ObjectCalls):
+    """System calls of coroutines, each call site (kind of invocation) choosing its own way.
 
     What a call costs is the time from the call finished before it to its own end, so waiting that
     other coroutines fill with work costs nothing, and waiting that nobody fills costs in full. The
-    decision itself is the path ``user.decide``.
+    decision itself is the path ``user.decide``. An invocation that has no asynchronous form is made
+    synchronously.
     """
 
     def __init__(self, kernel: Kernel, calls: AsyncSyscalls) -> None:
         self._kernel = kernel
         self._calls = calls
         self._last = 0
-        self.sites: dict[AsyncLabel, Chooser] = {}
+        self.sites: dict[int, Chooser] = {}
 
-    async def _choose(self, site: AsyncLabel) -> Way:
+    async def invoke(
+        self, cap: int, label: int, words: tuple[int, ...] = (), caps: tuple[int, ...] = ()
+    ) -> Answer:
+        """One invocation of a kernel object."""
+        if label not in ASYNC_FORMS:
+            return await self._kernel.invoke(cap, label, words, caps)
         async with Path("user.decide"):
-            return self.sites.setdefault(site, Chooser()).choose()
-
-    async def _record(self, site: AsyncLabel, way: Way) -> None:
+            way = self.sites.setdefault(label, Chooser()).choose()
+        made: ObjectCalls = self._kernel if way is Way.SYNC else self._calls
+        answer = await made.invoke(cap, label, words, caps)
         now = await ReadTime()
         if self._last:
-            self.sites[site].record(way, now - self._last)
+            self.sites[label].record(way, now - self._last)
         self._last = now
-
-    async def page_map(
-        self, frame: int, vspace: int, virtual: int, rights: int = READ_WRITE, attributes: int = 0
-    ) -> SeL4Error:
-        """RISCV_Page_Map."""
-        way = await self._choose(AsyncLabel.RISCV_PAGE_MAP)
-        made = self._kernel if way is Way.SYNC else self._calls
-        error = await made.page_map(frame, vspace, virtual, rights, attributes)
-        await self._record(AsyncLabel.RISCV_PAGE_MAP, way)
-        return error
-
-    async def page_unmap(self, frame: int) -> SeL4Error:
-        """RISCV_Page_Unmap."""
-        way = await self._choose(AsyncLabel.RISCV_PAGE_UNMAP)
-        made = self._kernel if way is Way.SYNC else self._calls
-        error = await made.page_unmap(frame)
-        await self._record(AsyncLabel.RISCV_PAGE_UNMAP, way)
-        return error
+        return answer

@@ -12,7 +12,7 @@ from uintr.registers import CSRS, VECTORS, Csr, UipiFunction
 from .root_task import check
 from .syscalls import Kernel
 
-__all__ = ["Thread"]
+__all__ = ["UserThread"]
 
 _ARRIVED = DATA_ADDRESS + 0x100
 """A word for each thread, a cache line apart: the vectors that arrived and were not looked at."""
@@ -23,7 +23,7 @@ _WRITE_ONLY = 0b0001
 
 
 @dataclass
-class Thread:
+class UserThread:
     """One of several threads that share an address space and a CSpace.
 
     Parameters
