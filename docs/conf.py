@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from diagrams import write_diagrams
+from diagrams import figures, write_diagrams
 from generated_pages import write_pages
 
 import rel4
@@ -19,6 +19,8 @@ author = "The rel4-uintr authors"
 release = version = rel4.__version__
 extensions = ["myst_parser", "sphinx.ext.doctest"]
 myst_heading_anchors = 3
+myst_enable_extensions = ["substitution"]
+myst_substitutions = figures()
 exclude_patterns = ["data"]
 html_theme = "furo"
 html_title = f"rel4-uintr {release}"

@@ -24,7 +24,7 @@ from uintr.registers import (
     UipiFunction,
 )
 
-__all__ = ["Recording", "delivery", "drain", "write_diagrams"]
+__all__ = ["Recording", "delivery", "drain", "figures", "write_diagrams"]
 
 CELL, ROW, LEFT = 46, 34, 132
 
@@ -235,6 +235,18 @@ DIAGRAMS: dict[str, tuple[Callable[[], Coroutine[Any, Any, Recording]], list[str
         "The handler takes the pending bits and returns",
     ),
 }
+
+
+def figures() -> dict[str, int]:
+    """Cycles that the text gives, read off the same runs."""
+    post, handler = run_sync(delivery()), run_sync(drain())
+    reads = handler.signals["hart 1 response"].index("OK")
+    return {
+        "answered": post.signals["hart 0 response"].index("OK"),
+        "line": post.signals["hart 1 interrupt"].index(True),
+        "handler": post.signals["hart 1 response"].index("OK"),
+        "read": reads,
+    }
 
 
 def write_diagrams(folder: Path) -> list[Path]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from scaling_page import scaling_page
+
 from rel4.machine.costs import load_costs
 from uintr.registers import (
     CSRS,
@@ -78,5 +80,6 @@ def _count(words: Iterable[str]) -> str:
 def write_pages(folder: Path) -> None:
     """Write them into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in (("registers", registers_page()), ("costs", costs_page())):
+    pages = {"registers": registers_page(), "costs": costs_page(), "scaling": scaling_page()}
+    for name, text in pages.items():
         (folder / f"{name}.md").write_text(text, encoding="utf-8")
