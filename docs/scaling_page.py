@@ -105,8 +105,8 @@ Cycles from that one, on the reference device, run when these pages are built:
 
 One post alone takes {first.lines[1]} cycles from instruction to interrupt; each further post of a
 burst takes {slope:.2f} cycles more. What is shared is the bus on which hart units read their
-sender-table entries, one transfer at a time; the controller itself accepts a post every cycle. With a
-cache of entries in each sender the bus would be out of the way, and one cycle a post remain.
+sender-table entries, one transfer at a time; the controller itself accepts a post every cycle.
+With a cache of entries in each sender the bus would be out of the way, and one cycle a post remain.
 
 The kernel is what stops scaling first: it has one lock. `examples/studies/scaling.toml` measures it
 (`rel4 study examples/studies/scaling.toml`, columns `lock_wait_cycles` and `kernel_cycles`).
