@@ -11,6 +11,8 @@ SHAPES = {
     "2x512": DeviceConfig(),
     "4x64": DeviceConfig(harts=4, receivers=64, base=0x1000_0000_0000, table_pages=2),
     "2x7 plain": DeviceConfig(harts=2, receivers=7, features=Feature(0)),
+    "2x6 fast": DeviceConfig(harts=2, receivers=6, latency=2),
+    "3x9 slow": DeviceConfig(harts=3, receivers=9, latency=4),
 }
 """By name: one hart and receiver, the least; odd numbers; the default; more harts than two, and a
-base above 32 bits; no extension at all."""
+base above 32 bits; no extension at all; fewer cycles to the line, and more."""

@@ -115,6 +115,9 @@ class Pair:
             coverage["forwarded"] += 1
             coverage["forwarded between harts"] += ahead.port != behind.port
         if behind is not None:
+            coverage["claimed"] += behind.queued < 0
+            coverage["queued"] += behind.queued > 0
+            coverage["claimed again"] += bus.again
             none = controller.none
             before, after = behind.before, behind.after
             coverage["line joined"] += before == none != after

@@ -119,6 +119,8 @@ async def slots(device: Device) -> None:
             low = word & LOW.mask("rw") & ~LOW.field("hartid").mask
             if Feature.SUPERVISOR not in device.config.features:
                 low &= ~LOW.field("supervisor").mask
+            if Feature.NOTIFY not in device.config.features:
+                low &= ~LOW.field("notify").mask
             low |= LOW.pack(hartid=min(hartid, harts))
             assert await verbs.load(at[LOW]) == low, f"LOW of {word:#x}"
             await verbs.store(at[ACTIVE], word)

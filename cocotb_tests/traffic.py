@@ -5,16 +5,25 @@ import random
 from rel4.machine.device import DeviceConfig, Request
 from uintr.registers import (
     ACTIVE,
+    CLAIM,
+    CONTROL_OFFSET,
+    CONTROL_REGISTERS,
     CSRS,
     ENTRIES_PER_PAGE,
     HIGH,
     LOW,
+    MASK,
+    MASK_BYTES,
+    MASK_OFFSET,
+    NOTIFY_HART,
     PAGE_BYTES,
+    REJECTED,
     SEND,
     SENDER_ENTRY,
     SENDER_ENTRY_BYTES,
     SLOT_BYTES,
     SLOT_REGISTERS,
+    SLOT_RESET,
     VECTORS,
     XLEN,
     Csr,
@@ -96,8 +105,17 @@ class Traffic:
         # A user is mostly refused what is the supervisor's, so it rarely tries.
         supervisor = 1 if self._level is Privilege.U else 8
         make = draw.choices(
-            (self._csr, self._send, self._own, self._trap, self._uret, self._table, self._slot),
-            (10, 12, 12, 2, 4, supervisor, 3 * supervisor),
+            (
+                self._csr,
+                self._send,
+                self._own,
+                self._trap,
+                self._uret,
+                self._table,
+                self._slot,
+                self._control,
+            ),
+            (10, 12, 12, 2, 4, supervisor, 3 * supervisor, supervisor),
         )[0]
         request = make()
         if draw.random() < 0.02:
@@ -201,9 +219,33 @@ class Traffic:
                 active=draw.random() < 0.8,
                 mode=draw.randrange(2),
                 supervisor=draw.random() < 0.3,
+                notify=draw.random() < 0.5,
                 hartid=hartid,
             )
         return Request(RequestKind.STORE, 0, address, word)
+
+    def _control(self) -> Request:
+        """The control page and the masks."""
+        draw = self._draw
+        config = self._config
+        page = config.base + CONTROL_OFFSET
+        register = draw.choice((*CONTROL_REGISTERS, CLAIM, CLAIM, SLOT_RESET, REJECTED, MASK))
+        address = page + register.address
+        write = draw.random() < 0.4
+        word = draw.getrandbits(XLEN)
+        if register is MASK:
+            address = config.base + MASK_OFFSET + MASK_BYTES * self._receiver()
+            word = draw.choice((0, 0, ~0 % (1 << XLEN), word))
+        elif register is REJECTED:
+            address += 8 * draw.randrange(config.harts + 1)
+        elif register is SLOT_RESET:
+            write = draw.random() < 0.9
+            word = draw.choice((self._receiver(), self._receiver(), word))
+        elif register is NOTIFY_HART:
+            word = draw.randrange(config.harts + 2)
+        if write:
+            return Request(RequestKind.STORE, 0, address, word)
+        return Request(RequestKind.LOAD, 0, address)
 
     def _few(self) -> range:
         """Receivers that most of the traffic is for, so that harts meet at them."""

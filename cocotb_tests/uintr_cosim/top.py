@@ -41,6 +41,7 @@ def verilog(config: DeviceConfig) -> str:
                 table_base=config.table_base,
                 table_pages=config.table_pages,
                 features=config.features,
+                latency=config.latency,
             )
             harts = range(config.harts)
             super().__init__(

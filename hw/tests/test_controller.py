@@ -29,6 +29,10 @@ class Record:
     mode: int = 0
     hartid: int = 0
     supervisor: int = 0
+    notify: int = 0
+    mask: int = 0
+    queued: int = 0
+    listed: int = 0
 
 
 class Model:
@@ -38,9 +42,37 @@ class Model:
         self.harts = harts
         self.features = features
         self.records = [Record() for _ in range(receivers)]
+        self.ring: deque[int] = deque()
+        self.notify_hart = harts
+        self.pushed: int | None = None  # by the last operation
 
     def apply(self, function: Op, receiver: int, data: int = 0) -> int:
+        """One operation, and what it does to the queue; `pushed` has to go into `ring` later."""
+        self.pushed = None
+        if function == Op.CLAIM:
+            if not self.ring:
+                return 0
+            receiver = self.ring.popleft()
         record = self.records[receiver]
+        wanted, listed = record.pending & ~record.mask, record.listed
+        answer = self._apply(record, function, receiver, data)
+        if record.notify and not record.active and not wanted and record.pending & ~record.mask:
+            record.queued = record.listed = 1
+            if not listed:
+                self.pushed = receiver
+        return answer
+
+    def _apply(self, record: Record, function: Op, receiver: int, data: int) -> int:
+        if function == Op.CLAIM:
+            answer = 1 << 63 | receiver if record.queued else 1 << 62
+            record.queued = record.listed = 0
+            return answer
+        if function == Op.RESET_SLOT:
+            self.records[receiver] = Record(listed=record.listed)
+        if function == Op.READ_MASK:
+            return record.mask
+        if function == Op.WRITE_MASK:
+            record.mask = data
         if function == Op.SEND and data < 64:
             record.pending |= 1 << data
         if function == Op.WRITE_LOW:
@@ -48,12 +80,13 @@ class Model:
             record.mode = data >> 1 & 1
             record.hartid = min(data >> 16 & 0xFFFF, self.harts)
             record.supervisor = data >> 2 & (Feature.SUPERVISOR in self.features)
+            record.notify = data >> 3 & (Feature.NOTIFY in self.features)
         if function == Op.WRITE_HIGH:
             record.pending |= data
         if function == Op.WRITE_ACTIVE:
             record.active = data & 1
         if function == Op.READ_LOW:
-            kind = record.supervisor << 2
+            kind = record.supervisor << 2 | record.notify << 3
             return record.active | record.mode << 1 | kind | record.hartid << 16
         if function == Op.READ_ACTIVE:
             return record.active
@@ -67,8 +100,10 @@ class Model:
         """User lines, and the supervisor lines above them."""
         line = 0
         for record in self.records:
-            if record.pending and record.active and record.hartid < self.harts:
+            if record.pending & ~record.mask and record.active and record.hartid < self.harts:
                 line |= 1 << record.hartid + self.harts * record.supervisor
+        if self.notify_hart < self.harts and any(record.queued for record in self.records):
+            line |= 1 << self.harts + self.notify_hart
         return line
 
 
@@ -88,6 +123,7 @@ class Bench:
         receivers: int,
         ports: int,
         features: Feature = ALL_FEATURES,
+        latency: int = 3,
     ) -> None:
         self.ctx = ctx
         self.dut = dut
@@ -101,7 +137,12 @@ class Bench:
         self.cycle = 0
         self._first = 0
         # What is due in this cycle, in the next, ...: line, and (port, answer) of a response.
-        self._due: deque[tuple[int, tuple[int, int] | None]] = deque([(0, None)] * 3)
+        self._due: deque[tuple[int, tuple[int, int] | None]] = deque([(0, None)] * latency)
+        # What the operations under way push into the queue when they write their records.
+        self._pushes: deque[int | None] = deque([None] * (2 if latency == 4 else 1))
+        # The hart that is told of absent receivers is a register outside: set once, at the start.
+        self.model.notify_hart = harts - 1
+        ctx.set(dut.notify_hart, harts - 1)
 
     async def step(self) -> None:
         ctx, ports = self.ctx, self.dut.ports
@@ -124,7 +165,14 @@ class Bench:
             operation = self.queues[granted].popleft()
             response = (granted, self.model.apply(*operation))
             self.accepted.append((self.cycle, granted))
+            self._pushes.append(self.model.pushed)
             self._first = (granted + 1) % len(ports)
+
+        else:
+            self._pushes.append(None)
+        pushed = self._pushes.popleft()
+        if pushed is not None:
+            self.model.ring.append(pushed)
 
         quiet = all(due[1] is None for due in self._due)
         assert ctx.get(self.dut.idle) == (quiet and self.cycle >= self.receivers)
@@ -168,7 +216,7 @@ def with_bench(
     **more: Any,
 ) -> None:
     shape: dict[str, Any] = {"harts": harts, "receivers": receivers, "ports": ports}
-    shape["features"] = features
+    shape |= {"features": features, "latency": more.pop("latency", 3)}
     dut = Controller(**shape)
 
     async def testbench(ctx: Any) -> None:
@@ -177,8 +225,24 @@ def with_bench(
     simulate(dut, testbench, **more)
 
 
-def random_operation(generator: random.Random, harts: int, receivers: int) -> Operation:
-    function = generator.choice(list(Op))
+PUBLISHED = [function for function in Op if function <= Op.WRITE_ACTIVE]
+
+
+def functions(features: Feature) -> list[Op]:
+    """The operations that may be presented."""
+    extra = {
+        Op.RESET_SLOT: Feature.SLOT_RESET,
+        Op.READ_MASK: Feature.MASK,
+        Op.WRITE_MASK: Feature.MASK,
+        Op.CLAIM: Feature.NOTIFY,
+    }
+    return [*PUBLISHED, *(op for op, feature in extra.items() if feature in features)]
+
+
+def random_operation(
+    generator: random.Random, harts: int, receivers: int, features: Feature = ALL_FEATURES
+) -> Operation:
+    function = generator.choice(functions(features))
     data = generator.getrandbits(64)
     if function == Op.SEND:
         data = generator.choice([generator.randrange(64), 63, 64, 64 + 5, 2**63, data])
@@ -187,28 +251,32 @@ def random_operation(generator: random.Random, harts: int, receivers: int) -> Op
         data = data & ~LOW.field("hartid").mask | LOW.pack(hartid=hartid)
     elif function == Op.WRITE_HIGH:
         data = generator.choice([0, 1 << generator.randrange(64), data])
+    elif function == Op.WRITE_MASK:
+        data = generator.choice([0, ONES, data, ~(1 << generator.randrange(64)) & ONES])
     return Operation(function, generator.randrange(receivers), data)
 
 
+@pytest.mark.parametrize("latency", [2, 3, 4])
 @pytest.mark.parametrize("features", [ALL_FEATURES, Feature(0)], ids=["all", "none"])
 @pytest.mark.parametrize(
     ("harts", "receivers", "ports", "density"),
     [(1, 1, 1, 1.0), (2, 2, 3, 1.0), (2, 5, 3, 0.3), (3, 7, 4, 0.6), (4, 8, 5, 0.15)],
 )
 def test_random_operations(
-    harts: int, receivers: int, ports: int, density: float, features: Feature
+    harts: int, receivers: int, ports: int, density: float, features: Feature, latency: int
 ) -> None:
     generator = random.Random(harts * 1000 + receivers)
 
     async def job(bench: Bench) -> None:
-        for _ in range(1000):
+        for _ in range(1000 if latency == 3 else 300):
             for queue in bench.queues:
                 if len(queue) < 2 and generator.random() < density:
-                    queue.append(random_operation(generator, harts, receivers))
+                    queue.append(random_operation(generator, harts, receivers, features))
             await bench.step()
         await bench.drain()
 
-    with_bench(job, harts=harts, receivers=receivers, ports=ports, features=features)
+    shape: dict[str, Any] = {"harts": harts, "receivers": receivers, "ports": ports}
+    with_bench(job, **shape, features=features, latency=latency)
 
 
 def prepare(receiver: int = 0, hart: int = 0, active: int = 1, supervisor: int = 0) -> Operation:
@@ -225,7 +293,7 @@ def test_every_three_functions_back_to_back(other: int) -> None:
 
     async def job(bench: Bench) -> None:
         generator = random.Random(other)
-        for first, second, third in itertools.product(Op, repeat=3):
+        for first, second, third in itertools.product(PUBLISHED, repeat=3):
             for function, receiver in ((first, 0), (second, other), (third, 0)):
                 operation = random_operation(generator, 2, 1)
                 while operation.function != function:
@@ -369,7 +437,7 @@ def test_reserved_bits_read_as_zero() -> None:
     async def job(bench: Bench) -> None:
         operations = [(Op.WRITE_LOW, ONES), (Op.READ_LOW, 0), (Op.READ_ACTIVE, 0)]
         answers = await bench.do([Operation(function, 0, data) for function, data in operations])
-        assert answers == [0, LOW.pack(active=1, mode=1, supervisor=1, hartid=2), 1]
+        assert answers == [0, LOW.pack(active=1, mode=1, supervisor=1, notify=1, hartid=2), 1]
 
     with_bench(job)
 

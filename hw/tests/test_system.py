@@ -301,7 +301,7 @@ def test_the_bus_from_outside_reaches_all_a_hart_reaches() -> None:
         assert await transfer(ctx, bus, TABLE + 8) == (False, 0x1122_33FF_5566_FF88, 1)
         assert (await hart[0].load(TABLE + 8)).data == 0x1122_33FF_5566_FF88
         assert await transfer(ctx, bus, slot(4, LOW), ONES) == (False, 0, 3)
-        low = LOW.pack(active=1, mode=1, supervisor=1, hartid=2)
+        low = LOW.pack(active=1, mode=1, supervisor=1, notify=1, hartid=2)
         assert await transfer(ctx, bus, slot(4, LOW)) == (False, low, 3)
         await transfer(ctx, bus, slot(4, SEND), 7)
         await transfer(ctx, bus, slot(4, SEND), 64)
@@ -565,13 +565,13 @@ def test_each_hart_has_its_supervisor_line() -> None:
         ),
         (
             {"table_base": BASE + 0x3000},
-            "table_base must be outside the controller's window, 0x3000000 to 0x3003fff, "
-            "not 0x3003000",
+            "table_base must be outside the controller's windows, 0x3000000 to 0x3003fff "
+            "among them, not 0x3003000",
         ),
         (
             {"table_base": BASE - 0xF000},
-            "table_base must be outside the controller's window, 0x3000000 to 0x3003fff, "
-            "not 0x2ff1000",
+            "table_base must be outside the controller's windows, 0x3000000 to 0x3003fff "
+            "among them, not 0x2ff1000",
         ),
     ],
 )
@@ -585,7 +585,7 @@ def test_parameters_are_checked(parameters: dict[str, int], sentence: str) -> No
         (BASE, BASE + 0x4000),
         (BASE, BASE - 0x1000),
         (0, 2**64 - 0x1000),
-        (2**64 - 0x4000, 0),
+        (2**64 - 0x40_0000, 0),
         (0x4000, 0x3000),
     ],
 )

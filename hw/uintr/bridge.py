@@ -1,13 +1,14 @@
-"""The controller on the bus: slot registers to operations."""
+"""The controller on the bus: slot registers, masks and control page to operations."""
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from uintr.checks import check_range
 from uintr.interfaces import WORD_BYTES, OperationFunction, OperationPort, Wishbone
+from uintr.record import CLAIM_STALE
 from uintr.registers import (
     ACTIVE,
     HIGH,
@@ -16,6 +17,7 @@ from uintr.registers import (
     SEND,
     SLOT_BYTES,
     VECTORS,
+    XLEN,
     Register,
 )
 
@@ -35,23 +37,29 @@ _FUNCTIONS: dict[tuple[Register, bool], OperationFunction] = {
 
 
 class ControllerBridge(wiring.Component):
-    """Turns transfers to receivers' slots into operations of the controller.
+    """Turns transfers to receivers' slots and masks into operations of the controller.
 
     The operation is presented as soon as ``stb`` is seen, and the transfer ends in the cycle of its
-    response: three cycles after acceptance, when the hart lines already show it. A read of SEND
-    becomes the post of a vector that does not exist, which changes nothing and answers 0.
+    response, when the hart lines already show it. A read of SEND becomes the post of a vector that
+    does not exist, which changes nothing and answers 0. A claim that met a slot that was reset
+    since is presented again in the cycle after its response.
 
     A slot at or beyond ``receivers``, or a transfer of less than the whole word, has no effect and
     ends with ``err`` in the cycle after ``stb`` was first seen.
 
     Parameters
     ----------
-    receivers : number of slots
+    receivers : number of slots and masks
 
     Members
     -------
     bus : word addresses from the first slot on
+    masks : word addresses from the first mask on
+    operates, function, receiver : the control page's transfer is this operation
+    done, answer : it ends in this cycle
     port : to the controller
+
+    Only one of ``bus``, ``masks`` and ``operates`` is in use at a time.
 
     Raises
     ------
@@ -61,41 +69,86 @@ class ControllerBridge(wiring.Component):
     def __init__(self, *, receivers: int) -> None:
         check_range("receivers", receivers, 1, MAX_RECEIVERS)
         self._receivers = receivers
-        super().__init__({"bus": In(Wishbone()), "port": Out(OperationPort())})
+        super().__init__(
+            {
+                "bus": In(Wishbone()),
+                "masks": In(Wishbone()),
+                "operates": In(1),
+                "function": In(OperationFunction),
+                "receiver": In(16),
+                "done": Out(1),
+                "answer": Out(XLEN),
+                "port": Out(OperationPort()),
+            }
+        )
 
     def elaborate(self, platform: Any) -> Module:
         """Check, present once, answer."""
         m = Module()
         operation, response = self.port.operation, self.port.response
 
-        wanted = self.bus.cyc & self.bus.stb
         place_bits = (SLOT_BYTES // WORD_BYTES - 1).bit_length()
         place = self.bus.adr[:place_bits]
         slot = self.bus.adr[place_bits:]
 
-        refused = Signal()
-        m.d.comb += refused.eq((slot >= self._receivers) | ~self.bus.sel.all())
-        m.d.sync += self.bus.err.eq(wanted & refused & ~self.bus.err)
+        wanted = Signal()
+        for bus, index in ((self.bus, slot), (self.masks, self.masks.adr)):
+            asked = bus.cyc & bus.stb
+            refused = (index >= self._receivers) | ~bus.sel.all()
+            m.d.sync += bus.err.eq(asked & refused & ~bus.err)
+            with m.If(asked & ~refused):
+                m.d.comb += wanted.eq(1)
 
         # From acceptance to response the same transfer must not be presented again.
         waiting = Signal()
+        again = Signal()
+        claims = Signal()
+        m.d.comb += [
+            claims.eq(self.operates & (self.function == OperationFunction.CLAIM)),
+            again.eq(claims & response.payload[CLAIM_STALE]),
+        ]
         with m.If(operation.valid & operation.ready):
             m.d.sync += waiting.eq(1)
         with m.Elif(response.valid):
             m.d.sync += waiting.eq(0)
         m.d.comb += [
-            operation.valid.eq(wanted & ~refused & ~waiting),
-            operation.payload.receiver.eq(slot),
-            operation.payload.data.eq(self.bus.dat_w),
-            self.bus.ack.eq(response.valid),
+            operation.valid.eq((wanted | self.operates) & ~waiting),
+            self.answer.eq(response.payload),
             self.bus.dat_r.eq(response.payload),
+            self.masks.dat_r.eq(response.payload),
         ]
+        with m.If(response.valid):
+            m.d.comb += [
+                self.bus.ack.eq(self.bus.stb),
+                self.masks.ack.eq(self.masks.stb),
+                self.done.eq(self.operates & ~again),
+            ]
 
-        with m.Switch(Cat(self.bus.we, place)):
-            for (register, is_write), function in _FUNCTIONS.items():
-                with m.Case(register.address // WORD_BYTES << 1 | is_write):
-                    m.d.comb += operation.payload.function.eq(function)
-                    if register is SEND and not is_write:
-                        m.d.comb += operation.payload.data.eq(VECTORS)
+        payload = operation.payload
+        with m.If(self.operates):
+            m.d.comb += [
+                payload.function.eq(self.function),
+                payload.receiver.eq(self.receiver),
+            ]
+        with m.Elif(self.masks.stb):
+            m.d.comb += [
+                payload.function.eq(
+                    Mux(
+                        self.masks.we,
+                        OperationFunction.WRITE_MASK,
+                        OperationFunction.READ_MASK,
+                    )
+                ),
+                payload.receiver.eq(self.masks.adr),
+                payload.data.eq(self.masks.dat_w),
+            ]
+        with m.Else():
+            m.d.comb += [payload.receiver.eq(slot), payload.data.eq(self.bus.dat_w)]
+            with m.Switch(Cat(self.bus.we, place)):
+                for (register, is_write), function in _FUNCTIONS.items():
+                    with m.Case(register.address // WORD_BYTES << 1 | is_write):
+                        m.d.comb += payload.function.eq(function)
+                        if register is SEND and not is_write:
+                            m.d.comb += payload.data.eq(VECTORS)
 
         return m

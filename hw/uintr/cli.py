@@ -13,6 +13,7 @@ from uintr.registers import (
     ALL_FEATURES,
     DEFAULT_BASE,
     DEFAULT_HARTS,
+    DEFAULT_LATENCY,
     DEFAULT_RECEIVERS,
     DEFAULT_TABLE_BASE,
     DEFAULT_TABLE_PAGES,
@@ -70,6 +71,7 @@ def _parser() -> _Parser:
         ("base", DEFAULT_BASE, "address of the controller"),
         ("table-base", DEFAULT_TABLE_BASE, "address of the sender-table memory"),
         ("table-pages", DEFAULT_TABLE_PAGES, "its size in 4 KiB pages"),
+        ("latency", DEFAULT_LATENCY, "cycles from an accepted post to the line, 2 to 4"),
     ):
         shown = f"{default:#x}" if "base" in name else str(default)
         generate.add_argument(
@@ -118,6 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             table_base=options.table_base,
             table_pages=options.table_pages,
             features=options.features,
+            latency=options.latency,
         )
     except ValueError as error:
         parser.error(str(error))

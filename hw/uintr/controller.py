@@ -1,25 +1,18 @@
-"""The controller: every receiver's record, and the interrupt line of every hart."""
+"""The controller: every receiver's record, and the interrupt lines of every hart."""
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import data, memory, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from uintr.arbiter import RoundRobin, select
 from uintr.checks import check_range
-from uintr.interfaces import OPERATION, OperationFunction, OperationPort, layout
-from uintr.registers import (
-    ACTIVE,
-    ALL_FEATURES,
-    HIGH,
-    LOW,
-    MAX_HARTS,
-    MAX_RECEIVERS,
-    VECTORS,
-    XLEN,
-    Feature,
-)
+from uintr.claim_queue import ClaimQueue
+from uintr.interfaces import OPERATION, OperationFunction, OperationPort
+from uintr.lines import LineCounters
+from uintr.record import Decoder, Record
+from uintr.registers import ALL_FEATURES, DEFAULT_LATENCY, MAX_HARTS, MAX_RECEIVERS, XLEN, Feature
 
 __all__ = ["Controller"]
 
@@ -27,14 +20,27 @@ __all__ = ["Controller"]
 class Controller(wiring.Component):
     """Operates on receivers, one operation a cycle, and keeps the lines.
 
-    An operation accepted in cycle p reads its record in p+1 and writes it back at the end of p+1;
-    the line counters follow at the end of p+2; ``line`` and the response are there in p+3.
-    Operations take effect in the order of acceptance, back-to-back ones on the same receiver too.
+    An operation accepted in cycle p shows in the lines, and is answered, in p + ``latency``. Its
+    record is read and written back in between; operations take effect in the order of acceptance,
+    back-to-back ones on the same receiver too.
 
-    ``line[h]`` is high exactly when some receiver of user kind has pending bits, is active and
-    belongs to hart h; ``supervisor_line[h]`` the same for receivers of supervisor kind. They are
-    never searched for: a counter for each line counts such receivers. When one operation takes a
-    receiver away from a line and gives it to another, both counters change in that cycle.
+    ======== ================ =============== ================ ===================
+    latency  record is there  written back    counters change  line and response
+    ======== ================ =============== ================ ===================
+    2        p+1              end of p+1      end of p+1       p+2
+    3        p+1              end of p+1      end of p+2       p+3
+    4        p+2              end of p+2      end of p+3       p+4
+    ======== ================ =============== ================ ===================
+
+    ``line[h]`` is high exactly when some receiver of user kind has pending bits that are not
+    masked, is active and belongs to hart h; ``supervisor_line[h]`` the same for receivers of
+    supervisor kind. They are never searched for: a counter for each line counts such receivers.
+    When one operation takes a receiver away from a line and gives it to another, both counters
+    change in that cycle.
+
+    A receiver whose ``notify`` is set and that is not active is put into the queue when an
+    operation leaves unmasked pending bits where there were none. ``supervisor_line[notify_hart]``
+    is high, too, while receivers stand there; they come and go with the same latency.
 
     After reset the records are cleared, receiver 0 first, one a cycle; no operation is accepted
     until all are.
@@ -44,13 +50,15 @@ class Controller(wiring.Component):
     harts : number of lines of each kind
     receivers : number of records
     ports : number of operation ports; all are equal, the round robin begins at port 0
-    features : extensions; without SUPERVISOR every receiver is of user kind
+    features : extensions; an operation of one that is left out must not be presented
+    latency : 2, 3 or 4
 
     Members
     -------
     ports : array of `OperationPort`
+    notify_hart : hart that is told of absent receivers; any other number: none
     line, supervisor_line : one bit a hart
-    idle : the records are cleared and no operation was accepted in the last three cycles
+    idle : the records are cleared and no operation was accepted in the last ``latency`` cycles
 
     Raises
     ------
@@ -58,28 +66,27 @@ class Controller(wiring.Component):
     """
 
     def __init__(
-        self, *, harts: int, receivers: int, ports: int, features: Feature = ALL_FEATURES
+        self,
+        *,
+        harts: int,
+        receivers: int,
+        ports: int,
+        features: Feature = ALL_FEATURES,
+        latency: int = DEFAULT_LATENCY,
     ) -> None:
         check_range("harts", harts, 1, MAX_HARTS)
         check_range("receivers", receivers, 1, MAX_RECEIVERS)
         check_range("ports", ports, 1, MAX_HARTS + 1)
+        check_range("latency", latency, 2, 4)
         self._harts = harts
         self._receivers = receivers
         self._count = ports
-        self._supervisor = Feature.SUPERVISOR in features
-        # `harts` itself is a value too: it stands for every hart there is not.
-        self._record = data.StructLayout(
-            {
-                "pending": VECTORS,
-                "active": 1,
-                "mode": 1,
-                **({"supervisor": 1} if self._supervisor else {}),
-                "hartid": range(harts + 1),
-            }
-        )
+        self._record = Record(harts=harts, features=features)
+        self._latency = latency
         super().__init__(
             {
                 "ports": In(OperationPort()).array(ports),
+                "notify_hart": In(range(harts + 1)),
                 "line": Out(harts),
                 "supervisor_line": Out(harts),
                 "idle": Out(1),
@@ -89,15 +96,16 @@ class Controller(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """The pipeline, one stage a step."""
         m = Module()
+        shape = self._record.shape
 
-        # A block RAM with one read and one write port. Its transparency is the forwarding between
-        # neighbours: an operation reads in the cycle in which the one before it writes.
+        # A block RAM with one read and one write port.
         # (A depth of 1 would be a memory without address bits, which Verilog does not have.)
         m.submodules.records = records = memory.Memory(
-            shape=self._record, depth=max(2, self._receivers), init=[]
+            shape=shape, depth=max(2, self._receivers), init=[]
         )
         write = records.write_port()
-        read = records.read_port(transparent_for=(write,))
+        slow = self._latency == 4
+        read = records.read_port(transparent_for=() if slow else (write,))
 
         # Sweep: after reset, clear one record a cycle.
         swept = Signal()
@@ -108,7 +116,63 @@ class Controller(wiring.Component):
                 swept.eq(sweep == self._receivers - 1),
             ]
 
-        # p: grant one port, address the memory.
+        # p: grant one port, address the memory. A claim is for the receiver at the queue's head.
+        accepted, granted, port = self._grant(m, swept)
+        if self._record.notify:
+            m.submodules.queue = queue = ClaimQueue(receivers=self._receivers)
+            claiming = granted.function == OperationFunction.CLAIM
+            chosen = Signal(OPERATION)
+            m.d.comb += [
+                chosen.eq(granted),
+                queue.pop.eq(accepted & claiming),
+            ]
+            with m.If(claiming):
+                m.d.comb += chosen.receiver.eq(queue.head)
+                with m.If(~queue.valid):  # nothing to claim: any read without effect that answers 0
+                    m.d.comb += [chosen.function.eq(OperationFunction.SEND), chosen.data.eq(~0)]
+        else:
+            chosen = granted
+        m.d.comb += [read.addr.eq(chosen.receiver), read.en.eq(accepted)]
+
+        # The next stage holds the operation; with a latency of 4 one more does, while the memory's
+        # output is put into a register.
+        operation, executing, executing_port = self._next(m, chosen, accepted, port, "")
+        decoder = Decoder(m, operation)
+        bits, some = decoder.bits, decoder.some
+        before = read.data
+        after = Signal(shape)
+        if slow:
+            fetched, ahead = operation, executing
+            operation, executing, executing_port = self._next(
+                m, fetched, ahead, executing_port, "_late"
+            )
+            bits, some = Signal.like(bits), Signal.like(some)
+            m.d.sync += [bits.eq(decoder.bits), some.eq(decoder.some)]
+            before = self._forward(m, write, read, fetched, operation, executing, after)
+
+        # Change the record.
+        answer = Signal(XLEN)
+        self._record.execute(m, operation, bits, some, before, after, answer)
+        m.d.comb += [
+            write.en.eq(executing | ~swept),
+            write.addr.eq(Mux(swept, operation.receiver, sweep)),
+            write.data.eq(Mux(swept, after, 0)),
+        ]
+        if self._record.notify:
+            m.d.comb += [
+                queue.push.eq(executing & after.listed & ~before.listed),
+                queue.number.eq(operation.receiver),
+            ]
+
+        self._count_lines(m, executing, before, after)
+        busy = self._respond(m, executing, executing_port, answer)
+        stages = executing | busy
+        if slow:
+            stages |= ahead
+        m.d.comb += self.idle.eq(swept & ~stages)
+        return m
+
+    def _grant(self, m: Module, swept: Value) -> tuple[Value, Any, Value]:
         m.submodules.round_robin = round_robin = RoundRobin(count=self._count)
         accepted = Signal()
         granted = Signal(OPERATION)
@@ -117,114 +181,110 @@ class Controller(wiring.Component):
             round_robin.advance.eq(1),
             accepted.eq(round_robin.requests.any()),
             granted.eq(select(round_robin.grant, (port.operation.payload for port in self.ports))),
-            read.addr.eq(granted.receiver),
-            read.en.eq(accepted),
         ]
         for port, bit in zip(self.ports, round_robin.grant, strict=True):
             m.d.comb += port.operation.ready.eq(bit)
+        return accepted, granted, round_robin.grant
 
-        # p+1: change the record.
-        operation = Signal(OPERATION)
-        executing = Signal()
-        executing_port = Signal(self._count)
-        m.d.sync += executing.eq(accepted)
-        with m.If(accepted):
-            m.d.sync += [operation.eq(granted), executing_port.eq(round_robin.grant)]
-        before = read.data
-        after = Signal(self._record)
-        answer = Signal(XLEN)
-        self._execute(m, operation, before, after, answer)
+    def _next(
+        self, m: Module, operation: Any, valid: Any, port: Any, suffix: str
+    ) -> tuple[Any, Any, Any]:
+        """The registers of the next stage."""
+        later = Signal(OPERATION, name=f"operation{suffix}")
+        executing = Signal(name=f"executing{suffix}")
+        executing_port = Signal(self._count, name=f"executing_port{suffix}")
+        m.d.sync += executing.eq(valid)
+        with m.If(valid):
+            m.d.sync += [later.eq(operation), executing_port.eq(port)]
+        return later, executing, executing_port
+
+    def _forward(
+        self, m: Module, write: Any, read: Any, fetched: Any, operation: Any, executing: Any,
+        after: Any,
+    ) -> Any:  # fmt: skip
+        """The record of the operation that is executed next, in registers.
+
+        What the memory reads is too old if one of the two operations ahead is for the same
+        receiver. Then the later of the two is held instead, and the memory's word, whatever it may
+        be after reading and writing one place at once, goes unused.
+        """
+        stored = Signal.like(after, name="stored")
+        held = Signal.like(after, name="held")
+        use_held = Signal()
+        written = Signal.like(after, name="written")
+        written_to = Signal.like(operation.receiver)
+        was_written = Signal()
+        one_ahead = Signal()
+        two_ahead = Signal()
         m.d.comb += [
-            write.en.eq(executing | ~swept),
-            write.addr.eq(Mux(swept, operation.receiver, sweep)),
-            write.data.eq(Mux(swept, after, 0)),
+            one_ahead.eq(executing & (operation.receiver == fetched.receiver)),
+            two_ahead.eq(was_written & (written_to == fetched.receiver)),
         ]
-
-        # p+2: count. What a receiver contributes to is one line, or none at all.
-        lines = [("user", hart, self.line[hart]) for hart in range(self._harts)]
-        if self._supervisor:
-            lines += [
-                ("supervisor", hart, self.supervisor_line[hart]) for hart in range(self._harts)
-            ]
-        leaving = Signal(len(lines))
-        joining = Signal(len(lines))
-        m.d.sync += [leaving.eq(0), joining.eq(0)]
-        for place, (kind, hart, line) in enumerate(lines):
-            contributed = self._contributes(before, kind, hart)
-            contributes = self._contributes(after, kind, hart)
-            with m.If(executing):
-                m.d.sync += [
-                    leaving[place].eq(contributed & ~contributes),
-                    joining[place].eq(contributes & ~contributed),
-                ]
-            count = Signal(range(self._receivers + 1), name=f"count_{kind}_{hart}")
-            with m.If(joining[place]):
-                m.d.sync += count.eq(count + 1)
-            with m.Elif(leaving[place]):
-                m.d.sync += count.eq(count - 1)
-            m.d.comb += line.eq(count.any())
-
-        # p+3: answer. The answer travels with its port beside the counters.
-        counting_port = Signal(self._count)
-        counting_answer = Signal(XLEN)
-        answered_port = Signal(self._count)
-        answered = Signal(XLEN)
         m.d.sync += [
-            counting_port.eq(Mux(executing, executing_port, 0)),
-            answered_port.eq(counting_port),
+            was_written.eq(executing),
+            written_to.eq(operation.receiver),
+            written.eq(after),
+            stored.eq(read.data),
+            use_held.eq(one_ahead | two_ahead),
+            held.eq(Mux(one_ahead, after, written)),
         ]
-        with m.If(executing):
-            m.d.sync += counting_answer.eq(answer)
-        with m.If(counting_port.any()):
-            m.d.sync += answered.eq(counting_answer)
-        for port, bit in zip(self.ports, answered_port, strict=True):
-            m.d.comb += [port.response.valid.eq(bit), port.response.payload.eq(answered)]
+        before = Signal.like(after, name="before")
+        m.d.comb += before.eq(Mux(use_held, held, stored))
+        return before
 
-        m.d.comb += self.idle.eq(swept & ~(executing | counting_port.any() | answered_port.any()))
-        return m
+    def _count_lines(self, m: Module, executing: Any, before: Any, after: Any) -> None:
+        """Tell the counters who left and who joined: at once, or a cycle later."""
+        kinds = [("user", False, self.line)]
+        if self._record.supervisor:
+            kinds.append(("supervisor", True, self.supervisor_line))
+        lines = [
+            (f"{name}_{hart}", supervisor, hart)
+            for name, supervisor, _ in kinds
+            for hart in range(self._harts)
+        ]
+        names = tuple(name for name, *_ in lines) + ("queue",) * self._record.notify
+        m.submodules.counters = counters = LineCounters(receivers=self._receivers, names=names)
+        contributed, contributes = (
+            Cat(
+                *(
+                    self._record.contributes(record, hart, supervisor=supervisor)
+                    for _, supervisor, hart in lines
+                ),
+                *((record.queued,) if self._record.notify else ()),
+            )
+            for record in (before, after)
+        )
+        leave = Mux(executing, contributed & ~contributes, 0)
+        join = Mux(executing, contributes & ~contributed, 0)
+        if self._latency == 2:
+            m.d.comb += [counters.leave.eq(leave), counters.join.eq(join)]
+        else:
+            leaving, joining = Signal(len(names)), Signal(len(names))
+            m.d.sync += [leaving.eq(leave), joining.eq(join)]
+            m.d.comb += [counters.leave.eq(leaving), counters.join.eq(joining)]
 
-    def _contributes(self, record: Any, kind: str, hart: int) -> Any:
-        contributes = record.pending.any() & record.active & (record.hartid == hart)
-        if self._supervisor:
-            contributes &= record.supervisor == (kind == "supervisor")
-        return contributes
+        m.d.comb += self.line.eq(counters.line[: self._harts])
+        told = Signal(self._harts)
+        if self._record.notify:
+            m.d.comb += told.eq(
+                Cat(counters.line[-1] & (self.notify_hart == hart) for hart in range(self._harts))
+            )
+        raised = counters.line[self._harts : 2 * self._harts] if self._record.supervisor else 0
+        m.d.comb += self.supervisor_line.eq(raised | told)
 
-    def _execute(self, m: Module, operation: Any, before: Any, after: Any, answer: Any) -> None:
-        """What each function makes of a record, and what it answers."""
-        low = data.View(layout(LOW), operation.data)
-        high = data.View(layout(HIGH), operation.data)
-        active = data.View(layout(ACTIVE), operation.data)
-        low_answer = data.View(layout(LOW), answer)
-        high_answer = data.View(layout(HIGH), answer)
-        active_answer = data.View(layout(ACTIVE), answer)
-
-        m.d.comb += after.eq(before)
-        with m.Switch(operation.function):
-            with m.Case(OperationFunction.SEND), m.If(operation.data < VECTORS):
-                m.d.comb += after.pending.eq(
-                    before.pending | (1 << operation.data[: (VECTORS - 1).bit_length()])
-                )
-            with m.Case(OperationFunction.READ_LOW):
-                m.d.comb += [
-                    low_answer.active.eq(before.active),
-                    low_answer.mode.eq(before.mode),
-                    low_answer.hartid.eq(before.hartid),
-                ]
-                if self._supervisor:
-                    m.d.comb += low_answer.supervisor.eq(before.supervisor)
-            with m.Case(OperationFunction.WRITE_LOW):
-                m.d.comb += [
-                    after.active.eq(low.active),
-                    after.mode.eq(low.mode),
-                    after.hartid.eq(Mux(low.hartid < self._harts, low.hartid, self._harts)),
-                ]
-                if self._supervisor:
-                    m.d.comb += after.supervisor.eq(low.supervisor)
-            with m.Case(OperationFunction.READ_HIGH):
-                m.d.comb += [high_answer.pending.eq(before.pending), after.pending.eq(0)]
-            with m.Case(OperationFunction.WRITE_HIGH):
-                m.d.comb += after.pending.eq(before.pending | high.pending)
-            with m.Case(OperationFunction.READ_ACTIVE):
-                m.d.comb += active_answer.active.eq(before.active)
-            with m.Case(OperationFunction.WRITE_ACTIVE):
-                m.d.comb += after.active.eq(active.active)
+    def _respond(self, m: Module, executing: Any, executing_port: Any, answer: Any) -> Value:
+        """The answer travels with its port beside the counters. Answers that it is on its way."""
+        port = Mux(executing, executing_port, 0)
+        valid: Any = executing
+        busy: Any = 0
+        for number in range(1 if self._latency == 2 else 2):
+            to = Signal(self._count, name=f"answer_port_{number}")
+            word = Signal(XLEN, name=f"answer_{number}")
+            m.d.sync += to.eq(port)
+            with m.If(valid):
+                m.d.sync += word.eq(answer)
+            port, answer, valid = to, word, to.any()
+            busy |= valid
+        for each, bit in zip(self.ports, port, strict=True):
+            m.d.comb += [each.response.valid.eq(bit), each.response.payload.eq(answer)]
+        return busy

@@ -42,6 +42,7 @@ class HartUnit(wiring.Component):
         port as it is
     bus : sender-table reads, loads and stores
     port : to the controller
+    rejected, cause : a UIPI SEND is refused in this cycle, and its status
     idle : no request is outstanding and no response is shown
 
     Raises
@@ -59,6 +60,8 @@ class HartUnit(wiring.Component):
                 "supervisor_line": In(1),
                 "bus": Out(Wishbone()),
                 "port": Out(OperationPort()),
+                "rejected": Out(1),
+                "cause": Out(Status),
                 "idle": Out(1),
             }
         )
@@ -158,6 +161,11 @@ class HartUnit(wiring.Component):
                 answer.data.eq(sender.answer.data),
                 answer.status.eq(sender.answer.status),
             ]
+
+        m.d.comb += [
+            self.rejected.eq(sender.rejected),
+            self.cause.eq(sender.answer.status),
+        ]
 
         m.d.sync += response.valid.eq(finish)
         with m.If(finish):

@@ -34,7 +34,7 @@ def layout(register: Register) -> data.FlexibleLayout:
 
 
 class OperationFunction(IntEnum):
-    """What the controller does to a receiver; each is one access to one slot register."""
+    """What the controller does to a receiver; each is one access to one register."""
 
     SEND = 0
     READ_LOW = 1
@@ -43,6 +43,10 @@ class OperationFunction(IntEnum):
     WRITE_HIGH = 4
     READ_ACTIVE = 5
     WRITE_ACTIVE = 6
+    RESET_SLOT = 7  #: feature SLOT_RESET
+    READ_MASK = 8  #: feature MASK
+    WRITE_MASK = 9  #: feature MASK
+    CLAIM = 10  #: feature NOTIFY; the controller chooses the receiver
 
 
 OPERATION = data.StructLayout({"function": OperationFunction, "receiver": 16, "data": XLEN})
@@ -99,7 +103,8 @@ class OperationPort(wiring.Signature):
     Members
     -------
     operation : stream of `OPERATION`; the receiver must be below the number of receivers
-    response : one word for each operation, in order, three cycles after it was accepted
+    response : one word for each operation, in order, as many cycles after it was accepted as the
+        controller's parameter ``latency`` says
     """
 
     def __init__(self) -> None:

@@ -15,40 +15,56 @@ from enum import IntEnum, IntFlag
 __all__ = [
     "ACTIVE",
     "ALL_FEATURES",
-    "CSRS",
     "CAUSE_USER_SOFTWARE",
+    "CLAIM",
+    "CONTROL_OFFSET",
+    "CONTROL_REGISTERS",
     "Csr",
     "CsrFunction",
+    "CSRS",
     "DEFAULT_BASE",
     "DEFAULT_HARTS",
+    "DEFAULT_LATENCY",
     "DEFAULT_RECEIVERS",
     "DEFAULT_TABLE_BASE",
     "DEFAULT_TABLE_PAGES",
     "ENTRIES_PER_PAGE",
     "Feature",
+    "FEATURES",
     "Field",
+    "HARTS",
     "HIGH",
+    "ID",
     "INTERRUPT_BIT",
     "LOW",
+    "MAGIC",
+    "MASK",
+    "MASK_BYTES",
+    "MASK_OFFSET",
     "MAX_HARTS",
     "MAX_RECEIVERS",
+    "NOTIFY_HART",
     "PAGE_BYTES",
     "Privilege",
+    "RECEIVERS",
     "Register",
+    "REJECTED",
+    "REJECTED_OFFSET",
     "RequestKind",
     "SEND",
     "SENDER_ENTRY",
     "SENDER_ENTRY_BYTES",
     "SLOT_BYTES",
     "SLOT_REGISTERS",
+    "SLOT_RESET",
     "Status",
     "UIPI_FUNCT3",
     "UIPI_OPCODE",
-    "URET_WORD",
+    "uipi_word",
     "UipiFunction",
+    "URET_WORD",
     "VECTORS",
     "XLEN",
-    "uipi_word",
 ]
 
 XLEN = 64
@@ -72,6 +88,8 @@ DEFAULT_RECEIVERS = 512
 DEFAULT_BASE = 0x0300_0000
 """Controller base on the published FPGA system (QEMU: 0x02F1_0000). Naturally aligned up to
 65 536 receivers."""
+DEFAULT_LATENCY = 3
+"""Cycles from an accepted operation to the hart's line."""
 DEFAULT_TABLE_BASE = 0x8400_0000
 DEFAULT_TABLE_PAGES = 16
 """Sixteen 4 KiB sender tables, the pool that the published kernels reserve at boot."""
@@ -82,6 +100,10 @@ class Feature(IntFlag):
     to registers is then reserved."""
 
     SUPERVISOR = 1 << 0  #: receivers of supervisor kind (LOW.supervisor)
+    SLOT_RESET = 1 << 1  #: a receiver's whole record is reset at once (SLOT_RESET)
+    NOTIFY = 1 << 2  #: the kernel is told of absent receivers (LOW.notify, CLAIM, NOTIFY_HART)
+    MASK = 1 << 3  #: a mask of vectors for each receiver (MASK)
+    REJECTED = 1 << 4  #: refused posts are counted for each hart (REJECTED)
 
 
 ALL_FEATURES = Feature(sum(Feature))
@@ -223,7 +245,14 @@ LOW = Register(
             doc="The receiver is of supervisor kind: it raises its hart's supervisor line instead "
             "of the user one. Reserved without the feature SUPERVISOR.",
         ),
-        Field("reserved", 3, 13, "reserved"),
+        Field(
+            "notify",
+            3,
+            1,
+            doc="While the receiver is inactive, the kernel is told when it first has something "
+            "pending. Reserved without the feature NOTIFY.",
+        ),
+        Field("reserved", 4, 12, "reserved"),
         Field(
             "hartid",
             16,
@@ -251,6 +280,91 @@ ACTIVE = Register(
     "Read and write of the active bit alone.",
 )
 SLOT_REGISTERS = (SEND, LOW, HIGH, ACTIVE)
+
+# --- The controller's masks, one word per receiver, at base + MASK_OFFSET (feature MASK) ----------
+
+MASK_OFFSET = 0x28_0000
+MASK_BYTES = 8
+MASK = Register(
+    "MASK",
+    0,
+    (Field("vectors", 0, 64, doc="Vectors that stay pending without raising a line."),),
+    "Vectors of the receiver that are masked. Reading and clearing HIGH is not affected.",
+)
+
+# --- The control page, at base + CONTROL_OFFSET: behind the largest region of slots ---------------
+
+CONTROL_OFFSET = 0x20_0000
+MAGIC = 0x5549_4E54
+"""What ID.magic reads as: UINT in ASCII."""
+
+ID = Register(
+    "ID",
+    0x00,
+    (
+        Field("version", 0, 16, "ro", reset=1, doc="Version of this register map."),
+        Field("reserved", 16, 16, "reserved"),
+        Field("magic", 32, 32, "ro", reset=MAGIC),
+    ),
+    "Identification.",
+)
+FEATURES = Register(
+    "FEATURES",
+    0x08,
+    tuple(
+        Field(feature.name.lower(), feature.value.bit_length() - 1, 1, "ro")
+        for feature in Feature
+        if feature.name
+    ),
+    "Extensions that this hardware has.",
+)
+HARTS = Register("HARTS", 0x10, (Field("count", 0, 64, "ro"),), "Number of harts.")
+RECEIVERS = Register("RECEIVERS", 0x18, (Field("count", 0, 64, "ro"),), "Number of receivers.")
+SLOT_RESET = Register(
+    "SLOT_RESET",
+    0x20,
+    (Field("receiver", 0, 64, "wo", doc="At or beyond the number of receivers: bus error."),),
+    "Write: resets all of the receiver's record in one step, and takes it out of the queue.",
+)
+CLAIM = Register(
+    "CLAIM",
+    0x28,
+    (
+        Field("receiver", 0, 16, "ro"),
+        Field("reserved", 16, 47, "reserved"),
+        Field("valid", 63, 1, "ro", doc="Clear: the queue is empty."),
+    ),
+    "Read: takes the first receiver out of the queue.",
+)
+NOTIFY_HART = Register(
+    "NOTIFY_HART",
+    0x30,
+    (
+        Field(
+            "hartid",
+            0,
+            16,
+            doc="Hart whose supervisor line is high while the queue is not empty. WARL like "
+            "LOW.hartid; after reset no hart at all.",
+        ),
+        Field("reserved", 16, 48, "reserved"),
+    ),
+    "Who is told of absent receivers.",
+)
+CONTROL_REGISTERS = (ID, FEATURES, HARTS, RECEIVERS, SLOT_RESET, CLAIM, NOTIFY_HART)
+
+REJECTED_OFFSET = 0x400
+"""Within the control page: one word a hart (feature REJECTED)."""
+REJECTED = Register(
+    "REJECTED",
+    REJECTED_OFFSET,
+    (
+        Field("count", 0, 32, "ro", doc="Refused UIPI SEND; stays at its highest value."),
+        Field("cause", 32, 4, "ro", doc="`Status` of the last one."),
+        Field("reserved", 36, 28, "reserved"),
+    ),
+    "Refused posts of one hart. Any write clears it; a refusal in the same cycle counts.",
+)
 
 # --- The sender table (UIST), in memory ----------------------------------------------------------
 

@@ -57,6 +57,7 @@ class Sender(wiring.Component):
     suist, suirs : the CSRs, as they are in the cycle of ``start``
     done : the instruction ends in this cycle
     answer : how it ended, while ``done``
+    rejected : a SEND ends in this cycle, and was refused
     bus : reads the sender table
     port : to the controller
 
@@ -77,6 +78,7 @@ class Sender(wiring.Component):
                 "suirs": In(layout(CSRS[Csr.SUIRS])),
                 "done": Out(1),
                 "answer": Out(ANSWER),
+                "rejected": Out(1),
                 "bus": Out(Wishbone()),
                 "port": Out(OperationPort()),
             }
@@ -108,7 +110,7 @@ class Sender(wiring.Component):
             with m.State("ENTRY"):
                 m.d.comb += [self.bus.cyc.eq(1), self.bus.stb.eq(1)]
                 with m.If(self.bus.err):
-                    self._end(m, Status.BUS)
+                    self._refuse(m, Status.BUS)
                 with m.Elif(self.bus.ack):
                     self._check_entry(m, operation)
 
@@ -133,6 +135,11 @@ class Sender(wiring.Component):
         m.d.comb += [self.done.eq(1), self.answer.status.eq(status)]
         m.next = "IDLE"
 
+    def _refuse(self, m: Module, status: Status) -> None:
+        """End a SEND without a post."""
+        m.d.comb += self.rejected.eq(1)
+        self._end(m, status)
+
     def _begin(self, m: Module, address: Any, operation: Any) -> None:
         """The checks that need neither bus nor controller, in their order."""
         own = {
@@ -148,9 +155,9 @@ class Sender(wiring.Component):
 
         with m.If(self.function == UipiFunction.SEND):
             with m.If(~self.suist.en):
-                self._end(m, Status.DISABLED)
+                self._refuse(m, Status.DISABLED)
             with m.Elif(self.operand >= entries):
-                self._end(m, Status.INDEX)
+                self._refuse(m, Status.INDEX)
             with m.Else():
                 m.d.sync += address.eq(Cat(Const(0, entry_bits), self.suist.ppn) + index)
                 m.next = "ENTRY"
@@ -171,11 +178,11 @@ class Sender(wiring.Component):
     def _check_entry(self, m: Module, operation: Any) -> None:
         entry = data.View(layout(SENDER_ENTRY), self.bus.dat_r)
         with m.If(~entry.valid):
-            self._end(m, Status.INVALID)
+            self._refuse(m, Status.INVALID)
         with m.Elif(entry.vector >= VECTORS):
-            self._end(m, Status.VECTOR)
+            self._refuse(m, Status.VECTOR)
         with m.Elif(entry.receiver >= self._receivers):
-            self._end(m, Status.RECEIVER)
+            self._refuse(m, Status.RECEIVER)
         with m.Else():
             m.d.sync += [
                 operation.function.eq(OperationFunction.SEND),

@@ -2,22 +2,27 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module
+from amaranth.hdl import Cat, Module, Mux
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from uintr.bridge import ControllerBridge
 from uintr.checks import check_multiple, check_range
+from uintr.control_page import ControlPage
 from uintr.controller import Controller
 from uintr.hart_unit import HartUnit
 from uintr.interfaces import HartPort, Wishbone
 from uintr.registers import (
     ALL_FEATURES,
+    CONTROL_OFFSET,
     DEFAULT_BASE,
     DEFAULT_HARTS,
+    DEFAULT_LATENCY,
     DEFAULT_RECEIVERS,
     DEFAULT_TABLE_BASE,
     DEFAULT_TABLE_PAGES,
+    MASK_BYTES,
+    MASK_OFFSET,
     MAX_HARTS,
     MAX_RECEIVERS,
     PAGE_BYTES,
@@ -34,18 +39,20 @@ __all__ = ["System"]
 class System(wiring.Component):
     """User interrupts for ``harts`` harts: the top of simulation and board alike.
 
-    A UIPI SEND reaches the receiver's line six cycles after it was accepted, when nobody else is
-    under way. Every cycle in between is laid down in the page on the hardware.
+    A UIPI SEND reaches the receiver's line ``latency + 3`` cycles after it was accepted, when
+    nobody else is under way. Every cycle in between is laid down in the page on the hardware.
 
     Parameters
     ----------
     harts : hart units, 1 to 64
     receivers : receivers of the controller, 1 to 65536
     base : address of the controller, a multiple of the size of its window: 32 bytes for each
-        receiver, their number rounded up to a power of two
+        receiver, their number rounded up to a power of two. The control page and the masks are at
+        fixed distances behind it
     table_base : address of the memory for sender tables, a multiple of 4096
     table_pages : its size in 4 KiB pages, 1 to 4095
     features : extensions
+    latency : cycles from an accepted operation to the line, 2 to 4
 
     Members
     -------
@@ -68,12 +75,14 @@ class System(wiring.Component):
         table_base: int = DEFAULT_TABLE_BASE,
         table_pages: int = DEFAULT_TABLE_PAGES,
         features: Feature = ALL_FEATURES,
+        latency: int = DEFAULT_LATENCY,
     ) -> None:
         check_range("harts", harts, 1, MAX_HARTS)
         check_range("receivers", receivers, 1, MAX_RECEIVERS)
         check_range("table_pages", table_pages, 1, MAX_TABLE_PAGES)
         size = SLOT_BYTES << (receivers - 1).bit_length()
         table_size = table_pages * PAGE_BYTES
+        check_range("latency", latency, 2, 4)
         check_multiple("base", base, size)
         check_multiple("table_base", table_base, PAGE_BYTES)
         if table_base + table_size > 1 << XLEN:
@@ -81,15 +90,26 @@ class System(wiring.Component):
                 f"table_base must be at most {(1 << XLEN) - table_size:#x} "
                 f"for {table_pages} pages, not {table_base:#x}"
             )
-        if base < table_base + table_size and table_base < base + size:
+        own = [(base, size), (base + CONTROL_OFFSET, PAGE_BYTES)]
+        if Feature.MASK in features:
+            own.append((base + MASK_OFFSET, MASK_BYTES << (receivers - 1).bit_length()))
+        end = max(first + length for first, length in own)
+        if end > 1 << XLEN:
             raise ValueError(
-                f"table_base must be outside the controller's window, "
-                f"{base:#x} to {base + size - 1:#x}, not {table_base:#x}"
+                f"base must be at most {(1 << XLEN) - (end - base):#x} "
+                f"for {receivers} receivers, not {base:#x}"
             )
+        for first, length in own:
+            if first < table_base + table_size and table_base < first + length:
+                raise ValueError(
+                    f"table_base must be outside the controller's windows, "
+                    f"{first:#x} to {first + length - 1:#x} among them, not {table_base:#x}"
+                )
         self._harts = harts
         self._receivers = receivers
         self._features = features
-        self._windows = ((base, size), (table_base, table_size))
+        self._latency = latency
+        self._windows = ((table_base, table_size), *own)
         self._table_pages = table_pages
         super().__init__(
             {
@@ -107,6 +127,10 @@ class System(wiring.Component):
             receivers=self._receivers,
             ports=self._harts + 1,
             features=self._features,
+            latency=self._latency,
+        )
+        m.submodules.control_page = control = ControlPage(
+            harts=self._harts, receivers=self._receivers, features=self._features
         )
         m.submodules.bridge = bridge = ControllerBridge(receivers=self._receivers)
         m.submodules.table_ram = table_ram = TableRam(pages=self._table_pages)
@@ -124,13 +148,19 @@ class System(wiring.Component):
             m.d.comb += [
                 unit.line.eq(controller.line[number]),
                 unit.supervisor_line.eq(controller.supervisor_line[number]),
+                control.rejected[number].eq(unit.rejected),
+                control.cause[number].eq(unit.cause),
             ]
 
         connect(m, bridge.port, controller.ports[self._harts])
         connect(m, flipped(self.bus), arbiter.initiators[self._harts])
         connect(m, arbiter.bus, decoder.bus)
-        connect(m, decoder.targets[0], bridge.bus)
-        connect(m, decoder.targets[1], table_ram.bus)
+        connect(m, decoder.targets[0], table_ram.bus)
+        connect(m, decoder.targets[1], bridge.bus)
+        if Feature.MASK in self._features:
+            connect(m, decoder.targets[3], bridge.masks)
+        self._connect_control(m, decoder.targets[2], control, bridge)
+        m.d.comb += controller.notify_hart.eq(control.notify_hart)
 
         m.d.comb += self.quiescent.eq(
             Cat(unit.idle for unit in units).all()
@@ -138,3 +168,17 @@ class System(wiring.Component):
             & ~Cat(each.cyc & each.stb for each in arbiter.initiators).any()
         )
         return m
+
+    @staticmethod
+    def _connect_control(m: Module, target: Any, control: Any, bridge: Any) -> None:
+        """The control page answers its transfers itself, but for those that the bridge ends."""
+        for name in ("cyc", "stb", "we", "adr", "sel", "dat_w"):
+            m.d.comb += getattr(control.bus, name).eq(getattr(target, name))
+        m.d.comb += [
+            bridge.operates.eq(control.operates),
+            bridge.function.eq(control.function),
+            bridge.receiver.eq(control.receiver),
+            target.err.eq(control.bus.err),
+            target.ack.eq(control.bus.ack | bridge.done),
+            target.dat_r.eq(Mux(bridge.done, bridge.answer, control.bus.dat_r)),
+        ]

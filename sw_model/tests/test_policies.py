@@ -68,6 +68,16 @@ def test_an_inline_batch_leaves_the_kernel_before_the_next_tick() -> None:
     assert max(entered.values()) <= 16
 
 
+def test_two_handlers_share_a_buffer_and_take_turns() -> None:
+    """Where the kernel is slower than the user, so that requests wait."""
+    point = Point(policy="spread", harts=3, concurrency=32, rounds=4)
+    slow = load_costs().scaled("kernel.async_call", 4)
+    log = run_sync(simulate(point, ReferenceDevice(point.config), slow))
+    harts = [event.hart for event in measured(log, AsyncHandled)]
+    assert min(harts.count(1), harts.count(2)) > len(harts) // 4
+    assert harts.count(0) == 0
+
+
 def test_ipi_interrupts_an_idle_hart_which_serves_the_calls() -> None:
     log = run(policy="ipi", harts=2, concurrency=4)
     assert [event for event in measured(log, Trap) if event.cause == "ipi" and event.hart == 1]

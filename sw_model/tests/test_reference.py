@@ -216,7 +216,7 @@ def test_limits_and_double_requests_are_refused() -> None:
         ),
         (
             {"base": 0x8000, "table_base": 0xB000},
-            "table_base must be outside the controller's window, 0x8000 to 0xbfff, not 0xb000",
+            "table_base must be outside the controller's windows, 0x8000 to 0xbfff among them, not 0xb000",
         ),
     ],
 )
@@ -497,7 +497,7 @@ def test_slot_registers() -> None:
             # Presented in 1, accepted in 1, acknowledged in 4, answered in 5.
             low = Request(RequestKind.STORE, 0, bench.slot(receiver, LOW), WORD)
             assert await bench.request(0, low) == (Response(0, Status.OK), 5)
-            expected = LOW.pack(active=1, mode=1, supervisor=1, hartid=2)
+            expected = LOW.pack(active=1, mode=1, supervisor=1, notify=1, hartid=2)
             load = Request(RequestKind.LOAD, 0, bench.slot(receiver, LOW))
             assert await bench.request(0, load) == (Response(expected, Status.OK), 5)
             await bench.store(bench.slot(receiver, ACTIVE), 2)

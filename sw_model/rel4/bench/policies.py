@@ -70,6 +70,12 @@ POLICIES: dict[str, PolicyInfo] = {
         harts=2,
         summary="as uipi, and the handler looks for a while before it sleeps",
     ),
+    "spread": PolicyInfo(
+        kernel=kernel_policies.Spread,
+        style=PARALLEL,
+        harts=3,
+        summary="two handlers for one buffer, on two harts of their own",
+    ),
     "adaptive": PolicyInfo(
         kernel=kernel_policies.Adaptive,
         style=Style(direct=True, batch=8, poll_cycles=4_000, adaptive=True),

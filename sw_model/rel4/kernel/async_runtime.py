@@ -1,7 +1,7 @@
 """The kernel's side of asynchronous system calls: handler coroutines and who runs them when."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rel4.abi.coroutine import Poll, Suspend, Task
@@ -31,7 +31,7 @@ class HandlerTask:
 
     ``entry`` is the index in the kernel's sender table that wakes the owner's receiver coroutine;
     ``hart`` is where the handler runs or ran last. ``closed``: it has ended, and is not woken any
-    more.
+    more. ``siblings`` are further handlers of the same buffer.
     """
 
     cid: int
@@ -46,6 +46,7 @@ class HandlerTask:
     again: bool = False
     closed: bool = False
     sender: "SenderEntry | None" = None
+    siblings: "list[HandlerTask]" = field(default_factory=list)
 
     async def detach(self) -> None:
         """The thread, its buffer or the capability to signal it goes: serve no more requests."""
@@ -53,6 +54,8 @@ class HandlerTask:
             return
         self.closed = True
         self.tcb.handler = None
+        for sibling in self.siblings:
+            await sibling.detach()
         if self.sender is not None:
             await self.sender.detach()
         if self.ready:
@@ -70,11 +73,14 @@ class AsyncRuntime:
         self._kernel = kernel
         self.tasks: list[HandlerTask] = []
 
-    def spawn(self, tcb: TCB, buffer: SyscallBuffer, entry: int, policy: "Policy") -> HandlerTask:
-        """A new handler coroutine, ready to run."""
+    def spawn(
+        self, tcb: TCB, buffer: SyscallBuffer, entry: int, policy: "Policy", *, ready: bool = True
+    ) -> HandlerTask:
+        """A new handler coroutine, ready to run or suspended."""
         task = HandlerTask(len(self.tasks), tcb, buffer, entry, policy)
         self.tasks.append(task)
-        self.wake(task)
+        if ready:
+            self.wake(task)
         return task
 
     def wake(self, task: HandlerTask) -> None:
@@ -184,14 +190,17 @@ class AsyncRuntime:
         ring holds. True: the ring was found empty."""
         buffer = task.buffer
         for served in range(task.policy.budget(task) or buffer.capacity):
-            if await buffer.requests.count() == 0:
-                return True
-            if served and task.policy.preemptible:
+            waiting = await buffer.requests.count()
+            if waiting and served and task.policy.preemptible:
                 assert task.hart is not None  # it runs
                 await self._kernel.lock.pass_on()
                 self._kernel.here = task.hart.index
                 if task.closed:
                     return True
+                waiting = await buffer.requests.count()  # another handler may have been here
+            if waiting == 0:
+                return True
+            await task.policy.on_backlog(self._kernel, task, waiting)
             if await buffer.replies.full():
                 raise BufferError(
                     "the reply ring is full: more requests than the user has room for"

@@ -17,7 +17,18 @@ if TYPE_CHECKING:
     from .async_runtime import HandlerTask
     from .kernel import Kernel
 
-__all__ = ["Adaptive", "Inline", "Ipi", "Never", "Policy", "Poll", "Tick", "TickSmp", "Uipi"]
+__all__ = [
+    "Adaptive",
+    "Inline",
+    "Ipi",
+    "Never",
+    "Policy",
+    "Poll",
+    "Spread",
+    "Tick",
+    "TickSmp",
+    "Uipi",
+]
 
 
 class Policy:
@@ -59,6 +70,9 @@ class Policy:
 
     async def on_idle(self, hart: "Hart", idle: bool) -> None:
         """``hart`` begins (or ends) to have no thread to run."""
+
+    async def on_backlog(self, kernel: "Kernel", task: "HandlerTask", waiting: int) -> None:
+        """``task`` is about to serve one of ``waiting`` requests."""
 
     async def linger(self, kernel: "Kernel", task: "HandlerTask") -> bool:
         """The handler found no request and is about to sleep. True: it looks again instead."""
@@ -246,3 +260,39 @@ class Adaptive(Poll):
     async def on_tick(self, kernel: "Kernel", hart: "Hart") -> None:
         """What a budget left over."""
         await run_own(self, kernel, hart)
+
+
+class Spread(Uipi):
+    """Two handlers for one buffer, on two harts.
+
+    The user wakes the first; where more than one request waits, the first wakes the second. They
+    take requests in turn, since the kernel's lock is given in order of arrival: neither gets two
+    while the other waits for one.
+    """
+
+    name = "spread"
+
+    async def register(self, kernel: "Kernel", task: "HandlerTask") -> int | None:
+        sender = await super().register(kernel, task)
+        first = next(hart for hart, tasks in self._tasks.items() if task in tasks)
+        spare = [h for h, scheduler in enumerate(kernel.schedulers) if scheduler.spare]
+        others = [hart for hart in spare if hart != first]
+        if others:
+            second = kernel.runtime.spawn(task.tcb, task.buffer, task.entry, self, ready=False)
+            task.siblings.append(second)
+            hart = min(others, key=lambda h: len(self._tasks.get(h, ())))
+            self._tasks.setdefault(hart, []).append(second)
+        return sender
+
+    async def on_backlog(self, kernel: "Kernel", task: "HandlerTask", waiting: int) -> None:
+        for sibling in task.siblings:
+            if waiting > 1 and not (sibling.ready or sibling.running):
+                kernel.runtime.wake(sibling)
+                await SendIpi(self._hart_of(sibling))
+
+    async def on_ipi(self, kernel: "Kernel", hart: "Hart") -> None:
+        tasks = self._tasks.get(hart.index, [])
+        await kernel.runtime.run_ready(self, hart, lambda task: task in tasks)
+
+    def _hart_of(self, task: "HandlerTask") -> int:
+        return next(hart for hart, tasks in self._tasks.items() if task in tasks)

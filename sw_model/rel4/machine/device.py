@@ -16,13 +16,19 @@ from typing import Any, Protocol, TypeVar
 
 from uintr.registers import (
     ALL_FEATURES,
+    CONTROL_OFFSET,
     DEFAULT_BASE,
     DEFAULT_HARTS,
+    DEFAULT_LATENCY,
     DEFAULT_RECEIVERS,
     DEFAULT_TABLE_BASE,
     DEFAULT_TABLE_PAGES,
+    MASK_BYTES,
+    MASK_OFFSET,
     MAX_HARTS,
     MAX_RECEIVERS,
+    PAGE_BYTES,
+    SLOT_BYTES,
     Feature,
     Privilege,
     RequestKind,
@@ -58,6 +64,7 @@ class DeviceConfig:
     table_base : physical address of the sender-table memory
     table_pages : its size in 4 KiB pages
     features : extensions that the hardware has
+    latency : cycles from an operation that the controller accepts to the line, 2 to 4
 
     Raises
     ------
@@ -70,6 +77,7 @@ class DeviceConfig:
     table_base: int = DEFAULT_TABLE_BASE
     table_pages: int = DEFAULT_TABLE_PAGES
     features: Feature = ALL_FEATURES
+    latency: int = DEFAULT_LATENCY
 
     def __post_init__(self) -> None:
         for name, value, most in (
@@ -79,6 +87,21 @@ class DeviceConfig:
         ):
             if not 1 <= value <= most:
                 raise ValueError(f"{name} must be 1 to {most}, not {value!r}")
+        if not 2 <= self.latency <= 4:
+            raise ValueError(f"latency must be 2 to 4, not {self.latency!r}")
+
+    @property
+    def windows(self) -> tuple[tuple[int, int], ...]:
+        """(first, size in bytes) of what the bus decodes: receivers' slots, control page, sender
+        tables, and masks if there are any."""
+        places: tuple[tuple[int, int], ...] = (
+            (self.base, SLOT_BYTES * self.receivers),
+            (self.base + CONTROL_OFFSET, PAGE_BYTES),
+            (self.table_base, PAGE_BYTES * self.table_pages),
+        )
+        if Feature.MASK in self.features:
+            places += ((self.base + MASK_OFFSET, MASK_BYTES * self.receivers),)
+        return places
 
 
 @dataclass(frozen=True, slots=True)

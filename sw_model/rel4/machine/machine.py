@@ -12,8 +12,6 @@ from typing import Protocol
 
 import simpy
 
-from uintr.registers import PAGE_BYTES, SLOT_BYTES
-
 from . import sv39
 from .costs import Costs, load_costs
 from .device import Device, Request
@@ -65,10 +63,7 @@ class Machine:
         self.interrupts = InterruptController(lambda: self.harts[0].poke())
         self.stopped = False
         config = device.config
-        self._windows = (
-            (config.base, config.base + config.receivers * SLOT_BYTES),
-            (config.table_base, config.table_base + config.table_pages * PAGE_BYTES),
-        )
+        self._windows = tuple((first, first + size) for first, size in config.windows)
         self._pending: list[simpy.Event | None] = [None] * config.harts
         self._translations: dict[tuple[int, int], tuple[int, int]] = {}
 
@@ -132,8 +127,7 @@ class Machine:
 
     def is_device(self, address: int) -> bool:
         """True if a physical address belongs to the user-interrupt hardware."""
-        (low, high), (table_low, table_high) = self._windows
-        return low <= address < high or table_low <= address < table_high
+        return any(low <= address < high for low, high in self._windows)
 
     def translate(self, root: int, page: int) -> tuple[int, int] | None:
         """Physical page address and entry flags of virtual page number ``page`` for user code."""

@@ -7,18 +7,24 @@ when its operation is accepted and not one cycle later, and stretches of cycles 
 reset sweep counts are passed in one go.
 """
 
+from collections import deque
 from collections.abc import Callable, Coroutine
 from enum import IntEnum
 from typing import Any, NamedTuple, TypeVar
 
+from rel4.machine.control_page import ControlPage, Operation
 from rel4.machine.device import Device, DeviceConfig, Request, Response, run_sync
 from uintr.registers import (
     ACTIVE,
     CAUSE_USER_SOFTWARE,
+    CLAIM,
+    CONTROL_OFFSET,
     CSRS,
     ENTRIES_PER_PAGE,
     HIGH,
     LOW,
+    MASK_BYTES,
+    MASK_OFFSET,
     PAGE_BYTES,
     SEND,
     SENDER_ENTRY,
@@ -60,20 +66,11 @@ _ENTRY_RECEIVER = SENDER_ENTRY.field("receiver")
 _LOW_ACTIVE = LOW.field("active")
 _LOW_MODE = LOW.field("mode")
 _LOW_SUPERVISOR = LOW.field("supervisor")
+_LOW_NOTIFY = LOW.field("notify")
 _LOW_HARTID = LOW.field("hartid")
+_CLAIM_VALID = CLAIM.field("valid").mask
+_CLAIM_STALE = 1 << 62  # the receiver's slot was reset since: the bridge asks again
 _ACTIVE_ACTIVE = ACTIVE.field("active").mask
-
-
-class Operation(IntEnum):
-    """What a port asks of the controller, for one receiver."""
-
-    SEND = 0
-    READ_LOW = 1
-    WRITE_LOW = 2
-    READ_HIGH = 3
-    WRITE_HIGH = 4
-    READ_ACTIVE = 5
-    WRITE_ACTIVE = 6
 
 
 _UIPI_OPERATION = {
@@ -103,11 +100,14 @@ class _InFlight(NamedTuple):
     data: int
     before: int  # line that the receiver contributed to before; `Controller.none` if to none
     after: int  # and afterwards
+    listed: bool  # the receiver's number has to go into the queue
+    queued: int  # receivers in the queue: one more, one less, or as many
 
 
 def _check_windows(config: DeviceConfig) -> None:
     """The controller's window is as large as a power of two of slots and aligned to its size."""
-    size = SLOT_BYTES << (config.receivers - 1).bit_length()
+    slots = 1 << (config.receivers - 1).bit_length()
+    size = SLOT_BYTES * slots
     table_size = config.table_pages * PAGE_BYTES
     for name, value, unit in (
         ("base", config.base, size),
@@ -120,11 +120,21 @@ def _check_windows(config: DeviceConfig) -> None:
             f"table_base must be at most {(1 << XLEN) - table_size:#x} "
             f"for {config.table_pages} pages, not {config.table_base:#x}"
         )
-    if config.base < config.table_base + table_size and config.table_base < config.base + size:
+    own = [(config.base, size), (config.base + CONTROL_OFFSET, PAGE_BYTES)]
+    if Feature.MASK in config.features:
+        own.append((config.base + MASK_OFFSET, MASK_BYTES * slots))
+    end = max(first + length for first, length in own)
+    if end > 1 << XLEN:
         raise ValueError(
-            f"table_base must be outside the controller's window, "
-            f"{config.base:#x} to {config.base + size - 1:#x}, not {config.table_base:#x}"
+            f"base must be at most {(1 << XLEN) - (end - config.base):#x} "
+            f"for {config.receivers} receivers, not {config.base:#x}"
         )
+    for first, length in own:
+        if first < config.table_base + table_size and config.table_base < first + length:
+            raise ValueError(
+                f"table_base must be outside the controller's windows, "
+                f"{first:#x} to {first + length - 1:#x} among them, not {config.table_base:#x}"
+            )
 
 
 def _round_robin(waiting: int, last: int) -> int:
@@ -142,22 +152,23 @@ class Controller:
 
     Parameters
     ----------
-    harts : number of hart lines of each kind
-    receivers : number of receiver records
-    features : extensions
+    config : shape of the hardware
 
     Members
     -------
     none : number of the line that stands for none
-    record, count, response : operations accepted one, two and three cycles ago
+    response : the operation that is answered in this cycle
     valid : ports that present an operation
     sweep : records that the sweep has yet to clear
     """
 
-    def __init__(self, *, harts: int, receivers: int, features: Feature) -> None:
-        self.harts = self.none = harts
-        self._kinds = Feature.SUPERVISOR in features
-        self.receivers = receivers
+    def __init__(self, *, config: DeviceConfig) -> None:
+        self.harts = self.none = config.harts
+        self.receivers = config.receivers
+        self._latency = config.latency
+        self._kinds = Feature.SUPERVISOR in config.features
+        self._notifies = Feature.NOTIFY in config.features
+        self._notify_hart = config.harts
         self._effects: tuple[Callable[[int, int], int], ...] = (
             self._send,
             self._read_low,
@@ -166,27 +177,55 @@ class Controller:
             self._write_high,
             self._read_active,
             self._write_active,
+            self._reset_slot,
+            self._read_mask,
+            self._write_mask,
+            self._claim,
         )
-        self._operations: list[tuple[Operation, int, int]] = [(Operation.SEND, 0, 0)] * (harts + 1)
+        self._operations: list[tuple[Operation, int, int]] = [(Operation.SEND, 0, 0)] * (
+            config.harts + 1
+        )
         self.reset()
 
     def reset(self) -> None:
-        """Start the sweep; empty the pipeline; drop all lines."""
+        """Start the sweep; empty pipeline and queue; drop all lines."""
         self.sweep = self.receivers
         self.pending = [0] * self.receivers
+        self.mask = [0] * self.receivers
         self.active = [0] * self.receivers
         self.mode = [0] * self.receivers
         self.hartid = [0] * self.receivers
         self.supervisor = [0] * self.receivers
+        self.notify = [0] * self.receivers
+        self._queued = [False] * self.receivers  # the notification waits to be claimed
+        self._listed = [False] * self.receivers  # stands in the ring, maybe without waiting
+        self._ring: deque[int] = deque()
+        self._waiting = 0
         # Receivers that raise no line are counted too, at the number that stands for none.
         self._counters = [0] * (2 * self.harts + 1)
         self.line = [False] * (2 * self.harts + 1)
+        self._look = False
         self.valid = 0
         self._last = self.harts
-        self.record: _InFlight | None = None  # accepted one cycle ago
-        self.count: _InFlight | None = None  # two cycles ago
-        self.response: _InFlight | None = None  # three cycles ago
+        # Operations accepted one cycle ago, two, ...; the last one is answered.
+        self._pipeline: deque[_InFlight | None] = deque([None] * self._latency)
+        self.response: _InFlight | None = None
         self.busy = False
+
+    @property
+    def record(self) -> _InFlight | None:
+        """The operation accepted one cycle ago."""
+        return self._pipeline[0]
+
+    @property
+    def count(self) -> _InFlight | None:
+        """The operation accepted two cycles ago."""
+        return self._pipeline[1]
+
+    def set_notify_hart(self, hart: int) -> None:
+        """Who is told of absent receivers, from the next cycle on."""
+        self._notify_hart = hart
+        self._look = True
 
     def present(self, port: int, operation: Operation, receiver: int, data: int) -> None:
         """Present an operation from this cycle on, until `step` answers that it was accepted."""
@@ -200,40 +239,81 @@ class Controller:
         if self.sweep:
             self.sweep -= 1
             return -1
-        self.response = counted = self.count
-        self.count = self.record
+        if not self.valid and not self.busy:
+            return -1
+        pipeline = self._pipeline
+        pipeline.pop()
+        accepted = None
+        port = -1
         if self.valid:
             port = _round_robin(self.valid, self._last)
             self._last = port
             self.valid &= ~(1 << port)
-            operation, receiver, data = self._operations[port]
-            before = self._contribution(receiver)
-            answer = self._effects[operation](receiver, data)
-            post = operation is Operation.SEND
-            after = self._contribution(receiver)
-            self.record = _InFlight(port, receiver, post, answer, before, after)
-            self.busy = True
-            return port
-        self.record = None
-        self.busy = self.count is not None or counted is not None
-        return -1
+            accepted = self._accept(port, *self._operations[port])
+        # A number enters the queue when its record is written: after one cycle, or two.
+        writing = pipeline[self._latency == 4]
+        if writing is not None and writing.listed:
+            self._ring.append(writing.receiver)
+        pipeline.appendleft(accepted)
+        self.response = pipeline[-1]
+        self.busy = any(flight is not None for flight in pipeline)
+        return port
+
+    def _accept(self, port: int, operation: Operation, receiver: int, data: int) -> _InFlight:
+        if operation is Operation.CLAIM:
+            if self._ring:
+                receiver = self._ring.popleft()
+            else:
+                operation, data = Operation.SEND, VECTORS  # without effect
+        before = self._contribution(receiver)
+        queued, listed = self._queued[receiver], self._listed[receiver]
+        wanted = self.pending[receiver] & ~self.mask[receiver]
+        answer = self._effects[operation](receiver, data)
+        if (
+            self.notify[receiver]
+            and not wanted
+            and self.pending[receiver] & ~self.mask[receiver]
+            and not self.active[receiver]
+        ):
+            self._queued[receiver] = self._listed[receiver] = True
+        return _InFlight(
+            port,
+            receiver,
+            operation is Operation.SEND,
+            answer,
+            before,
+            self._contribution(receiver),
+            self._listed[receiver] and not listed,
+            self._queued[receiver] - queued,
+        )
 
     def step_lines(self) -> bool:
         """The same clock edge for the lines, which hart units read before it, and so to be called
         after them. Answers whether a line may have changed.
         """
+        look, self._look = self._look, False
         counted = self.response
-        if counted is None or counted.before == counted.after:
-            return False
+        if counted is None:
+            return look
+        self._waiting += counted.queued
+        if counted.before == counted.after:
+            return look or counted.queued != 0
         self._counters[counted.before] -= 1
         self._counters[counted.after] += 1
         self.line[counted.before] = self._counters[counted.before] > 0
         self.line[counted.after] = self._counters[counted.after] > 0
         return True
 
+    def supervisor_lines(self) -> list[bool]:
+        """The supervisor line of each hart."""
+        lines = self.line[self.none + 1 :]
+        if self._waiting and self._notify_hart < self.harts:
+            lines[self._notify_hart] = True
+        return lines
+
     def _contribution(self, receiver: int) -> int:
         """The line that the receiver raises."""
-        if self.pending[receiver] and self.active[receiver]:
+        if self.active[receiver] and self.pending[receiver] & ~self.mask[receiver]:
             hart = self.hartid[receiver]
             if self.supervisor[receiver] and hart < self.harts:
                 return self.none + 1 + hart
@@ -250,6 +330,7 @@ class Controller:
             self.active[receiver] << _LOW_ACTIVE.lsb
             | self.mode[receiver] << _LOW_MODE.lsb
             | self.supervisor[receiver] << _LOW_SUPERVISOR.lsb
+            | self.notify[receiver] << _LOW_NOTIFY.lsb
             | self.hartid[receiver] << _LOW_HARTID.lsb
         )
 
@@ -257,6 +338,7 @@ class Controller:
         self.active[receiver] = _LOW_ACTIVE.get(data)
         self.mode[receiver] = _LOW_MODE.get(data)
         self.supervisor[receiver] = _LOW_SUPERVISOR.get(data) if self._kinds else 0
+        self.notify[receiver] = _LOW_NOTIFY.get(data) if self._notifies else 0
         self.hartid[receiver] = min(_LOW_HARTID.get(data), self.harts)
         return 0
 
@@ -276,6 +358,24 @@ class Controller:
         self.active[receiver] = data & _ACTIVE_ACTIVE
         return 0
 
+    def _reset_slot(self, receiver: int, data: int) -> int:
+        self.pending[receiver] = self.mask[receiver] = 0
+        self._write_low(receiver, 0)
+        self._queued[receiver] = False  # its number stays listed, and is passed over
+        return 0
+
+    def _read_mask(self, receiver: int, data: int) -> int:
+        return self.mask[receiver]
+
+    def _write_mask(self, receiver: int, data: int) -> int:
+        self.mask[receiver] = data
+        return 0
+
+    def _claim(self, receiver: int, data: int) -> int:
+        answer = _CLAIM_VALID | receiver if self._queued[receiver] else _CLAIM_STALE
+        self._queued[receiver] = self._listed[receiver] = False
+        return answer
+
 
 class Transfer(NamedTuple):
     """One transfer of eight bytes."""
@@ -292,10 +392,18 @@ class Bus:
     ----------
     config : shape and addresses
     controller : the controller behind the bridge
+    control : the control page
     """
 
-    def __init__(self, *, config: DeviceConfig, controller: Controller) -> None:
+    def __init__(
+        self, *, config: DeviceConfig, controller: Controller, control: ControlPage
+    ) -> None:
         self._controller = controller
+        self._control = control
+        self._control_base = config.base + CONTROL_OFFSET
+        self._mask_base = config.base + MASK_OFFSET
+        masks = config.receivers if Feature.MASK in config.features else 0
+        self._mask_end = self._mask_base + masks * MASK_BYTES
         self._port = config.harts
         self._base = config.base
         self._end = config.base + config.receivers * SLOT_BYTES
@@ -311,6 +419,7 @@ class Bus:
         self.owner = -1
         self._last = self._port
         self.reply: tuple[int, bool] | None = None
+        self.again = False  # the claim under way has to be made again
 
     def request(self, initiator: int, transfer: Transfer) -> None:
         """Raise `cyc` and `stb` from this cycle on, until `step` answers with the end."""
@@ -323,6 +432,10 @@ class Bus:
         cycle in which the arbiter connects.
         """
         if self.owner >= 0:
+            if self.again:
+                self.again = False
+                self._controller.present(self._port, Operation.CLAIM, 0, 0)
+                return None
             if self.reply is not None:
                 data, error = self.reply
             else:
@@ -330,6 +443,9 @@ class Bus:
                 if answer is None or answer.port != self._port:
                     return None
                 data, error = answer.data, False
+                if self._claims and data == _CLAIM_STALE:
+                    self.again = True
+                    return None
             owner = self.owner
             self.waiting &= ~(1 << owner)
             self.owner = -1
@@ -342,6 +458,7 @@ class Bus:
 
     def _connect(self, transfer: Transfer) -> None:
         write, address, data = transfer
+        self._claims = False
         if self._table_base <= address < self._table_end:
             self.reply = (0 if write else self._table.get(address, 0), False)
             if write:
@@ -352,8 +469,25 @@ class Bus:
             if operation is None:
                 operation, data = Operation.SEND, VECTORS
             self._controller.present(self._port, operation, receiver, data)
+        elif self._mask_base <= address < self._mask_end:
+            operation = Operation.WRITE_MASK if write else Operation.READ_MASK
+            receiver = (address - self._mask_base) // MASK_BYTES
+            self._controller.present(self._port, operation, receiver, data)
+        elif self._control_base <= address < self._control_base + PAGE_BYTES:
+            self._control_transfer(write, address - self._control_base, data)
         else:
             self.reply = (0, True)
+
+    def _control_transfer(self, write: bool, offset: int, data: int) -> None:
+        answer = self._control.transfer(write, offset, data)
+        if answer is None:
+            self.reply = (0, True)
+        elif isinstance(answer, int):
+            self.reply = (answer, False)
+        else:
+            operation, receiver = answer
+            self._claims = operation is Operation.CLAIM
+            self._controller.present(self._port, operation, receiver, data)
 
 
 class _Waiting(IntEnum):
@@ -377,11 +511,14 @@ class HartUnit:
     Parameters
     ----------
     hart : number of this hart; also of its controller port and its bus initiator
-    controller, bus : what the unit is connected to
+    controller, bus, control : what the unit is connected to; the last counts refused posts
     """
 
-    def __init__(self, *, hart: int, controller: Controller, bus: Bus) -> None:
+    def __init__(
+        self, *, hart: int, controller: Controller, bus: Bus, control: ControlPage
+    ) -> None:
         self._hart = hart
+        self._control = control
         self._controller = controller
         self._bus = bus
         self.reset()
@@ -473,9 +610,9 @@ class HartUnit:
         if function == UipiFunction.SEND:
             table = self.csrs[Csr.SUIST]
             if not table & _SUIST_EN:
-                return Response(0, Status.DISABLED)
+                return self._reject(Status.DISABLED)
             if operand >= _SUIST_SIZE.get(table) * ENTRIES_PER_PAGE:
-                return Response(0, Status.INDEX)
+                return self._reject(Status.INDEX)
             address = _SUIST_PPN.get(table) * PAGE_BYTES + operand * SENDER_ENTRY_BYTES
             self.waiting = _Waiting.ENTRY
             self._bus.request(self._hart, Transfer(False, address, 0))
@@ -498,21 +635,26 @@ class HartUnit:
         """The unit's bus transfer ended. Answers the response of the next cycle, if any."""
         walking = self.waiting is _Waiting.ENTRY
         self.waiting = _NOTHING
-        if error:
-            return Response(0, Status.BUS)
         if not walking:
-            return Response(data, _OK)
+            return Response(0, Status.BUS) if error else Response(data, _OK)
+        if error:
+            return self._reject(Status.BUS)
         if not data & _ENTRY_VALID:
-            return Response(0, Status.INVALID)
+            return self._reject(Status.INVALID)
         vector = _ENTRY_VECTOR.get(data)
         if vector >= VECTORS:
-            return Response(0, Status.VECTOR)
+            return self._reject(Status.VECTOR)
         receiver = _ENTRY_RECEIVER.get(data)
         if receiver >= self._controller.receivers:
-            return Response(0, Status.RECEIVER)
+            return self._reject(Status.RECEIVER)
         self.waiting = _POST
         self._controller.present(self._hart, Operation.SEND, receiver, vector)
         return None
+
+    def _reject(self, cause: Status) -> Response:
+        """A post that is refused."""
+        self._control.reject(self._hart, cause)
+        return Response(0, cause)
 
     def accepted(self) -> Response | None:
         """The controller accepted the unit's operation. A post is answered at once."""
@@ -547,12 +689,11 @@ class ReferenceDevice:
         _check_windows(config)
         self.config = config
         self.cycles = 0
-        self._controller = Controller(
-            harts=config.harts, receivers=config.receivers, features=config.features
-        )
-        self._bus = Bus(config=config, controller=self._controller)
+        self._controller = Controller(config=config)
+        self._control = ControlPage(config=config, notify=self._controller.set_notify_hart)
+        self._bus = Bus(config=config, controller=self._controller, control=self._control)
         self._units = [
-            HartUnit(hart=hart, controller=self._controller, bus=self._bus)
+            HartUnit(hart=hart, controller=self._controller, bus=self._bus, control=self._control)
             for hart in range(config.harts)
         ]
         self._outputs_after_reset()
@@ -580,6 +721,7 @@ class ReferenceDevice:
             or self._responding
             or controller.busy
             or bus.reply is not None
+            or bus.again
             or (bus.waiting and bus.owner < 0)
             or (controller.valid and not controller.sweep)
             or self._changed
@@ -590,6 +732,7 @@ class ReferenceDevice:
         self._bus.step()  # a store that reaches the table memory at this edge is still done
         self._controller.reset()
         self._bus.reset()
+        self._control.reset()
         for unit in self._units:
             unit.reset()
         self._outputs_after_reset()
@@ -678,7 +821,7 @@ class ReferenceDevice:
             if interrupts != self._interrupts:
                 self._interrupts = interrupts
                 stop = True
-            lines = controller.line[controller.none + 1 :]
+            lines = controller.supervisor_lines()
             if lines != self._supervisor_lines:
                 self._supervisor_lines = lines
                 stop = True

@@ -1,0 +1,171 @@
+"""What the extensions do, as software sees it; the same jobs run on every device."""
+
+from rel4.machine.device import Device, Request, Response
+from traffic import entry_address, slot_address
+from uintr.registers import (
+    ACTIVE,
+    CLAIM,
+    CONTROL_OFFSET,
+    FEATURES,
+    HARTS,
+    HIGH,
+    ID,
+    LOW,
+    MASK_BYTES,
+    MASK_OFFSET,
+    NOTIFY_HART,
+    RECEIVERS,
+    REJECTED,
+    SEND,
+    SENDER_ENTRY,
+    SLOT_RESET,
+    Register,
+    RequestKind,
+    Status,
+    UipiFunction,
+)
+from verbs import Verbs
+
+__all__ = ["absent_receivers", "identification", "masks", "rejected_posts", "slot_reset"]
+
+_VALID = CLAIM.field("valid").mask
+
+
+def _control(device: Device, register: Register, hart: int = 0) -> int:
+    return device.config.base + CONTROL_OFFSET + register.address + 8 * hart
+
+
+def _lines(device: Device) -> list[bool]:
+    return [device.supervisor_interrupt(hart) for hart in range(device.config.harts)]
+
+
+async def identification(device: Device) -> None:
+    """Software finds out what it runs on."""
+    verbs = Verbs(device=device)
+    config = device.config
+    assert await verbs.load(_control(device, ID)) == ID.reset
+    assert await verbs.load(_control(device, FEATURES)) == config.features
+    assert await verbs.load(_control(device, HARTS)) == config.harts
+    assert await verbs.load(_control(device, RECEIVERS)) == config.receivers
+
+
+async def slot_reset(device: Device) -> None:
+    """Nothing of the former owner is left, whatever it was."""
+    verbs = Verbs(device=device)
+    config = device.config
+    low, high = (slot_address(config, 1, register) for register in (LOW, HIGH))
+    for supervisor in (0, 1):
+        await verbs.store(low, LOW.pack(active=1, mode=1, supervisor=supervisor, hartid=1))
+        await verbs.store(high, 1 << 63 | 1)
+        await verbs.store(config.base + MASK_OFFSET + MASK_BYTES, 1)
+        await verbs.settle()
+        assert _lines(device)[1] == supervisor
+        await verbs.store(_control(device, SLOT_RESET), 1)
+        assert not any(_lines(device)), "when the write is answered the line is low"
+        for address in (low, high, config.base + MASK_OFFSET + MASK_BYTES):
+            assert await verbs.load(address) == 0
+    request = Request(RequestKind.STORE, 0, _control(device, SLOT_RESET), config.receivers)
+    assert (await verbs.request(0, request))[0] == Response(0, Status.BUS)
+
+
+async def masks(device: Device) -> None:
+    """Masked vectors stay pending without raising the line."""
+    verbs = Verbs(device=device)
+    config = device.config
+    last = config.receivers - 1
+    low, high, send = (slot_address(config, last, register) for register in (LOW, HIGH, SEND))
+    mask = config.base + MASK_OFFSET + MASK_BYTES * last
+    await verbs.store(low, LOW.pack(active=1, supervisor=1))
+    await verbs.store(mask, 1 << 5 | 1 << 40)
+    assert await verbs.load(mask) == 1 << 5 | 1 << 40
+    await verbs.store(send, 5)
+    assert not device.supervisor_interrupt(0)
+    await verbs.store(send, 6)
+    assert device.supervisor_interrupt(0)
+    await verbs.store(mask, 1 << 6 | 1 << 5)
+    assert not device.supervisor_interrupt(0)
+    await verbs.store(mask, 1 << 6)
+    assert device.supervisor_interrupt(0)
+    assert await verbs.load(high) == 1 << 5 | 1 << 6
+    assert not device.supervisor_interrupt(0)
+    beyond = Request(RequestKind.LOAD, 0, mask + MASK_BYTES)
+    assert (await verbs.request(0, beyond))[0] == Response(0, Status.BUS)
+
+
+async def absent_receivers(device: Device) -> None:
+    """The kernel is told once of each absent receiver, in order, and of none that was reset."""
+    verbs = Verbs(device=device)
+    config = device.config
+    claim, told = _control(device, CLAIM), _control(device, NOTIFY_HART)
+    hart = config.harts - 1
+    assert await verbs.load(told) == config.harts, "after reset nobody is told"
+    await verbs.store(told, config.harts + 5)
+    assert await verbs.load(told) == config.harts
+    await verbs.store(told, hart)
+    assert await verbs.load(claim) == 0
+    for receiver in range(4):
+        notify = receiver != 3  # receiver 3 does not ask for it
+        await verbs.store(slot_address(config, receiver, LOW), LOW.pack(notify=notify))
+    for receiver in (2, 0, 3, 1, 2):
+        await verbs.store(slot_address(config, receiver, SEND), receiver)
+    assert _lines(device) == [each == hart for each in range(config.harts)]
+    # Receiver 0 is reset while it waits: nobody hears of its former owner, and it may wait again.
+    await verbs.store(_control(device, SLOT_RESET), 0)
+    assert await verbs.load(claim) == _VALID | 2
+    assert await verbs.load(claim) == _VALID | 1, "the claim passed over receiver 0"
+    assert not any(_lines(device))
+    assert await verbs.load(claim) == 0
+    # Pending is not empty: no further notification until it has been read.
+    await verbs.store(slot_address(config, 2, SEND), 9)
+    assert await verbs.load(claim) == 0
+    await verbs.load(slot_address(config, 2, HIGH))
+    await verbs.store(slot_address(config, 2, SEND), 9)
+    assert await verbs.load(claim) == _VALID | 2
+    # An active receiver raises its line; nobody else is told.
+    await verbs.load(slot_address(config, 2, HIGH))
+    await verbs.store(slot_address(config, 2, ACTIVE), 1)
+    await verbs.store(slot_address(config, 2, SEND), 9)
+    assert await verbs.load(claim) == 0
+    # Reset while it waits, and waiting again: one place in the queue, one notification.
+    for _ in range(3):
+        await verbs.store(_control(device, SLOT_RESET), 1)
+        await verbs.store(slot_address(config, 1, LOW), LOW.pack(notify=1))
+        await verbs.store(slot_address(config, 1, HIGH), 1)
+    assert _lines(device)[hart]
+    assert await verbs.load(claim) == _VALID | 1
+    assert await verbs.load(claim) == 0
+    assert not any(_lines(device))
+
+
+async def rejected_posts(device: Device) -> None:
+    """Each refusal is counted for its hart, with the last cause."""
+    verbs = Verbs(device=device)
+    config = device.config
+    hart = config.harts - 1
+    expected = []
+
+    async def refuse(operand: int, status: Status) -> None:
+        response = await verbs.uipi(UipiFunction.SEND, operand, hart)
+        assert response == Response(0, status)
+        expected.append(status)
+        word = await verbs.load(_control(device, REJECTED, hart))
+        assert word == REJECTED.pack(count=len(expected), cause=status)
+
+    await refuse(0, Status.DISABLED)
+    await verbs.enable_sender(hart)
+    await refuse(512, Status.INDEX)
+    await refuse(0, Status.INVALID)
+    await verbs.store(entry_address(config, 0), SENDER_ENTRY.pack(valid=1, vector=64))
+    await refuse(0, Status.VECTOR)
+    entry = SENDER_ENTRY.pack(valid=1, receiver=config.receivers)
+    await verbs.store(entry_address(config, 0), entry)
+    await refuse(0, Status.RECEIVER)
+    await verbs.store(entry_address(config, 0), SENDER_ENTRY.pack(valid=1))
+    assert (await verbs.uipi(UipiFunction.SEND, 0, hart)).status is Status.OK
+    assert (await verbs.uipi(UipiFunction.READ, 0, hart)).status is Status.DISABLED
+    word = await verbs.load(_control(device, REJECTED, hart))
+    assert word == REJECTED.pack(count=len(expected), cause=expected[-1])
+    if hart:
+        assert await verbs.load(_control(device, REJECTED, 0)) == 0
+    await verbs.store(_control(device, REJECTED, hart), 0)
+    assert await verbs.load(_control(device, REJECTED, hart)) == 0

@@ -1,0 +1,41 @@
+"""The ring against a deque."""
+
+import random
+from collections import deque
+from typing import Any
+
+import pytest
+from hwbench import refused, simulate
+
+from uintr.claim_queue import ClaimQueue
+
+
+@pytest.mark.parametrize("receivers", [1, 2, 5, 8])
+@pytest.mark.parametrize("rate", [0.3, 0.7, 1.0])
+def test_first_in_first_out_and_never_full(receivers: int, rate: float) -> None:
+    dut = ClaimQueue(receivers=receivers)
+    draw = random.Random(receivers)
+
+    async def testbench(ctx: Any) -> None:
+        ring: deque[int] = deque()
+        for _ in range(500):
+            assert ctx.get(dut.valid) == bool(ring)
+            if ring:
+                assert ctx.get(dut.head) == ring[0]
+            absent = sorted(set(range(receivers)) - set(ring))
+            push, pop = bool(absent) and draw.random() < rate, draw.random() < 0.5
+            number = draw.choice(absent) if push else draw.randrange(receivers)
+            ctx.set(dut.push, push)
+            ctx.set(dut.number, number)
+            ctx.set(dut.pop, pop)
+            await ctx.tick()
+            if pop and ring:
+                ring.popleft()
+            if push:
+                ring.append(number)
+
+    simulate(dut, testbench)
+
+
+def test_parameters_are_checked() -> None:
+    assert refused(ClaimQueue, receivers=0) == "receivers must be 1 to 65536, not 0"

@@ -1,0 +1,159 @@
+"""The control page, its bus alone."""
+
+from typing import Any
+
+import pytest
+from hwbench import ONES, refused, simulate
+
+from uintr.control_page import ControlPage
+from uintr.interfaces import OperationFunction
+from uintr.registers import (
+    ALL_FEATURES,
+    CLAIM,
+    CONTROL_REGISTERS,
+    FEATURES,
+    HARTS,
+    ID,
+    MAGIC,
+    NOTIFY_HART,
+    RECEIVERS,
+    REJECTED,
+    SLOT_RESET,
+    Feature,
+    Status,
+)
+
+
+async def transfer(
+    ctx: Any, dut: ControlPage, address: int, data: int | None = None, sel: int = 0xFF
+) -> int | OperationFunction | None:
+    """The word read, or the operation handed over, or None for an error."""
+    bus = dut.bus
+    ctx.set(bus.cyc, 1)
+    ctx.set(bus.stb, 1)
+    ctx.set(bus.we, data is not None)
+    ctx.set(bus.adr, address // 8)
+    ctx.set(bus.sel, sel)
+    ctx.set(bus.dat_w, data or 0)
+    answer: int | OperationFunction | None = None
+    if ctx.get(dut.operates):
+        answer = OperationFunction(ctx.get(dut.function))
+        await ctx.tick()
+        assert not ctx.get(bus.ack)
+        assert not ctx.get(bus.err)
+    else:
+        assert not ctx.get(bus.ack)
+        await ctx.tick()
+        assert ctx.get(bus.ack) != ctx.get(bus.err)
+        answer = ctx.get(bus.dat_r) if ctx.get(bus.ack) else None
+        await ctx.tick()
+        assert not ctx.get(bus.ack)
+        assert not ctx.get(bus.err)
+    ctx.set(bus.cyc, 0)
+    ctx.set(bus.stb, 0)
+    await ctx.tick()
+    return answer
+
+
+def with_page(job: Any, features: Feature = ALL_FEATURES) -> None:
+    dut = ControlPage(harts=3, receivers=5, features=features)
+
+    async def testbench(ctx: Any) -> None:
+        await job(ctx, dut)
+
+    simulate(dut, testbench)
+
+
+def test_identification_is_read_only() -> None:
+    async def job(ctx: Any, dut: ControlPage) -> None:
+        for register, value in (
+            (ID, MAGIC << 32 | 1), (FEATURES, 0b11111), (HARTS, 3), (RECEIVERS, 5),
+        ):  # fmt: skip
+            assert await transfer(ctx, dut, register.address, ONES) == 0
+            assert await transfer(ctx, dut, register.address) == value
+
+    with_page(job)
+
+
+@pytest.mark.parametrize("features", [*Feature, Feature(0)])
+def test_a_register_without_its_feature_is_not_there(features: Feature) -> None:
+    there = {ID: True, FEATURES: True, HARTS: True, RECEIVERS: True}
+    there |= {SLOT_RESET: Feature.SLOT_RESET in features, REJECTED: Feature.REJECTED in features}
+    there |= {CLAIM: Feature.NOTIFY in features, NOTIFY_HART: Feature.NOTIFY in features}
+    assert set(there) == {*CONTROL_REGISTERS, REJECTED}
+
+    async def job(ctx: Any, dut: ControlPage) -> None:
+        assert await transfer(ctx, dut, FEATURES.address) == features
+        for register, exists in there.items():
+            for data in (None, 1):
+                answer = await transfer(ctx, dut, register.address, data)
+                assert (answer is not None) == exists, register.name
+
+    with_page(job, features)
+
+
+def test_what_is_not_a_register_is_an_error() -> None:
+    async def job(ctx: Any, dut: ControlPage) -> None:
+        for address in (0x38, 0x3F8, 0x400 + 3 * 8, 0xFF8):
+            assert await transfer(ctx, dut, address) is None
+            assert await transfer(ctx, dut, address, 1) is None
+        for sel in (0, 0x7F, 0xFE):
+            for register in (ID, CLAIM, NOTIFY_HART):
+                assert await transfer(ctx, dut, register.address, 0, sel) is None
+                assert await transfer(ctx, dut, register.address, None, sel) is None
+
+    with_page(job)
+
+
+def test_slot_reset_and_claim_are_operations() -> None:
+    async def job(ctx: Any, dut: ControlPage) -> None:
+        for receiver in (0, 4):
+            answer = await transfer(ctx, dut, SLOT_RESET.address, receiver)
+            assert answer == OperationFunction.RESET_SLOT
+            assert ctx.get(dut.bus.dat_w) == receiver
+        for receiver in (5, 2**16, 2**63):
+            assert await transfer(ctx, dut, SLOT_RESET.address, receiver) is None
+        assert await transfer(ctx, dut, SLOT_RESET.address) == 0
+        assert await transfer(ctx, dut, CLAIM.address) == OperationFunction.CLAIM
+        assert await transfer(ctx, dut, CLAIM.address, 1) == 0
+
+    with_page(job)
+
+
+def test_the_hart_that_is_told() -> None:
+    async def job(ctx: Any, dut: ControlPage) -> None:
+        assert await transfer(ctx, dut, NOTIFY_HART.address) == 3
+        for value, kept in ((0, 0), (2, 2), (3, 3), (4, 3), (0xFFFF, 3), (1 << 16, 0)):
+            assert await transfer(ctx, dut, NOTIFY_HART.address, value) == 0
+            assert await transfer(ctx, dut, NOTIFY_HART.address) == kept
+            assert ctx.get(dut.notify_hart) == kept
+
+    with_page(job)
+
+
+def test_each_hart_has_its_counter() -> None:
+    async def job(ctx: Any, dut: ControlPage) -> None:
+        ctx.set(dut.rejected, 0b101)
+        ctx.set(dut.cause[0], Status.INDEX)
+        ctx.set(dut.cause[2], Status.BUS)
+        await ctx.tick()
+        ctx.set(dut.rejected, 0b100)
+        ctx.set(dut.cause[2], Status.VECTOR)
+        await ctx.tick()
+        ctx.set(dut.rejected, 0)
+        words = [await transfer(ctx, dut, REJECTED.address + 8 * hart) for hart in range(3)]
+        assert words == [
+            REJECTED.pack(count=1, cause=Status.INDEX), 0,
+            REJECTED.pack(count=2, cause=Status.VECTOR),
+        ]  # fmt: skip
+        assert await transfer(ctx, dut, REJECTED.address + 16, ONES) == 0
+        words = [await transfer(ctx, dut, REJECTED.address + 8 * hart) for hart in range(3)]
+        assert words == [REJECTED.pack(count=1, cause=Status.INDEX), 0, 0]
+
+    with_page(job)
+
+
+@pytest.mark.parametrize("shape", [{"harts": 0}, {"receivers": 0}])
+def test_parameters_are_checked(shape: dict[str, int]) -> None:
+    sentence = refused(ControlPage, **({"harts": 2, "receivers": 2} | shape), features=Feature(0))
+    assert sentence.endswith("not 0")

@@ -1,0 +1,73 @@
+"""The queue of absent receivers that have something pending."""
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from uintr.checks import check_range
+from uintr.registers import MAX_RECEIVERS
+
+__all__ = ["ClaimQueue"]
+
+
+class ClaimQueue(wiring.Component):
+    """A ring of receiver numbers, first in, first out.
+
+    It has a place for every receiver, and none stands in it twice (`Record` sees to that), so it
+    cannot overflow. A number that is pushed in cycle c is at the head, if the ring was empty, in
+    c+1. Push and pop may be in the same cycle.
+
+    Parameters
+    ----------
+    receivers : number of receivers
+
+    Members
+    -------
+    push, number : append ``number``
+    pop : drop the head; without one it has no effect
+    head, valid : the first number, and whether there is one
+    """
+
+    def __init__(self, *, receivers: int) -> None:
+        check_range("receivers", receivers, 1, MAX_RECEIVERS)
+        self._depth = max(2, 1 << (receivers - 1).bit_length())
+        super().__init__(
+            {
+                "push": In(1),
+                "number": In(range(receivers)),
+                "pop": In(1),
+                "head": Out(range(receivers)),
+                "valid": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        """Two pointers with one bit more than an address: equal means empty."""
+        m = Module()
+        m.submodules.ring = ring = memory.Memory(
+            shape=self.number.shape(), depth=self._depth, init=[]
+        )
+        write = ring.write_port()
+        read = ring.read_port(transparent_for=(write,))
+
+        first = Signal(range(2 * self._depth))
+        last = Signal(range(2 * self._depth))
+        taken = Signal()
+        following = Signal.like(first)
+        m.d.comb += [
+            self.valid.eq(first != last),
+            taken.eq(self.pop & self.valid),
+            following.eq(Mux(taken, first + 1, first)),
+            write.en.eq(self.push),
+            write.addr.eq(last),
+            write.data.eq(self.number),
+            read.en.eq(self.push | taken),
+            read.addr.eq(following),
+            self.head.eq(read.data),
+        ]
+        m.d.sync += first.eq(following)
+        with m.If(self.push):
+            m.d.sync += last.eq(last + 1)
+        return m

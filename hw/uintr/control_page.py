@@ -1,0 +1,149 @@
+"""The control page: who this hardware is, and what concerns all receivers."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from uintr.checks import check_range
+from uintr.interfaces import WORD_BYTES, OperationFunction, Wishbone, layout
+from uintr.registers import (
+    CLAIM,
+    FEATURES,
+    HARTS,
+    ID,
+    MAX_HARTS,
+    MAX_RECEIVERS,
+    NOTIFY_HART,
+    PAGE_BYTES,
+    RECEIVERS,
+    REJECTED_OFFSET,
+    SLOT_RESET,
+    XLEN,
+    Feature,
+    Register,
+    Status,
+)
+from uintr.rejected import RejectedCounter
+
+__all__ = ["ControlPage"]
+
+_OPERATES: dict[tuple[Register, bool], OperationFunction] = {
+    (SLOT_RESET, True): OperationFunction.RESET_SLOT,
+    (CLAIM, False): OperationFunction.CLAIM,
+}
+"""Accesses that the controller has to carry out; True is a write."""
+
+
+class ControlPage(wiring.Component):
+    """Registers of the whole controller.
+
+    A transfer ends in the cycle after ``stb`` was first seen, unless it is one for the controller:
+    then ``operates`` is high with ``function`` and ``receiver``, and the bridge ends the transfer.
+    A register whose feature is left out, any other offset, a transfer of less than the whole word
+    and a slot reset at or beyond ``receivers`` end with ``err`` and have no effect. Writing what is
+    read-only, and reading what is write-only, has no effect and answers 0.
+
+    A refusal in the cycle in which its counter is cleared counts: the counter is 1 afterwards.
+
+    Parameters
+    ----------
+    harts, receivers : shape of the hardware
+    features : extensions
+
+    Members
+    -------
+    bus : word addresses from the beginning of the page; `operates` transfers are not answered
+    operates, function, receiver : the transfer is an operation of the controller
+    notify_hart : the register
+    rejected : one bit a hart: a UIPI SEND is refused in this cycle
+    cause : array of status, while its bit of ``rejected``
+    """
+
+    def __init__(self, *, harts: int, receivers: int, features: Feature) -> None:
+        check_range("harts", harts, 1, MAX_HARTS)
+        check_range("receivers", receivers, 1, MAX_RECEIVERS)
+        self._harts = harts
+        self._receivers = receivers
+        self._features = features
+        super().__init__(
+            {
+                "bus": In(Wishbone()),
+                "operates": Out(1),
+                "function": Out(OperationFunction),
+                "receiver": Out(16),
+                "notify_hart": Out(range(harts + 1), init=harts),
+                "rejected": In(harts),
+                "cause": In(Status).array(harts),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        """Find the register, then read, write, or hand over."""
+        m = Module()
+        bus = self.bus
+        wanted = bus.cyc & bus.stb & ~bus.ack & ~bus.err
+        place = bus.adr[: (PAGE_BYTES // WORD_BYTES - 1).bit_length()]
+        found = Signal()
+        answer = Signal(XLEN)
+        write = Signal()
+        m.d.comb += write.eq(wanted & bus.we & bus.sel.all())
+
+        counters = []
+        if Feature.REJECTED in self._features:
+            for hart in range(self._harts):
+                m.submodules[f"rejected_{hart}"] = counter = RejectedCounter()
+                m.d.comb += [
+                    counter.refused.eq(self.rejected[hart]),
+                    counter.cause.eq(self.cause[hart]),
+                ]
+                counters.append(counter)
+
+        with m.Switch(place):
+            for register, word in (
+                (ID, ID.reset),
+                (FEATURES, int(self._features)),
+                (HARTS, self._harts),
+                (RECEIVERS, self._receivers),
+            ):
+                with m.Case(register.address // WORD_BYTES):
+                    m.d.comb += [found.eq(1), answer.eq(word)]
+            if Feature.SLOT_RESET in self._features:
+                with m.Case(SLOT_RESET.address // WORD_BYTES):
+                    m.d.comb += [
+                        found.eq(~bus.we | (bus.dat_w < self._receivers)),
+                        self.receiver.eq(bus.dat_w),
+                    ]
+            if Feature.NOTIFY in self._features:
+                with m.Case(CLAIM.address // WORD_BYTES):
+                    m.d.comb += found.eq(1)
+                with m.Case(NOTIFY_HART.address // WORD_BYTES):
+                    m.d.comb += [found.eq(1), answer.eq(self.notify_hart)]
+                    hartid = data.View(layout(NOTIFY_HART), bus.dat_w).hartid
+                    with m.If(write):
+                        m.d.sync += self.notify_hart.eq(
+                            Mux(hartid < self._harts, hartid, self._harts)
+                        )
+            for hart, counter in enumerate(counters):
+                with m.Case(REJECTED_OFFSET // WORD_BYTES + hart):
+                    m.d.comb += [
+                        found.eq(1),
+                        answer.eq(counter.word),
+                        counter.clear.eq(write),
+                    ]
+
+        with m.Switch(Cat(bus.we, place)):
+            for (register, is_write), function in _OPERATES.items():
+                with m.Case(register.address // WORD_BYTES << 1 | is_write):
+                    m.d.comb += [
+                        self.function.eq(function),
+                        self.operates.eq(bus.cyc & bus.stb & found & bus.sel.all()),
+                    ]
+
+        m.d.sync += [
+            bus.ack.eq(wanted & found & bus.sel.all() & ~self.operates),
+            bus.err.eq(wanted & ~(found & bus.sel.all())),
+            bus.dat_r.eq(Mux(bus.we, 0, answer)),
+        ]
+        return m
