@@ -7,6 +7,8 @@ import pytest
 
 from rel4.bench.analysis import IDLE, LOCK, breakdown, calls, quantiles, window
 from rel4.bench.point import Point, simulate
+from rel4.bench.policies import POLICIES
+from rel4.bench.workload import WORKLOADS
 from rel4.machine.device import run_sync
 from rel4.machine.events import (
     AsyncReplied,
@@ -37,6 +39,29 @@ def test_breakdown_adds_up_to_the_window_on_every_hart(policy: str, harts: int) 
     begin, end = window(events)
     parts = breakdown(events, harts)
     assert [sum(part.values()) for part in parts] == [end - begin] * harts
+    assert all(cycles > 0 for part in parts for cycles in part.values())
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("workload", WORKLOADS)
+def test_every_call_of_every_policy_is_found(policy: str, workload: str) -> None:
+    point = Point(policy=policy, harts=4, concurrency=3, rounds=2, workload=workload)
+    events = run_sync(simulate(point, ReferenceDevice(point.config))).events
+    assert len(calls(events)) == point.calls
+    begin, end = window(events)
+    assert all(begin <= call.begin < call.end <= end for call in calls(events))
+    assert all(cycles > 0 for part in breakdown(events, 4) for cycles in part.values())
+
+
+@pytest.mark.parametrize("policy", ["sync", "tick", "uipi"])
+def test_several_clients(policy: str) -> None:
+    point = Point(policy=policy, harts=4, concurrency=3, rounds=2, clients=2)
+    events = run_sync(simulate(point, ReferenceDevice(point.config))).events
+    begin, end = window(events)
+    # Only what ended before the last client began is missing.
+    assert point.calls / 2 < len(calls(events)) <= point.calls
+    parts = breakdown(events, 4)
+    assert [sum(part.values()) for part in parts] == [end - begin] * 4
     assert all(cycles > 0 for part in parts for cycles in part.values())
 
 

@@ -118,24 +118,26 @@ def window(events: Iterable[Event]) -> tuple[int, int]:
 
 
 def calls(events: Sequence[Event]) -> list[Call]:
-    """Every system call between the marks, in the order of their ends.
+    """Every system call that ended between the marks, in the order of their ends.
 
     Asynchronous calls are matched by thread and coroutine, first come first served. Synchronous
-    calls are invocations; a wake-up of the handler is no call but part of one.
+    calls are invocations that began after the begin mark of their hart; a wake-up of the handler is
+    no call but part of one.
     """
     begin, end = window(events)
     submitted: dict[Caller, deque[AsyncSubmitted]] = defaultdict(deque)
     handled: dict[Caller, deque[AsyncHandled]] = defaultdict(deque)
     taken: dict[Caller, deque[tuple[AsyncSubmitted, AsyncHandled, int]]] = defaultdict(deque)
-    invoked: dict[int, deque[str]] = defaultdict(deque)
+    label: dict[int, str] = {}
+    began: dict[int, int] = {}
     running: dict[int, str] = {}
     found: list[Call] = []
     for event in events:
-        if isinstance(event, TrapReturn):
-            running[event.hart] = event.thread
-        if not begin <= event.cycle <= end:
-            continue
         match event:
+            case TrapReturn():
+                running[event.hart] = event.thread
+            case Mark(name=name) if name == BEGIN:
+                began[event.hart] = event.cycle
             case AsyncSubmitted():
                 submitted[_caller(event)].append(event)
             case AsyncHandled():
@@ -159,13 +161,12 @@ def calls(events: Sequence[Event]) -> list[Call]:
                     )
                 )
             case Syscall() if event.label:
-                invoked[event.hart].append(event.label)
-            case PathDone(name=name) if name == _STUB and event.begin >= begin:
-                if invoked[event.hart]:
-                    label = invoked[event.hart].popleft()
+                label[event.hart] = event.label
+            case PathDone(name=name) if name == _STUB:
+                if event.hart in began and event.begin >= began[event.hart]:
                     found.append(
                         Call(
-                            label=label,
+                            label=label.get(event.hart, ""),
                             begin=event.begin,
                             handled=None,
                             replied=None,
@@ -174,7 +175,7 @@ def calls(events: Sequence[Event]) -> list[Call]:
                     )
             case _:
                 pass
-    return found
+    return [call for call in found if begin <= call.end <= end]
 
 
 def _caller(event: AsyncSubmitted | AsyncHandled | AsyncReplied) -> Caller:
@@ -186,7 +187,7 @@ def breakdown(events: Sequence[Event], harts: int) -> list[Mapping[str, int]]:
     """For each hart, cycles between the marks by what they were spent on; they add up exactly.
 
     Keys are the names of paths, `LOCK`, `KERNEL_OTHER`, `USER_OTHER` and `IDLE`. A path that lies
-    partly outside the marks counts with the part of it that can lie inside.
+    partly outside the marks counts in proportion.
     """
     begin, end = window(events)
     return [_of_hart([e for e in events if e.hart == hart], begin, end) for hart in range(harts)]
@@ -209,19 +210,29 @@ def _of_hart(events: Iterable[Event], begin: int, end: int) -> dict[str, int]:
                     mode = "kernel"
                 else:
                     mode = IDLE if event.thread.startswith("idle") else "user"
-            case PathDone():
-                spent[event.name] += min(event.cycles, inside(event.begin, event.cycle))
+            case PathDone() if event.cycle > event.begin:
+                share = inside(event.begin, event.cycle) / (event.cycle - event.begin)
+                spent[event.name] += round(event.cycles * share)
             case LockWait():
                 spent[LOCK] += inside(event.cycle - event.cycles, event.cycle)
             case _:
                 pass
     total[mode] += inside(since, end)
     named = {name: cycles for name, cycles in spent.items() if cycles}
-    user = sum(cycles for name, cycles in named.items() if name.startswith("user."))
-    kernel = sum(named.values()) - user
+    user = [name for name in named if name.startswith("user.")]
+    kernel = [name for name in named if not name.startswith("user.")]
     rest = {
-        KERNEL_OTHER: total["kernel"] - kernel,
-        USER_OTHER: total["user"] - user,
+        KERNEL_OTHER: _rest(total["kernel"], named, kernel),
+        USER_OTHER: _rest(total["user"], named, user),
         IDLE: total[IDLE],
     }
     return named | {name: cycles for name, cycles in rest.items() if cycles}
+
+
+def _rest(total: int, named: dict[str, int], names: Sequence[str]) -> int:
+    """What ``names`` leave of ``total``. The wait for the lock begins within a path that counts the
+    first of its cycles too; what is counted twice is taken from the largest part."""
+    rest = total - sum(named[name] for name in names)
+    if rest < 0:
+        named[max(names, key=lambda name: named[name])] += rest
+    return max(rest, 0)

@@ -38,6 +38,7 @@ from .analysis import IDLE, breakdown, calls, quantiles, window
 from .conservation import ConservationError
 from .point import Point, simulate
 from .policies import find_policy
+from .published import CALLS_PER_ROUND
 
 __all__ = ["METRICS", "Study", "Trial", "read_study", "run_trial"]
 
@@ -210,7 +211,7 @@ def _metrics(point: Point, log: EventLog) -> dict[str, Any]:
 
     return {
         "cycles": end - begin,
-        "cycles_per_round": round((end - begin) / point.concurrency / point.rounds, 3),
+        "cycles_per_round": round((end - begin) * CALLS_PER_ROUND / point.calls, 3),
         "traps_per_syscall": round(causes.count("ecall") / point.calls, 6),
         "timer_traps": causes.count("timer"),
         "user_interrupts": sum(isinstance(event, UserTrap) for event in inside),
