@@ -5,6 +5,7 @@ from pathlib import Path
 
 from scaling_page import scaling_page
 
+from rel4.bench.policies import find_policy, policy_names
 from rel4.machine.costs import load_costs
 from uintr.registers import (
     CSRS,
@@ -16,7 +17,7 @@ from uintr.registers import (
     uipi_word,
 )
 
-__all__ = ["costs_page", "registers_page", "write_pages"]
+__all__ = ["costs_page", "policies_page", "registers_page", "write_pages"]
 
 _HEAD = "| bits | field | access | reset | |\n|---|---|---|---|---|\n"
 
@@ -77,9 +78,33 @@ def _count(words: Iterable[str]) -> str:
     return ", ".join(f"{found.count(word)} {word}" for word in sorted(set(found)))
 
 
+def policies_page() -> str:
+    """Every policy that is installed, with its style and number of harts."""
+    rows = []
+    for name in policy_names():
+        policy = find_policy(name)
+        style = policy.style
+        replies = "handed over" if style.direct else "receiver coroutine"
+        user = f"{replies}, told every {style.batch}" if policy.asynchronous else "-"
+        rows.append(f"| `{name}` | {policy.harts} | {user} | {policy.summary} |")
+    return (
+        "# Policies\n\nMade from `rel4.bench.policies` when these pages are built. *Harts* is how many "
+        "a policy runs with unless `--harts` says otherwise; *user side* is how replies reach their "
+        "coroutines, and after how many submissions the kernel is told at the latest (sooner when no "
+        "coroutine is ready).\n\n| policy | harts | user side | |\n|---|---|---|---|\n"
+        + "\n".join(rows)
+        + "\n"
+    )
+
+
 def write_pages(folder: Path) -> None:
     """Write them into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    pages = {"registers": registers_page(), "costs": costs_page(), "scaling": scaling_page()}
+    pages = {
+        "registers": registers_page(),
+        "policies": policies_page(),
+        "costs": costs_page(),
+        "scaling": scaling_page(),
+    }
     for name, text in pages.items():
         (folder / f"{name}.md").write_text(text, encoding="utf-8")
