@@ -88,12 +88,12 @@ def policies_page() -> str:
         user = f"{replies}, told every {style.batch}" if policy.asynchronous else "-"
         rows.append(f"| `{name}` | {policy.harts} | {user} | {policy.summary} |")
     return (
-        "# Policies\n\nMade from `rel4.bench.policies` when these pages are built. *Harts* is how many "
-        "a policy runs with unless `--harts` says otherwise; *user side* is how replies reach their "
-        "coroutines, and after how many submissions the kernel is told at the latest (sooner when no "
-        "coroutine is ready).\n\n| policy | harts | user side | |\n|---|---|---|---|\n"
-        + "\n".join(rows)
-        + "\n"
+        "# Policies\n\n"
+        "Made from `rel4.bench.policies` when these pages are built. *Harts* is how many a policy "
+        "runs with unless `--harts` says otherwise; *user side* is how replies reach their "
+        "coroutines, and after how many submissions the kernel is told at the latest (sooner when "
+        "no coroutine is ready).\n\n"
+        "| policy | harts | user side | |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
     )
 
 
