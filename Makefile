@@ -59,8 +59,11 @@ readme: $(VENV)/.stamp-run ## take the README's measured tables and figures from
 	@$(BIN)/python -m rel4.bench.readme
 	@echo "readme: README.md, docs/data/sweep.jsonl and docs/img/ hold the sweep of $(OUT)"
 
-docs: $(VENV)/.stamp-docs ## the pages of docs/ as a site in build/docs
-	@$(BIN)/mkdocs build --quiet --strict
+docs: $(VENV)/.stamp-docs ## the documentation as a site in build/docs, its programs run
+	@$(BIN)/python -m sphinx -q -W --keep-going -b doctest docs build/doctest >/dev/null || \
+	  { cat build/doctest/output.txt; exit 1; }
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
+	@echo "docs: build/docs/index.html, and every program in it ran"
 
 clean: ## remove what was built, keep .venv
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -87,10 +90,10 @@ $(BIN)/python: | check-tools
 
 $(VENV)/.stamp-run: pyproject.toml | check-tools $(BIN)/python
 	@echo "env: installing into $(VENV) (a minute the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[rtl]'
 	@touch $@
 
 $(VENV)/.stamp-%: pyproject.toml $(VENV)/.stamp-run
 	@echo "env: installing what '$*' needs"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[rtl,$*]'
 	@touch $@

@@ -1,4 +1,4 @@
-"""The command line: ``rel4 sweep``, ``rel4 claims``, ``rel4 compare``, ``rel4 ipc``."""
+"""The command line: ``rel4 sweep``, ``claims``, ``compare``, ``ipc``, and those of `commands`."""
 
 import argparse
 import dataclasses
@@ -20,11 +20,12 @@ from rel4.bench.compare import event_lines, first_difference
 from rel4.bench.conservation import ConservationError
 from rel4.bench.ipc import KINDS, IpcPoint, render_ipc, run_ipc
 from rel4.bench.point import Point
-from rel4.bench.policies import POLICIES, find_policy
+from rel4.bench.policies import find_policy, policy_names
 from rel4.bench.published import published_policies
 from rel4.bench.results import source_commit, write_atomically
 from rel4.bench.sweep import run_sweep
 from rel4.bench.table import render_table
+from rel4.commands import add_commands, add_examples
 from rel4.machine.costs import load_costs
 from rel4.machine.device import DeviceError, device_names, find_device
 from rel4.machine.hart import MachineError
@@ -118,6 +119,8 @@ def _parser() -> argparse.ArgumentParser:
     ipc.add_argument("--rounds", type=int, default=10, help="IPCs of a coroutine (default 10)")
     ipc.add_argument("--device", default="reference", help=f"one of {', '.join(device_names())}")
     ipc.add_argument("--out", type=Path, default=Path("build/ipc"), help="folder for results")
+    add_commands(commands, whole=_parser, add_point_options=_add_point_options, points=_points)
+    add_examples(commands)
     return parser
 
 
@@ -146,7 +149,7 @@ def _add_point_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--policy",
         default=",".join(published_policies()),
-        help=f"of {', '.join(POLICIES)} (default: those with published figures)",
+        help=f"of {', '.join(policy_names())} (default: those with published figures)",
     )
     parser.add_argument("--harts", type=int, help="1 to 64; default: as published for each policy")
     parser.add_argument(

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from .actors import End
 from .program import Program
 from .system import Accesses, Actor, Choice, Learned, State, System
 from .trace import Line
