@@ -8,13 +8,13 @@ import pytest
 from rel4.abi.numbers import CapSlot, ObjectType, SeL4Error
 from rel4.abi.syscall_buffer import SyscallBuffer
 from rel4.kernel.invariants import violations
-from rel4.machine.events import ReceiverChanged, UipiDone, UserTrap
+from rel4.machine.events import ReceiverChanged, Trap, UipiDone, UserTrap
 from rel4.machine.ops import Compute, CsrRead, Uipi, Uret
 from rel4.user.async_ipc import enable_user_interrupts
 from rel4.user.root_task import RootTask
 from rel4.user.syscalls import Kernel
 from rel4.user.threads import ThreadMaker
-from uintr.registers import Csr, UipiFunction
+from uintr.registers import ALL_FEATURES, Csr, Feature, UipiFunction
 
 RunProgram = Callable[..., Any]
 OK, ANY = SeL4Error.NO_ERROR, 0b1111
@@ -225,10 +225,11 @@ def test_signal_and_devices_become_user_interrupts(run_program: RunProgram) -> N
 
 @pytest.mark.parametrize("harts", [1, 2])
 @pytest.mark.parametrize("on", ["notification", "endpoint"])
+@pytest.mark.parametrize("tells", [True, False])
 def test_a_blocked_receiver_is_woken_by_a_post(
-    run_program: RunProgram, harts: int, on: str
+    run_program: RunProgram, harts: int, on: str, tells: bool
 ) -> None:
-    """Without a word from the controller the kernel looks at each tick, so within one period."""
+    """The controller tells the kernel; without that feature the kernel looks at each tick."""
     taken: list[int] = []
     got: list[int] = []
 
@@ -255,7 +256,10 @@ def test_a_blocked_receiver_is_woken_by_a_post(
                 got.append(await kernel.wait(ntfn))
             await Compute(500)  # the interrupt is taken a few cycles after the return
 
-    run = run_program(body, harts=harts)
+    features = ALL_FEATURES if tells else ALL_FEATURES & ~Feature.NOTIFY
+    run = run_program(body, harts=harts, features=features)
+    causes = [event.cause for event in run.events(Trap)]
+    assert ("uipi" in causes) == tells
     assert got == [1 << 11] * 2
     assert taken == [1 << 11] * 2
     assert violations(run.kernel) == []
