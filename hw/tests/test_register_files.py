@@ -72,7 +72,7 @@ def test_header_compiles_and_every_number_is_that_of_the_table(tmp_path: Path) -
     (tmp_path / "uintr.h").write_text(c_header(SMALL))
     (tmp_path / "main.c").write_text(
         '#include "uintr.h"\n#include "uintr.h"\n#include <stddef.h>\n#include <stdio.h>\n'
-        f"_Static_assert(sizeof(struct uintr_slot) == {SLOT_BYTES}, \"slot\");\n{offsets}"
+        f'_Static_assert(sizeof(struct uintr_slot) == {SLOT_BYTES}, "slot");\n{offsets}'
         f"int main(void) {{\n{prints}    return 0;\n}}\n"
     )
     program = tmp_path / "main"

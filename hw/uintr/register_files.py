@@ -216,7 +216,11 @@ _RDL_ACCESS = {"rw": "rw", "ro": "r", "wo": "w"}
 
 def system_rdl(layout: RegisterMap) -> str:
     """SystemRDL 2.0 of the controller. Names are escaped, since some are words of the language."""
-    out = ["addrmap uintc {", f"    default regwidth = {XLEN};", f"    default accesswidth = {XLEN};"]
+    out = [
+        "addrmap uintc {",
+        f"    default regwidth = {XLEN};",
+        f"    default accesswidth = {XLEN};",
+    ]
 
     def register(pad: str, each: Register, instance: str) -> None:
         out.append(f"{pad}reg {{")
