@@ -31,8 +31,8 @@ __all__ = ["ControllerBlock"]
 class ControllerBlock(wiring.Component):
     """Receivers, control page and masks on one bus, and the lines of the harts.
 
-    Posts come over the bus: a write of SEND. Addresses are those behind the base; whoever places the
-    block decodes the base. Without hart units nothing is refused, so REJECTED counts nothing.
+    Posts come over the bus: a write of SEND. Addresses are those behind the base; whoever places
+    the block decodes the base. Without hart units nothing is refused, so REJECTED counts nothing.
 
     Parameters
     ----------
