@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 export AMARANTH_USE_YOSYS = builtin
 
 .DELETE_ON_ERROR:
-.PHONY: help env run test lint format bench claims readme docs clean check-tools
+.PHONY: help env run test lint format formal bench bench-hw claims readme docs clean check-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -47,6 +47,13 @@ bench: $(VENV)/.stamp-run ## the same with several seeds: mean and spread, in bu
 	done
 	@echo "bench: all seeds together"
 	@$(BIN)/python -m rel4.bench.merge $(BENCH_OUT) $(BENCH_SEEDS:%=$(BENCH_OUT)/seed-%)
+
+formal: $(VENV)/.stamp-formal ## the proofs: property, engine, depth, seconds, result
+	@$(BIN)/python -m uintr_formal
+	@$(BIN)/python -m uintr_formal --bugs
+
+bench-hw: $(VENV)/.stamp-fpga-ecp5 ## area, speed and latency on ECP5, in build/bench_hw.json (BENCH=quick)
+	@$(BIN)/python -m uintr_fpga.bench_hw $(if $(filter quick,$(BENCH)),--quick)
 
 claims: $(VENV)/.stamp-run ## what is better than published, on RTL, with bounds and sensitivity (long)
 	@mkdir -p docs/data
