@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 export AMARANTH_USE_YOSYS = builtin
 
 .DELETE_ON_ERROR:
-.PHONY: help env run test lint format bench readme docs clean check-tools
+.PHONY: help env run test lint format bench claims readme docs clean check-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -24,7 +24,7 @@ run: $(VENV)/.stamp-run ## the published experiment on RTL: table, results, figu
 	@$(BIN)/rel4 sweep --device rtl --jobs $(JOBS) --out $(OUT)
 
 test: $(VENV)/.stamp-test ## all tests: gateware, software model, co-simulation
-	@$(BIN)/python -m pytest && echo "test: passed" || { echo "test: FAILED"; exit 1; }
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile && echo "test: passed" || { echo "test: FAILED"; exit 1; }
 
 lint: $(VENV)/.stamp-dev ## ruff and mypy
 	@$(BIN)/ruff check
@@ -48,14 +48,22 @@ bench: $(VENV)/.stamp-run ## the same with several seeds: mean and spread, in bu
 	@echo "bench: all seeds together"
 	@$(BIN)/python -m rel4.bench.merge $(BENCH_OUT) $(BENCH_SEEDS:%=$(BENCH_OUT)/seed-%)
 
+claims: $(VENV)/.stamp-run ## what is better than published, on RTL, with bounds and sensitivity (long)
+	@mkdir -p docs/data
+	@$(BIN)/rel4 claims --device rtl --sensitivity --jobs $(JOBS) --out docs/data/claims.json
+	@$(BIN)/python -m rel4.bench.claims_page
+
 readme: $(VENV)/.stamp-run ## take the README's measured tables and figures from build/sweep
 	@mkdir -p docs/data
 	@cp $(OUT)/results.jsonl docs/data/sweep.jsonl
 	@$(BIN)/python -m rel4.bench.readme
 	@echo "readme: README.md, docs/data/sweep.jsonl and docs/img/ hold the sweep of $(OUT)"
 
-docs: $(VENV)/.stamp-docs ## the pages of docs/ as a site in build/docs
-	@$(BIN)/mkdocs build --quiet --strict
+docs: $(VENV)/.stamp-docs ## the documentation as a site in build/docs, its programs run
+	@$(BIN)/python -m sphinx -q -W --keep-going -b doctest docs build/doctest >/dev/null || \
+	  { cat build/doctest/output.txt; exit 1; }
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
+	@echo "docs: build/docs/index.html, and every program in it ran"
 
 clean: ## remove what was built, keep .venv
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -82,10 +90,10 @@ $(BIN)/python: | check-tools
 
 $(VENV)/.stamp-run: pyproject.toml | check-tools $(BIN)/python
 	@echo "env: installing into $(VENV) (a minute the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[rtl]'
 	@touch $@
 
 $(VENV)/.stamp-%: pyproject.toml $(VENV)/.stamp-run
 	@echo "env: installing what '$*' needs"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[rtl,$*]'
 	@touch $@

@@ -1,8 +1,9 @@
-"""The command line: ``rel4 sweep``, ``rel4 claims``, ``rel4 compare``, ``rel4 ipc``."""
+"""The command line: ``rel4 sweep``, ``claims``, ``compare``, ``ipc``, and those of `commands`."""
 
 import argparse
 import dataclasses
 import json
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -19,16 +20,20 @@ from rel4.bench.compare import event_lines, first_difference
 from rel4.bench.conservation import ConservationError
 from rel4.bench.ipc import KINDS, IpcPoint, render_ipc, run_ipc
 from rel4.bench.point import Point
-from rel4.bench.policies import POLICIES, find_policy
+from rel4.bench.policies import find_policy, policy_names
 from rel4.bench.published import published_policies
 from rel4.bench.results import source_commit, write_atomically
 from rel4.bench.sweep import run_sweep
 from rel4.bench.table import render_table
+from rel4.commands import add_commands, add_examples
 from rel4.machine.costs import load_costs
 from rel4.machine.device import DeviceError, device_names, find_device
 from rel4.machine.hart import MachineError
 
 __all__ = ["main"]
+
+PORT_VARIABLE = "UINTR_PORT"
+"""Where the device uart finds its serial port."""
 
 PUBLISHED_CONCURRENCY = "2,4,8,16,32,64,128,256,512"
 
@@ -36,6 +41,8 @@ PUBLISHED_CONCURRENCY = "2,4,8,16,32,64,128,256,512"
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 done, 1 the run broke a rule, 2 the request was not right, 130 interrupted."""
     arguments = _parser().parse_args(argv)
+    if arguments.port is not None:
+        os.environ[PORT_VARIABLE] = arguments.port  # worker processes inherit it
     try:
         status: int = arguments.run(arguments)
     except (ValueError, DeviceError) as error:
@@ -84,7 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     claims.set_defaults(run=_claims)
     claims.add_argument("--device", default="reference", help="name of a device")
-    claims.add_argument("--sensitivity", action="store_true", help="vary every cost")
+    claims.add_argument(
+        "--sensitivity", action="store_true", help="vary every cost, on the reference"
+    )
     claims.add_argument("--jobs", type=int, default=2, help="processes at a time (default 2)")
     claims.add_argument("--out", type=Path, help="JSON file for the findings")
 
@@ -109,7 +118,10 @@ def _parser() -> argparse.ArgumentParser:
     ipc.add_argument("--concurrency", default="1,2,4,8,16,32,64,128", help="coroutines")
     ipc.add_argument("--rounds", type=int, default=10, help="IPCs of a coroutine (default 10)")
     ipc.add_argument("--device", default="reference", help=f"one of {', '.join(device_names())}")
+    ipc.add_argument("--port", help="serial port of the device uart")
     ipc.add_argument("--out", type=Path, default=Path("build/ipc"), help="folder for results")
+    add_commands(commands, whole=_parser, add_point_options=_add_point_options, points=_points)
+    add_examples(commands)
     return parser
 
 
@@ -138,7 +150,7 @@ def _add_point_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--policy",
         default=",".join(published_policies()),
-        help=f"of {', '.join(POLICIES)} (default: those with published figures)",
+        help=f"of {', '.join(policy_names())} (default: those with published figures)",
     )
     parser.add_argument("--harts", type=int, help="1 to 64; default: as published for each policy")
     parser.add_argument(
@@ -148,6 +160,7 @@ def _add_point_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timer-period", type=int, default=20_000, help="cycles (default 20000)")
     parser.add_argument("--seed", type=int, default=1, help="of the timers' phases (default 1)")
     parser.add_argument("--no-jump", action="store_true", help="tick the hardware every cycle")
+    parser.add_argument("--port", help="serial port of the board, for the device uart")
 
 
 def _points(arguments: argparse.Namespace) -> list[Point]:
@@ -220,14 +233,16 @@ def _claims(arguments: argparse.Namespace) -> int:
         "claims": [dataclasses.asdict(finding) for finding in findings],
     }
     if arguments.sensitivity:
-        record["sensitivity"] = _sensitivity(arguments.device, arguments.jobs)
+        record["sensitivity"] = _sensitivity(arguments.jobs)
     if arguments.out is not None:
         write_atomically(arguments.out, (json.dumps(record, indent=1) + "\n").encode())
         print(f"Findings are in {arguments.out}")
     return 0 if all(finding.holds for finding in findings) else 1
 
 
-def _sensitivity(device: str, jobs: int) -> list[dict[str, object]]:
+def _sensitivity(jobs: int) -> list[dict[str, object]]:
+    """On the reference device, whose runs are those of the others, cycle for cycle."""
+    device = "reference"
     base = evaluate(Lab(device, every_n=A_FEW_N))
     changes = variations(load_costs())
     rows: list[dict[str, object]] = []

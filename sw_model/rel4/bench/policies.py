@@ -1,11 +1,15 @@
 """The policies of the experiment: kernel policy, style of the user's side, number of harts."""
 
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 
 from rel4.kernel import policies as kernel_policies
 from rel4.user.async_syscalls import Style
 
-__all__ = ["POLICIES", "PolicyInfo", "find_policy"]
+__all__ = ["GROUP", "POLICIES", "PolicyInfo", "find_policy", "policy_names"]
+
+GROUP = "rel4.policies"
+"""Entry-point group in which another distribution registers a `PolicyInfo`."""
 
 PUBLISHED = Style()
 DIRECT = Style(direct=True, batch=8)
@@ -80,9 +84,25 @@ POLICIES: dict[str, PolicyInfo] = {
 }
 
 
+def policy_names() -> list[str]:
+    """Our own policies, then those that other distributions register under ``rel4.policies``."""
+    others = {point.name for point in entry_points(group=GROUP)}
+    return [*POLICIES, *sorted(others - POLICIES.keys())]
+
+
 def find_policy(name: str) -> PolicyInfo:
-    """The policy called ``name``. Raises ValueError listing the names there are."""
-    try:
+    """The policy called ``name``, ours or one of the entry-point group ``rel4.policies``.
+
+    Raises
+    ------
+    ValueError : there is none of that name, or what is registered under it is no `PolicyInfo`.
+    """
+    if name in POLICIES:
         return POLICIES[name]
-    except KeyError:
-        raise ValueError(f"policy must be one of {', '.join(POLICIES)}, not {name!r}") from None
+    for point in entry_points(group=GROUP):
+        if point.name == name:
+            found = point.load()
+            if not isinstance(found, PolicyInfo):
+                raise ValueError(f"{GROUP} entry {name} must be a PolicyInfo, not {found!r}")
+            return found
+    raise ValueError(f"policy must be one of {', '.join(policy_names())}, not {name!r}")
