@@ -118,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     ipc.add_argument("--concurrency", default="1,2,4,8,16,32,64,128", help="coroutines")
     ipc.add_argument("--rounds", type=int, default=10, help="IPCs of a coroutine (default 10)")
     ipc.add_argument("--device", default="reference", help=f"one of {', '.join(device_names())}")
+    ipc.add_argument("--port", help="serial port of the device uart")
     ipc.add_argument("--out", type=Path, default=Path("build/ipc"), help="folder for results")
     add_commands(commands, whole=_parser, add_point_options=_add_point_options, points=_points)
     add_examples(commands)

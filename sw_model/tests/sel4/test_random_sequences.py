@@ -46,7 +46,8 @@ class Sequences(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.machine = Machine(ReferenceDevice(DeviceConfig(harts=1, receivers=4, table_pages=4)))
+        self.device = ReferenceDevice(DeviceConfig(harts=1, receivers=4, table_pages=4))
+        self.machine = Machine(self.device)
         self.kernel = Kernel(
             self.machine,
             policies=[find_policy("tick").kernel()],
@@ -264,10 +265,21 @@ class Sequences(RuleBasedStateMachine):
     def everything_holds(self) -> None:
         assert violations(self.kernel) == []
 
+    @invariant()
+    def a_line_means_a_pending_bit_of_the_running_receiver(self) -> None:
+        hart = self.machine.harts[0]
+        if not hart.line:
+            return
+        state = self.kernel.schedulers[0].current.uintr
+        assert state is not None
+        assert state.receiver is not None
+        controller = self.device._controller
+        assert controller.pending[state.receiver]
+
 
 Sequences.TestCase.settings = settings(
-    max_examples=25,
-    stateful_step_count=60,
+    max_examples=12,
+    stateful_step_count=50,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
