@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 export AMARANTH_USE_YOSYS = builtin
 
 .DELETE_ON_ERROR:
-.PHONY: help env run test lint format bench readme docs clean check-tools
+.PHONY: help env run test lint format bench claims readme docs clean check-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -24,7 +24,7 @@ run: $(VENV)/.stamp-run ## the published experiment on RTL: table, results, figu
 	@$(BIN)/rel4 sweep --device rtl --jobs $(JOBS) --out $(OUT)
 
 test: $(VENV)/.stamp-test ## all tests: gateware, software model, co-simulation
-	@$(BIN)/python -m pytest && echo "test: passed" || { echo "test: FAILED"; exit 1; }
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile && echo "test: passed" || { echo "test: FAILED"; exit 1; }
 
 lint: $(VENV)/.stamp-dev ## ruff and mypy
 	@$(BIN)/ruff check
@@ -47,6 +47,11 @@ bench: $(VENV)/.stamp-run ## the same with several seeds: mean and spread, in bu
 	done
 	@echo "bench: all seeds together"
 	@$(BIN)/python -m rel4.bench.merge $(BENCH_OUT) $(BENCH_SEEDS:%=$(BENCH_OUT)/seed-%)
+
+claims: $(VENV)/.stamp-run ## what is better than published, on RTL, with bounds and sensitivity (long)
+	@mkdir -p docs/data
+	@$(BIN)/rel4 claims --device rtl --sensitivity --jobs $(JOBS) --out docs/data/claims.json
+	@$(BIN)/python -m rel4.bench.claims_page
 
 readme: $(VENV)/.stamp-run ## take the README's measured tables and figures from build/sweep
 	@mkdir -p docs/data

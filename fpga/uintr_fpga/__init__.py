@@ -1,1 +1,1 @@
-"""User-interrupt hardware on FPGA boards. Empty so far: the board tops are not written yet."""
+"""User interrupts on a board: UART bridge, run controller, tops, builds and the UART device."""

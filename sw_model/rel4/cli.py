@@ -1,8 +1,9 @@
-"""The command line: ``rel4 sweep``, ``rel4 claims``, ``rel4 compare``, and those of `commands`."""
+"""The command line: ``rel4 sweep``, ``claims``, ``compare``, ``ipc``, and those of `commands`."""
 
 import argparse
 import dataclasses
 import json
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ import rel4
 from rel4.bench.claims import A_FEW_N, Lab, evaluate, flips, variations, vary
 from rel4.bench.compare import event_lines, first_difference
 from rel4.bench.conservation import ConservationError
+from rel4.bench.ipc import KINDS, IpcPoint, render_ipc, run_ipc
 from rel4.bench.point import Point
 from rel4.bench.policies import find_policy, policy_names
 from rel4.bench.published import published_policies
@@ -30,12 +32,17 @@ from rel4.machine.hart import MachineError
 
 __all__ = ["main"]
 
+PORT_VARIABLE = "UINTR_PORT"
+"""Where the device uart finds its serial port."""
+
 PUBLISHED_CONCURRENCY = "2,4,8,16,32,64,128,256,512"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 done, 1 the run broke a rule, 2 the request was not right, 130 interrupted."""
     arguments = _parser().parse_args(argv)
+    if arguments.port is not None:
+        os.environ[PORT_VARIABLE] = arguments.port  # worker processes inherit it
     try:
         status: int = arguments.run(arguments)
     except (ValueError, DeviceError) as error:
@@ -84,7 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     claims.set_defaults(run=_claims)
     claims.add_argument("--device", default="reference", help="name of a device")
-    claims.add_argument("--sensitivity", action="store_true", help="vary every cost")
+    claims.add_argument(
+        "--sensitivity", action="store_true", help="vary every cost, on the reference"
+    )
     claims.add_argument("--jobs", type=int, default=2, help="processes at a time (default 2)")
     claims.add_argument("--out", type=Path, help="JSON file for the findings")
 
@@ -97,9 +106,43 @@ def _parser() -> argparse.ArgumentParser:
     compare.set_defaults(run=_compare)
     _add_point_options(compare)
     compare.add_argument("--devices", default="reference,rtl", help="one name, or two with a comma")
+
+    ipc = commands.add_parser(
+        "ipc",
+        help="IPC between two threads: synchronous, and over rings with user interrupts",
+        description="A client with N coroutines and a server, on one hart or one each: cycles, "
+        "traps and user interrupts per IPC. Writes ipc.jsonl.",
+    )
+    ipc.set_defaults(run=_ipc)
+    ipc.add_argument("--harts", default="1,2", help="1, 2 or both with a comma (default)")
+    ipc.add_argument("--concurrency", default="1,2,4,8,16,32,64,128", help="coroutines")
+    ipc.add_argument("--rounds", type=int, default=10, help="IPCs of a coroutine (default 10)")
+    ipc.add_argument("--device", default="reference", help=f"one of {', '.join(device_names())}")
+    ipc.add_argument("--out", type=Path, default=Path("build/ipc"), help="folder for results")
     add_commands(commands, whole=_parser, add_point_options=_add_point_options, points=_points)
     add_examples(commands)
     return parser
+
+
+def _ipc(arguments: argparse.Namespace) -> int:
+    points = [
+        IpcPoint(kind=kind, harts=harts, concurrency=concurrency, rounds=arguments.rounds)
+        for harts in [_whole("harts", text) for text in arguments.harts.split(",")]
+        for concurrency in [
+            _whole("concurrency", text) for text in arguments.concurrency.split(",")
+        ]
+        for kind in KINDS
+    ]
+    device = find_device(arguments.device)
+    if arguments.out.exists() and not arguments.out.is_dir():
+        raise ValueError(f"out must be a folder, and {arguments.out} is a file")
+    records = [device(point.config, partial(run_ipc, point)) for point in points]
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    lines = "".join(json.dumps(record.as_dict()) + "\n" for record in records)
+    write_atomically(arguments.out / "ipc.jsonl", lines.encode())
+    print(render_ipc(records))
+    print(f"\n{len(records)} points, every IPC answered. Results are in {arguments.out}")
+    return 0
 
 
 def _add_point_options(parser: argparse.ArgumentParser) -> None:
@@ -116,6 +159,7 @@ def _add_point_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timer-period", type=int, default=20_000, help="cycles (default 20000)")
     parser.add_argument("--seed", type=int, default=1, help="of the timers' phases (default 1)")
     parser.add_argument("--no-jump", action="store_true", help="tick the hardware every cycle")
+    parser.add_argument("--port", help="serial port of the board, for the device uart")
 
 
 def _points(arguments: argparse.Namespace) -> list[Point]:
@@ -188,14 +232,16 @@ def _claims(arguments: argparse.Namespace) -> int:
         "claims": [dataclasses.asdict(finding) for finding in findings],
     }
     if arguments.sensitivity:
-        record["sensitivity"] = _sensitivity(arguments.device, arguments.jobs)
+        record["sensitivity"] = _sensitivity(arguments.jobs)
     if arguments.out is not None:
         write_atomically(arguments.out, (json.dumps(record, indent=1) + "\n").encode())
         print(f"Findings are in {arguments.out}")
     return 0 if all(finding.holds for finding in findings) else 1
 
 
-def _sensitivity(device: str, jobs: int) -> list[dict[str, object]]:
+def _sensitivity(jobs: int) -> list[dict[str, object]]:
+    """On the reference device, whose runs are those of the others, cycle for cycle."""
+    device = "reference"
     base = evaluate(Lab(device, every_n=A_FEW_N))
     changes = variations(load_costs())
     rows: list[dict[str, object]] = []

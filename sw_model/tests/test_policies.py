@@ -1,12 +1,15 @@
 """Where handlers run, and how the user's side chooses."""
 
+import json
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rel4.bench.claims import Claim, Finding, flips
+from rel4.bench.claims import CLAIMS, Claim, Finding, flips
+from rel4.bench.claims_page import BEGIN, END, page_with, table
 from rel4.bench.compare import event_lines
 from rel4.bench.point import Point, simulate
 from rel4.bench.policies import POLICIES
@@ -174,3 +177,28 @@ def test_a_scaled_cost_changes_that_cost_alone() -> None:
     assert {name for name in costs if costs[name] != scaled[name]} == {"user.fetch"}
     with pytest.raises(KeyError, match="cost must be one of"):
         costs.scaled("user.fetsch", 2)
+
+
+def test_the_claims_page_is_made_from_the_findings() -> None:
+    claim = {"text": "a gain", "target": 1.5, "value": 1.25, "bound": 2.0, "holds": False}
+    rows = [
+        {"cost": "user.fetch", "factor": 0.5, "flips": {}},
+        {"cost": "user.fetch", "factor": 2.0, "flips": {"a": 1.0}},
+    ]
+    content = table({"device": "rtl", "claims": [claim], "sensitivity": rows})
+    assert "| a gain | 1.5 | 1.25 | 2.000 | missed |" in content
+    assert "2 variations" in content
+    assert "* `user.fetch` × 2 changes: a (1.000)." in content
+    page = page_with(f"before\n{BEGIN}\nold\n{END}\nafter\n", content)
+    assert page.startswith(f"before\n{BEGIN}\nMeasured on")
+    assert page.endswith(f"{END}\nafter\n")
+    assert "old" not in page
+    with pytest.raises(ValueError, match="the page must hold the lines"):
+        page_with("nothing", content)
+
+
+def test_the_committed_page_holds_the_committed_findings() -> None:
+    root = Path(__file__).resolve().parents[2]
+    record = json.loads((root / "docs/data/claims.json").read_text(encoding="utf-8"))
+    assert table(record) in (root / "docs/async.md").read_text(encoding="utf-8")
+    assert {claim["name"] for claim in record["claims"]} == {claim.name for claim in CLAIMS}

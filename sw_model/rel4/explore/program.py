@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from rel4.abi.coroutine import Task
+from rel4.abi.coroutine import Suspend, Task
 from rel4.abi.numbers import AsyncLabel, SeL4Error
 from rel4.abi.syscall_buffer import OnlineFlag, Ring, SyscallBuffer
 from rel4.kernel.async_runtime import AsyncRuntime
 from rel4.kernel.objects import TCB
-from rel4.machine.ops import Op, Uipi
+from rel4.machine.ops import Fence, Load, Op, Store, Uipi
 from rel4.user.async_syscalls import AsyncSyscalls
 from rel4.user.executor import Executor
 from rel4.user.syscalls import Kernel as UserKernel
@@ -28,17 +28,19 @@ if TYPE_CHECKING:
     from rel4.kernel.kernel import Kernel
     from rel4.machine.hart import Hart
 
-__all__ = ["DEREGISTER", "WAKE", "AwaitWake", "Program"]
+__all__ = ["DEREGISTER", "SIGNAL", "WAKE", "AwaitWake", "Program", "WrongItemError"]
 
-WAKE, DEREGISTER = 1, 2
-"""What the kernel can be asked to do, as bits: run the handler; deregister the buffer."""
+WAKE, DEREGISTER, SIGNAL = 1, 2, 4
+"""What the kernel can be asked to do, as bits: run the handler; deregister the buffer; signal the
+thread's listener by another user-interrupt vector."""
 WAKE_WORD = 0x800
+SIGNALLED = 0x840
 BUFFER = 0x1000
 RECEIVER_PRIORITY, CALLER_PRIORITY = 1, 2
 
 
 class AwaitWake(Op[int]):
-    """The kernel's hart waits until it is asked to do something; answers `WAKE` or `DEREGISTER`."""
+    """The kernel's hart waits until it is asked to do something; answers the bit that says what."""
 
     __slots__ = ()
 
@@ -55,7 +57,7 @@ class WrongItemError(Exception):
 
 @dataclass
 class _Uintr:
-    """The kernel's sender table, of one entry."""
+    """The kernel's sender table: entry and vector are the same number."""
 
     async def send(self, hart: int, index: int) -> None:
         await Uipi(UipiFunction.SEND, index)
@@ -79,6 +81,12 @@ class _Hart:
     index: int
 
 
+async def _listen() -> None:
+    """Wait until the word is set; whoever sets it posts a user interrupt."""
+    while not await Load(SIGNALLED):
+        await Suspend()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Program:
     """``items`` calls of ``callers`` coroutines through a buffer of ``capacity`` items.
@@ -91,7 +99,8 @@ class Program:
     capacity : items of either ring, a power of two up to 8
     looks : how often the handler looks at its ring again before it retires
     deregister : the kernel deregisters the buffer, at any moment
-    flag, ring : classes of the protocol
+    signal : at any moment the kernel posts another vector, for which a listener coroutine waits
+    flag, ring, executor, calls, runtime : classes of the runtime
 
     Raises
     ------
@@ -104,9 +113,12 @@ class Program:
     capacity: int = 1
     looks: int = 0
     deregister: bool = False
+    signal: bool = False
     flag: type[OnlineFlag] = OnlineFlag
     ring: type[Ring] = Ring
     executor: type[Executor] = Executor
+    calls: type[AsyncSyscalls] = AsyncSyscalls
+    runtime: type[AsyncRuntime] = AsyncRuntime
 
     def __post_init__(self) -> None:
         for name, value, least, most in (
@@ -126,47 +138,40 @@ class Program:
         return self.items if self.callers is None else self.callers
 
     @property
-    def vector(self) -> int:
-        """The receiver coroutine's user-interrupt vector."""
-        return 0
-
-    @property
     def wake(self) -> int:
         """What the kernel is asked for at the beginning: a handler is ready when it is spawned."""
-        return WAKE | DEREGISTER if self.deregister else WAKE
-
-    @property
-    def memory(self) -> dict[int, int]:
-        """Words that are not zero at the beginning."""
-        return {}
+        return WAKE | self.deregister * DEREGISTER | self.signal * SIGNAL
 
     def title(self) -> str:
         """The program in a few words."""
         return (
             f"harts {self.harts}, items {self.items}, callers {self.tasks}, "
             f"capacity {self.capacity}, polls {self.looks}"
-            + (", deregistration" if self.deregister else "")
+            + ", deregistration" * self.deregister
+            + ", signal" * self.signal
         )
 
     # --- names ------------------------------------------------------------------------------------
 
     def field(self, address: int) -> str:
         """The name of a word."""
-        if address == WAKE_WORD:
-            return "wake_word"
-        return SyscallBuffer.fields(BUFFER, self.capacity).get(address, hex(address))
+        return self._fields().get(address, hex(address))
 
     def address(self, name: str) -> int:
         """The address of the word of that name."""
-        fields = SyscallBuffer.fields(BUFFER, self.capacity) | {WAKE_WORD: "wake_word"}
-        return next(address for address, field in fields.items() if field == name)
+        return next(address for address, field in self._fields().items() if field == name)
+
+    def _fields(self) -> dict[int, str]:
+        own = {WAKE_WORD: "wake_word", SIGNALLED: "signalled"}
+        return own | SyscallBuffer.fields(BUFFER, self.capacity)
 
     def name_of(self, actor: int) -> Callable[[str, int], str]:
         """How the coroutines of an actor (user, interrupt, kernel) are called."""
 
         def name(where: str, cid: int) -> str:
             if where == "user":
-                return "receiver" if cid == 0 else f"caller {cid}"
+                names = {0: "receiver", self.tasks + 1: "listener"}
+                return names.get(cid, f"caller {cid}")
             if where == "kernel":
                 return "handler"
             return ("executor", "interrupt handler", "kernel")[actor]
@@ -187,7 +192,7 @@ class Program:
         """Answers what came of each call: argument and error."""
         executor = self.executor(WAKE_WORD)
         buffer = SyscallBuffer(BUFFER, self.capacity, flag=self.flag, ring=self.ring)
-        calls = AsyncSyscalls(executor, UserKernel(0), buffer)
+        calls = self.calls(executor, UserKernel(0), buffer)
         receiver = executor.spawn(calls.receive, priority=RECEIVER_PRIORITY, background=True)
         executor.register_vector(receiver)
         answers: dict[int, str] = {}
@@ -199,6 +204,9 @@ class Program:
 
         for number in range(1, self.tasks + 1):
             executor.spawn(partial(caller, number), priority=CALLER_PRIORITY)
+        if self.signal:
+            cid = executor.spawn(_listen, priority=CALLER_PRIORITY)
+            executor.register_vector(cid)
         await executor.run_until_complete()
         return tuple(sorted(answers.items()))
 
@@ -207,11 +215,16 @@ class Program:
         buffer = SyscallBuffer(BUFFER, self.capacity, flag=flag, ring=self.ring)
         kernel = _Kernel(list(range(1, self.items + 1)))
         hart = cast("Hart", _Hart(self.harts - 1))
-        runtime = AsyncRuntime(cast("Kernel", kernel))
+        runtime = self.runtime(cast("Kernel", kernel))
         task = runtime.spawn(TCB(0, "client"), buffer, 0)
         while True:
-            if await AwaitWake() == DEREGISTER:
+            what = await AwaitWake()
+            if what == DEREGISTER:
                 await runtime.deregister(task, hart)
+            elif what == SIGNAL:
+                await Store(SIGNALLED, 1)
+                await Fence("rw,rw")
+                await kernel.uintr.send(hart.index, 1)
             else:
                 runtime.wake(task)
                 await runtime.run_ready(hart)

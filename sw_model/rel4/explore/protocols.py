@@ -1,5 +1,7 @@
 """The wake-up protocols that can be explored."""
 
+from functools import cache
+
 from rel4.abi.syscall_buffer import OnlineFlag, Ring
 from rel4.machine.ops import Fence, Load, Store
 
@@ -30,6 +32,7 @@ class PublishedFlag(OnlineFlag):
 PROTOCOLS: dict[str, type[OnlineFlag]] = {"ours": OnlineFlag, "published": PublishedFlag}
 
 
+@cache  # like local states must have the same classes
 def polling(flag: type[OnlineFlag], looks: int) -> type[OnlineFlag]:
     """``flag``, whose consumer looks at the ring ``looks`` times more before it clears the flag."""
 

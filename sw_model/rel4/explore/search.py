@@ -1,10 +1,10 @@
 """Breadth-first search through all states of a program."""
 
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from .actors import End
 from .program import Program
 from .system import Accesses, Actor, Choice, Learned, State, System
 from .trace import Line
@@ -15,6 +15,7 @@ __all__ = ["MEMORIES", "Exploration", "explore"]
 MEMORIES = ("sc", "rvwmo")
 PROGRESS_SECONDS = 5.0
 LOOK_EVERY = 4096
+WALKS = 50
 
 
 @dataclass
@@ -65,9 +66,8 @@ def explore(
         raise ValueError(f"max-states must be at least 1, not {max_states}")
     weak = memory == "rvwmo"
     accesses = Accesses()
-    for last in (False, True):
-        _walk(System(program, weak=weak, accesses=accesses, learning=True), last=last)
-    started = time.perf_counter()
+    started = time.process_time()
+    _learn(System(program, weak=False, accesses=accesses, learning=True))
     while True:
         system = System(program, weak=weak, accesses=accesses, reduce=reduce, merge=merge)
         result = Exploration(program, memory)
@@ -75,17 +75,17 @@ def explore(
             _search(system, result, max_states, started, progress)
         except Learned:
             continue
-        result.seconds = time.perf_counter() - started
+        result.seconds = time.process_time() - started
         return result
 
 
-def _walk(system: System, *, last: bool) -> None:
-    """One run, to learn who accesses what: always the first choice, or always the last."""
-    state = system.initial()
-    while choices := system.choices(state):
-        if any(system.bad):
-            return
-        state = system.step(state, choices[-1 if last else 0])
+def _learn(system: System) -> None:
+    """Some runs at random, always the same, to learn most of who accesses what."""
+    choose = random.Random("who accesses what").choice
+    for _ in range(WALKS):
+        state = system.initial()
+        while (choices := system.choices(state)) and not any(system.bad):
+            state = system.step(state, choose(choices))
 
 
 def _search(
@@ -117,10 +117,11 @@ def _search(
             number[after] = len(parents)
             parents.append((at, choice))
             queue.append(after)
-            verdict = judge_state(system, after)
-            if verdict is not None:
-                at = len(parents) - 1
-                break
+            if any(system.bad):
+                verdict = judge_state(system, after)
+                if verdict is not None:
+                    at = len(parents) - 1
+                    break
         if verdict is not None:
             break
         queue[at] = first  # let go of it; `number` still knows it
@@ -128,7 +129,7 @@ def _search(
         if len(parents) > max_states:
             break
         if progress is not None and at % LOOK_EVERY == 0:
-            now = time.perf_counter()
+            now = time.process_time()
             if now - spoken > PROGRESS_SECONDS:
                 spoken = now
                 progress(f"{len(parents)} states, {len(parents) - at} of them to go on from")
@@ -144,8 +145,11 @@ def _search(
 
 
 def _outcome(system: System, state: State) -> object:
-    thread = system.node(state, Actor.USER)
-    return thread.outcome if thread is not None and isinstance(thread.op, End) else None
+    """How a run ended: answers, memory, what was logged."""
+    thread, kernel = system.node(state, Actor.USER), system.node(state, Actor.KERNEL)
+    assert thread is not None
+    assert kernel is not None
+    return thread.outcome, system.settled(state), thread.ledger, kernel.ledger
 
 
 def _replay(system: System, parents: list[tuple[int, Choice | None]], at: int) -> list[Line]:
@@ -167,7 +171,7 @@ def _cover(system: System, states: dict[State, int], result: Exploration) -> Non
         for node in automaton.nodes:
             if node.edges and node.site is not None:
                 result.sites.add((node.site.file, node.site.line, node.site.column))
-    seen = {state.memory for state in states}
+    seen = {state.memory for state in states} | {system.settled(state) for state in states}
     for flag, ring in (("handler_online", "requests"), ("receiver_online", "replies")):
         slots = [system.slot(name) for name in (flag, f"{ring}.head", f"{ring}.tail")]
         for memory in seen:

@@ -38,8 +38,8 @@ from rel4.machine.ops import (
 from uintr.registers import UipiFunction
 
 from .actors import Automaton, End, ExploreError, Failure, Node
-from .memory import BARRIER, Buffer, Early, drainable, orders
-from .program import WAKE, AwaitWake, Program
+from .memory import BARRIER, Buffer, Early, demand, drainable, orders, quarrel
+from .program import DEREGISTER, SIGNAL, WAKE, AwaitWake, Program
 from .trace import Line, describe
 
 __all__ = ["Actor", "Choice", "Learned", "State", "System"]
@@ -178,6 +178,13 @@ class System:
             sum(bit[other] for other in Actor if self._hart[other] != self._hart[actor])
             for actor in Actor
         )
+        self._reads = [
+            [
+                any(accesses.read.get(address, 0) & bit[a] for a in Actor if self._hart[a] == hart)
+                for address in self.addresses
+            ]
+            for hart in range(2)
+        ]
         self._learning = learning
         self.bad: tuple[set[int], set[int], set[int]] = (set(), set(), set())
         self.operations = 0
@@ -186,6 +193,15 @@ class System:
             for actor, make in zip(Actor, program.actors(), strict=True)
         ]
 
+    def settled(self, state: State) -> tuple[int, ...]:
+        """Memory of ``state`` once all buffers are empty."""
+        memory = list(state.memory)
+        for buffer in state.buffers:
+            for slot, value in buffer:
+                if slot >= 0:
+                    memory[slot] = value
+        return tuple(memory)
+
     def slot(self, name: str) -> int:
         """The place in `State.memory` of the word of that name; -1 if nobody writes it."""
         return self._slots.get(self.program.address(name), -1)
@@ -193,7 +209,7 @@ class System:
     def initial(self, lines: "list[Line] | None" = None) -> State:
         """The state before anything has happened, except local operations."""
         program = self.program
-        memory = [program.memory.get(address, 0) for address in self.addresses]
+        memory = [0] * len(self.addresses)
         nodes: list[Node | None] = [automaton.root for automaton in self.automata]
         nodes[Actor.INTERRUPT] = None
         empty = ((),) * program.harts
@@ -225,32 +241,56 @@ class System:
             if state.pending and not isinstance(thread.op, End | Failure):
                 found.append(Choice(Actor.INTERRUPT, 0))
         self._options(found, state, Actor.KERNEL, kernel)
-        for hart, buffer in enumerate(state.buffers):
-            found.extend(Choice(None, position, hart) for position in drainable(buffer))
+        if self._weak and (not self._reduce or quarrel(*state.buffers)):
+            for hart, buffer in enumerate(state.buffers):
+                found.extend(Choice(None, position, hart) for position in drainable(buffer))
         return found
 
     def _options(self, found: list[Choice], state: State, actor: Actor, node: Node) -> None:
         plan = self._plan(actor, node)
         hart = self._hart[actor]
         kind = plan.kind
-        count = 1
+        end = 1
         if kind is Load:
-            if plan.shared and state.early[hart]:
-                if all(entry[0] != plan.slot for entry in state.buffers[hart]):
-                    for slot, values in state.early[hart]:
-                        if slot == plan.slot:
-                            count += len(values)
+            end += len(self._earlier(state, hart, plan)) + self._waiting(state, hart, plan)
         elif plan.empties:
-            count = not state.buffers[hart]
+            if not self._reduce and state.buffers[hart]:
+                end = 0
+            elif plan.shared:
+                end += self._waiting(state, hart, plan)
         elif kind is SpinWhile:
-            seen = self._seen(state.buffers[hart], state.memory, plan)
-            count = getattr(plan.op, "until", None) is not None or seen != plan.value
+            end += self._waiting(state, hart, plan)
+            if getattr(plan.op, "until", None) is None:
+                values = [self._seen(state.buffers[hart], state.memory, plan)]
+                if end > 1:
+                    other = state.buffers[1 - hart]
+                    values += [value for slot, value in other if slot == plan.slot]
+                options = [n for n, value in enumerate(values) if value != plan.value]
+                found.extend(Choice(actor, option) for option in options)
+                return
         elif kind is AwaitWake:
-            count = state.wake.bit_count()
+            end = state.wake.bit_count()
         elif kind is End or kind is Failure:
-            count = 0
-        for option in range(count):
-            found.append(Choice(actor, option))
+            end = 0
+        found.extend(Choice(actor, option) for option in range(end))
+
+    def _earlier(self, state: State, hart: int, plan: _Plan) -> tuple[int, ...]:
+        """What else a load of the plan's word may give than the newest value, oldest first."""
+        if plan.shared and state.early[hart] and not self._holds(state.buffers[hart], plan):
+            for slot, values in state.early[hart]:
+                if slot == plan.slot:
+                    return values
+        return ()
+
+    def _waiting(self, state: State, hart: int, plan: _Plan) -> int:
+        """Stores to the plan's word that can be demanded from the other hart's buffer."""
+        if not plan.shared or not self._reduce or self._holds(state.buffers[hart], plan):
+            return 0
+        return sum(entry[0] == plan.slot for entry in state.buffers[1 - hart])
+
+    @staticmethod
+    def _holds(buffer: Buffer, plan: _Plan) -> bool:
+        return any(entry[0] == plan.slot for entry in buffer)
 
     def step(self, state: State, choice: Choice, lines: "list[Line] | None" = None) -> State:
         """The state after ``choice``; appends what happened to ``lines``, if given."""
@@ -300,6 +340,8 @@ class System:
         plan: _Plan | None = node.plan
         if plan is None:
             plan = node.plan = self._make_plan(actor, node)
+        if self._learning:
+            plan.slot = self._slots.get(plan.address, -1)  # it may have come since
         return plan
 
     def _make_plan(self, actor: Actor, node: Node) -> _Plan:
@@ -344,7 +386,7 @@ class System:
         for slot, value in reversed(buffer):
             if slot == plan.slot:
                 return value
-        return memory[plan.slot] if plan.slot >= 0 else self.program.memory.get(plan.address, 0)
+        return memory[plan.slot] if 0 <= plan.slot < len(memory) else 0
 
     def _touch(self, work: _Work, actor: Actor, plan: _Plan, *, write: bool) -> None:
         """Note an access; a word that is written has a place in memory."""
@@ -358,10 +400,10 @@ class System:
         if write and plan.address not in self._slots:
             self._slots[plan.address] = len(self._slots)
             self.addresses.append(plan.address)
+            self._reads[0].append(True)
+            self._reads[1].append(True)
         plan.slot = self._slots.get(plan.address, -1)
-        initial = self.program.memory
-        for address in self.addresses[len(work.memory) :]:
-            work.memory.append(initial.get(address, 0))
+        work.memory += [0] * (len(self.addresses) - len(work.memory))
 
     def _perform(self, work: _Work, actor: Actor, option: int) -> None:
         """Perform the operation that ``actor`` is at."""
@@ -374,17 +416,21 @@ class System:
         result: Any = None
         note = ""
         work.operations += 1
+        if plan.empties:
+            while work.buffers[hart]:
+                self._drain(work, hart, 0)
         if kind is Load:
             self._touch(work, actor, plan, write=False)
-            values = work.early[hart].get(plan.slot) if option else None
-            if values is None:
-                result = self._seen(work.buffers[hart], work.memory, plan)
-                work.early[hart].pop(plan.slot, None)
-            else:
+            values = work.early[hart].get(plan.slot, ()) if option else ()
+            if 0 < option <= len(values):
                 at = len(values) - option
                 result = values[at]
                 work.early[hart][plan.slot] = values[at:]
                 note = " (performed early)"
+            else:
+                self._demand(work, hart, plan, option - len(values))
+                result = self._seen(work.buffers[hart], work.memory, plan)
+                work.early[hart].pop(plan.slot, None)
         elif kind is Store:
             self._touch(work, actor, plan, write=True)
             if plan.shared:
@@ -394,6 +440,7 @@ class System:
                 self._write(work, hart, plan.slot, plan.value)
         elif kind is Swap or kind is AmoOr or kind is AmoAdd:
             self._touch(work, actor, plan, write=True)
+            self._demand(work, hart, plan, option)
             work.early[hart].clear()
             result = work.memory[plan.slot]
             if kind is Swap:
@@ -411,9 +458,10 @@ class System:
                 work.early[hart].clear()
         elif kind is SpinWhile:
             self._touch(work, actor, plan, write=False)
+            self._demand(work, hart, plan, option)
             work.early[hart].pop(plan.slot, None)
         elif kind is Uipi and op.function is UipiFunction.SEND:
-            work.pending |= 1 << self.program.vector
+            work.pending |= 1 << op.operand
         elif kind is Uipi and op.function is UipiFunction.READ:
             result, work.pending = work.pending, 0
         elif kind is Ecall and op.registers.number == SysCall.WAKE_SYSCALL_HANDLER:
@@ -423,11 +471,13 @@ class System:
             bits = [1 << n for n in range(work.wake.bit_length()) if work.wake >> n & 1]
             result = bits[option]
             work.wake &= ~result
+            asked = {WAKE: "handler is ready", DEREGISTER: "deregistration", SIGNAL: "signal"}
+            note = f": {asked[result]}"
         elif kind is not Uret:
             raise ExploreError(f"an explored program cannot perform {op}")
         if work.lines is not None:
             field = self.program.field(plan.address) if plan.address >= 0 else ""
-            shown = None if kind is Ecall else result
+            shown = None if kind in (Ecall, AwaitWake) else result
             text = describe(op, shown, field, note)
             work.lines.append(Line(hart, node.task, text, op, result, plan.address))
         if kind is Uret:
@@ -445,21 +495,28 @@ class System:
             return
         work.early[hart].pop(slot, None)
         other = 1 - hart
-        if old != value and self._reads_early(slot, other):
+        if old != value and self._reads[other][slot]:
             values = work.early[other].get(slot, ())
             work.early[other][slot] = (*values, old)
 
-    def _reads_early(self, slot: int, hart: int) -> bool:
-        """True if an actor of ``hart`` reads the word."""
-        read = self.accesses.read.get(self.addresses[slot], 0)
-        return any(read >> actor & 1 and self._hart[actor] == hart for actor in Actor)
+    def _demand(self, work: _Work, hart: int, plan: _Plan, count: int) -> None:
+        """Let the first ``count`` stores to the plan's word leave the other hart's buffer."""
+        if count > 0:
+            for gone, position in enumerate(demand(work.buffers[1 - hart], plan.slot, count)):
+                self._drain(work, 1 - hart, position - gone, tidy=False)
+            self._tidy(work.buffers[1 - hart])
 
-    def _drain(self, work: _Work, hart: int, position: int) -> None:
+    @staticmethod
+    def _tidy(buffer: list[tuple[int, int]]) -> None:
+        while buffer and buffer[0] == BARRIER:
+            buffer.pop(0)
+
+    def _drain(self, work: _Work, hart: int, position: int, *, tidy: bool = True) -> None:
         """A store leaves the hart's buffer."""
         buffer = work.buffers[hart]
         slot, value = buffer.pop(position)
-        while buffer and buffer[0] == BARRIER:
-            buffer.pop(0)
+        if tidy:
+            self._tidy(buffer)
         self._write(work, hart, slot, value)
         if work.lines is not None:
             field = self.program.field(self.addresses[slot])

@@ -17,6 +17,7 @@ from rel4.machine.ops import (
     Uipi,
     Uret,
 )
+from uintr.registers import UipiFunction
 
 from .actors import Failure
 
@@ -62,7 +63,8 @@ def describe(op: Op[Any], result: Any, field: str, note: str = "") -> str:
         case SpinWhile(_, value):
             text = f"spin   while {field} = {value}: over"
         case Uipi(function):
-            text = f"uipi   {function.name}" + ("" if result is None else f" -> {result:#x}")
+            of = f" of vector {op.operand}" if function is UipiFunction.SEND else ""
+            text = f"uipi   {function.name}{of}" + ("" if result is None else f" -> {result:#x}")
         case Ecall(registers):
             text = f"ecall  {SysCall(registers.number).name}"
         case Uret():
@@ -70,7 +72,7 @@ def describe(op: Op[Any], result: Any, field: str, note: str = "") -> str:
         case Failure(reason):
             text = f"fails: {reason}"
         case _:
-            text = f"{type(op).__name__}" + ("" if result is None else f" -> {result}")
+            text = "asked"
     return text + note
 
 

@@ -8,7 +8,7 @@ from rel4.abi.coroutine import Poll, Suspend, Task
 from rel4.abi.numbers import SeL4Error
 from rel4.abi.syscall_buffer import BufferError, Item, SyscallBuffer
 from rel4.machine.events import AsyncHandled, Fault, TaskRun
-from rel4.machine.ops import Log, Path
+from rel4.machine.ops import Fence, Log, Path
 
 from .async_calls import label_name, serve
 from .capability import Slot
@@ -147,7 +147,10 @@ class AsyncRuntime:
         await buffer.close_begin()
         try:
             for _ in range(buffer.capacity):
-                if await buffer.requests.count() == 0 or await buffer.replies.full():
+                if await buffer.requests.count() == 0:
+                    break
+                await Fence("r,r")
+                if await buffer.replies.full():
                     break
                 request = await buffer.requests.take(0)
                 assert request is not None  # this side alone takes from the ring
@@ -201,6 +204,7 @@ class AsyncRuntime:
             if waiting == 0:
                 return True
             await task.policy.on_backlog(self._kernel, task, waiting)
+            await Fence("r,r")  # the user made room for the reply before it put this request
             if await buffer.replies.full():
                 raise BufferError(
                     "the reply ring is full: more requests than the user has room for"

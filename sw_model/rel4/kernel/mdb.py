@@ -111,6 +111,7 @@ def remove(slot: Slot) -> None:
     slot.children.clear()
     slot.parent = None
     slot.revocable = False
+    slot.attached.clear()
     set_cap(slot, NullCap())
 
 

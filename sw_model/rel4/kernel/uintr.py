@@ -12,8 +12,8 @@ nor a stale bit reaches the next owner.
 
 A thread that blocks where a user interrupt may wake it is *parked*: its receiver is deactivated,
 and only then its pending word is looked at. Interrupts of the kernel (signals, devices) wake a
-parked thread at once. A UIPI of another thread does so as soon as the kernel is told, by
-`absent_post`; a controller that does not tell is asked at every timer tick, `poll_parked`.
+parked thread at once. A UIPI of another thread does so when the controller tells the kernel of the
+absent receiver (feature NOTIFY); without that feature the kernel looks at every timer tick.
 
 Order matters twice more. A receiver is deactivated before its `uip` is read, so that what is saved
 is the software bit and not the hart line; and it is activated last on the way out, so that no
@@ -32,14 +32,19 @@ from rel4.machine.events import ReceiverChanged
 from rel4.machine.ops import CsrWrite, Load, Log, Store, Uipi
 from uintr.registers import (
     ACTIVE,
+    CLAIM,
+    CONTROL_OFFSET,
     CSRS,
     HIGH,
     LOW,
+    NOTIFY_HART,
     PAGE_BYTES,
     SEND,
     SLOT_BYTES,
+    SLOT_RESET,
     VECTORS,
     Csr,
+    Feature,
     UipiFunction,
 )
 
@@ -104,6 +109,7 @@ class UserInterrupts:
         self.receivers: list[int] = []
         self._kernel_receivers: dict[int, int] = {}
         self.parked: dict[int, TCB] = {}
+        self._notifies = False  # somebody has parked, and the controller tells of posts
 
     # --- allocation -------------------------------------------------------------------------------
 
@@ -132,6 +138,9 @@ class UserInterrupts:
 
     def _slot(self, receiver: int, offset: int) -> int:
         return self._config.base + receiver * SLOT_BYTES + offset
+
+    def _control(self, offset: int) -> int:
+        return self._config.base + CONTROL_OFFSET + offset
 
     async def _quiesce(self, table: SenderTable) -> None:
         """A hart is in no SEND while it is in the kernel."""
@@ -256,6 +265,8 @@ class UserInterrupts:
         assert receiver is not None
         self.parked.pop(receiver, None)
         await self._clear(receiver)
+        if Feature.SLOT_RESET in self._config.features:
+            await Store(self._control(SLOT_RESET.address), receiver)
         self.receivers.remove(receiver)
         heappush(self._free_receivers, receiver)
 
@@ -301,10 +312,18 @@ class UserInterrupts:
         assert tcb.uintr is not None
         receiver = tcb.uintr.receiver
         assert receiver is not None
-        await Store(self._slot(receiver, ACTIVE.address), 0)
-        pending = await self.pending(receiver)
+        here = self._kernel.here
+        tells = Feature.NOTIFY in self._config.features
+        if tells and not self._notifies:
+            self._notifies = True
+            await Store(self._control(NOTIFY_HART.address), 0)
+        low = LOW.pack(active=0, mode=1, notify=int(tells), hartid=here)
+        await Store(self._slot(receiver, LOW.address), low)
+        pending = await Load(self._slot(receiver, HIGH.address))
         if pending:
-            await Store(self._slot(receiver, ACTIVE.address), 1)
+            low = LOW.pack(active=1, mode=1, hartid=here)
+            await Store(self._slot(receiver, LOW.address), low)
+            await Store(self._slot(receiver, HIGH.address), pending)
         else:
             self.parked[receiver] = tcb
         return pending
@@ -320,8 +339,13 @@ class UserInterrupts:
         tcb = self.parked.get(receiver)
         if tcb is None:
             return
+        low = LOW.pack(active=0, mode=1, hartid=tcb.affinity)  # told once is enough
+        await Store(self._slot(receiver, LOW.address), low)
         pending = await self.pending(receiver)
         if not pending:
+            low = LOW.pack(active=0, mode=1, notify=1, hartid=tcb.affinity)
+            if self._notifies:
+                await Store(self._slot(receiver, LOW.address), low)
             return
         del self.parked[receiver]
         if not isinstance(tcb.waiting_on, TCB) and tcb.waiting_on is not None:
@@ -332,13 +356,24 @@ class UserInterrupts:
         await self._kernel.prefer(tcb)
 
     async def poll_parked(self) -> None:
-        """A timer tick: look at every parked thread's pending word."""
-        for receiver in list(self.parked):
-            await self.absent_post(receiver)
+        """A timer tick: look at every parked thread's pending word, unless the controller tells."""
+        if not self._notifies:
+            for receiver in list(self.parked):
+                await self.absent_post(receiver)
+
+    async def take_absent_posts(self) -> None:
+        """Take all receivers out of the controller's queue, and wake their threads."""
+        while self._notifies:
+            claim = await Load(self._control(CLAIM.address))
+            if not CLAIM.field("valid").get(claim):
+                return
+            await self.absent_post(CLAIM.field("receiver").get(claim))
 
     async def take_kernel_signals(self, hart: int) -> int:
         """Take what was posted to the kernel on ``hart``: one bit a vector. The line falls."""
-        receiver = self._kernel_receivers[hart]
+        receiver = self._kernel_receivers.get(hart)
+        if receiver is None:
+            return 0
         vectors = await Load(self._slot(receiver, HIGH.address))
         await Log(ReceiverChanged(receiver, True, 0, vectors))
         return vectors
@@ -393,6 +428,11 @@ class UserInterrupts:
             self._suist[hart] = suist
 
     # --- inspection -------------------------------------------------------------------------------
+
+    @property
+    def kernel_receivers(self) -> set[int]:
+        """Receivers of the kernel itself, one a hart at most."""
+        return set(self._kernel_receivers.values())
 
     async def pending(self, receiver: int) -> int:
         """Take and put back a receiver's pending word, as the kernel's own code may."""

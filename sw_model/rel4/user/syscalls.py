@@ -29,7 +29,7 @@ class Kernel(ObjectCalls):
     """
 
     def __init__(self, ipc_buffer: int) -> None:
-        self._ipc_buffer = ipc_buffer
+        self.ipc_buffer = ipc_buffer
 
     async def invoke(
         self, cap: int, label: int, words: tuple[int, ...] = (), caps: tuple[int, ...] = ()
@@ -37,9 +37,9 @@ class Kernel(ObjectCalls):
         """seL4_Call on a kernel object: one invocation."""
         async with Path("user.invoke"):
             for index, word in enumerate(words[REGISTER_MESSAGE:], start=REGISTER_MESSAGE):
-                await Store(self._ipc_buffer + IpcBuffer.message(index), word)
+                await Store(self.ipc_buffer + IpcBuffer.message(index), word)
             for index, cptr in enumerate(caps):
-                await Store(self._ipc_buffer + IpcBuffer.cap(index), cptr)
+                await Store(self.ipc_buffer + IpcBuffer.cap(index), cptr)
             info = MessageInfo(label=label, length=len(words), extra_caps=len(caps))
             first = (*words, 0, 0, 0, 0)
             registers = Registers(
@@ -60,7 +60,7 @@ class Kernel(ObjectCalls):
         answer = await self.invoke(notification, Invocation.UINTR_REGISTER_SENDER)
         if answer.error is not SeL4Error.NO_ERROR:
             return answer.error, 0
-        return answer.error, await Load(self._ipc_buffer + IpcBuffer.UINTR_FLAG)
+        return answer.error, await Load(self.ipc_buffer + IpcBuffer.UINTR_FLAG)
 
     async def uintr_register_async_syscall(
         self, notification: int, buffer: int, policy: int = 0
@@ -85,9 +85,9 @@ class Kernel(ObjectCalls):
     ) -> Message:
         """Any system call with a message: fill registers and IPC buffer, trap, take the answer."""
         for index, word in enumerate(words[REGISTER_MESSAGE:], start=REGISTER_MESSAGE):
-            await Store(self._ipc_buffer + IpcBuffer.message(index), word)
+            await Store(self.ipc_buffer + IpcBuffer.message(index), word)
         for index, cptr in enumerate(caps):
-            await Store(self._ipc_buffer + IpcBuffer.cap(index), cptr)
+            await Store(self.ipc_buffer + IpcBuffer.cap(index), cptr)
         async with Path("user.ipc"):
             pass
         info = MessageInfo(label, len(words), len(caps))
@@ -136,23 +136,23 @@ class Kernel(ObjectCalls):
 
     async def message_word(self, index: int) -> int:
         """seL4_GetMR for a message register behind the fourth."""
-        return await Load(self._ipc_buffer + IpcBuffer.message(index))
+        return await Load(self.ipc_buffer + IpcBuffer.message(index))
 
     async def cap_or_badge(self, index: int) -> int:
         """seL4_GetCap / badge ``index`` of the message received last."""
-        return await Load(self._ipc_buffer + IpcBuffer.cap(index))
+        return await Load(self.ipc_buffer + IpcBuffer.cap(index))
 
     async def set_receive_path(self, root: int, index: int, depth: int = WORD_BITS) -> None:
         """seL4_SetCapReceivePath."""
         for number, word in enumerate((root, index, depth)):
-            await Store(self._ipc_buffer + IpcBuffer.RECEIVE + 8 * number, word)
+            await Store(self.ipc_buffer + IpcBuffer.RECEIVE + 8 * number, word)
 
     async def name_thread(self, tcb: int, name: str) -> None:
         """seL4_DebugNameThread."""
         data = name.encode("ascii")[:63].ljust(64, b"\0")
         for index in range(8):
             word = int.from_bytes(data[8 * index : 8 * index + 8], "little")
-            await Store(self._ipc_buffer + IpcBuffer.message(index), word)
+            await Store(self.ipc_buffer + IpcBuffer.message(index), word)
         await Ecall(Registers(SysCall.DEBUG_NAME_THREAD, tcb))
 
     async def cap_identify(self, cap: int) -> int:

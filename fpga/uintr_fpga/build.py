@@ -1,0 +1,179 @@
+"""From a target to a bitstream, with logs and a report."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from uintr_fpga.boards import Target
+from uintr_fpga.toolchains import (
+    TOOLCHAINS,
+    Toolchain,
+    ToolError,
+    find_tools,
+    search_path,
+    versions,
+)
+
+__all__ = ["build_bitstream", "count_blocks"]
+
+_NAME = "top"
+_SECONDS = 3600
+_BLOCKS = re.compile(
+    r"core\.(?:system\.(?:hart_unit_\d+\.(?:receiver|sender)|hart_unit_\d+|\w+)|\w+)(?=\.)"
+)
+"""The name of a block in the name of a cell: blocks of the core, and those of the system."""
+
+_SYNTHESIS = {
+    "ice40": "-abc9 -device u",
+    "ecp5": "-abc9",
+    "gowin": "",
+}
+
+_NO_COLLISIONS = ("commands", "results", "words")
+"""Memories that are never read where they are written in the same cycle: commands are taken only
+while nothing is executed, answers are of use only then, and the table memory reads or writes. Told
+so, synthesis leaves out the logic that would give the old word."""
+
+
+def build_bitstream(
+    target: Target, *, seed: int, folder: Path, netlist: Path | None = None
+) -> dict[str, Any]:
+    """Build ``target`` in ``folder``; answers the report, which is in ``report.json`` there too.
+
+    ``netlist`` is the folder of an earlier build of the same target: its netlist is placed and
+    routed anew, without another synthesis.
+
+    Raises
+    ------
+    ToolError : a tool is missing, failed or took too long; the sentence names its log.
+    ValueError : the gateware refuses the configuration.
+    """
+    if seed < 0:
+        raise ValueError(f"seed must be at least 0, not {seed!r}")
+    toolchain = TOOLCHAINS[target.board.toolchain]
+    tools = find_tools(toolchain)
+    os.environ["AMARANTH_USE_YOSYS"] = "builtin"
+    from uintr_fpga.board_top import BoardTop, make_platform
+
+    try:
+        platform = make_platform(target)
+    except ImportError as error:
+        raise ToolError(
+            f"amaranth-boards must be installed (make env-fpga), but is not: {error}"
+        ) from error
+    if hasattr(platform, "toolchain") and target.board.toolchain == "gowin":
+        platform.toolchain = "Apicula"
+    folder.mkdir(parents=True, exist_ok=True)
+    plan = platform.prepare(
+        BoardTop(target),
+        _NAME,
+        synth_opts=_SYNTHESIS[target.board.toolchain],
+        script_after_read="".join(
+            f"setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:MEMID=\\\\{name} %i\n"
+            for name in _NO_COLLISIONS
+        ),
+        nextpnr_opts=f"--seed {seed} --report {_NAME}.pnr-report.json --timing-allow-fail",
+    )
+    plan.extract(str(folder))
+    if netlist is not None:
+        name = f"{_NAME}{toolchain.netlist}"
+        if (netlist / f"{_NAME}.il").read_text() != (folder / f"{_NAME}.il").read_text():
+            raise ToolError(f"the netlist must be of the same design, and that in {netlist} is not")
+        shutil.copyfile(netlist / name, folder / name)
+        script = folder / f"build_{_NAME}.sh"
+        lines = script.read_text().splitlines(keepends=True)
+        script.write_text("".join(line for line in lines if not line.startswith('"$YOSYS"')))
+    _run(folder, tools)
+    return _report(target, toolchain, tools, seed, folder)
+
+
+def _run(folder: Path, tools: Mapping[str, str]) -> None:
+    environment = {**os.environ, "PATH": search_path()}
+    for tool, program in tools.items():
+        environment[re.sub(r"\W", "_", tool).upper()] = program
+    log = folder / "build.log"
+    # YoWASP programs see files of their working directory alone.
+    with log.open("wb") as stream:
+        try:
+            done = subprocess.run(
+                ["sh", f"build_{_NAME}.sh"],
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                timeout=_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            raise ToolError(f"the build must end within {_SECONDS} s, but did not") from None
+    if done.returncode:
+        raise ToolError(f"the build failed; see {log} and {folder / (_NAME + '.tim')}")
+
+
+def _report(
+    target: Target, toolchain: Toolchain, tools: Mapping[str, str], seed: int, folder: Path
+) -> dict[str, Any]:
+    placed = json.loads((folder / f"{_NAME}.pnr-report.json").read_text())
+    netlist = json.loads((folder / f"{_NAME}{toolchain.netlist}").read_text())
+    clocks = placed["fmax"].values()
+    blocks = count_blocks(netlist["modules"][_NAME]["cells"], toolchain)
+    fmax = min(clock["achieved"] for clock in clocks)
+    bitstream = folder / f"{_NAME}{toolchain.bitstream}"
+    config = asdict(target.config)
+    report = {
+        "board": target.board.name,
+        "title": target.board.title,
+        "harts": config["harts"],
+        "receivers": config["receivers"],
+        "table_pages": config["table_pages"],
+        "latency": target.config.latency,
+        "features": [each.name.lower() for each in target.config.features if each.name],
+        "baud": target.baud,
+        "seed": seed,
+        "clock_mhz": target.clock_hz / 1e6,
+        "fmax_mhz": round(fmax, 2),
+        "margin_percent": round(100 * (fmax * 1e6 / target.clock_hz - 1), 1),
+        "total": _sum(blocks),
+        "blocks": blocks,
+        "utilization": {
+            name: each for name, each in sorted(placed["utilization"].items()) if each["used"]
+        },
+        "bitstream_bytes": bitstream.stat().st_size,
+        "versions": versions(tools),
+    }
+    (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+    return report
+
+
+def count_blocks(cells: Mapping[str, Any], toolchain: Toolchain) -> dict[str, dict[str, int]]:
+    """LUTs, flip-flops and block RAMs of each block.
+
+    A cell belongs to the block whose name it bears. Synthesis names a LUT after a signal that it
+    drives, so at the border between two blocks the count may be off by what was merged.
+    """
+    counts: dict[str, Counter[str]] = {}
+    patterns = {
+        "lut": re.compile(toolchain.lut),
+        "ff": re.compile(toolchain.flip_flop),
+        "ram": re.compile(toolchain.memory),
+    }
+    for name, cell in cells.items():
+        for kind, pattern in patterns.items():
+            if pattern.fullmatch(cell["type"]):
+                block = _BLOCKS.match(name.removeprefix("\\"))
+                key = block.group(0) if block else "other"
+                counts.setdefault(key, Counter())[kind] += 1
+    return {
+        name: {kind: counts[name][kind] for kind in ("lut", "ff", "ram")} for name in sorted(counts)
+    }
+
+
+def _sum(blocks: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    return {kind: sum(block[kind] for block in blocks.values()) for kind in ("lut", "ff", "ram")}

@@ -1,0 +1,244 @@
+"""The command line ``uintr-fpga``: build, report, program, emulate, record, replay, export."""
+
+import argparse
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from rel4.machine.device import DeviceError, device_names
+from uintr_fpga import export
+from uintr_fpga.boards import BOARDS, Target, find_board
+from uintr_fpga.emulate import EmulationError, emulated
+from uintr_fpga.replay import record_point, replay_file
+from uintr_fpga.report import read_results, readme_table, store_result
+from uintr_fpga.toolchains import TOOLCHAINS, ToolError
+
+__all__ = ["main"]
+
+RESULTS = Path("docs/data/fpga.jsonl")
+_PROGRAM_SECONDS = 300
+
+
+class _Parser(argparse.ArgumentParser):
+    """One sentence and exit status 2 for a bad request, without the usage text."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit status: 0 done, 1 it ran and the result is bad, 2 it cannot be done, 130 interrupted."""
+    arguments = _parser().parse_args(argv)
+    try:
+        status: int = arguments.run(arguments)
+    except (ValueError, DeviceError, ToolError, EmulationError) as error:
+        print(f"uintr-fpga: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"uintr-fpga: {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    return status
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="uintr-fpga", description="User-interrupt hardware on FPGA boards.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    build = commands.add_parser("build", help="bitstream, logs and report of a board")
+    build.set_defaults(run=_build)
+    _add_target(build)
+    build.add_argument(
+        "--seed", default="1", help="of place and route, or several with commas between (default 1)"
+    )
+    build.add_argument("--out", type=Path, help="folder of the builds (default build/fpga)")
+    build.add_argument(
+        "--store", nargs="?", type=Path, const=RESULTS, help=f"add the report to {RESULTS}"
+    )
+
+    report = commands.add_parser("report", help="the README's table from committed results")
+    report.set_defaults(run=_report)
+    report.add_argument("--results", type=Path, default=RESULTS)
+
+    program = commands.add_parser("program", help="load a bitstream with openFPGALoader")
+    program.set_defaults(run=_program)
+    program.add_argument("--board", required=True, help=_names())
+    program.add_argument("bitstream", type=Path)
+
+    emulate = commands.add_parser("emulate", help="the board's complete top on a pseudo-terminal")
+    emulate.set_defaults(run=_emulate)
+    _add_target(emulate)
+    emulate.add_argument(
+        "--gates", action="store_true", help="the netlist synthesised for iCE40, not the RTL"
+    )
+    emulate.add_argument("--link", type=Path, help="make this symbolic link to the terminal")
+
+    record = commands.add_parser("record", help="run a point and keep every step and answer")
+    record.set_defaults(run=_record)
+    record.add_argument("--device", default="reference", help=f"of {', '.join(device_names())}")
+    record.add_argument("--policy", default="tick")
+    record.add_argument("--harts", type=int, default=1)
+    record.add_argument("--concurrency", type=int, default=2)
+    record.add_argument("--rounds", type=int, default=1)
+    record.add_argument("--port", help="serial port, for the device uart")
+    record.add_argument("-o", "--output", type=Path, required=True)
+
+    replay = commands.add_parser("replay", help="play a record and compare every answer")
+    replay.set_defaults(run=_replay)
+    replay.add_argument("file", type=Path)
+    replay.add_argument("--device", default="uart", help=f"of {', '.join(device_names())}")
+    replay.add_argument("--port", help="serial port, for the device uart")
+    replay.add_argument("--baud", type=int, help="its bit rate (default 1000000)")
+
+    window = commands.add_parser("export", help="the register map as LiteX csr.csv or csr.json")
+    window.set_defaults(run=_export)
+    _add_target(window)
+    window.add_argument("-t", "--type", choices=("csv", "json"), default="csv")
+    return parser
+
+
+def _names() -> str:
+    return f"one of {', '.join(board.name for board in BOARDS)}"
+
+
+def _add_target(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--board", required=True, help=_names())
+    parser.add_argument("--harts", type=int, help="hart units (default: the board's)")
+    parser.add_argument("--receivers", type=int, help="receivers (default: the board's)")
+    parser.add_argument("--table-pages", type=int, help="table memory (default: the board's)")
+    parser.add_argument("--baud", type=int, help="bit rate (default: the board's)")
+
+
+def _target(arguments: argparse.Namespace) -> Target:
+    return Target.of(
+        arguments.board,
+        harts=arguments.harts,
+        receivers=arguments.receivers,
+        table_pages=arguments.table_pages,
+        baud=arguments.baud,
+    )
+
+
+def _build(arguments: argparse.Namespace) -> int:
+    from uintr_fpga.build import build_bitstream
+
+    target = _target(arguments)
+    try:
+        seeds = [int(text) for text in arguments.seed.split(",")]
+    except ValueError:
+        raise ValueError(
+            f"seed must be whole numbers with commas between, not {arguments.seed!r}"
+        ) from None
+    root = arguments.out or Path("build/fpga")
+    first = None
+    met = True
+    for seed in seeds:
+        folder = root / f"{target.name}-{seed}"
+        started = time.monotonic()
+        report = build_bitstream(target, seed=seed, folder=folder, netlist=first)
+        first = first or folder
+        if arguments.store is not None:
+            store_result(arguments.store, report)
+        total = report["total"]
+        print(
+            f"{target.name} seed {seed}: {total['lut']} LUTs, {total['ff']} flip-flops, "
+            f"{total['ram']} block RAMs, {report['fmax_mhz']} MHz for a clock of "
+            f"{report['clock_mhz']:g} MHz, in {time.monotonic() - started:.0f} s; {folder}",
+            flush=True,
+        )
+        met = met and report["margin_percent"] > 0
+    if not met:
+        print("uintr-fpga: the clock of the board is not met", file=sys.stderr)
+    return 0 if met else 1
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    print(readme_table(read_results(arguments.results)))
+    return 0
+
+
+def _program(arguments: argparse.Namespace) -> int:
+    board = find_board(arguments.board)
+    ending = TOOLCHAINS[board.toolchain].bitstream
+    if arguments.bitstream.suffix != ending or not arguments.bitstream.is_file():
+        raise ValueError(
+            f"bitstream must be a file that ends with {ending}, not {arguments.bitstream}"
+        )
+    loader = shutil.which("openFPGALoader")
+    if loader is None:
+        raise ToolError("openFPGALoader must be installed to load a bitstream, but is not in PATH")
+    command = [loader, "-b", board.programmer, str(arguments.bitstream)]
+    try:
+        done = subprocess.run(command, timeout=_PROGRAM_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise ToolError(f"openFPGALoader must end within {_PROGRAM_SECONDS} s") from None
+    if done.returncode:
+        raise ToolError(f"openFPGALoader ended with status {done.returncode}; is the board there?")
+    return 0
+
+
+def _emulate(arguments: argparse.Namespace) -> int:
+    target = _target(arguments)
+    with emulated(target, gates=arguments.gates) as path:
+        if arguments.link is not None:
+            arguments.link.unlink(missing_ok=True)
+            arguments.link.symlink_to(path)
+        print(f"{target.name} at {target.baud} baud is on {path}; interrupt to end", flush=True)
+        try:
+            signal.pause()
+        finally:
+            if arguments.link is not None:
+                arguments.link.unlink(missing_ok=True)
+    return 0
+
+
+def _record(arguments: argparse.Namespace) -> int:
+    steps = record_point(
+        device=arguments.device,
+        policy=arguments.policy,
+        harts=arguments.harts,
+        concurrency=arguments.concurrency,
+        rounds=arguments.rounds,
+        port=arguments.port,
+        path=arguments.output,
+    )
+    print(f"{steps} steps in {arguments.output}")
+    return 0
+
+
+def _replay(arguments: argparse.Namespace) -> int:
+    outcome = replay_file(
+        arguments.file, device=arguments.device, port=arguments.port, baud=arguments.baud
+    )
+    what = (
+        f"{outcome.steps} steps, {outcome.requests} requests, {outcome.cycles} cycles "
+        f"in {outcome.seconds:.2f} s"
+    )
+    if outcome.line_seconds:
+        what += (
+            f", {outcome.line_seconds:.2f} s of line time: "
+            f"{outcome.requests / outcome.line_seconds:.0f} requests/s, "
+            f"{outcome.cycles / outcome.line_seconds:.0f} cycles/s"
+        )
+    if outcome.difference is not None:
+        print(f"{what}; {outcome.difference}")
+        return 1
+    print(f"{what}; every answer as recorded")
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    target = _target(arguments)
+    writer = export.csr_csv if arguments.type == "csv" else export.csr_json
+    sys.stdout.write(writer(target))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""A board without a board: its complete top under Verilator, on a pseudo-terminal."""
+
+import hashlib
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from uintr_cosim.simulator import build_root, find_simulator
+from uintr_fpga.boards import Target
+from uintr_fpga.toolchains import find_yosys
+from uintr_fpga.uart import uart_divisor
+
+__all__ = ["EmulationError", "build_emulator", "emulated"]
+
+_BUILD_SECONDS = 900
+_LINGER_BITS = 400
+"""Bit times that the board's clock goes on after the last sign of life on the line."""
+
+_SYNTHESIS = "read_verilog board.v; synth_ice40 -top board; write_verilog -noattr netlist.v"
+
+
+class EmulationError(Exception):
+    """The emulator could not be built or started; one sentence."""
+
+
+def build_emulator(target: Target, *, gates: bool = False) -> Path:
+    """The emulator of ``target``, built if it is not there yet.
+
+    With ``gates`` what is emulated is not the RTL but the netlist that synthesis for iCE40 makes of
+    it, out of the cells' simulation models, whatever family the board is of.
+
+    Raises
+    ------
+    EmulationError : the build failed; the sentence names the log.
+    ToolError : ``gates``, and no Yosys.
+    SimulationError : no Verilator.
+    ValueError : the gateware refuses the shape.
+    """
+    from uintr.generate import verilog_text
+    from uintr_fpga.core import BoardCore
+
+    simulator = find_simulator("verilator")
+    core = BoardCore(config=target.config, clock_hz=target.clock_hz, baud=target.baud)
+    verilog = verilog_text(core, name="board")
+    harness = Path(__file__).with_name("emulator.cpp")
+    yosys, cells = find_yosys() if gates else ("", harness)
+    recipe = (verilog, harness.read_text(), _SYNTHESIS, yosys, *simulator.versions)
+    digest = hashlib.sha256("\0".join(recipe).encode()).hexdigest()[:16]
+    root = build_root()
+    root.mkdir(parents=True, exist_ok=True)
+    program = root / f"emulator-{target.name}{'-gates' if gates else ''}-{digest}"
+    if program.is_file():
+        return program
+    log = root / f"{program.name}.log"
+    with tempfile.TemporaryDirectory(prefix=f"{program.name}-", dir=root) as work:
+        source = Path(work) / "board.v"
+        source.write_text(verilog)
+        commands = [[yosys, "-q", "-p", _SYNTHESIS]] if gates else []
+        sources = ["netlist.v", str(cells)] if gates else ["board.v"]
+        command = [
+            *(
+                "verilator",
+                "--cc",
+                "--exe",
+                "--build",
+                "-Wno-lint",
+                "-Wno-TIMESCALEMOD",
+                "-O3",
+                "--top",
+                "board",
+            ),
+            *("--x-assign", "fast", "--x-initial", "fast", "--prefix", "Vboard"),
+            *("-CFLAGS", "-O2", "-MAKEFLAGS", "OPT_FAST=-O3 CFG_CXXFLAGS_PCH_I=-include"),
+            "-DNO_ICE40_DEFAULT_ASSIGNMENTS",
+            *("--Mdir", "obj", "-o", "emulator", *sources, str(harness)),
+        ]
+        with log.open("wb") as stream:
+            for each in (*commands, command):
+                try:
+                    done = subprocess.run(
+                        each,
+                        cwd=work,
+                        env=simulator.environment(),
+                        stdin=subprocess.DEVNULL,
+                        stdout=stream,
+                        stderr=subprocess.STDOUT,
+                        timeout=_BUILD_SECONDS,
+                    )
+                except subprocess.TimeoutExpired:
+                    raise EmulationError(f"the emulator must be built in time; see {log}") from None
+                if done.returncode:
+                    raise EmulationError(f"the emulator could not be built; see {log}")
+        os.replace(Path(work) / "obj" / "emulator", program)
+    return program
+
+
+@contextmanager
+def emulated(target: Target, *, gates: bool = False) -> Iterator[str]:
+    """Run the emulator of ``target``; gives the path of its terminal. It ends with the block."""
+    program = build_emulator(target, gates=gates)
+    divisor = uart_divisor(target.clock_hz, target.baud)
+    process = subprocess.Popen(
+        [program, str(divisor), str(_LINGER_BITS * divisor)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        path = process.stdout.readline().strip()
+        if not path:
+            raise EmulationError(f"{program} must name its terminal, but ended")
+        yield path
+    finally:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.close()  # it ends by this
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()

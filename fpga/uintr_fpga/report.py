@@ -1,0 +1,75 @@
+"""Results of builds as data, and the README's table made of them."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+__all__ = ["read_results", "readme_table", "store_result"]
+
+_SHAPE = ("board", "harts", "receivers", "table_pages", "baud")
+
+
+def read_results(path: Path) -> list[dict[str, Any]]:
+    """The reports in a file of JSON lines.
+
+    Raises
+    ------
+    ValueError : a line is no report.
+    OSError : it cannot be read.
+    """
+    results = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            result = json.loads(line)
+            _key(result)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"line {number} of {path} must be a report, and is none") from error
+        results.append(result)
+    return results
+
+
+def _key(result: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (*(result[name] for name in _SHAPE), result["seed"])
+
+
+def store_result(path: Path, result: Mapping[str, Any]) -> None:
+    """Add a report, in place of an earlier one of the same configuration and seed."""
+    results = read_results(path) if path.exists() else []
+    results = [each for each in results if _key(each) != _key(result)] + [dict(result)]
+    results.sort(key=_key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        "".join(json.dumps(each, separators=(",", ":")) + "\n" for each in results),
+        encoding="utf-8",
+    )
+
+
+def readme_table(results: Iterable[Mapping[str, Any]]) -> str:
+    """A row for each configuration; the slowest of its seeds stands for it."""
+    groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for result in results:
+        groups.setdefault(_key(result)[:-1], []).append(result)
+    lines = [
+        "| board | harts | receivers | LUTs | flip-flops | block RAMs | clock, MHz "
+        "| slowest of seeds, MHz | margin |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for group in groups.values():
+        worst = min(group, key=lambda each: float(each["fmax_mhz"]))
+        total = worst["total"]
+        seeds = ", ".join(str(each["seed"]) for each in group)
+        lines.append(
+            f"| {worst['title']} | {worst['harts']} | {worst['receivers']} | {total['lut']} "
+            f"| {total['ff']} | {total['ram']} | {worst['clock_mhz']:g} "
+            f"| {worst['fmax_mhz']:.1f} of {seeds} | {worst['margin_percent']:.0f} % |"
+        )
+    tools = sorted(
+        {
+            f"{tool} {version}"
+            for group in groups.values()
+            for each in group
+            for tool, version in each["versions"].items()
+        }
+    )
+    return "\n".join([*lines, "", f"Tools: {'; '.join(tools)}."])
