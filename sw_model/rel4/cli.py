@@ -1,4 +1,4 @@
-"""The command line: ``rel4 sweep``, ``rel4 compare``."""
+"""The command line: ``rel4 sweep``, ``rel4 compare``, ``rel4 explore``."""
 
 import argparse
 import dataclasses
@@ -13,6 +13,8 @@ from rel4.bench.conservation import ConservationError
 from rel4.bench.point import Point
 from rel4.bench.sweep import run_sweep
 from rel4.bench.table import render_table
+from rel4.explore.actors import ExploreError
+from rel4.explore.command import add_explore
 from rel4.kernel.policies import POLICIES, find_policy
 from rel4.machine.device import DeviceError, device_names, find_device
 from rel4.machine.hart import MachineError
@@ -23,18 +25,22 @@ PUBLISHED_CONCURRENCY = "2,4,8,16,32,64,128,256,512"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit status: 0 done, 1 the run broke a rule, 2 the request was not right, 130 interrupted."""
+    """Exit status: 0 done, 1 the run broke a rule, 2 the request was not right, 3 not finished,
+    130 interrupted."""
     arguments = _parser().parse_args(argv)
     try:
         status: int = arguments.run(arguments)
     except (ValueError, DeviceError) as error:
         print(f"rel4: {error}", file=sys.stderr)
         return 2
-    except (ConservationError, MachineError) as error:
+    except (ConservationError, ExploreError, MachineError) as error:
         print(f"rel4: the run is not valid: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("rel4: interrupted; finished points are kept, --resume goes on", file=sys.stderr)
+        print(
+            "rel4: interrupted; finished points of a sweep are kept, --resume goes on",
+            file=sys.stderr,
+        )
         return 128 + signal.SIGINT
     return status
 
@@ -74,6 +80,8 @@ def _parser() -> argparse.ArgumentParser:
     compare.set_defaults(run=_compare)
     _add_point_options(compare)
     compare.add_argument("--devices", default="reference,rtl", help="one name, or two with a comma")
+
+    add_explore(commands)
     return parser
 
 

@@ -93,7 +93,9 @@ def _parts(item: Any, kind: type) -> list[Any]:
     layout = _slots(kind)
     state = getattr(item, "__dict__", None)
     if state is None and not layout and kind.__basicsize__ > object.__basicsize__:
-        raise FingerprintError(f"a local state holds a {kind.__qualname__}, which has no known parts")
+        raise FingerprintError(
+            f"a local state holds a {kind.__qualname__}, which has no known parts"
+        )
     parts = [getattr(item, name, _UNSET) for name in layout]
     if state:
         for pair in state.items():

@@ -251,13 +251,12 @@ class System:
         hart = self._hart[actor]
         kind = plan.kind
         end = 1
-        if kind is Load:
+        if plan.empties and not self._reduce and state.buffers[hart]:
+            end = 0
+        elif kind is Load:
             end += len(self._earlier(state, hart, plan)) + self._waiting(state, hart, plan)
-        elif plan.empties:
-            if not self._reduce and state.buffers[hart]:
-                end = 0
-            elif plan.shared:
-                end += self._waiting(state, hart, plan)
+        elif kind is Swap or kind is AmoOr or kind is AmoAdd:
+            end += self._waiting(state, hart, plan)
         elif kind is SpinWhile:
             end += self._waiting(state, hart, plan)
             if getattr(plan.op, "until", None) is None:
@@ -364,7 +363,9 @@ class System:
                 plan.empties = self._weak and orders(op.kind, "w", "r")
             case Uret():
                 plan.local = True
-            case Uipi() | Ecall() | SpinWhile() | AwaitWake() | End() | Failure():
+            case AwaitWake():
+                plan.empties = self._weak  # the kernel begins by taking its lock
+            case Uipi() | Ecall() | SpinWhile() | End() | Failure():
                 pass
             case _:
                 raise ExploreError(f"an explored program cannot perform {op}")
@@ -471,6 +472,7 @@ class System:
             bits = [1 << n for n in range(work.wake.bit_length()) if work.wake >> n & 1]
             result = bits[option]
             work.wake &= ~result
+            work.early[hart].clear()
             asked = {WAKE: "handler is ready", DEREGISTER: "deregistration", SIGNAL: "signal"}
             note = f": {asked[result]}"
         elif kind is not Uret:

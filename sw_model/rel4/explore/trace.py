@@ -4,7 +4,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from rel4.abi.numbers import AsyncLabel, SysCall
-from rel4.machine.ops import AmoAdd, AmoOr, Ecall, Fence, Load, Op, SpinWhile, Store, Swap, Uipi, Uret
+from rel4.machine.ops import (
+    AmoAdd,
+    AmoOr,
+    Ecall,
+    Fence,
+    Load,
+    Op,
+    SpinWhile,
+    Store,
+    Swap,
+    Uipi,
+    Uret,
+)
 
 from uintr.registers import UipiFunction
 

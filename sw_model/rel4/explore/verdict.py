@@ -34,7 +34,9 @@ class Verdict:
         if not cleared:
             return
         sleeper = lines[cleared - 1].who
-        found = max((n for n, line in _at(lines, self.flag) if _finds_set(line, sleeper)), default=0)
+        found = max(
+            (n for n, line in _at(lines, self.flag) if _finds_set(line, sleeper)), default=0
+        )
         if found:
             self.reason += (
                 f" The {lines[found - 1].who} found the flag set in line {found}, and so made no "
