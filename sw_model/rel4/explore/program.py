@@ -6,7 +6,7 @@ and the buffer are those of every other program of this model. What stands in fo
 kernel is here: `uintr.send` is the UIPI alone, and PutChar notes its character.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -240,7 +240,7 @@ class Program:
                 return f"{kind} came {count} times for caller {cid}: an item was duplicated"
         return ""
 
-    def complaint(self, outcome: Any, ledgers: dict[str, dict[int, int]]) -> str:
+    def complaint(self, outcome: Any, ledgers: Mapping[str, Mapping[int, int]]) -> str:
         """What is wrong with a run that has ended; empty if nothing is.
 
         ``outcome`` is what the thread returned, ``ledgers`` how often each event was logged for

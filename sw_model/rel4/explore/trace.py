@@ -17,7 +17,6 @@ from rel4.machine.ops import (
     Uipi,
     Uret,
 )
-
 from uintr.registers import UipiFunction
 
 from .actors import Failure
