@@ -61,7 +61,17 @@ def build_emulator(target: Target, *, gates: bool = False) -> Path:
         commands = [[yosys, "-q", "-p", _SYNTHESIS]] if gates else []
         sources = ["netlist.v", str(cells)] if gates else ["board.v"]
         command = [
-            *("verilator", "--cc", "--exe", "--build", "-Wno-lint", "-O3", "--top", "board"),
+            *(
+                "verilator",
+                "--cc",
+                "--exe",
+                "--build",
+                "-Wno-lint",
+                "-Wno-TIMESCALEMOD",
+                "-O3",
+                "--top",
+                "board",
+            ),
             *("--x-assign", "fast", "--x-initial", "fast", "--prefix", "Vboard"),
             *("-CFLAGS", "-O2", "-MAKEFLAGS", "OPT_FAST=-O3 CFG_CXXFLAGS_PCH_I=-include"),
             "-DNO_ICE40_DEFAULT_ASSIGNMENTS",

@@ -1,4 +1,4 @@
-"""The command line: ``uintr generate`` writes the gateware as Verilog or RTLIL."""
+"""The command line: ``uintr generate`` writes the gateware and what goes with it."""
 
 import argparse
 import os
@@ -8,7 +8,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from uintr.axi_lite import OnAxiLite
+from uintr.controller_block import ControllerBlock
 from uintr.generate import rtlil_text, verilog_text
+from uintr.hart_unit import HartUnit
+from uintr.integration import devicetree_binding, devicetree_example, fusesoc_core
+from uintr.register_files import RegisterMap, c_header, svd, system_rdl
 from uintr.registers import (
     ALL_FEATURES,
     DEFAULT_BASE,
@@ -23,7 +28,20 @@ from uintr.system import System
 
 __all__ = ["main"]
 
-_WRITERS: dict[str, Callable[[Any], str]] = {"verilog": verilog_text, "rtlil": rtlil_text}
+_WRITERS: dict[str, Callable[..., str]] = {"verilog": verilog_text, "rtlil": rtlil_text}
+"""Types that hold the block itself."""
+
+_MAPS: dict[str, Callable[[RegisterMap], str]] = {
+    "header": c_header,
+    "svd": svd,
+    "systemrdl": system_rdl,
+    "devicetree": devicetree_example,
+}
+"""Types that say where its registers are."""
+
+_BLOCKS = ("system", "controller", "hart-unit")
+_BUSES = ("wishbone", "axi4-lite")
+_OTHERS = ("fusesoc", "devicetree-binding")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -62,8 +80,14 @@ def _parser() -> _Parser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     generate = commands.add_parser("generate", help="write the gateware for other tools")
     generate.add_argument(
-        "-t", "--type", choices=tuple(_WRITERS), default="verilog", help="default: %(default)s"
+        "-t",
+        "--type",
+        choices=(*_WRITERS, *_MAPS, *_OTHERS),
+        default="verilog",
+        help="default: %(default)s",
     )
+    generate.add_argument("--block", choices=_BLOCKS, default="system", help="default: %(default)s")
+    generate.add_argument("--bus", choices=_BUSES, default="wishbone", help="default: %(default)s")
     generate.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
     for name, default, what in (
         ("harts", DEFAULT_HARTS, "hart units"),
@@ -105,6 +129,53 @@ def _write(path: Path, text: str) -> None:
         raise
 
 
+def _block(options: argparse.Namespace) -> Any:
+    """The component that the options describe."""
+    if options.block == "hart-unit":
+        if options.bus != "wishbone":
+            raise ValueError(
+                f"bus of a hart unit, which begins transfers, must be wishbone, not {options.bus!r}"
+            )
+        return HartUnit(receivers=options.receivers)
+    common = {
+        "harts": options.harts,
+        "receivers": options.receivers,
+        "features": options.features,
+        "latency": options.latency,
+    }
+    block: Any
+    if options.block == "controller":
+        block = ControllerBlock(**common)
+    else:
+        block = System(
+            base=options.base,
+            table_base=options.table_base,
+            table_pages=options.table_pages,
+            **common,
+        )
+    return OnAxiLite(block) if options.bus == "axi4-lite" else block
+
+
+def _text(options: argparse.Namespace) -> str:
+    """What is to be written."""
+    name = options.block.replace("-", "_")
+    if options.type in _WRITERS:
+        return _WRITERS[options.type](_block(options), name=name)
+    if options.type == "devicetree-binding":
+        return devicetree_binding()
+    if options.type == "fusesoc":
+        arguments = f"--block {options.block} --bus {options.bus} -o {name}.v"
+        return fusesoc_core(name=name, verilog=f"{name}.v", arguments=arguments)
+    return _MAPS[options.type](
+        RegisterMap(
+            base=options.base,
+            harts=options.harts,
+            receivers=options.receivers,
+            features=options.features,
+        )
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 0, or 2 for bad input."""
     parser = _parser()
@@ -113,19 +184,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if path is not None and not path.parent.is_dir():
         parser.error(f"output must be in a folder that exists, not {options.output!r}")
     try:
-        system = System(
-            harts=options.harts,
-            receivers=options.receivers,
-            base=options.base,
-            table_base=options.table_base,
-            table_pages=options.table_pages,
-            features=options.features,
-            latency=options.latency,
-        )
+        text = _text(options)
     except ValueError as error:
         parser.error(str(error))
 
-    text = _WRITERS[options.type](system)
     try:
         if path is None:
             sys.stdout.write(text)

@@ -84,7 +84,7 @@ def _text(text: str) -> str:
 def c_header(layout: RegisterMap) -> str:
     """A C header: offsets, masks, CSR numbers, codes, and a structure of one slot."""
     lines = [
-        "/* RISC-V user interrupts: registers of the controller, sender table, CSRs, instructions. */",
+        "/* RISC-V user interrupts: controller, sender table, CSRs, instructions. */",
         "#ifndef UINTR_H",
         "#define UINTR_H",
         "",

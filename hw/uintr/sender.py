@@ -60,7 +60,8 @@ class Sender(wiring.Component):
     rejected : a SEND ends in this cycle, and was refused
     bus : reads the sender table
     port : to the controller
-    posting, awaiting : a post is presented, an answer is waited for; for a specification to see
+    posting, awaiting, resting : a post is presented, an answer is waited for, nothing is under way;
+        for a specification to see
 
     Raises
     ------
@@ -72,6 +73,7 @@ class Sender(wiring.Component):
         self._receivers = receivers
         self.posting = Signal()
         self.awaiting = Signal()
+        self.resting = Signal()
         super().__init__(
             {
                 "start": In(1),
@@ -135,6 +137,7 @@ class Sender(wiring.Component):
         m.d.comb += [
             self.posting.eq(fsm.ongoing("POST")),
             self.awaiting.eq(fsm.ongoing("RESPONSE")),
+            self.resting.eq(fsm.ongoing("IDLE")),
         ]
         return m
 

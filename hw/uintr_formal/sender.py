@@ -116,6 +116,7 @@ class SenderSpec(Elaboratable):
             Assert(~reading | sends),
             Assert(~operation.valid | (dut.posting == sends)),
             Assert(dut.awaiting == operating),
+            Assert(dut.resting == idle),
             Assert(~operating | ~sends),
             Assert(~(reading & (read | operating))),
             Assert(~read | (sends & operation.valid)),

@@ -1,0 +1,48 @@
+"""The controller with AXI4-Lite against somebody else's manager."""
+
+import os
+from pathlib import Path
+
+import pytest
+from cocotb_tools.check_results import get_results
+
+from tb_axi_lite_shape import RECEIVER_COUNT
+from uintr_cosim.signals import TOP
+from uintr_cosim.simulator import find_simulator, launch
+
+pytest.importorskip("cocotbext.axi", reason="extra: blocks")
+
+
+def test_controller_on_axi_lite(simulator: str, tmp_path: Path) -> None:
+    os.environ["AMARANTH_USE_YOSYS"] = "builtin"
+    from uintr.axi_lite import OnAxiLite
+    from uintr.controller_block import ControllerBlock
+    from uintr.generate import verilog_text
+
+    source = tmp_path / "top.v"
+    block = OnAxiLite(ControllerBlock(harts=2, receivers=RECEIVER_COUNT))
+    source.write_text(verilog_text(block, name=TOP))
+    found = find_simulator(simulator)
+    common = {"simulator": found.name, "build_dir": str(tmp_path / "build")}
+    arguments = ["-Wno-lint"] if simulator == "verilator" else []
+    environment = found.environment()
+    if simulator == "verilator":
+        environment["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include"
+    launch(
+        what="building the AXI4-Lite block",
+        action="build",
+        spec={**common, "sources": [str(source)], "build_args": arguments},
+        environment=environment,
+        seconds=600,
+        log=tmp_path / "build.log",
+    )
+    launch(
+        what="the AXI4-Lite test",
+        action="test",
+        spec={**common, "test_module": "tb_axi_lite", "test_dir": str(tmp_path)},
+        environment=found.environment(),
+        seconds=300,
+        log=tmp_path / "test.log",
+    )
+    tests, failed = get_results(tmp_path / "results.xml")
+    assert (tests, failed) == (1, 0), (tmp_path / "test.log").read_text()

@@ -1,0 +1,140 @@
+"""AXI4-Lite in front of any block that has a Wishbone."""
+
+from typing import Any
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from uintr.interfaces import ADDRESS_BITS, WORD_BYTES, Wishbone
+from uintr.registers import XLEN
+
+__all__ = ["AxiLite", "AxiLiteBridge", "OnAxiLite"]
+
+_OKAY, _SLVERR = 0, 2
+
+
+class AxiLite(wiring.Signature):
+    """AXI4-Lite with 64 address and data bits, seen from the manager. Names are AMBA's."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "awvalid": Out(1),
+                "awready": In(1),
+                "awaddr": Out(XLEN),
+                "awprot": Out(3),
+                "wvalid": Out(1),
+                "wready": In(1),
+                "wdata": Out(XLEN),
+                "wstrb": Out(WORD_BYTES),
+                "bvalid": In(1),
+                "bready": Out(1),
+                "bresp": In(2),
+                "arvalid": Out(1),
+                "arready": In(1),
+                "araddr": Out(XLEN),
+                "arprot": Out(3),
+                "rvalid": In(1),
+                "rready": Out(1),
+                "rdata": In(XLEN),
+                "rresp": In(2),
+            }
+        )
+
+
+class AxiLiteBridge(wiring.Component):
+    """Turns AXI4-Lite transactions into Wishbone transfers, one at a time.
+
+    Address and data of a write are taken together, in the cycle in which the transfer ends, or
+    the address of a read. The response is there in the cycle after, until it is taken; the next
+    transfer begins after that. When a read and a write wait, the kind that was not served last goes
+    first. A bus error is SLVERR. Lower address bits and protection bits are without effect.
+
+    Members
+    -------
+    axi : from the manager
+    bus : to the block
+    """
+
+    def __init__(self) -> None:
+        super().__init__({"axi": In(AxiLite()), "bus": Out(Wishbone())})
+
+    def elaborate(self, platform: Any) -> Module:
+        """Choose, transfer, answer."""
+        m = Module()
+        axi, bus = self.axi, self.bus
+        lsb = XLEN - ADDRESS_BITS
+        wrote = Signal()
+        running = Signal()
+        kind = Signal()  # of the transfer under way: it is a write
+        write = Signal()
+        free = Signal()
+        ended = Signal()
+        can_write = axi.awvalid & axi.wvalid
+        m.d.comb += [
+            write.eq(Mux(running, kind, can_write & ~(axi.arvalid & wrote))),
+            free.eq(~axi.bvalid & ~axi.rvalid),
+            bus.cyc.eq(free & (can_write | axi.arvalid)),
+            bus.stb.eq(bus.cyc),
+            bus.we.eq(write),
+            bus.adr.eq(Mux(write, axi.awaddr[lsb:], axi.araddr[lsb:])),
+            bus.sel.eq(Mux(write, axi.wstrb, ~0)),
+            bus.dat_w.eq(axi.wdata),
+            ended.eq(bus.cyc & (bus.ack | bus.err)),
+            axi.awready.eq(ended & write),
+            axi.wready.eq(ended & write),
+            axi.arready.eq(ended & ~write),
+        ]
+        with m.If(bus.cyc):
+            m.d.sync += [running.eq(~ended), kind.eq(write)]
+        with m.If(axi.bvalid & axi.bready):
+            m.d.sync += axi.bvalid.eq(0)
+        with m.If(axi.rvalid & axi.rready):
+            m.d.sync += axi.rvalid.eq(0)
+        with m.If(ended):
+            m.d.sync += wrote.eq(write)
+            response = Mux(bus.err, _SLVERR, _OKAY)
+            with m.If(write):
+                m.d.sync += [axi.bvalid.eq(1), axi.bresp.eq(response)]
+            with m.Else():
+                m.d.sync += [axi.rvalid.eq(1), axi.rresp.eq(response), axi.rdata.eq(bus.dat_r)]
+        return m
+
+
+class OnAxiLite(wiring.Component):
+    """A block with ``axi`` in the place of its ``bus``. All its other ports are the same.
+
+    Parameters
+    ----------
+    block : a component with a member ``bus``, a `Wishbone` towards it
+    """
+
+    def __init__(self, block: Any) -> None:
+        self._block = block
+        members = dict(block.signature.members)
+        del members["bus"]
+        super().__init__({"axi": In(AxiLite()), **members})
+
+    def elaborate(self, platform: Any) -> Module:
+        """Bridge and block side by side."""
+        m = Module()
+        m.submodules.axi_bridge = bridge = AxiLiteBridge()
+        m.submodules.block = block = self._block
+        connect(m, flipped(self.axi), bridge.axi)
+        connect(m, bridge.bus, block.bus)
+        for name, member in block.signature.members.items():
+            if name == "bus":
+                continue
+            inner, outer = getattr(block, name), getattr(self, name)
+            if member.is_port:
+                if member.flow is Out:
+                    m.d.comb += outer.eq(inner)
+                else:
+                    m.d.comb += inner.eq(outer)
+            elif member.dimensions:
+                for one, other in zip(outer, inner, strict=True):
+                    connect(m, flipped(one), other)
+            else:
+                connect(m, flipped(outer), inner)
+        return m
