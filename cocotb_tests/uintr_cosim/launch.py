@@ -32,6 +32,7 @@ def main(action: str, spec: dict[str, Any]) -> None:
             build_args=spec["build_args"],
             timescale=_TIMESCALE,
             always=True,
+            waves=spec.get("waves", False),
         )
     else:
         runner.test(
@@ -41,6 +42,7 @@ def main(action: str, spec: dict[str, Any]) -> None:
             build_dir=spec["build_dir"],
             test_dir=spec["test_dir"],
             results_xml=str(Path(spec["test_dir"]) / "results.xml"),
+            waves=spec.get("waves", False),
             timescale=_TIMESCALE,
         )
 

@@ -177,8 +177,9 @@ def build_root() -> Path:
     return checkout / "build" / "sim"
 
 
-def build(config: DeviceConfig, simulator: Simulator) -> Path:
-    """Folder with the simulation of the given shape, built if it is not there yet.
+def build(config: DeviceConfig, simulator: Simulator, *, waves: bool = False) -> Path:
+    """Folder with the simulation of the given shape, built if it is not there yet; with ``waves``
+    one that can write a waveform of every signal, and is slower.
 
     Safe when several processes want the same at once: one builds, the others wait.
 
@@ -192,9 +193,8 @@ def build(config: DeviceConfig, simulator: Simulator) -> Path:
     shape = f"{config.harts}x{config.receivers}"
     source = _verilog(root, shape, config)
     recipe = _RECIPES[simulator.name]
-    name = (
-        f"{simulator.name}-{shape}-{_hash(source.read_text(), repr(recipe), *simulator.versions)}"
-    )
+    digest = _hash(source.read_text(), repr(recipe), *simulator.versions)
+    name = f"{simulator.name}-{shape}-{'waves-' if waves else ''}{digest}"
     folder = root / name
     if folder.is_dir():
         return folder
@@ -216,6 +216,7 @@ def build(config: DeviceConfig, simulator: Simulator) -> Path:
                     "sources": sources,
                     "build_args": recipe.arguments,
                     "build_dir": work,
+                    "waves": waves,
                 },
                 environment={**simulator.environment(), **recipe.environment},
                 seconds=_BUILD_SECONDS,

@@ -1,6 +1,6 @@
 """``python -m uintr``."""
 
-from uintr.cli import main
+from uintr.entry import main
 
 __all__: list[str] = []
 

@@ -37,6 +37,7 @@ class RoundRobin(wiring.Component):
     requests : one bit a requester
     grant : one-hot, or 0 without any request
     advance : the grant is taken in this cycle; without a request it has no effect
+    behind : the requesters after the last grant; after reset none
 
     Raises
     ------
@@ -45,14 +46,14 @@ class RoundRobin(wiring.Component):
 
     def __init__(self, *, count: int) -> None:
         check_range("count", count, 1, 1 << 16)
-        self._count = count
+        self.behind = Signal(count)
         super().__init__({"requests": In(count), "grant": Out(count), "advance": In(1)})
 
     def elaborate(self, platform: Any) -> Module:
         """Two lowest-bit searches: among those behind the last grant, and among all."""
         m = Module()
 
-        behind = Signal(self._count)  # the requesters after the last grant; after reset none
+        behind = self.behind
         first = self.requests & behind
         eligible = Mux(first.any(), first, self.requests)
         # Isolating the lowest bit by subtraction uses the carry chain, and stays fast for 65 ports.

@@ -1,6 +1,6 @@
 """The controller: every receiver's record, and the interrupt lines of every hart."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import memory, wiring
@@ -14,7 +14,19 @@ from uintr.lines import LineCounters
 from uintr.record import Decoder, Record
 from uintr.registers import ALL_FEATURES, DEFAULT_LATENCY, MAX_HARTS, MAX_RECEIVERS, XLEN, Feature
 
-__all__ = ["Controller"]
+__all__ = ["Controller", "Inside"]
+
+
+class Inside(NamedTuple):
+    """What the properties of a controller speak of."""
+
+    records: memory.Memory
+    swept: Signal
+    sweep: Signal
+    operation: Any  #: whose record is changed in this cycle
+    executing: Signal
+    before: Any
+    counters: LineCounters
 
 
 class Controller(wiring.Component):
@@ -164,13 +176,17 @@ class Controller(wiring.Component):
                 queue.number.eq(operation.receiver),
             ]
 
-        self._count_lines(m, executing, before, after)
+        counters = self._count_lines(m, executing, before, after)
         busy = self._respond(m, executing, executing_port, answer)
         stages = executing | busy
         if slow:
             stages |= ahead
         m.d.comb += self.idle.eq(swept & ~stages)
+        self._observe(m, Inside(records, swept, sweep, operation, executing, before, counters))
         return m
+
+    def _observe(self, m: Module, inside: Inside) -> None:
+        """A specification that needs to see the inside overrides this."""
 
     def _grant(self, m: Module, swept: Value) -> tuple[Value, Any, Value]:
         m.submodules.round_robin = round_robin = RoundRobin(count=self._count)
@@ -232,7 +248,7 @@ class Controller(wiring.Component):
         m.d.comb += before.eq(Mux(use_held, held, stored))
         return before
 
-    def _count_lines(self, m: Module, executing: Any, before: Any, after: Any) -> None:
+    def _count_lines(self, m: Module, executing: Any, before: Any, after: Any) -> LineCounters:
         """Tell the counters who left and who joined: at once, or a cycle later."""
         kinds = [("user", False, self.line)]
         if self._record.supervisor:
@@ -271,6 +287,7 @@ class Controller(wiring.Component):
             )
         raised = counters.line[self._harts : 2 * self._harts] if self._record.supervisor else 0
         m.d.comb += self.supervisor_line.eq(raised | told)
+        return counters
 
     def _respond(self, m: Module, executing: Any, executing_port: Any, answer: Any) -> Value:
         """The answer travels with its port beside the counters. Answers that it is on its way."""

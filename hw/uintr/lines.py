@@ -27,22 +27,21 @@ class LineCounters(wiring.Component):
 
     Members
     -------
+    counts : the counters
     leave, join : one bit a line: a receiver no longer raises it, or now raises it; never both
     line : one bit a line: some receiver raises it
     """
 
     def __init__(self, *, receivers: int, names: tuple[str, ...]) -> None:
         check_range("receivers", receivers, 1, MAX_RECEIVERS)
-        self._receivers = receivers
-        self._names = names
         lines = len(names)
+        self.counts = [Signal(range(receivers + 1), name=f"count_{name}") for name in names]
         super().__init__({"leave": In(lines), "join": In(lines), "line": Out(lines)})
 
     def elaborate(self, platform: Any) -> Module:
         """One step up or down a cycle."""
         m = Module()
-        for place, name in enumerate(self._names):
-            count = Signal(range(self._receivers + 1), name=f"count_{name}")
+        for place, count in enumerate(self.counts):
             leave = self.leave[place]
             # One adder does both: minus one is all ones.
             with m.If(leave | self.join[place]):

@@ -41,9 +41,14 @@ class Receiver(wiring.Component):
     answer : how it ended, in the same cycle
     interrupt : a user software interrupt can be taken
     suist, suirs : sender table and receiver of the current thread
+    words : the CSRs as they are stored
     """
 
     def __init__(self) -> None:
+        self.words = {
+            csr: Signal(XLEN, name=register.name, init=register.reset)
+            for csr, register in CSRS.items()
+        }
         super().__init__(
             {
                 "privilege": In(2),
@@ -61,10 +66,7 @@ class Receiver(wiring.Component):
         """Registers, the interrupt, then one step for each kind of request."""
         m = Module()
 
-        words = {
-            csr: Signal(XLEN, name=register.name, init=register.reset)
-            for csr, register in CSRS.items()
-        }
+        words = self.words
         views = {csr: data.View(layout(CSRS[csr]), word) for csr, word in words.items()}
         ustatus, uie, uip = views[Csr.USTATUS], views[Csr.UIE], views[Csr.UIP]
 

@@ -60,6 +60,8 @@ class Sender(wiring.Component):
     rejected : a SEND ends in this cycle, and was refused
     bus : reads the sender table
     port : to the controller
+    posting, awaiting, resting : a post is presented, an answer is waited for, nothing is under way;
+        for a specification to see
 
     Raises
     ------
@@ -69,6 +71,9 @@ class Sender(wiring.Component):
     def __init__(self, *, receivers: int) -> None:
         check_range("receivers", receivers, 1, MAX_RECEIVERS)
         self._receivers = receivers
+        self.posting = Signal()
+        self.awaiting = Signal()
+        self.resting = Signal()
         super().__init__(
             {
                 "start": In(1),
@@ -103,7 +108,7 @@ class Sender(wiring.Component):
         with m.If(response.valid):
             m.d.sync += unclaimed.eq(0)
 
-        with m.FSM():
+        with m.FSM() as fsm:
             with m.State("IDLE"), m.If(self.start):
                 self._begin(m, address, operation)
 
@@ -129,6 +134,11 @@ class Sender(wiring.Component):
                 m.d.comb += self.answer.data.eq(response.payload)
                 self._end(m, Status.OK)
 
+        m.d.comb += [
+            self.posting.eq(fsm.ongoing("POST")),
+            self.awaiting.eq(fsm.ongoing("RESPONSE")),
+            self.resting.eq(fsm.ongoing("IDLE")),
+        ]
         return m
 
     def _end(self, m: Module, status: Status) -> None:

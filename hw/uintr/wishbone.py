@@ -29,6 +29,7 @@ class BusArbiter(wiring.Component):
     -------
     initiators : array of ``count``
     bus : to the targets
+    busy, owner : a transfer is under way, and whose
 
     Raises
     ------
@@ -38,6 +39,8 @@ class BusArbiter(wiring.Component):
     def __init__(self, *, count: int) -> None:
         check_range("count", count, 1, 1 << 16)
         self._count = count
+        self.busy = Signal()
+        self.owner = Signal(count)
         super().__init__({"initiators": In(Wishbone()).array(count), "bus": Out(Wishbone())})
 
     def elaborate(self, platform: Any) -> Module:
@@ -46,8 +49,7 @@ class BusArbiter(wiring.Component):
         m.submodules.round_robin = round_robin = RoundRobin(count=self._count)
 
         # Who is connected: the owner of a transfer under way, or else this cycle's winner.
-        busy = Signal()
-        owner = Signal(self._count)
+        busy, owner = self.busy, self.owner
         connected = Signal(self._count)
         m.d.comb += [
             round_robin.requests.eq(Cat(each.cyc & each.stb for each in self.initiators)),

@@ -1,21 +1,32 @@
-"""The command line: ``rel4 sweep``, ``rel4 compare``."""
+"""The command line: ``rel4 sweep``, ``claims``, ``compare``, ``ipc``, and those of `commands`."""
 
 import argparse
 import dataclasses
+import json
 import os
 import signal
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
+from tqdm import tqdm
+
 import rel4
+from rel4.bench.claims import A_FEW_N, Lab, evaluate, flips, variations, vary
 from rel4.bench.compare import event_lines, first_difference
 from rel4.bench.conservation import ConservationError
+from rel4.bench.ipc import KINDS, IpcPoint, render_ipc, run_ipc
 from rel4.bench.point import Point
-from rel4.bench.policies import POLICIES, find_policy
+from rel4.bench.policies import find_policy, policy_names
 from rel4.bench.published import published_policies
+from rel4.bench.results import source_commit, write_atomically
 from rel4.bench.sweep import run_sweep
 from rel4.bench.table import render_table
+from rel4.commands import add_commands, add_examples
+from rel4.machine.costs import load_costs
 from rel4.machine.device import DeviceError, device_names, find_device
 from rel4.machine.hart import MachineError
 
@@ -72,6 +83,20 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument("--no-log", action="store_true", help="write no event logs")
     sweep.add_argument("--resume", action="store_true", help="go on with an interrupted sweep")
 
+    claims = commands.add_parser(
+        "claims",
+        help="measure what this system does better than the published one",
+        description="Evaluate every claim: number, target, bound. With --sensitivity, again with "
+        "every software cost at half and at double, and name the claims that flip.",
+    )
+    claims.set_defaults(run=_claims)
+    claims.add_argument("--device", default="reference", help="name of a device")
+    claims.add_argument(
+        "--sensitivity", action="store_true", help="vary every cost, on the reference"
+    )
+    claims.add_argument("--jobs", type=int, default=2, help="processes at a time (default 2)")
+    claims.add_argument("--out", type=Path, help="JSON file for the findings")
+
     compare = commands.add_parser(
         "compare",
         help="show that two devices give the same event log, cycle for cycle",
@@ -81,14 +106,50 @@ def _parser() -> argparse.ArgumentParser:
     compare.set_defaults(run=_compare)
     _add_point_options(compare)
     compare.add_argument("--devices", default="reference,rtl", help="one name, or two with a comma")
+
+    ipc = commands.add_parser(
+        "ipc",
+        help="IPC between two threads: synchronous, and over rings with user interrupts",
+        description="A client with N coroutines and a server, on one hart or one each: cycles, "
+        "traps and user interrupts per IPC. Writes ipc.jsonl.",
+    )
+    ipc.set_defaults(run=_ipc)
+    ipc.add_argument("--harts", default="1,2", help="1, 2 or both with a comma (default)")
+    ipc.add_argument("--concurrency", default="1,2,4,8,16,32,64,128", help="coroutines")
+    ipc.add_argument("--rounds", type=int, default=10, help="IPCs of a coroutine (default 10)")
+    ipc.add_argument("--device", default="reference", help=f"one of {', '.join(device_names())}")
+    ipc.add_argument("--out", type=Path, default=Path("build/ipc"), help="folder for results")
+    add_commands(commands, whole=_parser, add_point_options=_add_point_options, points=_points)
+    add_examples(commands)
     return parser
+
+
+def _ipc(arguments: argparse.Namespace) -> int:
+    points = [
+        IpcPoint(kind=kind, harts=harts, concurrency=concurrency, rounds=arguments.rounds)
+        for harts in [_whole("harts", text) for text in arguments.harts.split(",")]
+        for concurrency in [
+            _whole("concurrency", text) for text in arguments.concurrency.split(",")
+        ]
+        for kind in KINDS
+    ]
+    device = find_device(arguments.device)
+    if arguments.out.exists() and not arguments.out.is_dir():
+        raise ValueError(f"out must be a folder, and {arguments.out} is a file")
+    records = [device(point.config, partial(run_ipc, point)) for point in points]
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    lines = "".join(json.dumps(record.as_dict()) + "\n" for record in records)
+    write_atomically(arguments.out / "ipc.jsonl", lines.encode())
+    print(render_ipc(records))
+    print(f"\n{len(records)} points, every IPC answered. Results are in {arguments.out}")
+    return 0
 
 
 def _add_point_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--policy",
         default=",".join(published_policies()),
-        help=f"of {', '.join(POLICIES)} (default: those with published figures)",
+        help=f"of {', '.join(policy_names())} (default: those with published figures)",
     )
     parser.add_argument("--harts", type=int, help="1 to 64; default: as published for each policy")
     parser.add_argument(
@@ -152,6 +213,47 @@ def _sweep(arguments: argparse.Namespace) -> int:
     print(f"\n{len(records)} points, every request answered once, every user interrupt posted.")
     print(f"Results, figures and event logs are in {arguments.out}")
     return 0
+
+
+def _claims(arguments: argparse.Namespace) -> int:
+    find_device(arguments.device)
+    if not 1 <= arguments.jobs <= 256:
+        raise ValueError(f"jobs must be 1 to 256, not {arguments.jobs}")
+    findings = evaluate(Lab(arguments.device))
+    for finding in findings:
+        bound = "" if finding.bound is None else f" (bound {finding.bound:.3f})"
+        verdict = "holds" if finding.holds else "MISSED"
+        print(
+            f"{verdict:6} {finding.value:8.3f}  target {finding.target:<6g} {finding.text}{bound}"
+        )
+    record: dict[str, object] = {
+        "device": arguments.device,
+        "commit": source_commit(),
+        "claims": [dataclasses.asdict(finding) for finding in findings],
+    }
+    if arguments.sensitivity:
+        record["sensitivity"] = _sensitivity(arguments.jobs)
+    if arguments.out is not None:
+        write_atomically(arguments.out, (json.dumps(record, indent=1) + "\n").encode())
+        print(f"Findings are in {arguments.out}")
+    return 0 if all(finding.holds for finding in findings) else 1
+
+
+def _sensitivity(jobs: int) -> list[dict[str, object]]:
+    """On the reference device, whose runs are those of the others, cycle for cycle."""
+    device = "reference"
+    base = evaluate(Lab(device, every_n=A_FEW_N))
+    changes = variations(load_costs())
+    rows: list[dict[str, object]] = []
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        results = pool.map(partial(vary, device), changes)
+        for (name, factor), found in zip(changes, tqdm(results, total=len(changes)), strict=True):
+            rows.append({"cost": name, "factor": factor, "flips": flips(base, found)})
+    flipped = [row for row in rows if row["flips"]]
+    print(f"{len(rows)} variations, {len(flipped)} change a verdict")
+    for row in flipped:
+        print(f"  {row['cost']} x {row['factor']}: {row['flips']}")
+    return rows
 
 
 def _compare(arguments: argparse.Namespace) -> int:

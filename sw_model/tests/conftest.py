@@ -13,6 +13,7 @@ from rel4.machine.device import DeviceConfig, run_sync
 from rel4.machine.machine import Machine
 from rel4.machine.reference import ReferenceDevice
 from rel4.user.root_task import RootTask
+from uintr.registers import ALL_FEATURES, Feature
 
 
 @dataclass
@@ -40,9 +41,12 @@ def run_program() -> Callable[..., Run]:
         policy: str = "tick",
         timer_period: int = 20_000,
         receivers: int = 64,
+        features: Feature = ALL_FEATURES,
         prepare: Callable[[Kernel], None] | None = None,
     ) -> Run:
-        machine = Machine(ReferenceDevice(DeviceConfig(harts=harts, receivers=receivers)))
+        machine = Machine(
+            ReferenceDevice(DeviceConfig(harts=harts, receivers=receivers, features=features))
+        )
         kernel = Kernel(
             machine,
             policies=[find_policy(policy).kernel()],

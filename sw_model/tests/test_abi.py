@@ -61,20 +61,32 @@ def test_message_info_fields_stand_where_sel4_has_them() -> None:
 
 @given(
     cid=st.integers(0, 2**32 - 1),
-    label=st.integers(0, 2**16 - 1),
+    label=st.integers(0, 2**8 - 1),
     error=st.integers(0, 2**16 - 1),
-    words=st.lists(WORD, max_size=7),
+    words=st.lists(WORD, max_size=15),
 )
 def test_an_item_keeps_every_bit(cid: int, label: int, error: int, words: list[int]) -> None:
     memory, ring = Words(), make_ring(4)
+    memory.words[0] = memory.words[64] = 3  # an item of two slots wraps round
     memory.run(ring.put(Item(cid, label, error, tuple(words))))
-    item = memory.run(ring.take(len(words)))
+    assert memory.run(ring.count()) == (1 if len(words) <= 7 else 2)
+    item = memory.run(ring.take())
     assert item == Item(cid, label, error, tuple(words))
+    assert memory.run(ring.count()) == 0
 
 
-def test_an_item_has_at_most_seven_words() -> None:
-    with pytest.raises(ValueError, match="at most 7 words, not 8"):
-        Item(0, 0, words=(0,) * 8)
+def test_an_item_has_at_most_fifteen_words() -> None:
+    with pytest.raises(ValueError, match="at most 15 words, not 16"):
+        Item(0, 0, words=(0,) * 16)
+
+
+@pytest.mark.parametrize("length", [8, 16, 255])
+def test_a_length_that_cannot_be_is_noticed(length: int) -> None:
+    memory, ring = Words(), make_ring(4)
+    memory.run(ring.put(Item(1, 2)))
+    memory.words[4096] |= length << 40
+    with pytest.raises(BufferError, match=f"an item of {length} words cannot be in 1 slots"):
+        memory.run(ring.take())
 
 
 @given(st.lists(st.booleans(), max_size=60), st.sampled_from([1, 2, 4]), WORD)

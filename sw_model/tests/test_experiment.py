@@ -12,10 +12,12 @@ import pytest
 from rel4.bench.compare import event_lines, first_difference
 from rel4.bench.conservation import ConservationError, check_conservation
 from rel4.bench.point import Point
+from rel4.bench.policies import POLICIES
 from rel4.bench.results import read_results
 from rel4.bench.sweep import split_evenly
 from rel4.cli import main
 from rel4.machine import events as ev
+from rel4.machine.costs import load_costs
 from rel4.machine.events import Event, EventLog, read_log
 from uintr.registers import CSRS, Csr
 
@@ -113,6 +115,18 @@ def test_runs_do_not_depend_on_the_hash_seed() -> None:
     assert len(digests.pop()) == 65
 
 
+@pytest.mark.parametrize("policy", ["sync", "tick", "inline"])
+def test_in_the_experiment_every_path_costs_what_the_table_says(policy: str) -> None:
+    """No path's operations exceed its published or derived total."""
+    costs = load_costs()
+    point = Point(policy=policy, harts=1, concurrency=8, rounds=3)
+    lines = [json.loads(line) for line in event_lines(point, "reference")]
+    begin, end = (line["cycle"] for line in lines if line["event"] == "Mark")
+    done = [line for line in lines if line["event"] == "PathDone" and begin < line["cycle"] < end]
+    assert len(done) > 50
+    assert [line for line in done if line["cycles"] != costs[line["name"]]] == []
+
+
 def test_another_seed_is_another_run() -> None:
     one, other = (
         event_lines(Point(policy="tick", harts=1, concurrency=4, seed=seed), "reference")
@@ -182,7 +196,7 @@ def test_an_interrupted_sweep_goes_on(tmp_path: Path, capsys: pytest.CaptureFixt
     [
         (
             ["--policy", "magic"],
-            "policy must be one of sync, tick, tick-smp, ipi, inline, not 'magic'",
+            f"policy must be one of {', '.join(POLICIES)}, not 'magic'",
         ),
         (["--concurrency", "0"], "concurrency must be 1 to 4096, not 0"),
         (["--concurrency", "4097"], "concurrency must be 1 to 4096, not 4097"),

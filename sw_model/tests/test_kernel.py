@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rel4.abi.message import MessageInfo
-from rel4.abi.numbers import CapSlot, Invocation, ObjectType, SeL4Error, SysCall
+from rel4.abi.numbers import AsyncLabel, CapSlot, Invocation, ObjectType, SeL4Error, SysCall
 from rel4.abi.syscall_buffer import SyscallBuffer
 from rel4.kernel.capability import CNodeCap, NotificationCap, NullCap, Rights, Slot
 from rel4.kernel.cspace import derive, lookup_slot
@@ -30,7 +30,7 @@ ANY = 0b1111
 
 def leaf_of(run: Any, virtual: int) -> sv39.Leaf | None:
     """What a table walk of the initial thread's address space finds."""
-    root = run.kernel.root.vspace.table.address
+    root = run.kernel.initial[0].vspace.table.address
     return sv39.walk(run.machine.memory.load, root, virtual)
 
 
@@ -49,7 +49,7 @@ def test_lookup_resolves_guard_and_radix_level_by_level() -> None:
             lookup_slot(root, bad)
         assert failure.value.code is SeL4Error.FAILED_LOOKUP
     with pytest.raises(InvocationError, match="ends inside"):
-        lookup_slot(root, pointer, 50)
+        lookup_slot(root, 0, 50)
     with pytest.raises(InvocationError) as failure:
         lookup_slot(root, pointer, 65)
     assert failure.value.code is SeL4Error.RANGE_ERROR
@@ -80,7 +80,7 @@ def test_mint_through_the_system_call(run_program: RunProgram) -> None:
 
     run = run_program(body)
     assert errors == [SeL4Error.NO_ERROR, SeL4Error.DELETE_FIRST, SeL4Error.FAILED_LOOKUP]
-    slot = run.kernel.root.cspace.cnode.slot(100)
+    slot = run.kernel.initial[0].cspace.cnode.slot(100)
     assert (slot.cap.badge, slot.cap.can_send, slot.cap.can_receive) == (5, True, False)
     assert isinstance(slot.parent.cap, NotificationCap)
 
@@ -95,7 +95,7 @@ def test_retype_aligns_and_never_overlaps(run_program: RunProgram) -> None:
         await task.allocate(ObjectType.TCB, 1)
         await task.allocate(ObjectType.RISCV_MEGA_PAGE, 1)
 
-    slots = run_program(body).kernel.root.cspace.cnode.slots
+    slots = run_program(body).kernel.initial[0].cspace.cnode.slots
     places = []
     for number in range(CapSlot.FIRST_FREE, CapSlot.FIRST_FREE + 7):
         cap = slots[number].cap
@@ -120,8 +120,8 @@ def test_retype_aligns_and_never_overlaps(run_program: RunProgram) -> None:
         (ObjectType.NOTIFICATION, 0, 100, 257, SeL4Error.RANGE_ERROR),
         (ObjectType.NOTIFICATION, 0, 100, 0, SeL4Error.RANGE_ERROR),
         (ObjectType.NOTIFICATION, 0, CapSlot.INIT_THREAD_TCB, 1, SeL4Error.DELETE_FIRST),
-        (ObjectType.CAP_TABLE, 0, 100, 1, SeL4Error.RANGE_ERROR),
-        (ObjectType.UNTYPED, 3, 100, 1, SeL4Error.RANGE_ERROR),
+        (ObjectType.CAP_TABLE, 0, 100, 1, SeL4Error.INVALID_ARGUMENT),
+        (ObjectType.UNTYPED, 3, 100, 1, SeL4Error.INVALID_ARGUMENT),
         (ObjectType.UNTYPED, 12, 100, 2, SeL4Error.NO_ERROR),
     ],
 )
@@ -139,7 +139,7 @@ def test_retype_errors_change_nothing(
 
     run = run_program(body)
     assert answers == [error]
-    used = run.kernel.root.cspace.cnode.slots[CapSlot.FIRST_UNTYPED].cap.untyped.watermark
+    used = run.kernel.initial[0].cspace.cnode.slots[CapSlot.FIRST_UNTYPED].cap.untyped.watermark
     assert (used > 0) == (error is SeL4Error.NO_ERROR)
 
 
@@ -245,7 +245,7 @@ def test_invocations_that_do_not_exist_are_illegal(run_program: RunProgram) -> N
     assert answers == [
         SeL4Error.ILLEGAL_OPERATION,
         SeL4Error.ILLEGAL_OPERATION,
-        SeL4Error.FAILED_LOOKUP,
+        SeL4Error.INVALID_CAPABILITY,  # an empty slot is a capability that cannot be invoked
         SeL4Error.TRUNCATED_MESSAGE,
     ]
 
@@ -282,8 +282,7 @@ def test_a_waiting_thread_sleeps_until_another_hart_signals(run_program: RunProg
     shared: dict[str, TCB] = {}
 
     def prepare(kernel: Kernel) -> None:
-        root = kernel.root
-        assert root is not None
+        (root,) = kernel.initial
 
         async def other() -> None:
             await Compute(50_000)
@@ -440,8 +439,7 @@ def test_an_interrupt_posted_while_another_thread_runs_is_kept_and_delivered(
         await Uret()
 
     def prepare(kernel: Kernel) -> None:
-        root = kernel.root
-        assert root is not None
+        (root,) = kernel.initial
         assert root.vspace is not None
 
         async def other() -> None:
@@ -502,13 +500,38 @@ def test_async_calls_have_the_effect_and_error_of_their_synchronous_twins(
         "map": SeL4Error.NO_ERROR,
         "elsewhere": SeL4Error.INVALID_ARGUMENT,
         "unmap": SeL4Error.NO_ERROR,
-        "no cap": SeL4Error.FAILED_LOOKUP,
+        "no cap": SeL4Error.INVALID_CAPABILITY,
         "char": SeL4Error.NO_ERROR,
         "misaligned": SeL4Error.ALIGNMENT_ERROR,
     }
     assert run.kernel.console == "!"
     assert run.machine.memory.load(answers["address"]) == 0x1234
     assert leaf_of(run, FRAME) is None
+
+
+def test_a_string_of_any_length_arrives_whole(run_program: RunProgram) -> None:
+    text = "The quick brown fox. " * 40
+    errors: list[SeL4Error] = []
+
+    async def body(task: RootTask) -> None:
+        calls = await task.start_async_syscalls(4)
+
+        async def worker() -> None:
+            errors.append(await calls.put_string(text))
+            errors.append((await calls.call(AsyncLabel.PUT_STRING, 9, 0)).error)
+            errors.append((await calls.call(AsyncLabel.RISCV_PAGE_MAP, 1)).error)
+            errors.append((await calls.call(AsyncLabel.CNODE_REVOKE, 1)).error)
+
+        task.executor.spawn(worker)
+        await task.executor.run_until_complete()
+
+    assert run_program(body).kernel.console == text
+    assert errors == [
+        SeL4Error.NO_ERROR,
+        SeL4Error.TRUNCATED_MESSAGE,
+        SeL4Error.TRUNCATED_MESSAGE,
+        SeL4Error.ILLEGAL_OPERATION,
+    ]
 
 
 def test_a_full_request_ring_makes_coroutines_wait_and_loses_nothing(

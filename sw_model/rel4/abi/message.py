@@ -57,6 +57,7 @@ class IpcBuffer:
     """
 
     CAPS = 976
+    RECEIVE = 1000
     UINTR_FLAG = 1024
 
     @staticmethod

@@ -7,7 +7,15 @@ DomainSetSet and RISCVPageTableMap.
 
 from enum import IntEnum
 
-__all__ = ["AsyncLabel", "CapSlot", "Invocation", "ObjectType", "SeL4Error", "SysCall"]
+__all__ = [
+    "ASYNC_INVOCATIONS",
+    "AsyncLabel",
+    "CapSlot",
+    "Invocation",
+    "ObjectType",
+    "SeL4Error",
+    "SysCall",
+]
 
 
 class SysCall(IntEnum):
@@ -22,6 +30,12 @@ class SysCall(IntEnum):
     YIELD = -7
     NB_RECV = -8
     DEBUG_PUT_CHAR = -9
+    DEBUG_DUMP_SCHEDULER = -10
+    DEBUG_HALT = -11
+    DEBUG_CAP_IDENTIFY = -12
+    DEBUG_SNAPSHOT = -13
+    DEBUG_NAME_THREAD = -14
+    DEBUG_SEND_IPI = -15
     WAKE_SYSCALL_HANDLER = -16
 
 
@@ -67,6 +81,9 @@ class Invocation(IntEnum):
     RISCV_PAGE_MAP = 36
     RISCV_PAGE_UNMAP = 37
     RISCV_PAGE_GET_ADDRESS = 38
+    RISCV_ASID_CONTROL_MAKE_POOL = 39
+    RISCV_ASID_POOL_ASSIGN = 40
+    RISCV_IRQ_ISSUE_IRQ_HANDLER_TRIGGER = 41
 
 
 class AsyncLabel(IntEnum):
@@ -92,8 +109,31 @@ class AsyncLabel(IntEnum):
     PUT_STRING = 17
 
 
+ASYNC_INVOCATIONS: dict[AsyncLabel, tuple[Invocation, int]] = {
+    AsyncLabel.UNTYPED_RETYPE: (Invocation.UNTYPED_RETYPE, 1),
+    AsyncLabel.RISCV_PAGE_TABLE_MAP: (Invocation.RISCV_PAGE_TABLE_MAP, 1),
+    AsyncLabel.RISCV_PAGE_TABLE_UNMAP: (Invocation.RISCV_PAGE_TABLE_UNMAP, 0),
+    AsyncLabel.RISCV_PAGE_MAP: (Invocation.RISCV_PAGE_MAP, 1),
+    AsyncLabel.RISCV_PAGE_UNMAP: (Invocation.RISCV_PAGE_UNMAP, 0),
+    AsyncLabel.RISCV_PAGE_GET_ADDRESS: (Invocation.RISCV_PAGE_GET_ADDRESS, 0),
+    AsyncLabel.CNODE_REVOKE: (Invocation.CNODE_REVOKE, 0),
+    AsyncLabel.CNODE_DELETE: (Invocation.CNODE_DELETE, 0),
+    AsyncLabel.CNODE_CANCEL_BADGED_SENDS: (Invocation.CNODE_CANCEL_BADGED_SENDS, 0),
+    AsyncLabel.CNODE_COPY: (Invocation.CNODE_COPY, 1),
+    AsyncLabel.CNODE_MINT: (Invocation.CNODE_MINT, 1),
+    AsyncLabel.CNODE_MOVE: (Invocation.CNODE_MOVE, 1),
+    AsyncLabel.CNODE_MUTATE: (Invocation.CNODE_MUTATE, 1),
+    AsyncLabel.CNODE_ROTATE: (Invocation.CNODE_ROTATE, 2),
+    AsyncLabel.TCB_BIND_NOTIFICATION: (Invocation.TCB_BIND_NOTIFICATION, 1),
+    AsyncLabel.TCB_UNBIND_NOTIFICATION: (Invocation.TCB_UNBIND_NOTIFICATION, 0),
+}
+"""The invocation that an asynchronous call is, and how many extra capabilities it takes. The words
+of the request are: the invoked capability, the extra capabilities, the message registers, all as in
+the synchronous invocation. PutChar and PutString invoke nothing."""
+
+
 class SeL4Error(IntEnum):
-    """Error codes (label of a reply)."""
+    """Error codes (label of a reply). All but the last are seL4's."""
 
     NO_ERROR = 0
     INVALID_ARGUMENT = 1
@@ -106,6 +146,8 @@ class SeL4Error(IntEnum):
     DELETE_FIRST = 8
     REVOKE_FIRST = 9
     NOT_ENOUGH_MEMORY = 10
+    CANCELLED = 0x100
+    """Ours: the syscall buffer was deregistered before the call was served; it had no effect."""
 
 
 class ObjectType(IntEnum):
@@ -129,6 +171,10 @@ class CapSlot(IntEnum):
     INIT_THREAD_TCB = 1
     INIT_THREAD_CNODE = 2
     INIT_THREAD_VSPACE = 3
+    IRQ_CONTROL = 4
+    ASID_CONTROL = 5
+    INIT_THREAD_ASID_POOL = 6
     INIT_THREAD_IPC_BUFFER = 10
     FIRST_UNTYPED = 12
-    FIRST_FREE = 13
+    DEVICE_UNTYPED = 13
+    FIRST_FREE = 14

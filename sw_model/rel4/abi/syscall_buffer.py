@@ -8,10 +8,12 @@ offset                   field
 ======================== ==========================================================
 0x000                    magic and layout version
 0x008                    capacity: items of either ring, a power of two
+0x010                    closed: 0 open, 1 the kernel stops serving, 2 it has stopped
 0x040                    handler online: kernel handler needs no wake-up
 0x080                    receiver online: receiver coroutine needs no user interrupt
 0x0C0, 0x100             request ring: head (next to take), tail (next to put)
 0x140, 0x180             reply ring: head, tail
+0x1C0                    helper idle: the kernel's hart for this buffer runs no thread
 0x1000                   request items, capacity x 64 bytes
 0x1000 + 64 * capacity   reply items
 ======================== ==========================================================
@@ -19,20 +21,28 @@ offset                   field
 head and tail count up for ever; their difference is the number of items. The user alone writes the
 request tail and the reply head, the kernel the other two.
 
-An item is one cache line: word 0 holds cid (31:0), label (47:32) and error (63:48); words 1 to 7
-hold arguments or results, all full 64-bit words.
+An item is one cache line: word 0 holds cid (31:0), label (39:32), number of words (47:40) and error
+(63:48); words 1 to 7 hold arguments or results, all full 64-bit words. An item with more words goes
+on in the next slot of the ring, all eight words of it; both are published by one store of the tail.
 
 A ring is single-producer single-consumer. The producer writes the item, then publishes the tail
 behind a release fence; the consumer reads the tail, then the item behind an acquire fence.
+
+The kernel alone writes ``closed``. Before 2 is there it has answered every request that was
+published before 1 was there; whoever publishes later sees 1 or 2, waits for 2 and takes back what
+the kernel left in the ring. So a request is answered by exactly one side.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from rel4.machine.ops import Fence, Load, Store, Swap
+from rel4.machine.ops import Fence, Load, SpinWhile, Store, Swap
 
 __all__ = [
     "ITEM_WORDS",
+    "MAX_WORDS",
+    "STRING_BYTES",
     "MAX_CAPACITY",
     "BufferError",
     "Item",
@@ -45,8 +55,14 @@ MAGIC: Final = 0x52_65_4C_34_00_00_00_01
 """Layout version 1."""
 ITEM_BYTES: Final = 64
 ITEM_WORDS: Final = 7
-"""Argument words of an item."""
+"""Words of an item that takes one slot."""
+MAX_WORDS: Final = 15
+"""Words of an item that takes two."""
+STRING_BYTES: Final = 8 * (MAX_WORDS - 1)
+"""Characters of one PutString request: a word with their number, then eight in each."""
 HEADER_BYTES: Final = 0x1000
+OPEN, CLOSING, CLOSED = range(3)
+"""Values of ``closed``."""
 MAX_CAPACITY: Final = 4096
 """Items of a ring in the published system."""
 
@@ -65,8 +81,17 @@ class Item:
     words: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if len(self.words) > ITEM_WORDS:
-            raise ValueError(f"an item must have at most {ITEM_WORDS} words, not {len(self.words)}")
+        if len(self.words) > MAX_WORDS:
+            raise ValueError(f"an item must have at most {MAX_WORDS} words, not {len(self.words)}")
+
+    @property
+    def slots(self) -> int:
+        """Slots of the ring that the item takes: 1 or 2."""
+        return _slots(len(self.words))
+
+
+def _slots(words: int) -> int:
+    return 1 if words <= ITEM_WORDS else 2
 
 
 class Ring:
@@ -100,31 +125,43 @@ class Ring:
         return await Load(self._head)
 
     async def full(self) -> bool:
-        """True if the producer must wait. Only the producer may rely on False."""
+        """True if there is no room for one slot more. Only the producer may rely on False."""
         return await self.count() == self._capacity
 
-    async def put(self, item: Item) -> None:
-        """Append an item. The caller has seen that the ring is not `full`."""
-        tail = await Load(self.tail)
-        address = self._items + ITEM_BYTES * (tail & (self._capacity - 1))
-        for offset, word in enumerate(item.words, start=1):
-            await Store(address + 8 * offset, word)
-        await Store(address, item.error << 48 | item.label << 32 | item.cid)
-        await Fence("rw,w")
-        await Store(self.tail, (tail + 1) & (1 << 64) - 1)
+    def _word(self, index: int, word: int) -> int:
+        """Address of ``word`` of the item that begins at ring index ``index``."""
+        slot, offset = divmod(word, 8)
+        return self._items + ITEM_BYTES * ((index + slot) & (self._capacity - 1)) + 8 * offset
 
-    async def take(self, words: int = ITEM_WORDS) -> Item | None:
-        """Take the oldest item with its first ``words`` words; None if the ring is empty."""
-        if await self.count() == 0:
+    async def put(self, item: Item) -> None:
+        """Append an item. The caller knows that there is room for its slots."""
+        tail = await Load(self.tail)
+        for number, word in enumerate(item.words, start=1):
+            await Store(self._word(tail, number), word)
+        first = item.error << 48 | len(item.words) << 40 | item.label << 32 | item.cid
+        await Store(self._word(tail, 0), first)
+        await Fence("rw,w")
+        await Store(self.tail, (tail + item.slots) & (1 << 64) - 1)
+
+    async def take(self, most: int = MAX_WORDS) -> Item | None:
+        """Take the oldest item, with at most ``most`` of its words; None if the ring is empty.
+
+        Every word of the item is read once. Raises BufferError if the item cannot be: more words
+        than an item may have, or more than have been published.
+        """
+        count = await self.count()
+        if count == 0:
             return None
         await Fence("r,rw")
         head = await Load(self._head)
-        address = self._items + ITEM_BYTES * (head & (self._capacity - 1))
-        first = await Load(address)
-        arguments = tuple([await Load(address + 8 * (1 + n)) for n in range(words)])
+        first = await Load(self._word(head, 0))
+        length = first >> 40 & 0xFF
+        if length > MAX_WORDS or _slots(length) > count:
+            raise BufferError(f"an item of {length} words cannot be in {count} slots")
+        words = [await Load(self._word(head, 1 + n)) for n in range(min(length, most))]
         await Fence("rw,w")
-        await Store(self._head, (head + 1) & (1 << 64) - 1)
-        return Item(first & 0xFFFF_FFFF, first >> 32 & 0xFFFF, first >> 48, arguments)
+        await Store(self._head, (head + _slots(length)) & (1 << 64) - 1)
+        return Item(first & 0xFFFF_FFFF, first >> 32 & 0xFF, first >> 48, tuple(words))
 
 
 class OnlineFlag:
@@ -168,21 +205,73 @@ class OnlineFlag:
 
 
 class SyscallBuffer:
-    """Both rings and both flags of the buffer at ``base`` (virtual for the user, physical for the
-    kernel)."""
+    """Both rings, both flags and the closed word of the buffer at ``base`` (virtual for the user,
+    physical for the kernel). ``flag`` and ``ring`` are the protocols of flags and rings."""
 
-    def __init__(self, base: int, capacity: int) -> None:
+    def __init__(
+        self,
+        base: int,
+        capacity: int,
+        *,
+        flag: Callable[[int], OnlineFlag] = OnlineFlag,
+        ring: Callable[..., Ring] = Ring,
+    ) -> None:
         self.capacity = capacity
-        self.handler_online = OnlineFlag(base + 0x40)
-        self.receiver_online = OnlineFlag(base + 0x80)
+        self._closed = base + 0x10
+        self.helper_idle = base + 0x1C0
+        self.handler_online = flag(base + 0x40)
+        self.receiver_online = flag(base + 0x80)
         items = base + HEADER_BYTES
-        self.requests = Ring(head=base + 0xC0, tail=base + 0x100, items=items, capacity=capacity)
-        self.replies = Ring(
+        self.requests = ring(head=base + 0xC0, tail=base + 0x100, items=items, capacity=capacity)
+        self.replies = ring(
             head=base + 0x140,
             tail=base + 0x180,
             items=items + ITEM_BYTES * capacity,
             capacity=capacity,
         )
+
+    @staticmethod
+    def fields(base: int, capacity: int) -> dict[int, str]:
+        """The name of every word that is used, by address."""
+        names = {
+            base: "magic",
+            base + 0x08: "capacity",
+            base + 0x10: "closed",
+            base + 0x40: "handler_online",
+            base + 0x80: "receiver_online",
+            base + 0xC0: "requests.head",
+            base + 0x100: "requests.tail",
+            base + 0x140: "replies.head",
+            base + 0x180: "replies.tail",
+            base + 0x1C0: "helper_idle",
+        }
+        address = base + HEADER_BYTES
+        for ring in ("requests", "replies"):
+            for slot in range(capacity):
+                for word in range(1 + ITEM_WORDS):
+                    names[address] = f"{ring}[{slot}].word{word}"
+                    address += 8
+        return names
+
+    async def close_begin(self) -> None:
+        """As the kernel: say that no more is served. Requests published before are seen after."""
+        await Store(self._closed, CLOSING)
+        await Fence("rw,rw")
+
+    async def close_end(self) -> None:
+        """As the kernel: say that the buffer is not touched any more."""
+        await Fence("rw,w")
+        await Store(self._closed, CLOSED)
+
+    async def closing(self) -> bool:
+        """As the user, behind a full fence after a request was put: True if the kernel may have
+        left it in the ring."""
+        return await Load(self._closed) != OPEN
+
+    async def closed(self) -> None:
+        """As the user, when `closing`: wait until the kernel has let go of the buffer."""
+        await SpinWhile(self._closed, CLOSING)
+        await Fence("r,rw")
 
     @staticmethod
     def size(capacity: int) -> int:

@@ -30,8 +30,8 @@ def check_conservation(log: Iterable[ev.Event], pending_at_end: dict[int, int]) 
     ------
     ConservationError : with the first violation, its cycle, and what was expected.
     """
-    submitted: Counter[int] = Counter()
-    handled: Counter[int] = Counter()
+    submitted: Counter[tuple[str, int]] = Counter()
+    handled: Counter[tuple[str, int]] = Counter()
     pending: Counter[int] = Counter()
     entries: dict[tuple[int, int], tuple[int, int]] = {}
     in_handler: dict[str, bool] = {}
@@ -43,20 +43,25 @@ def check_conservation(log: Iterable[ev.Event], pending_at_end: dict[int, int]) 
     for event in log:
         match event:
             case ev.AsyncSubmitted():
-                submitted[event.cid] += 1
+                submitted[event.thread, event.cid] += 1
             case ev.AsyncHandled():
-                handled[event.cid] += 1
-                if handled[event.cid] > submitted[event.cid]:
+                whose = event.thread, event.cid
+                handled[whose] += 1
+                if handled[whose] > submitted[whose]:
                     fail(event, f"a request of coroutine {event.cid} was handled twice")
             case ev.AsyncReplied():
-                handled[event.cid] -= 1
-                submitted[event.cid] -= 1
-                if handled[event.cid] < 0:
+                whose = event.thread, event.cid
+                handled[whose] -= 1
+                submitted[whose] -= 1
+                if handled[whose] < 0:
                     fail(event, f"coroutine {event.cid} got a reply that nobody made")
             case ev.SenderEntryWritten():
                 entries[event.table, event.index] = (event.receiver, event.vector)
             case ev.ReceiverChanged():
                 pending[event.receiver] |= event.posted
+                invented = event.cleared & ~pending[event.receiver]
+                if invented:
+                    fail(event, f"receiver {event.receiver} had bits {invented:#x} nobody posted")
                 pending[event.receiver] &= ~event.cleared
             case ev.UipiDone() if event.status == "OK":
                 receiver = CSRS[Csr.SUIRS].field("index").get(event.receiver)
@@ -91,8 +96,8 @@ def check_conservation(log: Iterable[ev.Event], pending_at_end: dict[int, int]) 
         ("got no reply", +handled),
     ):
         if open_requests:
-            cid, count = next(iter(open_requests.items()))
-            raise ConservationError(f"{count} request(s) of coroutine {cid}: {name}")
+            (thread, cid), count = next(iter(open_requests.items()))
+            raise ConservationError(f"{count} request(s) of {thread}'s coroutine {cid}: {name}")
     for thread, inside in in_handler.items():
         if inside:
             raise ConservationError(f"{thread} never returned from its user-interrupt handler")

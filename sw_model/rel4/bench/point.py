@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rel4.abi.syscall_buffer import MAX_CAPACITY
 from rel4.kernel.kernel import Kernel
+from rel4.machine.costs import Costs
 from rel4.machine.device import Device, DeviceConfig
 from rel4.machine.events import EventLog, Mark, Trap, UserTrap
 from rel4.machine.machine import Machine
@@ -16,7 +17,7 @@ from .conservation import check_conservation
 from .policies import find_policy
 from .published import CALLS_PER_ROUND
 from .results import PointRecord, make_record
-from .workload import BEGIN, END, boot_workload
+from .workload import BEGIN, END, WORKLOADS, boot_workload
 
 __all__ = ["Point", "log_name", "run_point", "simulate"]
 
@@ -29,7 +30,9 @@ class Point:
     ----------
     policy : name of a policy
     harts : 1 to 64
-    concurrency : coroutines, 1 to the capacity of the syscall buffer
+    concurrency : coroutines of a client, 1 to the capacity of the syscall buffer
+    clients : threads that make calls, one a hart
+    workload : name of a workload
     rounds : rounds of two calls each, at least 1
     timer_period : cycles, at least 2 000 (a tick's own work must fit)
     seed : of the timers' phases, the only random thing
@@ -43,6 +46,8 @@ class Point:
     policy: str
     harts: int
     concurrency: int
+    clients: int = 1
+    workload: str = "published"
     rounds: int = 10
     timer_period: int = 20_000
     seed: int = 1
@@ -52,12 +57,17 @@ class Point:
         find_policy(self.policy)
         for name, value, least, most in (
             ("harts", self.harts, 1, MAX_HARTS),
+            ("clients", self.clients, 1, self.harts),
             ("concurrency", self.concurrency, 1, MAX_CAPACITY),
             ("rounds", self.rounds, 1, 1_000_000),
             ("timer-period", self.timer_period, 2_000, 1_000_000_000),
         ):
             if not least <= value <= most:
                 raise ValueError(f"{name} must be {least} to {most}, not {value}")
+
+        if self.workload not in WORKLOADS:
+            names = ", ".join(WORKLOADS)
+            raise ValueError(f"workload must be one of {names}, not {self.workload!r}")
 
     @property
     def config(self) -> DeviceConfig:
@@ -67,7 +77,7 @@ class Point:
     @property
     def calls(self) -> int:
         """System calls of the run."""
-        return CALLS_PER_ROUND * self.rounds * self.concurrency
+        return CALLS_PER_ROUND * self.rounds * self.concurrency * self.clients
 
 
 def log_name(point: Point) -> str:
@@ -75,8 +85,12 @@ def log_name(point: Point) -> str:
     return f"{point.policy}-h{point.harts}-n{point.concurrency}-s{point.seed}.jsonl.gz"
 
 
-async def simulate(point: Point, device: Device) -> EventLog:
+async def simulate(point: Point, device: Device, costs: Costs | None = None) -> EventLog:
     """Run one point on a device that was just reset; answers its event log.
+
+    Parameters
+    ----------
+    costs : of software work, instead of those of costs.toml
 
     Raises
     ------
@@ -84,7 +98,7 @@ async def simulate(point: Point, device: Device) -> EventLog:
     MachineError : the model broke a rule of the machine.
     """
     policy = find_policy(point.policy)
-    machine = Machine(device, jump=point.jump)
+    machine = Machine(device, costs=costs, jump=point.jump)
     phases = random.Random(f"timer-phase/{point.seed}/{point.concurrency}")
     kernel = Kernel(
         machine,
@@ -95,9 +109,12 @@ async def simulate(point: Point, device: Device) -> EventLog:
     pending = boot_workload(
         kernel,
         machine,
+        workload=point.workload,
         style=policy.style if policy.asynchronous else None,
+        clients=point.clients,
         concurrency=point.concurrency,
         rounds=point.rounds,
+        seed=point.seed,
     )
     machine.boot(kernel)
     await machine.run()

@@ -12,6 +12,7 @@ __all__ = [
     "ROUNDS",
     "TIMER_PERIOD",
     "PublishedPoint",
+    "caveats",
     "citation",
     "published_harts",
     "published_point",
@@ -121,3 +122,8 @@ def citation(platform: str = "fpga") -> str:
         raise ValueError(f"platform must be one of {', '.join(PLATFORMS)}, not {platform!r}")
     source = _document()["source"]
     return f"{source['where']}, {source['title']}; {_document()['platform'][platform]['name']}"
+
+
+def caveats(platform: str = "fpga") -> list[str]:
+    """What stands between the points of ``platform`` and a fair comparison, a sentence each."""
+    return list(_document()["platform"][platform]["caveats"])

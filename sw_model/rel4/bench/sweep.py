@@ -54,6 +54,7 @@ def run_sweep(
     Whatever a point raised first; the points that were finished stay.
     """
     find_device(device)
+    out_dir = out_dir.resolve()  # a device's job may run in another working folder
     parts = out_dir / PARTS
     if not resume and parts.exists():
         shutil.rmtree(parts)

@@ -1,19 +1,17 @@
 """The kernel's side of asynchronous system calls: handler coroutines and who runs them when."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rel4.abi.coroutine import Poll, Suspend, Task
-from rel4.abi.numbers import AsyncLabel, SeL4Error
+from rel4.abi.numbers import SeL4Error
 from rel4.abi.syscall_buffer import BufferError, Item, SyscallBuffer
 from rel4.machine.events import AsyncHandled, Fault, TaskRun
-from rel4.machine.ops import Log, Path
+from rel4.machine.ops import Fence, Log, Path
 
-from . import tcb as tcb_invocations
-from . import vspace
-from .capability import Capability, CNodeCap, Rights
-from .cspace import lookup_cap
+from .async_calls import label_name, serve
+from .capability import Slot
 from .errors import InvocationError
 from .objects import TCB
 
@@ -22,8 +20,9 @@ if TYPE_CHECKING:
 
     from .kernel import Kernel
     from .policies import Policy
+    from .uintr_entries import SenderEntry
 
-__all__ = ["ASYNC_CALLS", "AsyncRuntime", "HandlerTask"]
+__all__ = ["AsyncRuntime", "HandlerTask"]
 
 
 @dataclass(eq=False)
@@ -31,7 +30,8 @@ class HandlerTask:
     """A handler coroutine: the buffer it serves, whose requests they are, and how to answer.
 
     ``entry`` is the index in the kernel's sender table that wakes the owner's receiver coroutine;
-    ``hart`` is where the handler runs or ran last.
+    ``hart`` is where the handler runs or ran last. ``closed``: it has ended, and is not woken any
+    more. ``siblings`` are further handlers of the same buffer.
     """
 
     cid: int
@@ -42,6 +42,28 @@ class HandlerTask:
     coroutine: Task | None = None
     hart: "Hart | None" = None
     ready: bool = False
+    running: bool = False
+    again: bool = False
+    closed: bool = False
+    sender: "SenderEntry | None" = None
+    siblings: "list[HandlerTask]" = field(default_factory=list)
+
+    async def detach(self) -> None:
+        """The thread, its buffer or the capability to signal it goes: serve no more requests."""
+        if self.closed:
+            return
+        self.closed = True
+        self.tcb.handler = None
+        for sibling in self.siblings:
+            await sibling.detach()
+        if self.sender is not None:
+            await self.sender.detach()
+        if self.ready:
+            self.ready = False
+            self.policy.ready.remove(self)
+
+    def moved(self, slot: Slot) -> None:
+        """A capability that the handler depends on is in another slot."""
 
 
 class AsyncRuntime:
@@ -51,35 +73,109 @@ class AsyncRuntime:
         self._kernel = kernel
         self.tasks: list[HandlerTask] = []
 
-    def spawn(self, tcb: TCB, buffer: SyscallBuffer, entry: int, policy: "Policy") -> HandlerTask:
-        """A new handler coroutine, ready to run."""
+    def spawn(
+        self, tcb: TCB, buffer: SyscallBuffer, entry: int, policy: "Policy", *, ready: bool = True
+    ) -> HandlerTask:
+        """A new handler coroutine, ready to run or suspended."""
         task = HandlerTask(len(self.tasks), tcb, buffer, entry, policy)
         self.tasks.append(task)
-        self.wake(task)
+        if ready:
+            self.wake(task)
         return task
 
     def wake(self, task: HandlerTask) -> None:
-        """Make a handler ready; nothing happens if it is."""
-        if not task.ready:
+        """Make a handler ready; nothing happens if it is, or has ended.
+
+        A handler that runs may have let another hart into the kernel: it is made ready when it
+        suspends, because a coroutine can run on one hart only.
+        """
+        if task.closed:
+            return
+        if task.running:
+            task.again = True
+        elif not task.ready:
             task.ready = True
             task.policy.ready.append(task)
 
-    async def run_ready(self, policy: "Policy", hart: "Hart") -> None:
-        """Run every ready handler of ``policy`` until it suspends."""
-        while policy.ready:
-            task = policy.ready.popleft()
+    async def run_ready(
+        self, policy: "Policy", hart: "Hart", mine: Callable[[HandlerTask], bool] | None = None
+    ) -> None:
+        """Run the ready handlers of ``policy``, or those of them that are ``mine``, until each has
+        suspended. One that is woken meanwhile runs too, but what a budget leaves over waits for
+        the next occasion."""
+        done: list[HandlerTask] = []
+        while True:
+            task = next((t for t in policy.ready if t not in done and (not mine or mine(t))), None)
+            if task is None:
+                return
+            policy.ready.remove(task)
+            done.append(task)
             task.ready = False
+            if task.closed:
+                continue
             task.hart = hart
             await Log(TaskRun("kernel", task.cid))
             if task.coroutine is None:
                 task.coroutine = self._serve_for_ever(task)
-            await Poll(task.coroutine)
+            task.running = True
+            task.closed = await Poll(task.coroutine)
+            task.running = False
+            if task.again:
+                task.again = False
+                done.remove(task)
+                self.wake(task)
+
+    async def deregister(self, task: HandlerTask, hart: "Hart") -> None:
+        """Stop serving a buffer, while its user goes on: what is in the request ring is answered
+        as cancelled, what comes later the user takes back itself (`SyscallBuffer.closing`).
+
+        To be called on ``hart`` with the big lock held, while the handler is suspended, so that no
+        request is half served.
+
+        Raises
+        ------
+        InvocationError : the handler is at work on another hart, which let this one in.
+        """
+        if task.running:
+            raise InvocationError(SeL4Error.ILLEGAL_OPERATION, "the handler is at work")
+        if task.closed:
+            return
+        task.closed = True
+        if task.coroutine is not None:
+            task.coroutine.close()
+        buffer = task.buffer
+        await buffer.close_begin()
+        try:
+            for _ in range(buffer.capacity):
+                if await buffer.requests.count() == 0:
+                    break
+                await Fence("r,r")
+                if await buffer.replies.full():
+                    break
+                request = await buffer.requests.take(0)
+                assert request is not None  # this side alone takes from the ring
+                code = SeL4Error.CANCELLED
+                label = label_name(request.label)
+                await Log(AsyncHandled(request.cid, label, code.name, task.tcb.name))
+                await buffer.replies.put(Item(request.cid, request.label, code))
+                if await buffer.receiver_online.claim():
+                    await self._kernel.uintr.send(hart.index, task.entry)
+        except BufferError as error:
+            await Log(Fault(task.tcb.name, f"syscall buffer: {error}"))
+        await buffer.close_end()
 
     async def _serve_for_ever(self, task: HandlerTask) -> None:
         flag, requests = task.buffer.handler_online, task.buffer.requests
         try:
             while True:
-                if await self._drain(task):
+                drained = await self._drain(task)
+                if task.closed:
+                    return
+                if drained:
+                    if await task.policy.linger(self._kernel, task):
+                        continue
+                    if task.closed:
+                        return
                     sleeps = await flag.retire(requests)
                 else:
                     # Out of budget. The handler stays ready for the policy's next occasion, and a
@@ -96,9 +192,19 @@ class AsyncRuntime:
         """Serve the requests that are there, at most the policy's budget and never more than the
         ring holds. True: the ring was found empty."""
         buffer = task.buffer
-        for _ in range(task.policy.budget or buffer.capacity):
-            if await buffer.requests.count() == 0:
+        for served in range(task.policy.budget(task) or buffer.capacity):
+            waiting = await buffer.requests.count()
+            if waiting and served and task.policy.preemptible:
+                assert task.hart is not None  # it runs
+                await self._kernel.lock.pass_on()
+                self._kernel.here = task.hart.index
+                if task.closed:
+                    return True
+                waiting = await buffer.requests.count()  # another handler may have been here
+            if waiting == 0:
                 return True
+            await task.policy.on_backlog(self._kernel, task, waiting)
+            await Fence("r,r")  # the user made room for the reply before it put this request
             if await buffer.replies.full():
                 raise BufferError(
                     "the reply ring is full: more requests than the user has room for"
@@ -106,9 +212,11 @@ class AsyncRuntime:
             async with Path("kernel.async_call"):
                 request = await buffer.requests.take()
                 assert request is not None  # this side alone takes from the ring
-                reply = await self._serve(task.tcb, request)
-                label, error = _label_name(request.label), SeL4Error(reply.error).name
-                await Log(AsyncHandled(request.cid, label, error))
+                reply = await self._serve(task, request)
+                if task.closed:  # by this very request
+                    return True
+                label, error = label_name(request.label), SeL4Error(reply.error).name
+                await Log(AsyncHandled(request.cid, label, error, task.tcb.name))
                 await buffer.replies.put(reply)
                 wake = await buffer.receiver_online.claim()
             if wake:
@@ -116,85 +224,12 @@ class AsyncRuntime:
                 await self._kernel.uintr.send(task.hart.index, task.entry)
         return await buffer.requests.count() == 0
 
-    async def _serve(self, tcb: TCB, request: Item) -> Item:
+    async def _serve(self, task: HandlerTask, request: Item) -> Item:
+        assert task.hart is not None  # it runs
+        error = SeL4Error.NO_ERROR
         try:
-            call = ASYNC_CALLS.get(request.label)
-            if call is None:
-                raise InvocationError(
-                    SeL4Error.ILLEGAL_OPERATION, f"{_label_name(request.label)} is not asynchronous"
-                )
-            words = await call(self._kernel, tcb, request.words)
-        except InvocationError as error:
-            return Item(request.cid, request.label, error.code)
-        return Item(request.cid, request.label, SeL4Error.NO_ERROR, words)
-
-
-def _label_name(label: int) -> str:
-    return AsyncLabel(label).name if label in AsyncLabel.__members__.values() else str(label)
-
-
-Words = tuple[int, ...]
-
-
-def _root(tcb: TCB) -> CNodeCap | None:
-    return tcb.cspace
-
-
-def _cap(tcb: TCB, cptr: int) -> Capability:
-    return lookup_cap(_root(tcb), cptr).cap
-
-
-async def _put_char(kernel: "Kernel", tcb: TCB, words: Words) -> Words:
-    kernel.put_char(words[0])
-    return ()
-
-
-async def _page_table_map(kernel: "Kernel", tcb: TCB, words: Words) -> Words:
-    table, space, virtual, _attributes = words[:4]
-    await vspace.page_table_map(lookup_cap(_root(tcb), table), _cap(tcb, space), virtual)
-    return ()
-
-
-async def _page_table_unmap(kernel: "Kernel", tcb: TCB, words: Words) -> Words:
-    await vspace.page_table_unmap(lookup_cap(_root(tcb), words[0]))
-    return ()
-
-
-async def _page_map(kernel: "Kernel", tcb: TCB, words: Words) -> Words:
-    frame, space, virtual, rights, attributes = words[:5]
-    slot = lookup_cap(_root(tcb), frame)
-    await vspace.page_map(slot, _cap(tcb, space), virtual, Rights.from_word(rights), attributes)
-    return ()
-
-
-async def _page_unmap(kernel: "Kernel", tcb: TCB, words: Words) -> Words:
-    await vspace.page_unmap(lookup_cap(_root(tcb), words[0]))
-    return ()
-
-
-async def _page_get_address(kernel: "Kernel", tcb: TCB, words: Words) -> Words:
-    return (vspace.page_get_address(lookup_cap(_root(tcb), words[0])),)
-
-
-async def _bind_notification(kernel: "Kernel", tcb: TCB, words: Words) -> Words:
-    tcb_invocations.bind_notification(_cap(tcb, words[0]), _cap(tcb, words[1]))
-    return ()
-
-
-async def _unbind_notification(kernel: "Kernel", tcb: TCB, words: Words) -> Words:
-    tcb_invocations.unbind_notification(_cap(tcb, words[0]))
-    return ()
-
-
-ASYNC_CALLS: dict[int, Callable[["Kernel", TCB, Words], Awaitable[Words]]] = {
-    AsyncLabel.PUT_CHAR: _put_char,
-    AsyncLabel.RISCV_PAGE_TABLE_MAP: _page_table_map,
-    AsyncLabel.RISCV_PAGE_TABLE_UNMAP: _page_table_unmap,
-    AsyncLabel.RISCV_PAGE_MAP: _page_map,
-    AsyncLabel.RISCV_PAGE_UNMAP: _page_unmap,
-    AsyncLabel.RISCV_PAGE_GET_ADDRESS: _page_get_address,
-    AsyncLabel.TCB_BIND_NOTIFICATION: _bind_notification,
-    AsyncLabel.TCB_UNBIND_NOTIFICATION: _unbind_notification,
-}
-"""Calls that can be made asynchronously. They run the very functions that synchronous invocations
-run; only where arguments come from differs."""
+            with self._kernel.unpreemptible():
+                words = await serve(self._kernel, task.hart, task.tcb, request.label, request.words)
+        except InvocationError as failure:
+            error, words = failure.code, failure.details
+        return Item(request.cid, request.label, error, words)

@@ -2,9 +2,10 @@
 
 Memory map (physical)::
 
+    0x6000_0000  16 MiB of device memory, untyped, slot DEVICE_UNTYPED
     0x8000_0000  kernel data
     0x8800_0000  the initial thread's own objects
-    0x9000_0000  256 MiB of untyped memory, slot FIRST_UNTYPED of the initial thread's CSpace
+    0x9000_0000  256 MiB of untyped memory for each initial thread, slot FIRST_UNTYPED of its CSpace
 
 The initial thread's virtual memory holds its IPC buffer and one page of data; everything else it
 allocates itself.
@@ -18,18 +19,38 @@ from rel4.machine import sv39
 from rel4.machine.hart import Context, Program
 from rel4.machine.sv39 import PTE
 
-from .capability import Capability, CNodeCap, FrameCap, PageTableCap, Slot, ThreadCap, UntypedCap
+from . import mdb
+from .asid import assign
+from .capability import (
+    AsidControlCap,
+    AsidPoolCap,
+    Capability,
+    CNodeCap,
+    FrameCap,
+    IrqControlCap,
+    PageTableCap,
+    Rights,
+    ThreadCap,
+    UntypedCap,
+)
+from .cspace import derive
 from .kernel import Kernel
-from .objects import TCB, CNode, Frame, PageTable, Untyped
-from .scheduler import TIME_SLICE
+from .objects import TCB, AsidPool, CNode, Frame, PageTable, Untyped
+from .scheduler import MAX_PRIORITY, TIME_SLICE
 
 __all__ = [
+    "DEVICE_BITS",
     "ROOT_RADIX",
     "UNTYPED_BITS",
     "boot_initial_thread",
 ]
 
+DEVICE_BASE = 0x6000_0000
+DEVICE_BITS = 24
 BOOT_BASE = 0x8800_0000
+BOOT_PAGES = 7
+"""Pages of an initial thread's own objects."""
+PAGE_BYTES = 1 << sv39.PAGE_BITS
 UNTYPED_BASE = 0x9000_0000
 UNTYPED_BITS = 28
 ROOT_RADIX = 64
@@ -37,39 +58,61 @@ ROOT_RADIX = 64
 
 
 def boot_initial_thread(
-    kernel: Kernel, program: Callable[[], Program], *, priority: int = 255
+    kernel: Kernel, program: Callable[[], Program], *, priority: int = 255, hart: int = 0
 ) -> TCB:
-    """Make the initial thread, runnable on hart 0. `Machine.stop` follows its end."""
+    """Make an initial thread, runnable on ``hart``, with memory and a CSpace of its own.
+
+    One a hart at most. `Machine.stop` follows the end of the last.
+    """
     memory = kernel.machine.memory
-    pages = iter(range(BOOT_BASE, UNTYPED_BASE, 1 << sv39.PAGE_BITS))
-    cnode_address, tcb_address, root, middle, leaf, ipc, data = (next(pages) for _ in range(7))
+    name = f"root{hart}" if hart else "root"
+    first = BOOT_BASE + hart * BOOT_PAGES * PAGE_BYTES
+    pages = iter(range(first, first + BOOT_PAGES * PAGE_BYTES, PAGE_BYTES))
+    cnode_address, tcb_address, root, middle, leaf, ipc, data = pages
     cnode = CNode(cnode_address, ROOT_RADIX)
     tcb = TCB(
         tcb_address,
-        "root",
-        Context("root", program, root=root),
+        name,
+        Context(name, program, root=root),
         priority=priority,
+        affinity=hart,
         time_slice=TIME_SLICE,
-        cspace=CNodeCap(cnode),
-        vspace=PageTableCap(PageTable(root), is_root=True),
-        ipc_buffer=ipc,
     )
+    tcb.mcp = MAX_PRIORITY
     flags = PTE.V | PTE.R | PTE.W | PTE.U | PTE.A | PTE.D
     memory.store(root + 8 * sv39.index(DATA_ADDRESS, 2), sv39.make_pte(middle, PTE.V))
     memory.store(middle + 8 * sv39.index(DATA_ADDRESS, 1), sv39.make_pte(leaf, PTE.V))
     for virtual, physical in ((IPC_BUFFER_ADDRESS, ipc), (DATA_ADDRESS, data)):
         memory.store(leaf + 8 * sv39.index(virtual, 0), sv39.make_pte(physical, flags))
+    pool, table = kernel.asid_pools.setdefault(0, AsidPool(0, 0)), PageTable(root)
     caps: dict[CapSlot, Capability] = {
         CapSlot.INIT_THREAD_TCB: ThreadCap(tcb),
         CapSlot.INIT_THREAD_CNODE: CNodeCap(cnode),
-        CapSlot.INIT_THREAD_VSPACE: PageTableCap(PageTable(root), is_root=True),
+        CapSlot.INIT_THREAD_VSPACE: PageTableCap(table),
+        CapSlot.IRQ_CONTROL: IrqControlCap(),
+        CapSlot.ASID_CONTROL: AsidControlCap(),
+        CapSlot.INIT_THREAD_ASID_POOL: AsidPoolCap(pool),
         CapSlot.INIT_THREAD_IPC_BUFFER: FrameCap(
-            Frame(ipc, sv39.PAGE_BITS), mapped=(root, IPC_BUFFER_ADDRESS)
+            Frame(ipc, sv39.PAGE_BITS), mapped=(table, IPC_BUFFER_ADDRESS)
         ),
-        CapSlot.FIRST_UNTYPED: UntypedCap(Untyped(UNTYPED_BASE, UNTYPED_BITS)),
+        CapSlot.FIRST_UNTYPED: UntypedCap(
+            Untyped(UNTYPED_BASE + (hart << UNTYPED_BITS), UNTYPED_BITS)
+        ),
     }
+    if not hart:
+        device = Untyped(DEVICE_BASE, DEVICE_BITS, device=True)
+        caps[CapSlot.DEVICE_UNTYPED] = UntypedCap(device)
     for number, cap in caps.items():
-        cnode.slots[number] = Slot(cap)
-    kernel.root = tcb
+        mdb.insert_new(cnode.slot(number), cap, None)
+    assign(kernel, pool, cnode.slot(CapSlot.INIT_THREAD_VSPACE))
+    for slot, origin in (
+        (tcb.ctable, CapSlot.INIT_THREAD_CNODE),
+        (tcb.vtable, CapSlot.INIT_THREAD_VSPACE),
+        (tcb.buffer, CapSlot.INIT_THREAD_IPC_BUFFER),
+    ):
+        source = cnode.slot(origin)
+        mdb.insert_copy(slot, derive(source.cap, Rights()), source)
+    tcb.buffer_address = IPC_BUFFER_ADDRESS
+    kernel.initial.append(tcb)
     kernel.make_runnable(tcb)
     return tcb

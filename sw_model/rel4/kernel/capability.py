@@ -1,22 +1,30 @@
 """Capabilities and the slots that hold them."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from . import objects
 
 __all__ = [
+    "AsidControlCap",
+    "AsidPoolCap",
+    "Attachment",
     "CNodeCap",
     "Capability",
+    "EndpointCap",
     "FrameCap",
+    "IrqControlCap",
+    "IrqHandlerCap",
     "NotificationCap",
     "NullCap",
     "PageTableCap",
+    "ReplyCap",
     "Rights",
     "Slot",
     "ThreadCap",
     "UntypedCap",
+    "ZombieCap",
 ]
 
 
@@ -78,6 +86,22 @@ class ThreadCap(Capability):
 
 
 @dataclass(frozen=True, slots=True)
+class EndpointCap(Capability):
+    """Authority to send to or receive from an endpoint, and what may travel with a message.
+
+    ``can_grant``: capabilities may be transferred, and the reply may carry some;
+    ``can_grant_reply``: a call may be replied to.
+    """
+
+    endpoint: "objects.Endpoint"
+    badge: int = 0
+    can_send: bool = True
+    can_receive: bool = True
+    can_grant: bool = True
+    can_grant_reply: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class NotificationCap(Capability):
     """Authority to signal (``can_send``) or wait on (``can_receive``) a notification.
 
@@ -91,29 +115,93 @@ class NotificationCap(Capability):
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyCap(Capability):
+    """Authority to reply once to ``tcb``, which is blocked in a call.
+
+    The ``master`` stands in the caller's own TCB and is what real ones are derived from.
+    """
+
+    tcb: "objects.TCB"
+    master: bool = False
+    can_grant: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class FrameCap(Capability):
-    """Authority over a frame; ``mapped`` is (root table address, virtual address) where it is."""
+    """Authority over a frame; ``mapped`` is (root table, virtual address) where this capability
+    maps it. The mapping is void once the root table has lost its address-space identifier."""
 
     frame: "objects.Frame"
     rights: Rights = field(default_factory=Rights)
-    mapped: tuple[int, int] | None = None
+    mapped: "tuple[objects.PageTable, int] | None" = None
 
 
 @dataclass(frozen=True, slots=True)
 class PageTableCap(Capability):
-    """Authority over a page table. ``is_root``: it is an address space of its own."""
+    """Authority over a page table. ``is_root``: an ASID pool made it an address space of its own;
+    ``mapped``: it is part of the address space of that root table, from that address on."""
 
     table: "objects.PageTable"
     is_root: bool = False
-    mapped: tuple[int, int] | None = None
+    mapped: "tuple[objects.PageTable, int] | None" = None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class AsidControlCap(Capability):
+    """Authority to make ASID pools."""
+
+
+@dataclass(frozen=True, slots=True)
+class AsidPoolCap(Capability):
+    """Authority to give address-space identifiers of one pool."""
+
+    pool: "objects.AsidPool"
+
+
+@dataclass(frozen=True, slots=True)
+class IrqControlCap(Capability):
+    """Authority to make interrupt handlers."""
+
+
+@dataclass(frozen=True, slots=True)
+class IrqHandlerCap(Capability):
+    """Authority over one interrupt number."""
+
+    irq: "objects.Irq"
+
+
+@dataclass(frozen=True, slots=True)
+class ZombieCap(Capability):
+    """What the last capability to a CNode or TCB becomes while its slots are being deleted."""
+
+    target: "objects.CNode | objects.TCB"
+
+
+class Attachment(Protocol):
+    """Something of the kernel that must not outlive the capability it was set up through."""
+
+    async def detach(self) -> None:
+        """The capability is about to go."""
+        ...
+
+    def moved(self, slot: "Slot") -> None:
+        """The capability is in another slot now."""
+        ...
+
+
+@dataclass(eq=False, slots=True)
 class Slot:
-    """One slot of a CNode. ``parent`` is the slot that its capability was derived from."""
+    """One slot of a CNode or TCB, a node of the derivation tree.
+
+    ``parent`` and ``children`` are the derivation tree; a capability that is ``revocable`` becomes
+    the parent of its copies, another one their sibling. ``attached`` goes with the capability.
+    """
 
     cap: Capability = field(default_factory=NullCap)
     parent: "Slot | None" = None
+    children: "dict[Slot, None]" = field(default_factory=dict)
+    revocable: bool = False
+    attached: list[Attachment] = field(default_factory=list)
 
     @property
     def empty(self) -> bool:

@@ -1,76 +1,102 @@
-"""Synchronous invocations: arguments from message registers, then the object's own function."""
+"""Invocations: arguments from message registers, then the object's own function."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from rel4.abi.message import MAX_EXTRA_CAPS, REGISTER_MESSAGE, IpcBuffer, MessageInfo
 from rel4.abi.numbers import Invocation, SeL4Error
-from rel4.abi.syscall_buffer import BufferError, SyscallBuffer
-from rel4.machine.ops import Load, Store
+from rel4.machine.ops import Load
 
-from . import cspace, tcb, untyped, vspace
+from . import asid, cnode, cspace, irq, tcb, uintr_invocations, untyped, vspace
 from .capability import (
+    AsidControlCap,
+    AsidPoolCap,
     Capability,
     CNodeCap,
     FrameCap,
+    IrqControlCap,
+    IrqHandlerCap,
     NotificationCap,
+    NullCap,
     PageTableCap,
     Rights,
     Slot,
     ThreadCap,
     UntypedCap,
+    ZombieCap,
 )
-from .errors import InvocationError
+from .errors import (
+    InvocationError,
+    LookupFailure,
+    LookupFault,
+    failed_lookup,
+    invalid_capability,
+    range_error,
+)
 from .objects import TCB
+from .transfer import extra_slots
 
 if TYPE_CHECKING:
     from rel4.machine.hart import Hart
 
     from .kernel import Kernel
 
-__all__ = ["Arguments", "invoke"]
+__all__ = ["IN_PATH", "Arguments", "invoke"]
 
 
 class Arguments:
-    """Message registers and extra capabilities of one invocation.
+    """Message registers and extra capabilities of one invocation, fetched.
 
-    The first four message registers come from CPU registers, the rest and the extra capabilities
-    from the caller's IPC buffer, each read once.
+    Parameters
+    ----------
+    caller : thread whose message it is
+    values : message registers that were sent and could be read
+    length : message registers that were sent
+    extra : slots of the extra capabilities, looked up
     """
 
-    def __init__(self, caller: TCB, info: MessageInfo, registers: tuple[int, ...]) -> None:
+    def __init__(self, caller: TCB, values: list[int], length: int, extra: list[Slot]) -> None:
         self.caller = caller
-        self._info = info
-        self._registers = registers
+        self._values = values
+        self._length = length
+        self._extra = extra[:MAX_EXTRA_CAPS]
+
+    @classmethod
+    async def fetch(cls, caller: TCB, info: MessageInfo, registers: tuple[int, ...]) -> "Arguments":
+        """The first four message registers come from CPU registers, the rest and the extra
+        capabilities from the caller's IPC buffer.
+
+        Raises
+        ------
+        LookupFailure : a pointer of an extra capability leads nowhere.
+        """
+        extra = await extra_slots(caller, info.extra_caps)
+        values = list(registers[: min(info.length, REGISTER_MESSAGE)])
+        if caller.ipc_buffer is not None:
+            for index in range(REGISTER_MESSAGE, info.length):
+                values.append(await Load(caller.ipc_buffer + IpcBuffer.message(index)))
+        return cls(caller, values, info.length, extra)
 
     async def words(self, count: int) -> list[int]:
         """The first ``count`` message registers; TruncatedMessage if there are fewer."""
-        if self._info.length < count:
+        if len(self._values) < count:
             raise InvocationError(
                 SeL4Error.TRUNCATED_MESSAGE,
-                f"{count} message registers are needed, {self._info.length} were sent",
+                f"{count} message registers are needed, {self._length} were sent",
             )
-        values = list(self._registers[: min(count, REGISTER_MESSAGE)])
-        for index in range(REGISTER_MESSAGE, count):
-            values.append(await self._buffer(IpcBuffer.message(index)))
-        return values
+        return self._values[:count]
 
     async def slot(self, index: int) -> Slot:
         """The slot of extra capability ``index``."""
-        if index >= min(self._info.extra_caps, MAX_EXTRA_CAPS):
+        if index >= len(self._extra):
             raise InvocationError(
                 SeL4Error.TRUNCATED_MESSAGE, f"extra capability {index} was not sent"
             )
-        return cspace.lookup_cap(self.caller.cspace, await self._buffer(IpcBuffer.cap(index)))
+        return self._extra[index]
 
     async def cap(self, index: int) -> Capability:
         """Extra capability ``index``."""
         return (await self.slot(index)).cap
-
-    async def _buffer(self, offset: int) -> int:
-        if self.caller.ipc_buffer is None:
-            raise InvocationError(SeL4Error.TRUNCATED_MESSAGE, "the thread has no IPC buffer")
-        return await Load(self.caller.ipc_buffer + offset)
 
 
 Result = tuple[int, ...]
@@ -84,7 +110,10 @@ async def invoke(
     Raises
     ------
     InvocationError : with the seL4 error; nothing was changed.
+    Preempted : an interrupt is pending in a long operation; the same call goes on.
     """
+    if isinstance(slot.cap, NullCap | ZombieCap):
+        raise invalid_capability(0, "there is no capability to invoke")
     try:
         invocation = Invocation(label)
     except ValueError:
@@ -98,6 +127,9 @@ async def invoke(
     return await function(kernel, hart, slot, arguments)
 
 
+# --- untyped memory -------------------------------------------------------------------------------
+
+
 async def _untyped_retype(
     kernel: "Kernel", hart: "Hart", slot: Slot, arguments: Arguments
 ) -> Result:
@@ -105,40 +137,20 @@ async def _untyped_retype(
     root = await arguments.cap(0)
     node: Capability = root if depth == 0 else cspace.lookup_slot(root, index, depth).cap
     if not isinstance(node, CNodeCap):
-        raise InvocationError(SeL4Error.FAILED_LOOKUP, "the destination is no CNode")
+        failure = LookupFailure(LookupFault.MISSING_CAPABILITY, depth)
+        raise failed_lookup(failure, source=False, sentence="the destination is no CNode")
     slots = 1 << node.cnode.radix
-    if not 1 <= count <= untyped.FAN_OUT_LIMIT or offset + count > slots:
-        raise InvocationError(
-            SeL4Error.RANGE_ERROR,
-            f"{count} objects from slot {offset} on do not fit "
-            f"(at most {untyped.FAN_OUT_LIMIT}, {slots} slots)",
-        )
+    if offset >= slots:
+        raise range_error(0, slots - 1, f"slot {offset} of {slots}")
+    most = min(untyped.FAN_OUT_LIMIT, slots - offset)
+    if not 1 <= count <= most:
+        raise range_error(1, most, f"{count} objects at once")
     destinations = [node.cnode.slot(offset + n) for n in range(count)]
-    untyped.retype(slot, kind, size_bits, destinations, kernel.machine.memory)
+    await untyped.retype(kernel, slot, kind, size_bits, destinations)
     return ()
 
 
-async def _destination_and_source(
-    slot: Slot, arguments: Arguments, words: int
-) -> tuple[Slot, Slot, list[int]]:
-    values = await arguments.words(words)
-    index, depth, source_index, source_depth = values[:4]
-    source_root = await arguments.cap(0)
-    destination = cspace.lookup_slot(slot.cap, index, depth)
-    source = cspace.lookup_slot(source_root, source_index, source_depth)
-    return destination, source, values[4:]
-
-
-async def _cnode_copy(kernel: "Kernel", hart: "Hart", slot: Slot, arguments: Arguments) -> Result:
-    destination, source, (rights,) = await _destination_and_source(slot, arguments, 5)
-    cspace.copy(destination, source, Rights.from_word(rights))
-    return ()
-
-
-async def _cnode_mint(kernel: "Kernel", hart: "Hart", slot: Slot, arguments: Arguments) -> Result:
-    destination, source, (rights, badge) = await _destination_and_source(slot, arguments, 6)
-    cspace.mint(destination, source, Rights.from_word(rights), badge)
-    return ()
+# --- threads --------------------------------------------------------------------------------------
 
 
 async def _bind(kernel: "Kernel", hart: "Hart", slot: Slot, arguments: Arguments) -> Result:
@@ -147,8 +159,11 @@ async def _bind(kernel: "Kernel", hart: "Hart", slot: Slot, arguments: Arguments
 
 
 async def _unbind(kernel: "Kernel", hart: "Hart", slot: Slot, arguments: Arguments) -> Result:
-    tcb.unbind_notification(slot.cap)
+    await tcb.unbind_notification(kernel, slot.cap)
     return ()
+
+
+# --- address spaces -------------------------------------------------------------------------------
 
 
 async def _page_table_map(
@@ -184,82 +199,111 @@ async def _page_get_address(
     return (vspace.page_get_address(slot),)
 
 
-def _notification(slot: Slot) -> NotificationCap:
-    assert isinstance(slot.cap, NotificationCap)  # the dispatch table says so
-    return slot.cap
-
-
-async def _register_receiver(
-    kernel: "Kernel", hart: "Hart", slot: Slot, arguments: Arguments
-) -> Result:
-    thread = await arguments.cap(0)
-    if not isinstance(thread, ThreadCap) or thread.tcb is not arguments.caller:
-        raise InvocationError(
-            SeL4Error.INVALID_CAPABILITY, "the receiver must be the calling thread's own TCB"
-        )
-    cap = _notification(slot)
-    if not cap.can_receive:
-        raise InvocationError(SeL4Error.INVALID_CAPABILITY, "the capability cannot receive")
-    await kernel.uintr.register_receiver(hart.index, thread.tcb, cap.notification)
+async def _make_pool(kernel: "Kernel", hart: "Hart", slot: Slot, arguments: Arguments) -> Result:
+    index, depth = await arguments.words(2)
+    source, root = await arguments.slot(0), await arguments.cap(1)
+    asid.make_pool(kernel, source, cspace.lookup_slot(root, index, depth))
     return ()
 
 
-def _sender(slot: Slot) -> NotificationCap:
-    cap = _notification(slot)
-    if not cap.can_send:
-        raise InvocationError(SeL4Error.INVALID_CAPABILITY, "the capability cannot send")
-    return cap
+async def _assign(kernel: "Kernel", hart: "Hart", slot: Slot, arguments: Arguments) -> Result:
+    assert isinstance(slot.cap, AsidPoolCap)  # the dispatch table says so
+    asid.assign(kernel, slot.cap.pool, await arguments.slot(0))
+    return ()
 
 
-async def _register_sender(
+# --- interrupts -----------------------------------------------------------------------------------
+
+
+async def _get_irq(kernel: "Kernel", hart: "Hart", slot: Slot, arguments: Arguments) -> Result:
+    number, index, depth = await arguments.words(3)
+    root = await arguments.cap(0)
+    irq.check(kernel, number)
+    destination = cspace.lookup_slot(root, index, depth)
+    cspace.ensure_empty(destination)
+    irq.get(kernel, slot, number, destination)
+    return ()
+
+
+async def _acknowledge(kernel: "Kernel", hart: "Hart", slot: Slot, arguments: Arguments) -> Result:
+    assert isinstance(slot.cap, IrqHandlerCap)  # the dispatch table says so
+    irq.acknowledge(kernel, slot.cap.irq)
+    return ()
+
+
+async def _set_irq_notification(
     kernel: "Kernel", hart: "Hart", slot: Slot, arguments: Arguments
 ) -> Result:
-    cap = _sender(slot)
-    index = await kernel.uintr.register_sender(arguments.caller, cap.notification, cap.badge)
-    if arguments.caller.ipc_buffer is not None:
-        await Store(arguments.caller.ipc_buffer + IpcBuffer.UINTR_FLAG, index)
-    return (index,)
+    assert isinstance(slot.cap, IrqHandlerCap)  # the dispatch table says so
+    await irq.set_notification(kernel, slot.cap.irq, await arguments.slot(0))
+    return ()
 
 
-async def _register_async_syscall(
+async def _clear_irq_notification(
     kernel: "Kernel", hart: "Hart", slot: Slot, arguments: Arguments
 ) -> Result:
-    cap = _sender(slot)
-    (number,) = await arguments.words(1)
-    frame = await arguments.cap(0)
-    if not isinstance(frame, FrameCap):
-        raise InvocationError(SeL4Error.INVALID_CAPABILITY, "the syscall buffer must be a frame")
-    if arguments.caller.handler is not None:
-        raise InvocationError(SeL4Error.ILLEGAL_OPERATION, "the thread has a handler already")
-    try:
-        buffer = await SyscallBuffer.attach(frame.frame.address, 1 << frame.frame.size_bits)
-    except BufferError as error:
-        raise InvocationError(SeL4Error.INVALID_ARGUMENT, str(error)) from error
-    if number >= len(kernel.policies):
-        raise InvocationError(
-            SeL4Error.RANGE_ERROR, f"policy must be below {len(kernel.policies)}, not {number}"
-        )
-    policy = kernel.policies[number]
-    entry = await kernel.uintr.register_kernel_sender(cap.notification, cap.badge)
-    handler = kernel.runtime.spawn(arguments.caller, buffer, entry, policy)
-    sender = await policy.register(kernel, handler)
-    arguments.caller.handler = handler
-    return (handler.cid, 0 if sender is None else 1, sender or 0)
+    assert isinstance(slot.cap, IrqHandlerCap)  # the dispatch table says so
+    await irq.clear_notification(kernel, slot.cap.irq)
+    return ()
 
 
 _Function = Callable[["Kernel", "Hart", Slot, Arguments], Awaitable[Result]]
 _TABLE: dict[tuple[type[Capability], Invocation], _Function] = {
     (UntypedCap, Invocation.UNTYPED_RETYPE): _untyped_retype,
-    (CNodeCap, Invocation.CNODE_COPY): _cnode_copy,
-    (CNodeCap, Invocation.CNODE_MINT): _cnode_mint,
+    (CNodeCap, Invocation.CNODE_REVOKE): cnode.revoke,
+    (CNodeCap, Invocation.CNODE_DELETE): cnode.delete,
+    (CNodeCap, Invocation.CNODE_CANCEL_BADGED_SENDS): cnode.cancel_badged_sends,
+    (CNodeCap, Invocation.CNODE_COPY): cnode.copy,
+    (CNodeCap, Invocation.CNODE_MINT): cnode.mint,
+    (CNodeCap, Invocation.CNODE_MOVE): cnode.move,
+    (CNodeCap, Invocation.CNODE_MUTATE): cnode.mutate,
+    (CNodeCap, Invocation.CNODE_ROTATE): cnode.rotate,
+    (CNodeCap, Invocation.CNODE_SAVE_CALLER): cnode.save_caller,
+    (ThreadCap, Invocation.TCB_READ_REGISTERS): tcb.read_registers,
+    (ThreadCap, Invocation.TCB_WRITE_REGISTERS): tcb.write_registers,
+    (ThreadCap, Invocation.TCB_COPY_REGISTERS): tcb.copy_registers,
+    (ThreadCap, Invocation.TCB_CONFIGURE): tcb.configure,
+    (ThreadCap, Invocation.TCB_SET_PRIORITY): tcb.set_priority,
+    (ThreadCap, Invocation.TCB_SET_MC_PRIORITY): tcb.set_mc_priority,
+    (ThreadCap, Invocation.TCB_SET_SCHED_PARAMS): tcb.set_sched_params,
+    (ThreadCap, Invocation.TCB_SET_IPC_BUFFER): tcb.set_ipc_buffer,
+    (ThreadCap, Invocation.TCB_SET_SPACE): tcb.set_space,
+    (ThreadCap, Invocation.TCB_SUSPEND): tcb.suspend,
+    (ThreadCap, Invocation.TCB_RESUME): tcb.resume,
     (ThreadCap, Invocation.TCB_BIND_NOTIFICATION): _bind,
     (ThreadCap, Invocation.TCB_UNBIND_NOTIFICATION): _unbind,
+    (ThreadCap, Invocation.TCB_SET_AFFINITY): tcb.set_affinity,
+    (ThreadCap, Invocation.TCB_SET_TLS_BASE): tcb.set_tls_base,
+    (IrqControlCap, Invocation.IRQ_ISSUE_IRQ_HANDLER): _get_irq,
+    (IrqHandlerCap, Invocation.IRQ_ACK_IRQ): _acknowledge,
+    (IrqHandlerCap, Invocation.IRQ_SET_IRQ_HANDLER): _set_irq_notification,
+    (IrqHandlerCap, Invocation.IRQ_CLEAR_IRQ_HANDLER): _clear_irq_notification,
     (PageTableCap, Invocation.RISCV_PAGE_TABLE_MAP): _page_table_map,
     (PageTableCap, Invocation.RISCV_PAGE_TABLE_UNMAP): _page_table_unmap,
     (FrameCap, Invocation.RISCV_PAGE_MAP): _page_map,
     (FrameCap, Invocation.RISCV_PAGE_UNMAP): _page_unmap,
     (FrameCap, Invocation.RISCV_PAGE_GET_ADDRESS): _page_get_address,
-    (NotificationCap, Invocation.UINTR_REGISTER_RECEIVER): _register_receiver,
-    (NotificationCap, Invocation.UINTR_REGISTER_SENDER): _register_sender,
-    (NotificationCap, Invocation.UINTR_REGISTER_ASYNC_SYSCALL): _register_async_syscall,
+    (AsidControlCap, Invocation.RISCV_ASID_CONTROL_MAKE_POOL): _make_pool,
+    (AsidPoolCap, Invocation.RISCV_ASID_POOL_ASSIGN): _assign,
+    (NotificationCap, Invocation.UINTR_REGISTER_RECEIVER): uintr_invocations.register_receiver,
+    (NotificationCap, Invocation.UINTR_REGISTER_SENDER): uintr_invocations.register_sender,
+    (NotificationCap, Invocation.UINTR_REGISTER_ASYNC_SYSCALL): (
+        uintr_invocations.register_async_syscall
+    ),
 }
+
+IN_PATH = {
+    Invocation.CNODE_COPY,
+    Invocation.CNODE_MINT,
+    Invocation.TCB_BIND_NOTIFICATION,
+    Invocation.RISCV_PAGE_TABLE_MAP,
+    Invocation.RISCV_PAGE_TABLE_UNMAP,
+    Invocation.RISCV_PAGE_MAP,
+    Invocation.RISCV_PAGE_UNMAP,
+    Invocation.RISCV_PAGE_GET_ADDRESS,
+    Invocation.UINTR_REGISTER_RECEIVER,
+    Invocation.UINTR_REGISTER_SENDER,
+    Invocation.UINTR_REGISTER_ASYNC_SYSCALL,
+}
+"""Invocations whose memory accesses are part of the calibrated cost of an invocation. What others
+do in memory comes on top of it."""

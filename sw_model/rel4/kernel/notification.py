@@ -1,48 +1,112 @@
-"""Plain seL4 notifications: signal, wait, poll."""
+"""Notifications: signal, wait, poll, binding.
 
-from dataclasses import replace
+A notification that has a user-interrupt receiver (`rel4.kernel.uintr`) turns a signal into a user
+interrupt of the receiver's thread, with the badge as vector, unless somebody waits on it: who waits
+gets the signal as in seL4, so that several threads may wait on one notification.
+"""
 
-from rel4.machine.ops import Registers
+from typing import TYPE_CHECKING
 
-from .objects import TCB, Notification, ThreadState
+from rel4.abi.message import MessageInfo
+from uintr.registers import VECTORS
 
-__all__ = ["poll", "signal", "wait"]
+from .objects import TCB, Endpoint, Notification, ThreadState
+from .transfer import give
+
+if TYPE_CHECKING:
+    from .kernel import Kernel
+
+__all__ = ["bind", "cancel", "cancel_all", "interrupted", "poll", "signal", "unbind", "wait"]
 
 
 def _deliver(tcb: TCB, badge: int) -> None:
-    assert tcb.context is not None  # only threads that ran can wait
-    tcb.context.registers = replace(Registers(), cap=badge)
+    tcb.waiting_on = None
+    tcb.state = ThreadState.RUNNING
+    give(tcb, badge, MessageInfo(), ())
 
 
-def signal(notification: Notification, badge: int) -> TCB | None:
-    """Signal ``badge``; answers the thread that this woke, to be put into its run queue."""
-    waiter = None
+async def signal(kernel: "Kernel", notification: Notification, badge: int) -> None:
+    """Signal ``badge``: wake a thread that waits, interrupt the receiver, or remember it."""
+    bound = notification.bound_tcb
+    waiter: TCB | None = None
     if notification.queue:
         waiter = notification.queue.popleft()
-    elif (bound := notification.bound_tcb) is not None and bound.waiting_on is notification:
+    elif bound is not None and bound.state is ThreadState.BLOCKED_ON_RECEIVE:
+        assert isinstance(bound.waiting_on, Endpoint)
+        bound.waiting_on.queue.remove(bound)
         waiter = bound
-    if waiter is None:
+    if waiter is not None:
+        kernel.uintr.awake(waiter)
+        _deliver(waiter, badge)
+        await kernel.prefer(waiter)
+    elif notification.uintr_flag and badge < VECTORS:
+        await kernel.uintr.post(notification.recv_idx, badge)
+    else:
         notification.word = (notification.word or 0) | badge
-        return None
-    waiter.waiting_on = None
-    waiter.state = ThreadState.RUNNING
-    _deliver(waiter, badge)
-    return waiter
 
 
 def poll(notification: Notification, tcb: TCB) -> bool:
     """Take what was signalled (seL4_Poll); False, with badge 0, if nothing was."""
     badge, notification.word = notification.word, None
-    _deliver(tcb, badge or 0)
+    give(tcb, badge or 0, MessageInfo(), ())
     return badge is not None
 
 
-def wait(notification: Notification, tcb: TCB) -> None:
-    """Take what was signalled, or block ``tcb`` until something is (seL4_Wait)."""
+async def wait(kernel: "Kernel", notification: Notification, tcb: TCB) -> None:
+    """Take what was signalled, or block ``tcb`` until something is (seL4_Wait).
+
+    The receiver of user interrupts of this notification does not block while an interrupt is
+    pending: the wait answers the pending word as badge, and the interrupt is then taken.
+    """
     if notification.word is not None:
         poll(notification, tcb)
         return
+    if await interrupted(kernel, notification, tcb):
+        return
     tcb.state = ThreadState.BLOCKED_ON_NOTIFICATION
     tcb.waiting_on = notification
-    if notification.bound_tcb is not tcb:
-        notification.queue.append(tcb)
+    notification.queue.append(tcb)
+
+
+async def interrupted(kernel: "Kernel", notification: Notification, tcb: TCB) -> bool:
+    """As ``tcb`` is about to block, and user interrupts of ``notification`` are its: True, with the
+    pending word as badge, if one is pending. Otherwise one that comes will wake the thread."""
+    if notification.uintr_tcb is not tcb:
+        return False
+    pending = await kernel.uintr.park(tcb)
+    if pending:
+        give(tcb, pending, MessageInfo(), ())
+    return bool(pending)
+
+
+async def cancel(kernel: "Kernel", tcb: TCB) -> None:
+    """Take a thread out of the notification that it waits on."""
+    assert isinstance(tcb.waiting_on, Notification)
+    kernel.uintr.awake(tcb)
+    tcb.waiting_on.queue.remove(tcb)
+
+
+async def cancel_all(kernel: "Kernel", notification: Notification) -> None:
+    """The notification goes: everyone who waits begins the call again, and finds it gone."""
+    waiting = list(notification.queue)
+    notification.queue.clear()
+    for tcb in waiting:
+        kernel.uintr.awake(tcb)
+        tcb.waiting_on = None
+        assert tcb.context is not None  # it is in a system call
+        tcb.context.restart()
+        tcb.state = ThreadState.RESTART
+        await kernel.enqueue(tcb)
+
+
+def bind(notification: Notification, tcb: TCB) -> None:
+    """Signals reach the thread also while it waits on an endpoint."""
+    notification.bound_tcb = tcb
+    tcb.bound_notification = notification
+
+
+def unbind(tcb: TCB) -> None:
+    """Undo `bind`."""
+    if tcb.bound_notification is not None:
+        tcb.bound_notification.bound_tcb = None
+        tcb.bound_notification = None

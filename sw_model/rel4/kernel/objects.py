@@ -6,28 +6,37 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from rel4.abi.numbers import ObjectType
-from rel4.machine.hart import Context
 
-from .capability import CNodeCap, PageTableCap, Slot
+from .capability import CNodeCap, FrameCap, PageTableCap, ReplyCap, Slot
 
 if TYPE_CHECKING:
+    from rel4.machine.hart import Context
+
     from .async_runtime import HandlerTask
+    from .fault import ThreadFault
     from .uintr import UserInterruptState
+    from .uintr_entries import SenderEntry
 
 __all__ = [
+    "ASIDS_PER_POOL",
     "CNODE_SLOT_BITS",
     "OBJECT_BITS",
+    "TCB",
+    "AsidPool",
     "CNode",
+    "Endpoint",
     "Frame",
+    "Irq",
+    "KernelObject",
     "Notification",
     "PageTable",
-    "TCB",
     "ThreadState",
     "Untyped",
 ]
 
 CNODE_SLOT_BITS = 5
 """A CNode slot takes 32 bytes."""
+ASIDS_PER_POOL = 512
 
 OBJECT_BITS = {
     ObjectType.TCB: 10,
@@ -42,19 +51,35 @@ OBJECT_BITS = {
 
 
 @dataclass(eq=False, slots=True)
-class Untyped:
-    """2**``size_bits`` bytes at physical ``address``; ``watermark`` bytes of it are given away."""
+class KernelObject:
+    """An object at physical ``address``; ``caps`` counts the slots whose capability names it."""
 
     address: int
-    size_bits: int
-    watermark: int = 0
+    caps: int = field(default=0, init=False)
 
 
 @dataclass(eq=False, slots=True)
-class CNode:
+class Untyped(KernelObject):
+    """2**``size_bits`` bytes at physical ``address``; ``watermark`` bytes of it are given away.
+
+    Every capability has one of its own, since the watermark belongs to the capability. ``device``
+    memory is never cleared and makes frames only.
+    """
+
+    size_bits: int
+    watermark: int = 0
+    device: bool = False
+
+    @property
+    def free_bytes(self) -> int:
+        """Bytes behind the watermark."""
+        return (1 << self.size_bits) - self.watermark
+
+
+@dataclass(eq=False, slots=True)
+class CNode(KernelObject):
     """2**``radix`` capability slots; slots come into being when they are first looked at."""
 
-    address: int
     radix: int
     slots: dict[int, Slot] = field(default_factory=dict)
 
@@ -62,72 +87,212 @@ class CNode:
         """Slot ``index`` (below 2**radix)."""
         return self.slots.setdefault(index, Slot())
 
+    def used(self) -> list[Slot]:
+        """Slots that hold a capability."""
+        return [slot for slot in self.slots.values() if not slot.empty]
+
 
 @dataclass(eq=False, slots=True)
-class Frame:
+class Frame(KernelObject):
     """2**``size_bits`` bytes of memory that can be mapped: 4 KiB, 2 MiB or 1 GiB."""
 
-    address: int
     size_bits: int
+    device: bool = False
 
 
 @dataclass(eq=False, slots=True)
-class PageTable:
-    """A page table of 512 entries at physical ``address``."""
+class PageTable(KernelObject):
+    """A page table of 512 entries. As a root table it has an ``asid`` from its assignment to its
+    end; 0 is none."""
 
-    address: int
+    asid: int = 0
 
 
 @dataclass(eq=False, slots=True)
-class Notification:
+class AsidPool(KernelObject):
+    """512 address-space identifiers from ``base`` on, and the root tables that have them."""
+
+    base: int
+    spaces: dict[int, PageTable] = field(default_factory=dict)
+
+
+@dataclass(eq=False, slots=True)
+class Irq(KernelObject):
+    """An interrupt number. ``notification`` holds the capability that is signalled."""
+
+    number: int
+    notification: Slot = field(default_factory=Slot)
+
+
+@dataclass(eq=False, slots=True)
+class Endpoint(KernelObject):
+    """Threads that wait to send or to receive, never both, in order of arrival."""
+
+    queue: "deque[TCB]" = field(default_factory=deque)
+
+    @property
+    def receiving(self) -> bool:
+        """True if those who wait are receivers."""
+        return bool(self.queue) and self.queue[0].state is ThreadState.BLOCKED_ON_RECEIVE
+
+    @property
+    def sending(self) -> bool:
+        """True if those who wait are senders."""
+        return bool(self.queue) and self.queue[0].state is ThreadState.BLOCKED_ON_SEND
+
+
+@dataclass(eq=False, slots=True)
+class Notification(KernelObject):
     """seL4's notification with ReL4's user-interrupt word.
 
     ``word`` is None when idle or waiting, else the OR of badges signalled (active). With
-    ``uintr_flag`` set, signals are user interrupts of receiver ``recv_idx``.
+    ``uintr_flag`` set, signals are user interrupts of receiver ``recv_idx``, which is that of
+    thread ``uintr_tcb``; ``entries`` are the sender-table entries that lead there.
     """
 
-    address: int
     word: int | None = None
     queue: "deque[TCB]" = field(default_factory=deque)
     bound_tcb: "TCB | None" = None
     uintr_flag: bool = False
     recv_idx: int = 0
+    uintr_tcb: "TCB | None" = None
+    entries: "list[SenderEntry]" = field(default_factory=list)
 
 
 class ThreadState(Enum):
-    """What a thread does, as in seL4."""
+    """What a thread does, as in seL4. RESTART: it runs the operation again that it was in."""
 
     INACTIVE = auto()
     RUNNING = auto()
+    RESTART = auto()
+    BLOCKED_ON_RECEIVE = auto()
+    BLOCKED_ON_SEND = auto()
+    BLOCKED_ON_REPLY = auto()
     BLOCKED_ON_NOTIFICATION = auto()
     IDLE = auto()
 
 
-@dataclass(eq=False, slots=True)
-class TCB:
+class TCB(KernelObject):
     """A thread.
 
-    ``ipc_buffer`` is the physical address of its IPC buffer. ``uintr`` exists from the first
-    registration for user interrupts on; ``handler`` is its asynchronous system-call handler.
+    Its capabilities stand in slots of the derivation tree: ``ctable`` (CSpace), ``vtable``
+    (VSpace), ``reply`` (master of the capabilities that reply to it), ``caller`` (capability to
+    reply with), ``buffer`` (frame of its IPC buffer, at ``buffer_address``).
+    ``waiting_on`` is what it is blocked on; ``send_*`` describe the message of a blocked sender and
+    ``receive_grant`` whether a blocked receiver may grant with its reply. ``integers`` are the
+    registers that no system call uses. ``uintr`` exists from the first registration for user
+    interrupts on; ``handler`` is its asynchronous system-call handler.
+
+    Parameters
+    ----------
+    address, name, context, priority, affinity, time_slice, state : as the members
+    cspace : capability that the ``ctable`` slot begins with
     """
 
-    address: int
-    name: str = "thread"
-    context: Context | None = None
-    priority: int = 0
-    affinity: int = 0
-    time_slice: int = 0
-    state: ThreadState = ThreadState.INACTIVE
-    cspace: CNodeCap | None = None
-    vspace: PageTableCap | None = None
-    ipc_buffer: int | None = None
-    bound_notification: Notification | None = None
-    waiting_on: Notification | None = None
-    uintr: "UserInterruptState | None" = None
-    handler: "HandlerTask | None" = None
-    queued: bool = False
+    __slots__ = (
+        "affinity",
+        "bound_notification",
+        "buffer",
+        "buffer_address",
+        "caller",
+        "context",
+        "ctable",
+        "dead",
+        "fault",
+        "fault_handler",
+        "had_vspace",
+        "handler",
+        "integers",
+        "mcp",
+        "name",
+        "priority",
+        "queued",
+        "receive_grant",
+        "reply",
+        "send_badge",
+        "send_call",
+        "send_grant",
+        "send_grant_reply",
+        "state",
+        "time_slice",
+        "uintr",
+        "vtable",
+        "waiting_on",
+    )
+
+    def __init__(
+        self,
+        address: int,
+        name: str = "thread",
+        context: "Context | None" = None,
+        priority: int = 0,
+        affinity: int = 0,
+        time_slice: int = 0,
+        state: ThreadState = ThreadState.INACTIVE,
+        cspace: CNodeCap | None = None,
+    ) -> None:
+        super().__init__(address)
+        self.name = name
+        self.context = context
+        self.priority = priority
+        self.mcp = 0
+        self.affinity = affinity
+        self.time_slice = time_slice
+        self.state = state
+        self.ctable = Slot() if cspace is None else Slot(cspace)
+        self.vtable = Slot()
+        self.reply = Slot(ReplyCap(self, master=True, can_grant=True), revocable=True)
+        self.caller = Slot()
+        self.buffer = Slot()
+        self.buffer_address = 0
+        self.had_vspace = False
+        self.fault_handler = 0
+        self.fault: ThreadFault | None = None
+        self.integers: dict[str, int] = {}
+        self.bound_notification: Notification | None = None
+        self.waiting_on: Notification | Endpoint | None = None
+        self.send_badge = 0
+        self.send_grant = self.send_grant_reply = self.send_call = False
+        self.receive_grant = False
+        self.uintr: UserInterruptState | None = None
+        self.handler: HandlerTask | None = None
+        self.queued = False
+        self.dead = False
+
+    @property
+    def cspace(self) -> CNodeCap | None:
+        """The capability to its CSpace, if it has one."""
+        cap = self.ctable.cap
+        return cap if isinstance(cap, CNodeCap) else None
 
     @property
     def runnable(self) -> bool:
         """True if the scheduler may choose it."""
-        return self.state is ThreadState.RUNNING
+        return self.state is ThreadState.RUNNING or self.state is ThreadState.RESTART
+
+    @property
+    def vspace(self) -> PageTableCap | None:
+        """The capability to its address space, if it has one."""
+        cap = self.vtable.cap
+        return cap if isinstance(cap, PageTableCap) else None
+
+    @property
+    def ipc_buffer(self) -> int | None:
+        """Physical address of its IPC buffer for reading, if it has one."""
+        cap = self.buffer.cap
+        if not isinstance(cap, FrameCap) or cap.frame.device or not cap.rights.read:
+            return None
+        return cap.frame.address + (self.buffer_address & ((1 << cap.frame.size_bits) - 1))
+
+    @property
+    def receive_buffer(self) -> int | None:
+        """The same for writing."""
+        cap = self.buffer.cap
+        if not isinstance(cap, FrameCap) or not cap.rights.write:
+            return None
+        return self.ipc_buffer
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """Its capability slots."""
+        return (self.ctable, self.vtable, self.reply, self.caller, self.buffer)

@@ -1,12 +1,15 @@
 """Untyped memory: Retype makes objects, and the kernel never allocates for itself."""
 
-from rel4.abi.numbers import ObjectType, SeL4Error
-from rel4.machine.memory import Memory
+from typing import TYPE_CHECKING
 
-from . import objects
+from rel4.abi.numbers import ObjectType, SeL4Error
+from rel4.machine.ops import Clear
+
+from . import mdb, objects
 from .capability import (
     Capability,
     CNodeCap,
+    EndpointCap,
     FrameCap,
     NotificationCap,
     PageTableCap,
@@ -14,86 +17,121 @@ from .capability import (
     ThreadCap,
     UntypedCap,
 )
-from .errors import InvocationError
+from .errors import InvocationError, invalid_argument, range_error
 
-__all__ = ["FAN_OUT_LIMIT", "object_bits", "retype"]
+if TYPE_CHECKING:
+    from .kernel import Kernel
+
+__all__ = ["FAN_OUT_LIMIT", "WORK_UNITS", "object_bits", "retype"]
 
 FAN_OUT_LIMIT = 256
 """Objects that one Retype may make (seL4's default)."""
 MIN_UNTYPED_BITS, MAX_UNTYPED_BITS = 4, 38
+WORK_UNITS = 100
+"""Units of a long operation between two looks at pending interrupts (seL4's default)."""
+RESET_CHUNK = WORK_UNITS * 256
+"""Bytes cleared between two looks at pending interrupts: seL4 clears 256 at a time and looks after
+every hundredth."""
+FRAMES = (
+    ObjectType.RISCV_4K_PAGE,
+    ObjectType.RISCV_MEGA_PAGE,
+    ObjectType.RISCV_GIGA_PAGE,
+)
 
 
 def object_bits(kind: ObjectType, user_bits: int) -> int:
-    """log2 of an object's bytes; ``user_bits`` counts for CNodes (slots) and untyped memory."""
+    """log2 of an object's bytes; ``user_bits`` counts for CNodes (slots) and untyped memory.
+
+    Raises
+    ------
+    InvocationError : RangeError (too large), InvalidArgument (too small).
+    """
+    if user_bits > MAX_UNTYPED_BITS:
+        raise range_error(0, MAX_UNTYPED_BITS, f"an object of 2**{user_bits}")
     if kind is ObjectType.CAP_TABLE:
-        if not 1 <= user_bits <= MAX_UNTYPED_BITS:
-            raise InvocationError(SeL4Error.RANGE_ERROR, f"a CNode of 2**{user_bits} slots")
+        if user_bits == 0:
+            raise invalid_argument(1, "a CNode has at least two slots")
         return user_bits + objects.CNODE_SLOT_BITS
     if kind is ObjectType.UNTYPED:
-        if not MIN_UNTYPED_BITS <= user_bits <= MAX_UNTYPED_BITS:
-            raise InvocationError(SeL4Error.RANGE_ERROR, f"untyped memory of 2**{user_bits} bytes")
+        if user_bits < MIN_UNTYPED_BITS:
+            raise invalid_argument(1, f"untyped memory of 2**{user_bits} bytes")
         return user_bits
     return objects.OBJECT_BITS[kind]
 
 
-def _make(kind: ObjectType, address: int, user_bits: int) -> Capability:
+def _make(kind: ObjectType, address: int, user_bits: int, hart: int, *, device: bool) -> Capability:
     match kind:
         case ObjectType.UNTYPED:
-            return UntypedCap(objects.Untyped(address, user_bits))
+            return UntypedCap(objects.Untyped(address, user_bits, device=device))
         case ObjectType.TCB:
-            return ThreadCap(objects.TCB(address))
+            return ThreadCap(objects.TCB(address, f"thread@{address:#x}", affinity=hart))
+        case ObjectType.ENDPOINT:
+            return EndpointCap(objects.Endpoint(address))
         case ObjectType.NOTIFICATION:
             return NotificationCap(objects.Notification(address))
         case ObjectType.CAP_TABLE:
             return CNodeCap(objects.CNode(address, user_bits))
         case ObjectType.RISCV_PAGE_TABLE:
             return PageTableCap(objects.PageTable(address))
-        case ObjectType.RISCV_4K_PAGE | ObjectType.RISCV_MEGA_PAGE | ObjectType.RISCV_GIGA_PAGE:
-            return FrameCap(objects.Frame(address, objects.OBJECT_BITS[kind]))
         case _:
-            raise InvocationError(SeL4Error.INVALID_ARGUMENT, f"{kind.name} cannot be made yet")
+            return FrameCap(objects.Frame(address, objects.OBJECT_BITS[kind], device))
 
 
-def retype(
-    source: Slot, kind_word: int, user_bits: int, destinations: list[Slot], memory: Memory
+async def retype(
+    kernel: "Kernel", source: Slot, kind_word: int, user_bits: int, destinations: list[Slot]
 ) -> None:
     """Make one object a destination slot from the untyped capability in ``source``.
 
-    Objects are aligned to their size and begin behind what was given away before; their memory is
-    zero. All or nothing.
+    Objects are aligned to their size and begin behind what was given away before, or at the
+    beginning if everything that was made is gone; the memory is then cleared first. All or nothing.
 
     Raises
     ------
-    InvocationError : InvalidArgument (type), RangeError (size or count), DeleteFirst (a destination
-        is in use), NotEnoughMemory.
+    InvocationError : InvalidArgument (type, size, device memory), RangeError (size), DeleteFirst (a
+        destination is in use), NotEnoughMemory.
+    Preempted : while memory is cleared.
     """
-    if not isinstance(source.cap, UntypedCap):
-        raise InvocationError(SeL4Error.INVALID_CAPABILITY, "Retype needs an untyped capability")
+    cap = source.cap
+    assert isinstance(cap, UntypedCap)  # the dispatch table says so
+    untyped = cap.untyped
     try:
         kind = ObjectType(kind_word)
     except ValueError:
-        raise InvocationError(
-            SeL4Error.INVALID_ARGUMENT, f"object type {kind_word} does not exist"
-        ) from None
-    if not 1 <= len(destinations) <= FAN_OUT_LIMIT:
-        raise InvocationError(SeL4Error.RANGE_ERROR, f"object count must be 1 to {FAN_OUT_LIMIT}")
+        raise invalid_argument(0, f"object type {kind_word} does not exist") from None
+    bits = object_bits(kind, user_bits)
     if any(not slot.empty for slot in destinations):
         raise InvocationError(SeL4Error.DELETE_FIRST, "a destination slot is not empty")
-    size = 1 << object_bits(kind, user_bits)
-    untyped = source.cap.untyped
-    start = (untyped.watermark + size - 1) & -size
-    end = start + size * len(destinations)
-    if end > 1 << untyped.size_bits:
+    size, count = 1 << bits, len(destinations)
+    fresh = not source.children
+    used = 0 if fresh else untyped.watermark
+    free = (1 << untyped.size_bits) - used
+    start = (untyped.address + used + size - 1) // size * size
+    end = start + size * count
+    if free >> bits < count or end > untyped.address + (1 << untyped.size_bits):
         raise InvocationError(
             SeL4Error.NOT_ENOUGH_MEMORY,
-            f"{len(destinations)} objects of {size} bytes do not fit behind byte "
-            f"{untyped.watermark} of {1 << untyped.size_bits}",
+            f"{count} objects of {size} bytes do not fit behind byte {used} of "
+            f"{1 << untyped.size_bits}",
+            (free,),
         )
-    caps = [
-        _make(kind, untyped.address + start + size * n, user_bits) for n in range(len(destinations))
-    ]
-    untyped.watermark = end
-    memory.clear(untyped.address + start, end - start)
-    for slot, cap in zip(destinations, caps, strict=True):
-        slot.cap = cap
-        slot.parent = source
+    if untyped.device and kind not in FRAMES and kind is not ObjectType.UNTYPED:
+        raise invalid_argument(1, "device memory makes frames and untyped memory only")
+    if fresh:
+        await _reset(kernel, untyped)
+    untyped.watermark = end - untyped.address
+    for number, slot in enumerate(destinations):
+        address = start + size * number
+        made = _make(kind, address, user_bits, kernel.here, device=untyped.device)
+        mdb.insert_new(slot, made, source)
+
+
+async def _reset(kernel: "Kernel", untyped: objects.Untyped) -> None:
+    """Clear what was given away, from its end on, with preemption points."""
+    if untyped.device:
+        untyped.watermark = 0
+    while untyped.watermark:
+        start = max(untyped.watermark - RESET_CHUNK, 0) // 8 * 8
+        await Clear(untyped.address + start, untyped.watermark - start)
+        untyped.watermark = start
+        kernel.work_units += WORK_UNITS
+        await kernel.preemption_point()

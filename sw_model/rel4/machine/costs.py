@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any
 
@@ -36,6 +36,17 @@ class Costs(Mapping[str, int]):
     def __init__(self, table: Mapping[str, Cost]) -> None:
         self.table = dict(table)
         self._values = {name: cost.value for name, cost in self.table.items()}
+
+    def scaled(self, name: str, factor: float) -> "Costs":
+        """The same costs with one of them multiplied by ``factor`` and rounded.
+
+        Raises
+        ------
+        KeyError : there is no such cost.
+        """
+        value = round(self[name] * factor)
+        cost = replace(self.table[name], value=value)
+        return Costs({**self.table, name: cost})
 
     def __getitem__(self, name: str) -> int:
         try:

@@ -19,6 +19,7 @@ __all__ = [
     "Mark",
     "PathDone",
     "ReceiverChanged",
+    "SenderEntryFreed",
     "SenderEntryWritten",
     "Syscall",
     "TaskRun",
@@ -104,6 +105,14 @@ class SenderEntryWritten(_Stamped):
 
 
 @dataclass(slots=True)
+class SenderEntryFreed(_Stamped):
+    """The kernel made entry ``index`` of that sender table invalid."""
+
+    table: int
+    index: int
+
+
+@dataclass(slots=True)
 class ReceiverChanged(_Stamped):
     """The kernel changed a receiver; ``posted`` and ``cleared`` are bits of its pending word."""
 
@@ -156,26 +165,30 @@ class TaskRun(_Stamped):
 
 @dataclass(slots=True)
 class AsyncSubmitted(_Stamped):
-    """A request is about to be published in the request ring."""
+    """A request is about to be published in the request ring of ``thread``'s buffer."""
 
     cid: int
     label: str
+    thread: str = "root"
 
 
 @dataclass(slots=True)
 class AsyncHandled(_Stamped):
-    """The kernel handler served a request and is about to publish the reply."""
+    """The kernel handler served a request and is about to publish the reply. With error CANCELLED
+    nothing was done: the buffer is deregistered."""
 
     cid: int
     label: str
     error: str
+    thread: str = "root"
 
 
 @dataclass(slots=True)
 class AsyncReplied(_Stamped):
-    """The receiver coroutine took the reply and made its owner ready."""
+    """The user took the reply, and its owner is ready or resumed."""
 
     cid: int
+    thread: str = "root"
 
 
 @dataclass(slots=True)

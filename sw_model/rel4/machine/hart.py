@@ -34,18 +34,32 @@ _CSR_FUNCTIONS: dict[type, CsrFunction] = {
 }
 
 
+ILLEGAL_INSTRUCTION = 2
+LOAD_MISALIGNED, STORE_MISALIGNED = 4, 6
+LOAD_ACCESS_FAULT, STORE_ACCESS_FAULT = 5, 7
+FETCH_PAGE_FAULT, LOAD_PAGE_FAULT, STORE_PAGE_FAULT = 12, 13, 15
+
+
 class MachineError(Exception):
     """The model reached a state that the hardware or a correct kernel cannot be in."""
 
 
 class _FaultError(Exception):
-    """The running operation is not allowed; user code traps, kernel code is wrong."""
+    """The running operation is not allowed; user code traps, kernel code is wrong.
+
+    ``cause`` and ``value`` are what scause and stval say.
+    """
+
+    def __init__(self, sentence: str, cause: int = ILLEGAL_INSTRUCTION, value: int = 0) -> None:
+        super().__init__(sentence)
+        self.cause = cause
+        self.value = value
 
 
 class _Frame:
     """One coroutine on a context's stack: the thread, or an interrupt handler on top of it."""
 
-    __slots__ = ("awaits_registers", "coroutine", "op", "paths", "pc", "value")
+    __slots__ = ("awaits_registers", "coroutine", "ended", "op", "paths", "pc", "value")
 
     def __init__(self, coroutine: Program) -> None:
         self.coroutine = coroutine
@@ -53,6 +67,7 @@ class _Frame:
         self.op: ops.Op[Any] | None = None  # operation that was interrupted and goes on
         self.pc = 0
         self.awaits_registers = False
+        self.ended = False
         self.paths: list[tuple[str, int, int]] = []  # name, cycles charged so far, begin
 
     def charge(self, cycles: int) -> None:
@@ -68,15 +83,20 @@ class Context:
     Parameters
     ----------
     name : shown in the event log
-    program : makes the thread's coroutine, when it first runs
+    program : makes the thread's coroutine, when it first runs; None: there is no code at its
+        program counter, and to run it is a fault
     privilege : U, or S for the idle thread
     root : physical address of its Sv39 root table; None runs on physical addresses
+
+    Members
+    -------
+    fault, cause, value : of the last exception: a sentence, and what scause and stval say
     """
 
     def __init__(
         self,
         name: str,
-        program: Callable[[], Program],
+        program: Callable[[], Program] | None,
         *,
         privilege: Privilege = Privilege.U,
         root: int | None = None,
@@ -86,13 +106,20 @@ class Context:
         self.root = root
         self.registers = ops.Registers()
         self.fault = ""
+        self.cause = 0
+        self.value = 0
         self.frames: list[_Frame] = []
         self._program = program
+        self._entry = 0x1_0000
         self._pc = 0x1_0000
 
     def top(self) -> _Frame:
         """The frame that runs."""
         if not self.frames:
+            if self._program is None:
+                raise _FaultError(
+                    f"page fault at {self._entry:#x} (fetch)", FETCH_PAGE_FAULT, self._entry
+                )
             self.frames.append(_Frame(self._program()))
         return self.frames[-1]
 
@@ -101,6 +128,36 @@ class Context:
         the wrong place is noticed."""
         self._pc += 4
         return self._pc
+
+    @property
+    def pc(self) -> int:
+        """Program counter of the operation that the thread is in."""
+        return self.frames[-1].pc if self.frames else self._entry
+
+    def restart(self) -> None:
+        """Let the system call that the thread is in begin again when it runs."""
+        if self.frames and self.frames[-1].awaits_registers:
+            frame = self.frames[-1]
+            frame.awaits_registers = False
+            frame.op = ops.Ecall(self.registers)
+
+    def set_pc(self, pc: int, program: Callable[[], Program] | None) -> None:
+        """Go on at ``pc``: at the operation that the thread is in, behind it, or with ``program``,
+        which is the code at ``pc`` if there is any."""
+        if self.frames and not self.frames[-1].ended:
+            frame = self.frames[-1]
+            if pc == frame.pc:
+                return
+            if pc == frame.pc + 4:
+                frame.awaits_registers = isinstance(frame.op, ops.Ecall)
+                frame.op, frame.value = None, 0
+                return
+        for frame in reversed(self.frames):
+            with suppress(RuntimeError):
+                frame.coroutine.close()
+        self.frames.clear()
+        self._program = program
+        self._entry = pc
 
 
 def _succeed(event: simpy.Event) -> None:
@@ -135,6 +192,7 @@ class Hart:
             ops.Compute: self._compute,
             ops.Load: self._load,
             ops.Store: self._store,
+            ops.Clear: self._clear,
             ops.Swap: self._amo,
             ops.AmoAdd: self._amo,
             ops.AmoOr: self._amo,
@@ -205,24 +263,40 @@ class Hart:
             if cause is not None:
                 yield from self._trap(cause, context)
                 return
-            if self.line and is_user:
-                yield from self._user_trap(context)
-                continue
-            frame = context.top()
-            op = frame.op
-            if op is None:
-                if frame.awaits_registers:
-                    frame.awaits_registers = False
-                    frame.value = context.registers
-                try:
-                    op = frame.coroutine.send(frame.value)
-                except StopIteration:
-                    yield from self._trap("exit", context)
-                    return
-                frame.value = None
-                frame.pc = context.next_pc()
-            else:
-                frame.op = None
+            try:
+                if self.line and is_user:
+                    yield from self._user_trap(context)
+                    continue
+                ended = yield from self._user_step(context)
+            except _FaultError as fault:
+                context.fault, context.cause, context.value = str(fault), fault.cause, fault.value
+                yield from self._trap("fault", context)
+                return
+            if ended is not None:
+                yield from self._trap(ended, context)
+                return
+
+    def _user_step(self, context: Context) -> Generator[simpy.Event, Any, str | None]:
+        """One operation of the thread; answers the cause if it ends in a trap. An operation that
+        faults is the thread's next one again."""
+        frame = context.top()
+        if frame.ended:
+            return "exit"
+        op = frame.op
+        if op is None:
+            if frame.awaits_registers:
+                frame.awaits_registers = False
+                frame.value = context.registers
+            try:
+                op = frame.coroutine.send(frame.value)
+            except StopIteration:
+                frame.ended = True
+                return "exit"
+            frame.value = None
+            frame.pc = context.next_pc()
+        else:
+            frame.op = None
+        try:
             if isinstance(op, ops.Compute):
                 yield from self._user_compute(op, frame)
             elif isinstance(op, ops.PathEnd):
@@ -232,19 +306,17 @@ class Hart:
             elif isinstance(op, ops.Ecall):
                 context.registers = op.registers
                 frame.awaits_registers = True
-                yield from self._trap("ecall", context)
-                return
+                return "ecall"
             elif isinstance(op, ops.Uret):
                 yield from self._uret(context)
             elif isinstance(op, ops.WaitForInterrupt):
                 yield from self._wait(None)
             else:
-                try:
-                    frame.value = yield from self._perform(op, frame)
-                except _FaultError as fault:
-                    context.fault = str(fault)
-                    yield from self._trap("fault", context)
-                    return
+                frame.value = yield from self._perform(op, frame)
+        except _FaultError:
+            frame.op = op
+            raise
+        return None
 
     def _trap(self, cause: str, context: Context) -> Steps:
         self._set_privilege(Privilege.S)
@@ -274,19 +346,26 @@ class Hart:
             return  # the line fell before the trap was taken
         handler = self.machine.code.get(response.data)
         if handler is None:
-            raise MachineError(f"utvec points to {response.data:#x}, where no handler was placed")
+            raise _FaultError(
+                f"utvec points to {response.data:#x}, where no handler was placed",
+                FETCH_PAGE_FAULT,
+                response.data,
+            )
         self.log(UserTrap(context.name, pc, response.data))
         context.frames.append(_Frame(handler()))
         context.frames[-1].pc = context.next_pc()
 
     def _uret(self, context: Context) -> Steps:
         response = yield from self._request(Request(RequestKind.URET))
-        context.frames.pop().coroutine.close()
-        if not context.frames or context.frames[-1].pc != response.data:
-            raise MachineError(
+        if len(context.frames) < 2 or context.frames[-2].pc != response.data:
+            raise _FaultError(
                 f"uret of {context.name} returned to {response.data:#x}, which is not where it "
-                "was interrupted: user-interrupt state was lost or mixed up"
+                "was interrupted: user-interrupt state was lost or mixed up",
+                FETCH_PAGE_FAULT,
+                response.data,
             )
+        with suppress(RuntimeError):
+            context.frames.pop().coroutine.close()
         self.log(UserReturn(context.name, response.data))
 
     # --- waiting ----------------------------------------------------------------------------------
@@ -295,9 +374,11 @@ class Hart:
         return self.deadline is not None and self.env.now >= self.deadline
 
     def _supervisor_cause(self) -> str | None:
-        """The pending interrupt that traps into the kernel: software before timer, as in the
+        """The pending interrupt that traps into the kernel: external, software, timer, as in the
         privileged architecture. "uipi" is a level: it comes again until the kernel has emptied
         the receiver."""
+        if self.index == 0 and self.machine.interrupts.pending:
+            return "interrupt"
         if self.ipi:
             self.ipi = False
             return "ipi"
@@ -305,8 +386,14 @@ class Hart:
             return "uipi"
         return "timer" if self._timer_pending() else None
 
+    @property
+    def supervisor_interrupt_pending(self) -> bool:
+        """An interrupt would trap into the kernel if this hart were in user mode."""
+        external = self.index == 0 and self.machine.interrupts.pending
+        return external or self.ipi or self.supervisor_line or self._timer_pending()
+
     def _interrupt_pending(self) -> bool:
-        return self.ipi or self.supervisor_line or self._timer_pending() or self.line
+        return self.supervisor_interrupt_pending or self.line
 
     def _wait(self, cycles: int | None) -> Generator[simpy.Event, Any, int]:
         """Wait ``cycles`` (None: for ever), at most until the timer; ends early when poked."""
@@ -358,13 +445,7 @@ class Hart:
 
     def _path_rest(self, frame: _Frame) -> int:
         name, spent, _ = frame.paths[-1]
-        rest = self.machine.costs[name] - spent
-        if rest < 0:
-            raise MachineError(
-                f"path {name} costs {self.machine.costs[name]} cycles, "
-                f"but its operations alone took {spent}"
-            )
-        return rest
+        return max(0, self.machine.costs[name] - spent)
 
     def _path_close(self, frame: _Frame) -> None:
         name, spent, begin = frame.paths.pop()
@@ -415,6 +496,17 @@ class Hart:
         frame.charge(self._store_cycles)
         self.machine.memory.store(address, op.value)
 
+    def _clear(self, op: ops.Clear, frame: _Frame) -> Steps:
+        self._supervisor_only("clear")
+        cycles = op.size // 8 * self._store_cycles
+        yield self.env.timeout(cycles)
+        frame.charge(cycles)
+        self.machine.memory.clear(op.address, op.size)
+
+    def _supervisor_only(self, what: str) -> None:
+        if self._privilege is Privilege.U:
+            raise _FaultError(f"{what} is an operation of the supervisor")
+
     def _amo(self, op: ops.Swap | ops.AmoAdd | ops.AmoOr, frame: _Frame) -> Steps:
         address = self._translate(op.address, write=True)
         yield self.env.timeout(self._amo_cycles)
@@ -435,6 +527,7 @@ class Hart:
         frame.charge(self._fence_cycles)
 
     def _sfence(self, op: ops.SfenceVma, frame: _Frame) -> Steps:
+        self._supervisor_only("sfence.vma")
         yield self.env.timeout(self._fence_cycles)
         frame.charge(self._fence_cycles)
         self.machine.forget_translations(op.address)
@@ -516,15 +609,25 @@ class Hart:
     def _bus(self, request: Request) -> Generator[simpy.Event, Any, int]:
         response = yield from self._request(request)
         if response.status is not Status.OK:
-            raise _FaultError(f"access fault at {request.address:#x} ({response.status.name})")
+            store = request.kind is RequestKind.STORE
+            raise _FaultError(
+                f"access fault at {request.address:#x} ({response.status.name})",
+                STORE_ACCESS_FAULT if store else LOAD_ACCESS_FAULT,
+                request.address,
+            )
         return response.data
 
     def _translate(self, address: int, *, write: bool) -> int:
         if address & 7:
-            raise _FaultError(f"address {address:#x} must be a multiple of 8")
+            cause = STORE_MISALIGNED if write else LOAD_MISALIGNED
+            raise _FaultError(f"address {address:#x} must be a multiple of 8", cause, address)
         if self._root is None:
             return address
         page = self.machine.translate(self._root, address >> sv39.PAGE_BITS)
         if page is None or not page[1] & (sv39.PTE.W if write else sv39.PTE.R):
-            raise _FaultError(f"page fault at {address:#x} ({'store' if write else 'load'})")
+            raise _FaultError(
+                f"page fault at {address:#x} ({'store' if write else 'load'})",
+                STORE_PAGE_FAULT if write else LOAD_PAGE_FAULT,
+                address,
+            )
         return page[0] | address & ((1 << sv39.PAGE_BITS) - 1)

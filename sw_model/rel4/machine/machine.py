@@ -17,6 +17,7 @@ from .costs import Costs, load_costs
 from .device import Device, Request
 from .events import EventLog
 from .hart import Hart, MachineError, Program
+from .interrupts import InterruptController
 from .memory import Memory
 
 __all__ = ["Kernel", "Machine"]
@@ -59,6 +60,7 @@ class Machine:
         self.code: dict[int, Callable[[], Program]] = {}
         self.kernel: Kernel
         self.harts: list[Hart] = []
+        self.interrupts = InterruptController(lambda: self.harts[0].poke())
         self.stopped = False
         config = device.config
         self._windows = tuple((first, first + size) for first, size in config.windows)

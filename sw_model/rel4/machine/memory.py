@@ -28,6 +28,10 @@ class Memory:
             for notify in self._watches.pop(address):
                 notify()
 
+    def any_set(self, begin: int, end: int) -> bool:
+        """True if a word from ``begin`` up to ``end`` is not zero; for inspection."""
+        return any(begin <= address < end and word for address, word in self._words.items())
+
     def watch(self, address: int, notify: Callable[[], None]) -> None:
         """Call ``notify`` once, at the next store to ``address``."""
         self._watches.setdefault(address, []).append(notify)

@@ -18,6 +18,7 @@ from .events import Event
 __all__ = [
     "AmoAdd",
     "AmoOr",
+    "Clear",
     "Compute",
     "CsrClear",
     "CsrRead",
@@ -114,6 +115,14 @@ class AmoOr(Op[int]):
 
     address: int
     value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Clear(Op[None]):
+    """Zero ``size`` bytes from physical ``address`` on, a word a store (kernel only)."""
+
+    address: int
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,8 +252,9 @@ class Path:
     """``async with Path("user.fetch"):`` makes the enclosed software cost what costs.toml says.
 
     Published costs are totals of a path through the code. Operations inside the path are charged
-    against that total, and what they leave is spent at its end. Cycles that the user-interrupt
-    hardware needs, and other code that interrupts the path, come on top.
+    against that total, and what they leave is spent at its end. Where they need more, as in work
+    whose amount varies, the path costs what they need. Cycles that the user-interrupt hardware
+    needs, and other code that interrupts the path, come on top.
     """
 
     __slots__ = ("name",)

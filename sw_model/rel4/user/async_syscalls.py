@@ -14,16 +14,20 @@ from collections import deque
 from dataclasses import dataclass
 
 from rel4.abi.coroutine import Suspend
-from rel4.abi.numbers import AsyncLabel, SeL4Error
-from rel4.abi.syscall_buffer import Item, SyscallBuffer
-from rel4.machine.events import AsyncReplied, AsyncSubmitted
-from rel4.machine.ops import Log, Path, ReadTime, SpinWhile, Uipi
+from rel4.abi.numbers import ASYNC_INVOCATIONS, AsyncLabel, Invocation, SeL4Error
+from rel4.abi.syscall_buffer import STRING_BYTES, Item, SyscallBuffer
+from rel4.machine.events import AsyncHandled, AsyncReplied, AsyncSubmitted
+from rel4.machine.ops import Fence, Load, Log, Path, ReadTime, SpinWhile, Uipi
 from uintr.registers import UipiFunction
 
+from .calls import Answer, ObjectCalls
 from .executor import Executor, Handed
-from .syscalls import READ_WRITE, Answer, Kernel
+from .syscalls import Kernel
 
-__all__ = ["AsyncSyscalls", "Style"]
+__all__ = ["ASYNC_FORMS", "AsyncSyscalls", "Style"]
+
+ASYNC_FORMS = {int(invocation): label for label, (invocation, _) in ASYNC_INVOCATIONS.items()}
+"""Labels of asynchronous calls by invocation."""
 
 
 @dataclass(frozen=True)
@@ -33,33 +37,53 @@ class Style:
     Parameters
     ----------
     direct : replies are handed to their coroutines without a receiver coroutine
-    batch : submissions after which the kernel is told at the latest; it is told earlier when no
-        coroutine is ready
+    batch : submissions after which the kernel is told by a trap at the latest; it is told earlier
+        when no coroutine is ready, and at once where it can be told without a trap
+    adaptive : each call site chooses between synchronous and asynchronous calls, and each wake-up
+        between a user interrupt, while the kernel's helper is idle, and a trap
     poll_cycles : how long to look for a reply before sleeping
     """
 
     direct: bool = False
     batch: int = 1
     poll_cycles: int = 0
+    adaptive: bool = False
 
 
-class AsyncSyscalls:
+class AsyncSyscalls(ObjectCalls):
     """Asynchronous calls of the coroutines of ``executor`` through one syscall buffer.
+
+    Calls on their way, from the request to the reply being taken, use at most as many slots as a
+    ring has: so the kernel finds room for every reply, and the request ring is never full.
 
     Parameters
     ----------
+    thread : name in the event log
+
+    Members
+    -------
     sender : operand of UIPI SEND that wakes the kernel's handler; None: it is woken by a trap
+    outstanding : requests without a reply
     """
 
     def __init__(
-        self, executor: Executor, kernel: Kernel, buffer: SyscallBuffer, style: Style
+        self,
+        executor: Executor,
+        kernel: Kernel,
+        buffer: SyscallBuffer,
+        style: Style,
+        *,
+        thread: str = "root",
     ) -> None:
+        self._thread = thread
         self._executor = executor
         self._kernel = kernel
         self._buffer = buffer
         self._style = style
         self._waiting_for_room: deque[int] = deque()
         self._unannounced = 0
+        self._slots: dict[int, int] = {}
+        self._slots_in_use = 0
         self.outstanding = 0
         self.sender: int | None = None
 
@@ -68,10 +92,17 @@ class AsyncSyscalls:
     async def call(self, label: AsyncLabel, *words: int) -> Answer:
         """Submit one call from the running coroutine and wait for its answer.
 
-        While the request ring is full the coroutine waits for room; others go on.
+        While as many calls are on their way as there may be, the coroutine waits for room; others
+        go on. The error is CANCELLED if the kernel deregisters the buffer, or has done so.
         """
-        cid = self._executor.current
-        while not await self._submit(Item(cid, label, words=words)):
+        item = Item(self._executor.current, label, words=words)
+        if item.slots > self._buffer.capacity:
+            raise ValueError(
+                f"{label.name} must be sent through a ring of at least {item.slots} items, "
+                f"not {self._buffer.capacity}"
+            )
+        cid = item.cid
+        while not await self._submit(item):
             self._waiting_for_room.append(cid)
             await Suspend()
         reply: Item = await Suspend()
@@ -81,27 +112,52 @@ class AsyncSyscalls:
 
     async def _submit(self, item: Item) -> bool:
         async with Path("user.fill_and_send"):
-            if await self._buffer.requests.full():
+            if self._slots_in_use + item.slots > self._buffer.capacity:
                 return False
             # Logged first: a timer tick may have it handled right after it was published.
-            await Log(AsyncSubmitted(item.cid, AsyncLabel(item.label).name))
-            await self._buffer.requests.put(item)
+            await Log(AsyncSubmitted(item.cid, AsyncLabel(item.label).name, self._thread))
             self.outstanding += 1
+            self._slots[item.cid] = item.slots
+            self._slots_in_use += item.slots
+            await self._buffer.requests.put(item)
             self._unannounced += 1
-            wake = self._unannounced >= self._style.batch and await self._claim()
-        if wake:
+            due = self._unannounced >= self._style.batch or await self._helped()
+            wake = due and await self._claim()
+            if not due:
+                await Fence("rw,rw")  # as in the claim: put before looking whether it is closing
+            closing = await self._buffer.closing()
+        if closing:
+            await self._withdraw()
+        elif wake:
             await self._wake()
         return True
+
+    async def _withdraw(self) -> None:
+        """The kernel serves no more: answer what it left in the request ring as cancelled."""
+        await self._buffer.closed()
+        error = SeL4Error.CANCELLED
+        while (request := await self._buffer.requests.take(0)) is not None:
+            label = AsyncLabel(request.label).name
+            await Log(AsyncHandled(request.cid, label, error.name, self._thread))
+            self._settle(request.cid)
+            self._executor.wake(request.cid, Item(request.cid, request.label, error))
+            await Log(AsyncReplied(request.cid, self._thread))
 
     async def _claim(self) -> bool:
         self._unannounced = 0
         return await self._buffer.handler_online.claim()
 
-    async def _wake(self) -> None:
+    async def _helped(self) -> bool:
+        """True if the kernel can be told without a trap, and by a hart that has time for it."""
         if self.sender is None:
-            await self._kernel.wake_syscall_handler()
-        else:
+            return False
+        return not self._style.adaptive or bool(await Load(self._buffer.helper_idle))
+
+    async def _wake(self) -> None:
+        if self.sender is not None and await self._helped():
             await Uipi(UipiFunction.SEND, self.sender)
+        else:
+            await self._kernel.wake_syscall_handler()
 
     # --- replies ----------------------------------------------------------------------------------
 
@@ -109,10 +165,13 @@ class AsyncSyscalls:
         async with Path("user.get_reply"):
             reply = await self._buffer.replies.take()
         assert reply is not None  # this side alone takes from the ring
-        self.outstanding -= 1
+        self._settle(reply.cid)
         return reply
 
-    def _room(self) -> None:
+    def _settle(self, cid: int) -> None:
+        """A call of ``cid`` is over: whoever waits for room tries again."""
+        self.outstanding -= 1
+        self._slots_in_use -= self._slots.pop(cid, 0)
         if self._waiting_for_room:
             self._executor.wake(self._waiting_for_room.popleft())
 
@@ -124,8 +183,7 @@ class AsyncSyscalls:
                 reply = await self._take()
                 async with Path("user.wake"):
                     self._executor.wake(reply.cid, reply)
-                await Log(AsyncReplied(reply.cid))
-                self._room()
+                await Log(AsyncReplied(reply.cid, self._thread))
             if await self._buffer.receiver_online.retire(replies):
                 await Suspend()
 
@@ -135,8 +193,7 @@ class AsyncSyscalls:
         while True:
             if await replies.count():
                 reply = await self._take()
-                await Log(AsyncReplied(reply.cid))
-                self._room()
+                await Log(AsyncReplied(reply.cid, self._thread))
                 return reply.cid, reply
             if not self.outstanding:
                 return None
@@ -158,21 +215,32 @@ class AsyncSyscalls:
 
     # --- calls ------------------------------------------------------------------------------------
 
-    async def page_map(
-        self, frame: int, vspace: int, virtual: int, rights: int = READ_WRITE, attributes: int = 0
-    ) -> SeL4Error:
-        """RISCV_Page_Map."""
-        label = AsyncLabel.RISCV_PAGE_MAP
-        return (await self.call(label, frame, vspace, virtual, rights, attributes)).error
+    async def invoke(
+        self, cap: int, label: int, words: tuple[int, ...] = (), caps: tuple[int, ...] = ()
+    ) -> Answer:
+        """One invocation of a kernel object.
 
-    async def page_unmap(self, frame: int) -> SeL4Error:
-        """RISCV_Page_Unmap."""
-        return (await self.call(AsyncLabel.RISCV_PAGE_UNMAP, frame)).error
-
-    async def page_get_address(self, frame: int) -> Answer:
-        """RISCV_Page_GetAddress; the address is word 0."""
-        return await self.call(AsyncLabel.RISCV_PAGE_GET_ADDRESS, frame)
+        Raises
+        ------
+        ValueError : this invocation cannot be made asynchronously.
+        """
+        found = ASYNC_FORMS.get(label)
+        if found is None:
+            names = ", ".join(Invocation(known).name for known in ASYNC_FORMS)
+            raise ValueError(f"invocation must be one of {names}, not {label!r}")
+        return await self.call(found, cap, *caps, *words)
 
     async def put_char(self, character: str) -> SeL4Error:
         """PutChar."""
         return (await self.call(AsyncLabel.PUT_CHAR, ord(character))).error
+
+    async def put_string(self, text: str) -> SeL4Error:
+        """PutString, of any length: as many requests as it takes, one after the other."""
+        data = text.encode("latin-1", "replace")
+        for begin in range(0, len(data), STRING_BYTES):
+            part = data[begin : begin + STRING_BYTES]
+            words = [int.from_bytes(part[at : at + 8], "little") for at in range(0, len(part), 8)]
+            error = (await self.call(AsyncLabel.PUT_STRING, len(part), *words)).error
+            if error is not SeL4Error.NO_ERROR:
+                return error
+        return SeL4Error.NO_ERROR

@@ -42,6 +42,7 @@ class RootTask:
     """
 
     machine: Machine
+    name: str = "root"
     kernel: Kernel = field(default_factory=lambda: Kernel(IPC_BUFFER_ADDRESS))
     executor: Executor = field(default_factory=lambda: Executor(DATA_ADDRESS))
     tcb: int = CapSlot.INIT_THREAD_TCB
@@ -94,7 +95,7 @@ class RootTask:
         kernel = self.kernel
         buffer = await self._allocate_buffer()
         layout = await SyscallBuffer.create(BUFFER_ADDRESS, capacity)
-        calls = AsyncSyscalls(self.executor, kernel, layout, style)
+        calls = AsyncSyscalls(self.executor, kernel, layout, style, thread=self.name)
         (notification,) = await self.allocate(ObjectType.NOTIFICATION)
         receiver = None
         if style.direct:

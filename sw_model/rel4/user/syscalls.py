@@ -3,26 +3,24 @@
 from dataclasses import dataclass
 
 from rel4.abi.message import REGISTER_MESSAGE, IpcBuffer, MessageInfo
-from rel4.abi.numbers import Invocation, ObjectType, SeL4Error, SysCall
+from rel4.abi.numbers import Invocation, SeL4Error, SysCall
 from rel4.machine.ops import Ecall, Load, Path, Registers, Store
 
-__all__ = ["WORD_BITS", "Answer", "Kernel"]
+from .calls import WORD_BITS, Answer, ObjectCalls
 
-WORD_BITS = 64
-ALL_RIGHTS = 0b1111
-READ_WRITE = 0b0011
-MASK = (1 << 64) - 1
+__all__ = ["WORD_BITS", "Answer", "Kernel", "Message"]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a call answers: seL4's error and the message registers."""
+class Message:
+    """A message that was received: badge, message information and first message registers."""
 
-    error: SeL4Error
+    badge: int
+    info: MessageInfo
     words: tuple[int, int, int, int]
 
 
-class Kernel:
+class Kernel(ObjectCalls):
     """System calls of one thread.
 
     Parameters
@@ -31,17 +29,17 @@ class Kernel:
     """
 
     def __init__(self, ipc_buffer: int) -> None:
-        self._ipc_buffer = ipc_buffer
+        self.ipc_buffer = ipc_buffer
 
     async def invoke(
-        self, cap: int, label: Invocation, words: tuple[int, ...] = (), caps: tuple[int, ...] = ()
+        self, cap: int, label: int, words: tuple[int, ...] = (), caps: tuple[int, ...] = ()
     ) -> Answer:
         """seL4_Call on a kernel object: one invocation."""
         async with Path("user.invoke"):
             for index, word in enumerate(words[REGISTER_MESSAGE:], start=REGISTER_MESSAGE):
-                await Store(self._ipc_buffer + IpcBuffer.message(index), word)
+                await Store(self.ipc_buffer + IpcBuffer.message(index), word)
             for index, cptr in enumerate(caps):
-                await Store(self._ipc_buffer + IpcBuffer.cap(index), cptr)
+                await Store(self.ipc_buffer + IpcBuffer.cap(index), cptr)
             info = MessageInfo(label=label, length=len(words), extra_caps=len(caps))
             first = (*words, 0, 0, 0, 0)
             registers = Registers(
@@ -50,52 +48,7 @@ class Kernel:
             answer = await Ecall(registers)
         return Answer(SeL4Error(MessageInfo.from_word(answer.info).label), answer.message)
 
-    # --- invocations ------------------------------------------------------------------------------
-
-    async def untyped_retype(
-        self,
-        untyped: int,
-        kind: ObjectType,
-        size_bits: int,
-        root: int,
-        offset: int,
-        count: int = 1,
-    ) -> SeL4Error:
-        """seL4_Untyped_Retype into ``count`` slots of CNode ``root`` from ``offset`` on."""
-        words = (kind, size_bits, 0, 0, offset, count)
-        return (await self.invoke(untyped, Invocation.UNTYPED_RETYPE, words, (root,))).error
-
-    async def cnode_mint(
-        self, root: int, destination: int, source: int, rights: int, badge: int
-    ) -> SeL4Error:
-        """seL4_CNode_Mint within CNode ``root``."""
-        words = (destination, WORD_BITS, source, WORD_BITS, rights, badge)
-        return (await self.invoke(root, Invocation.CNODE_MINT, words, (root,))).error
-
-    async def tcb_bind_notification(self, tcb: int, notification: int) -> SeL4Error:
-        """seL4_TCB_BindNotification."""
-        caps = (notification,)
-        return (await self.invoke(tcb, Invocation.TCB_BIND_NOTIFICATION, (), caps)).error
-
-    async def page_table_map(self, table: int, vspace: int, virtual: int) -> SeL4Error:
-        """seL4_RISCV_PageTable_Map."""
-        words = (virtual, 0)
-        return (await self.invoke(table, Invocation.RISCV_PAGE_TABLE_MAP, words, (vspace,))).error
-
-    async def page_map(
-        self, frame: int, vspace: int, virtual: int, rights: int = READ_WRITE, attributes: int = 0
-    ) -> SeL4Error:
-        """seL4_RISCV_Page_Map."""
-        words = (virtual, rights, attributes)
-        return (await self.invoke(frame, Invocation.RISCV_PAGE_MAP, words, (vspace,))).error
-
-    async def page_unmap(self, frame: int) -> SeL4Error:
-        """seL4_RISCV_Page_Unmap."""
-        return (await self.invoke(frame, Invocation.RISCV_PAGE_UNMAP)).error
-
-    async def page_get_address(self, frame: int) -> Answer:
-        """seL4_RISCV_Page_GetAddress; the address is word 0."""
-        return await self.invoke(frame, Invocation.RISCV_PAGE_GET_ADDRESS)
+    # --- user interrupts --------------------------------------------------------------------------
 
     async def uintr_register_receiver(self, notification: int, tcb: int) -> SeL4Error:
         """Make the notification deliver to ``tcb``, to which it is bound, by user interrupts."""
@@ -107,7 +60,7 @@ class Kernel:
         answer = await self.invoke(notification, Invocation.UINTR_REGISTER_SENDER)
         if answer.error is not SeL4Error.NO_ERROR:
             return answer.error, 0
-        return answer.error, await Load(self._ipc_buffer + IpcBuffer.UINTR_FLAG)
+        return answer.error, await Load(self.ipc_buffer + IpcBuffer.UINTR_FLAG)
 
     async def uintr_register_async_syscall(
         self, notification: int, buffer: int, policy: int = 0
@@ -121,6 +74,90 @@ class Kernel:
         return answer.error, sender if has_sender else None
 
     # --- calls that are no invocations ------------------------------------------------------------
+
+    async def _transfer(
+        self,
+        number: SysCall,
+        cap: int,
+        label: int,
+        words: tuple[int, ...],
+        caps: tuple[int, ...] = (),
+    ) -> Message:
+        """Any system call with a message: fill registers and IPC buffer, trap, take the answer."""
+        for index, word in enumerate(words[REGISTER_MESSAGE:], start=REGISTER_MESSAGE):
+            await Store(self.ipc_buffer + IpcBuffer.message(index), word)
+        for index, cptr in enumerate(caps):
+            await Store(self.ipc_buffer + IpcBuffer.cap(index), cptr)
+        async with Path("user.ipc"):
+            pass
+        info = MessageInfo(label, len(words), len(caps))
+        first = (*words, 0, 0, 0, 0)
+        message = (first[0], first[1], first[2], first[3])
+        answer = await Ecall(Registers(number, cap, info.word(), message))
+        return Message(answer.cap, MessageInfo.from_word(answer.info), answer.message)
+
+    async def call(
+        self, cap: int, words: tuple[int, ...] = (), caps: tuple[int, ...] = (), label: int = 0
+    ) -> Message:
+        """seL4_Call."""
+        return await self._transfer(SysCall.CALL, cap, label, words, caps)
+
+    async def send(
+        self, cap: int, words: tuple[int, ...] = (), caps: tuple[int, ...] = (), label: int = 0
+    ) -> None:
+        """seL4_Send."""
+        await self._transfer(SysCall.SEND, cap, label, words, caps)
+
+    async def nb_send(
+        self, cap: int, words: tuple[int, ...] = (), caps: tuple[int, ...] = (), label: int = 0
+    ) -> None:
+        """seL4_NBSend."""
+        await self._transfer(SysCall.NB_SEND, cap, label, words, caps)
+
+    async def recv(self, cap: int) -> Message:
+        """seL4_Recv."""
+        return await self._transfer(SysCall.RECV, cap, 0, ())
+
+    async def nb_recv(self, cap: int) -> Message:
+        """seL4_NBRecv."""
+        return await self._transfer(SysCall.NB_RECV, cap, 0, ())
+
+    async def reply(
+        self, words: tuple[int, ...] = (), caps: tuple[int, ...] = (), label: int = 0
+    ) -> None:
+        """seL4_Reply."""
+        await self._transfer(SysCall.REPLY, 0, label, words, caps)
+
+    async def reply_recv(
+        self, cap: int, words: tuple[int, ...] = (), caps: tuple[int, ...] = (), label: int = 0
+    ) -> Message:
+        """seL4_ReplyRecv."""
+        return await self._transfer(SysCall.REPLY_RECV, cap, label, words, caps)
+
+    async def message_word(self, index: int) -> int:
+        """seL4_GetMR for a message register behind the fourth."""
+        return await Load(self.ipc_buffer + IpcBuffer.message(index))
+
+    async def cap_or_badge(self, index: int) -> int:
+        """seL4_GetCap / badge ``index`` of the message received last."""
+        return await Load(self.ipc_buffer + IpcBuffer.cap(index))
+
+    async def set_receive_path(self, root: int, index: int, depth: int = WORD_BITS) -> None:
+        """seL4_SetCapReceivePath."""
+        for number, word in enumerate((root, index, depth)):
+            await Store(self.ipc_buffer + IpcBuffer.RECEIVE + 8 * number, word)
+
+    async def name_thread(self, tcb: int, name: str) -> None:
+        """seL4_DebugNameThread."""
+        data = name.encode("ascii")[:63].ljust(64, b"\0")
+        for index in range(8):
+            word = int.from_bytes(data[8 * index : 8 * index + 8], "little")
+            await Store(self.ipc_buffer + IpcBuffer.message(index), word)
+        await Ecall(Registers(SysCall.DEBUG_NAME_THREAD, tcb))
+
+    async def cap_identify(self, cap: int) -> int:
+        """seL4_DebugCapIdentify."""
+        return (await Ecall(Registers(SysCall.DEBUG_CAP_IDENTIFY, cap))).cap
 
     async def signal(self, notification: int) -> None:
         """seL4_Signal."""

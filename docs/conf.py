@@ -1,0 +1,30 @@
+"""How Sphinx builds the documentation: ``make docs``."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from diagrams import figures, write_diagrams
+from generated_pages import write_pages
+
+import rel4
+
+_GENERATED = Path(__file__).parent / "generated"
+write_diagrams(_GENERATED)
+write_pages(_GENERATED)
+
+project = "rel4-uintr"
+author = "The rel4-uintr authors"
+release = version = rel4.__version__
+extensions = ["myst_parser", "sphinx.ext.doctest"]
+myst_heading_anchors = 3
+myst_enable_extensions = ["substitution"]
+myst_substitutions = figures()
+exclude_patterns = ["data"]
+html_theme = "furo"
+html_title = f"rel4-uintr {release}"
+html_copy_source = False
+html_show_sphinx = False
+# Pages point at files of the source, which are no pages.
+suppress_warnings = ["myst.xref_missing"]

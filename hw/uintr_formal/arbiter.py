@@ -1,0 +1,92 @@
+"""Properties of round-robin selection.
+
+* at most one grant, only to one who asks, and always one if somebody asks;
+* *fairness*: while a request is held it is passed over by at most ``count - 1`` grants. With one
+  grant a cycle, as in the controller, an operation waits at most ``count - 1`` cycles.
+"""
+
+from typing import Any
+
+from amaranth.asserts import AnyConst, AnySeq
+from amaranth.hdl import (
+    Assert,
+    Assume,
+    Cat,
+    ClockDomain,
+    Const,
+    Cover,
+    Elaboratable,
+    Module,
+    Mux,
+    Signal,
+)
+
+from uintr.arbiter import RoundRobin
+
+__all__ = ["ArbiterSpec"]
+
+
+class ArbiterSpec(Elaboratable):
+    """Parameters
+    ----------
+    count : number of requesters
+    """
+
+    def __init__(self, *, count: int) -> None:
+        self.domain = ClockDomain("sync", reset_less=True)
+        self._count = count
+
+    def elaborate(self, platform: Any) -> Module:
+        """A symbolic requester, the grants that pass it over, and how many still can."""
+        m = Module()
+        m.domains.sync = self.domain
+        m.submodules.dut = dut = RoundRobin(count=self._count)
+        count = self._count
+        m.d.comb += [dut.requests.eq(AnySeq(count)), dut.advance.eq(AnySeq(1))]
+        who = AnyConst(range(count))
+        m.d.comb += Assume(who < count)
+        mine = Signal(count)
+        m.d.comb += mine.eq(1 << who)
+
+        grant = dut.grant
+        m.d.comb += [
+            Assert((grant & (grant - 1)) == 0),
+            Assert((grant & ~dut.requests) == 0),
+            Assert(grant.any() == dut.requests.any()),
+            # Behind are always the highest requesters, or none.
+            Assert((dut.behind & -dut.behind) == (~dut.behind + 1)[:count] & dut.behind),
+            Assert((dut.behind | (dut.behind - 1))[:count].all()),
+        ]
+
+        # How many others come before ours in the present order.
+        width = Const(0, 16)
+        higher = sum(
+            (
+                Cat(dut.behind[n] & (n < who) if count > 1 else Const(0, 1), width)
+                for n in range(count)
+            ),
+            Const(0, 16),
+        )
+        lower_all = Signal(16)
+        m.d.comb += lower_all.eq(who)
+        ahead = Signal(16)
+        behind_count = sum((Cat(dut.behind[n], width) for n in range(count)), Const(0, 16))
+        # If ours is behind the last grant: those behind it with a lower number. Else: all of
+        # those behind, and those in front of ours.
+        is_behind = (dut.behind & mine).any()
+        m.d.comb += ahead.eq(Mux(is_behind, higher, behind_count + lower_all))
+        passed = Signal(16)
+        with m.If(~(dut.requests & mine).any() | (dut.advance & (grant & mine).any())):
+            m.d.sync += passed.eq(0)
+        with m.Elif(dut.advance):
+            m.d.sync += passed.eq(passed + 1)
+        waiting = Signal()
+        m.d.sync += waiting.eq((dut.requests & mine).any() & ~(dut.advance & (grant & mine).any()))
+        m.d.comb += Assert(Mux(waiting, 1, passed == 0))
+        with m.If(waiting):
+            m.d.comb += [
+                Assert(passed + ahead <= count - 1),
+                Assert(passed <= count - 1),
+            ]
+        m.d.comb += [Cover(passed == count - 1)]
+        return m

@@ -1,0 +1,112 @@
+"""Properties of the receiving side of a hart.
+
+* the user interrupt is exactly: privilege U, ustatus.uie, and uie, sideleg and (uip or line);
+* a trap is taken exactly when that holds, and moves uie to upie; uret restores;
+* a refused request changes no CSR, and user privilege changes none that is the supervisor's;
+* the software bit of uip follows writes, sets and clears alone, whatever the line is.
+"""
+
+from typing import Any
+
+from amaranth.asserts import AnySeq
+from amaranth.hdl import Assert, Cat, ClockDomain, Cover, Elaboratable, Module, Mux, Signal, Value
+
+from uintr.receiver import Receiver
+from uintr.registers import CSRS, Csr, CsrFunction, Privilege, RequestKind, Status
+
+__all__ = ["ReceiverSpec"]
+
+
+class ReceiverSpec(Elaboratable):
+    """No parameters: one hart looks like any other."""
+
+    def __init__(self) -> None:
+        self.domain = ClockDomain("sync", reset_less=True)
+
+    def elaborate(self, platform: Any) -> Module:
+        """What the registers were and what was asked, one cycle ago."""
+        m = Module()
+        m.domains.sync = self.domain
+        m.submodules.dut = dut = Receiver()
+        request = dut.request
+        inputs = [dut.privilege, dut.line, dut.start, request.kind, request.function,
+                  request.address, request.data]  # fmt: skip
+        for signal in inputs:
+            m.d.comb += Value.cast(signal).eq(AnySeq(len(Value.cast(signal))))
+
+        def ago(value: Any, name: str) -> Signal:
+            register = Signal(len(value), name=f"{name}_ago")
+            m.d.sync += register.eq(value)
+            return register
+
+        words = dut.words
+        bit = {csr: words[csr][0] for csr in (Csr.USTATUS, Csr.UIE, Csr.UIP, Csr.SIDELEG)}
+        pending = bit[Csr.UIP] | dut.line
+        m.d.comb += Assert(
+            dut.interrupt
+            == (
+                (dut.privilege == Privilege.U)
+                & bit[Csr.USTATUS] & bit[Csr.UIE] & bit[Csr.SIDELEG] & pending
+            )
+        )  # fmt: skip
+        for csr, register in CSRS.items():
+            m.d.comb += Assert((words[csr] & ~register.mask()) == 0)
+
+        start = ago(dut.start, "start")
+        good = ago(dut.start & (dut.answer.status == Status.OK), "good")
+        kind = ago(Value.cast(request.kind), "kind")
+        function = ago(request.function, "function")
+        address = ago(request.address, "address")
+        data = ago(request.data, "data")
+        user = ago(dut.privilege == Privilege.U, "user")
+        interrupt = ago(dut.interrupt, "interrupt")
+        was = {csr: ago(word, f"was_{csr.name}") for csr, word in words.items()}
+        begun = Signal()
+        m.d.sync += begun.eq(1)
+
+        with m.If(begun):
+            trap = start & (kind == RequestKind.TRAP)
+            uret = start & (kind == RequestKind.URET)
+            access = good & (kind == RequestKind.CSR)
+            with m.If(trap):
+                m.d.comb += Assert(good == interrupt)
+            with m.If(trap & interrupt):
+                m.d.comb += [
+                    Assert(~words[Csr.USTATUS][0]),
+                    Assert(words[Csr.USTATUS][4] == was[Csr.USTATUS][0]),
+                    Assert(words[Csr.UEPC][1:] == data[1:]),
+                    Assert(words[Csr.UCAUSE] == 1 << 63),
+                    Assert(words[Csr.UTVAL] == 0),
+                ]
+            with m.If(uret):
+                m.d.comb += [
+                    Assert(words[Csr.USTATUS][0] == was[Csr.USTATUS][4]),
+                    Assert(words[Csr.USTATUS][4]),
+                ]
+            with m.If(~good):
+                for csr, word in words.items():
+                    m.d.comb += Assert(word == was[csr])
+            for csr, word in words.items():
+                with m.If(word != was[csr]):
+                    m.d.comb += Assert(good)
+                    with m.If(access):
+                        m.d.comb += [
+                            Assert(address == csr),
+                            Assert(~user | (csr.privilege == Privilege.U)),
+                        ]
+                    with m.Else():
+                        by_trap = csr in (Csr.USTATUS, Csr.UEPC, Csr.UCAUSE, Csr.UTVAL)
+                        m.d.comb += Assert((trap & by_trap) | (uret & (csr == Csr.USTATUS)))
+            uip = was[Csr.UIP][0]
+            written = access & (address == Csr.UIP)
+            after = Mux(function == CsrFunction.WRITE, data[0],
+                    Mux(function == CsrFunction.SET, uip | data[0],
+                    Mux(function == CsrFunction.CLEAR, uip & ~data[0], uip)))  # fmt: skip
+            m.d.comb += [
+                Assert(words[Csr.UIP][0] == Mux(written, after, uip)),
+                Cover(trap & interrupt),
+                Cover(uret & words[Csr.USTATUS][0]),
+                Cover(written & (function == CsrFunction.SET) & ~words[Csr.UIP][0] & dut.line),
+                Cover(Cat(access, user).all()),
+            ]
+        return m

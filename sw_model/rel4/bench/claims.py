@@ -1,0 +1,313 @@
+"""What this system is said to do better than the published one, each claim as a measurement.
+
+A claim is evaluated on a *lab*, which runs points on a device with a table of costs and remembers
+them. With other costs the same claims show how far a conclusion depends on an assumption.
+
+"Gain" is synchronous cycles / cycles of the policy, same workload, harts as each needs.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from statistics import fmean
+
+from rel4.machine.costs import Costs, load_costs
+from rel4.machine.device import Device, find_device
+from rel4.machine.events import Mark, Trap
+
+from .point import Point, simulate
+from .workload import BEGIN, END
+
+__all__ = [
+    "CLAIMS",
+    "A_FEW_N",
+    "EVERY_N",
+    "Claim",
+    "Finding",
+    "Lab",
+    "Summary",
+    "evaluate",
+    "flips",
+    "variations",
+    "vary",
+]
+
+EVERY_N = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+"""N at which claims about every N are checked."""
+A_FEW_N = (1, 4, 16)
+"""The same where many evaluations are needed."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One point in three numbers.
+
+    Parameters
+    ----------
+    cycles : from the first client's begin to the last one's end
+    traps : system-call traps in that time
+    rates : calls per cycle of each client, over its own time
+    """
+
+    cycles: int
+    traps: int
+    rates: tuple[float, ...]
+
+
+async def _summary(point: Point, costs: Costs, device: Device) -> Summary:
+    log = await simulate(point, device, costs)
+    begins = {event.hart: event.cycle for event in log if _is_mark(event, BEGIN)}
+    ends = {event.hart: event.cycle for event in log if _is_mark(event, END)}
+    first, last = min(begins.values()), max(ends.values())
+    traps = sum(
+        isinstance(event, Trap) and event.cause == "ecall" and first <= event.cycle <= last
+        for event in log
+    )
+    each = point.calls / point.clients
+    return Summary(last - first, traps, tuple(each / (ends[h] - begins[h]) for h in begins))
+
+
+def _is_mark(event: object, name: str) -> bool:
+    return isinstance(event, Mark) and event.name == name
+
+
+class Lab:
+    """Runs points and remembers them.
+
+    Parameters
+    ----------
+    device : name of a device
+    costs : default costs.toml
+    every_n : what "every N" means here
+    """
+
+    def __init__(
+        self,
+        device: str = "reference",
+        costs: Costs | None = None,
+        every_n: tuple[int, ...] = EVERY_N,
+    ) -> None:
+        self._device = device
+        self.every_n = every_n
+        self.costs = costs or load_costs()
+        self._known: dict[Point, Summary] = {}
+
+    def run(
+        self, policy: str, n: int, *, harts: int = 1, clients: int = 1, workload: str = "published"
+    ) -> Summary:
+        """The point's summary."""
+        point = Point(policy=policy, harts=harts, concurrency=n, clients=clients, workload=workload)
+        if point not in self._known:
+            job = partial(_summary, point, self.costs)
+            self._known[point] = find_device(self._device)(point.config, job)
+        return self._known[point]
+
+    def gain(self, policy: str, n: int, *, harts: int = 1) -> float:
+        """Synchronous cycles on one hart / cycles of ``policy``."""
+        return self.run("sync", n).cycles / self.run(policy, n, harts=harts).cycles
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A number and what it is claimed to reach.
+
+    Parameters
+    ----------
+    name : short and stable
+    text : what is measured
+    target : the least (or, if ``most``, the greatest) value that makes the claim true
+    measure : the number, from a lab
+    bound : best value that any policy of this kind could reach under the lab's costs, or None
+    """
+
+    name: str
+    text: str
+    target: float
+    measure: Callable[[Lab], float]
+    most: bool = False
+    bound: Callable[[Lab], float] | None = None
+
+    def holds(self, value: float) -> bool:
+        """Whether ``value`` is good enough."""
+        return value <= self.target if self.most else value >= self.target
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A claim with the number measured."""
+
+    name: str
+    text: str
+    target: float
+    value: float
+    bound: float | None
+    holds: bool
+
+
+def _user_work(costs: Costs) -> int:
+    """Cycles of the user's side of one call where replies are handed over directly."""
+    return costs["user.fill_and_send"] + costs["user.get_reply"] + costs["user.resume"]
+
+
+def _one_hart_bound(lab: Lab) -> float:
+    """No trap, no waiting: synchronous cycles / (user's work + kernel's work)."""
+    per_call = lab.run("sync", 16).cycles / 320
+    return per_call / (_user_work(lab.costs) + lab.costs["kernel.async_call"])
+
+
+def _two_hart_bound(lab: Lab) -> float:
+    """The slower of user and kernel side works all the time."""
+    per_call = lab.run("sync", 16).cycles / 320
+    return per_call / max(_user_work(lab.costs), lab.costs["kernel.async_call"])
+
+
+def _break_even(lab: Lab) -> float:
+    return next((float(n) for n in lab.every_n if lab.gain("inline", n) >= 1), float("inf"))
+
+
+ONE_HART = ("sync", "tick", "inline")
+PARALLEL = ("uipi", "poll")
+SMP = ("inline", "uipi", "poll", "adaptive")
+
+
+def _worst_adaptive(lab: Lab) -> float:
+    return min(lab.gain("adaptive", n) for n in lab.every_n)
+
+
+def _adaptive_to_best(lab: Lab) -> float:
+    def share(n: int) -> float:
+        best = min(lab.run(policy, n).cycles for policy in ONE_HART)
+        return best / lab.run("adaptive", n).cycles
+
+    return min(share(n) for n in lab.every_n)
+
+
+def _mixed_to_best(lab: Lab, harts: int, policies: tuple[str, ...]) -> float:
+    def share(n: int) -> float:
+        run = partial(lab.run, n=n, harts=harts, workload="mixed")
+        return min(run(policy).cycles for policy in policies) / run("adaptive").cycles
+
+    return min(share(n) for n in (1, 4, 16))
+
+
+def _fairness(lab: Lab) -> float:
+    def fairness(policy: str, n: int) -> float:
+        rates = lab.run(policy, n, harts=4, clients=4).rates
+        return min(rates) / fmean(rates)
+
+    return min(fairness(policy, n) for policy in SMP for n in (4, 16))
+
+
+def _four_clients(lab: Lab) -> float:
+    run = partial(lab.run, n=16, harts=4, clients=4)
+    return run("sync").cycles / run("adaptive").cycles
+
+
+CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        "inline-break-even",
+        "one hart: smallest N at which inline is no slower than synchronous calls (published: 8)",
+        4,
+        _break_even,
+        most=True,
+    ),
+    Claim(
+        "inline-saturated",
+        "one hart: gain of inline at N = 64 (published system, saturated: 1.277)",
+        1.277,
+        lambda lab: lab.gain("inline", 64),
+        bound=_one_hart_bound,
+    ),
+    Claim(
+        "adaptive-never-slower",
+        "one hart: least gain of adaptive over all N",
+        0.97,
+        _worst_adaptive,
+    ),
+    Claim(
+        "adaptive-near-best",
+        "one hart: adaptive's throughput in parts of the best fixed policy's, least over all N",
+        0.97,
+        _adaptive_to_best,
+    ),
+    Claim(
+        "uipi-no-trap",
+        "two harts: system-call traps of uipi after registration, over all N",
+        0,
+        lambda lab: float(sum(lab.run("uipi", n, harts=2).traps for n in lab.every_n)),
+        most=True,
+    ),
+    Claim(
+        "uipi-1",
+        "two harts: gain of uipi at N = 1",
+        0.95,
+        lambda lab: lab.gain("uipi", 1, harts=2),
+    ),
+    Claim(
+        "uipi-4",
+        "two harts: gain of uipi at N = 4",
+        1.5,
+        lambda lab: lab.gain("uipi", 4, harts=2),
+        bound=_two_hart_bound,
+    ),
+    Claim(
+        "uipi-16",
+        "two harts: least gain of uipi at N = 16 and above",
+        1.9,
+        lambda lab: min(lab.gain("uipi", n, harts=2) for n in lab.every_n if n >= 16),
+        bound=_two_hart_bound,
+    ),
+    Claim(
+        "four-clients",
+        "four harts, four threads, N = 16 each: throughput of adaptive over synchronous calls",
+        1.0,
+        _four_clients,
+    ),
+    Claim(
+        "fairness",
+        "four harts, four threads: slowest thread's rate over the mean, least over our policies",
+        0.8,
+        _fairness,
+    ),
+    Claim(
+        "mixed-one-hart",
+        "one hart, mixed load: adaptive's throughput in parts of the best fixed policy's",
+        0.97,
+        partial(_mixed_to_best, harts=1, policies=ONE_HART),
+    ),
+    Claim(
+        "mixed-two-harts",
+        "two harts, mixed load: adaptive's throughput in parts of the best fixed policy's",
+        0.97,
+        partial(_mixed_to_best, harts=2, policies=("sync", "inline", *PARALLEL)),
+    ),
+)
+
+
+def evaluate(lab: Lab, claims: tuple[Claim, ...] = CLAIMS) -> list[Finding]:
+    """Measure every claim."""
+    findings = []
+    for claim in claims:
+        value = claim.measure(lab)
+        bound = claim.bound(lab) if claim.bound else None
+        findings.append(
+            Finding(claim.name, claim.text, claim.target, value, bound, claim.holds(value))
+        )
+    return findings
+
+
+def flips(base: list[Finding], other: list[Finding]) -> Mapping[str, float]:
+    """Claims whose verdict differs between two evaluations, with the other's value."""
+    verdicts = {finding.name: finding.holds for finding in base}
+    return {f.name: f.value for f in other if f.holds != verdicts[f.name]}
+
+
+def variations(costs: Costs) -> list[tuple[str, float]]:
+    """Each cost at half and at double."""
+    return [(name, factor) for name in sorted(costs) for factor in (0.5, 2.0)]
+
+
+def vary(device: str, variation: tuple[str, float]) -> list[Finding]:
+    """Evaluate all claims with one cost changed."""
+    name, factor = variation
+    return evaluate(Lab(device, load_costs().scaled(name, factor), A_FEW_N))

@@ -1,0 +1,56 @@
+"""Writes the measured claims into docs/async.md, from docs/data/claims.json."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+__all__ = ["main", "page_with", "table"]
+
+BEGIN = "<!-- claims: begin (`make claims` writes what follows) -->"
+END = "<!-- claims: end -->"
+
+
+def table(record: dict[str, Any]) -> str:
+    """The findings as a Markdown table, and what the sensitivity run found."""
+    lines = [
+        f"Measured on the device `{record['device']}`.",
+        "",
+        "| claim | target | measured | bound | |",
+        "|---|---|---|---|---|",
+    ]
+    for claim in record["claims"]:
+        bound = "" if claim["bound"] is None else f"{claim['bound']:.3f}"
+        verdict = "holds" if claim["holds"] else "missed"
+        value = f"{claim['value']:.3f}".rstrip("0").rstrip(".")
+        lines.append(f"| {claim['text']} | {claim['target']:g} | {value} | {bound} | {verdict} |")
+    rows = record.get("sensitivity")
+    if rows is not None:
+        flipped = [row for row in rows if row["flips"]]
+        lines += ["", f"Sensitivity: {len(rows)} variations of one cost each, on the reference."]
+        if not flipped:
+            lines.append("None changes a verdict.")
+        for row in flipped:
+            names = ", ".join(f"{name} ({value:.3f})" for name, value in row["flips"].items())
+            lines.append(f"* `{row['cost']}` × {row['factor']:g} changes: {names}.")
+    return "\n".join(lines)
+
+
+def page_with(page: str, content: str) -> str:
+    """``page`` with ``content`` between the markers. Raises ValueError if they are missing."""
+    before, found, rest = page.partition(BEGIN)
+    _, closed, after = rest.partition(END)
+    if not found or not closed:
+        raise ValueError(f"the page must hold the lines {BEGIN!r} and {END!r}")
+    return f"{before}{BEGIN}\n{content}\n{END}{after}"
+
+
+def main(root: Path = Path()) -> None:
+    """Rewrite docs/async.md below ``root``."""
+    record = json.loads((root / "docs/data/claims.json").read_text(encoding="utf-8"))
+    page = root / "docs/async.md"
+    page.write_text(page_with(page.read_text(encoding="utf-8"), table(record)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(*sys.argv[1:]))

@@ -1,0 +1,242 @@
+"""The IPC experiment: two user threads, synchronously and over rings with user interrupts.
+
+A client and a server on one hart or one each. One IPC is a request and its reply. Synchronous:
+Call and ReplyRecv, with and without seL4's fastpath; the number of coroutines means nothing there.
+Asynchronous: coroutines of the client share one pair of rings, as in asynchronous system calls.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rel4.abi.numbers import AsyncLabel, ObjectType
+from rel4.abi.syscall_buffer import MAX_CAPACITY, Item, SyscallBuffer
+from rel4.kernel.boot import boot_initial_thread
+from rel4.kernel.kernel import Kernel
+from rel4.kernel.policies import Never
+from rel4.machine.device import Device, DeviceConfig
+from rel4.machine.events import Mark, Trap, UserTrap
+from rel4.machine.machine import Machine
+from rel4.machine.ops import Log
+from rel4.user.async_ipc import IpcServer, enable_user_interrupts
+from rel4.user.async_syscalls import AsyncSyscalls, Style
+from rel4.user.root_task import RootTask, check
+from rel4.user.syscalls import Kernel as Stubs
+from rel4.user.threads import ThreadMaker
+
+from .workload import BEGIN, END
+
+__all__ = ["KINDS", "PUBLISHED_RATIOS", "IpcPoint", "IpcRecord", "render_ipc", "run_ipc"]
+
+KINDS = ("sync", "sync-fastpath", "async")
+RINGS = 0x5000_0000
+ANY, WRITE = 0b1111, 0b0001
+WAKE_WORD = 2048
+"""Offset of the server's wake-up word in the page of its IPC buffer."""
+PUBLISHED_RATIOS = {
+    ("sync", 1): 1 / 1.31,
+    ("sync-fastpath", 1): 1 / 3.49,
+    ("sync", 128): 4.69,
+    ("sync-fastpath", 128): 1.76,
+}
+"""Published: time of a synchronous IPC over that of an asynchronous one, by concurrency; 128 stands
+for "high concurrency". Documentation site of the published system, FPGA with four Rocket cores."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IpcPoint:
+    """What to run.
+
+    Parameters
+    ----------
+    kind : one of `KINDS`
+    harts : 1 or 2
+    concurrency : coroutines of the client, 1 to the capacity of the rings
+    rounds : IPCs of each coroutine, at least 1
+
+    Raises
+    ------
+    ValueError : a parameter is out of range; the sentence names it and the range.
+    """
+
+    kind: str
+    harts: int
+    concurrency: int
+    rounds: int = 10
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {self.kind!r}")
+        for name, value, most in (
+            ("harts", self.harts, 2),
+            ("concurrency", self.concurrency, MAX_CAPACITY),
+            ("rounds", self.rounds, 1_000_000),
+        ):
+            if not 1 <= value <= most:
+                raise ValueError(f"{name} must be 1 to {most}, not {value}")
+
+    @property
+    def config(self) -> DeviceConfig:
+        """The hardware it runs on."""
+        return DeviceConfig(harts=self.harts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IpcRecord:
+    """One point's figures, per IPC."""
+
+    kind: str
+    harts: int
+    concurrency: int
+    ipcs: int
+    cycles: float
+    traps: float
+    user_interrupts: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a line of JSON."""
+        return asdict(self)
+
+
+async def run_ipc(point: IpcPoint, device: Device) -> IpcRecord:
+    """Run one point on a device that was just reset.
+
+    Raises
+    ------
+    MachineError : the model broke a rule of the machine.
+    """
+    machine = Machine(device)
+    kernel = Kernel(
+        machine,
+        policies=[Never()],
+        timer_period=20_000,
+        timer_phase=[20_000 + 777 * hart for hart in range(point.harts)],
+        fastpath=point.kind == "sync-fastpath",
+    )
+    task = RootTask(machine)
+
+    async def program() -> None:
+        if point.kind == "async":
+            await _asynchronous(task, point)
+        else:
+            await _synchronous(task, point)
+
+    boot_initial_thread(kernel, program)
+    machine.boot(kernel)
+    await machine.run()
+    marks = {event.name: event.cycle for event in machine.log if isinstance(event, Mark)}
+    inside = [e for e in machine.log if marks[BEGIN] <= e.cycle <= marks[END]]
+    ipcs = point.concurrency * point.rounds
+    traps = sum(isinstance(e, Trap) and e.cause in ("ecall", "ipi") for e in inside)
+    return IpcRecord(
+        kind=point.kind,
+        harts=point.harts,
+        concurrency=point.concurrency,
+        ipcs=ipcs,
+        cycles=(marks[END] - marks[BEGIN]) / ipcs,
+        traps=traps / ipcs,
+        user_interrupts=sum(isinstance(e, UserTrap) for e in inside) / ipcs,
+    )
+
+
+async def _synchronous(task: RootTask, point: IpcPoint) -> None:
+    (endpoint,) = await task.allocate(ObjectType.ENDPOINT)
+
+    async def server(own: Stubs) -> None:
+        message = await own.recv(endpoint)
+        while True:
+            message = await own.reply_recv(endpoint, (message.words[0] + 1,))
+
+    await ThreadMaker(task).make(server, hart=point.harts - 1, name="server")
+    await task.kernel.call(endpoint, (0,))  # the server waits from now on
+    await Log(Mark(BEGIN))
+    for number in range(point.concurrency * point.rounds):
+        answer = await task.kernel.call(endpoint, (number,))
+        assert answer.words[0] == number + 1
+    await Log(Mark(END))
+
+
+async def _asynchronous(task: RootTask, point: IpcPoint) -> None:
+    """Set up as for asynchronous system calls, with a thread in the kernel's place."""
+    kernel, executor = task.kernel, task.executor
+    (frame,) = await task.allocate(ObjectType.RISCV_MEGA_PAGE)
+    (table,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
+    check("PageTable_Map", await kernel.page_table_map(table, task.vspace, RINGS))
+    check("Page_Map of the rings", await kernel.page_map(frame, task.vspace, RINGS))
+    buffer = await SyscallBuffer.create(RINGS, MAX_CAPACITY)
+    calls = AsyncSyscalls(executor, kernel, buffer, Style())
+    to_client, to_server = await task.allocate(ObjectType.NOTIFICATION, 2)
+    (ready,) = await task.allocate(ObjectType.ENDPOINT)
+    badged_client, badged_server = 1 << 20, (1 << 20) + 1
+    vector = executor.register_vector(executor.spawn(calls.receive, priority=1, background=True))
+    await kernel.cnode_mint(task.cnode, badged_client, to_client, WRITE, vector)
+    await kernel.cnode_mint(task.cnode, badged_server, to_server, WRITE, 0)
+    check("TCB_BindNotification", await kernel.tcb_bind_notification(task.tcb, to_client))
+    await enable_user_interrupts(task.machine.place(executor.interrupt_handler))
+    check("UintrRegisterReceiver", await kernel.uintr_register_receiver(to_client, task.tcb))
+
+    alone = point.harts == 1
+    tcbs: list[int] = []
+
+    async def run_server(own: Stubs) -> None:
+        server = IpcServer(buffer, own.ipc_buffer + WAKE_WORD, own.yield_ if alone else None)
+        await enable_user_interrupts(task.machine.place(server.interrupt_handler))
+        check("UintrRegisterReceiver", await own.uintr_register_receiver(to_server, tcbs[0]))
+        error, client = await own.uintr_register_sender(badged_client)
+        check("UintrRegisterSender", error)
+        await own.send(ready)
+        await server.serve(client, _answer)
+
+    made = await ThreadMaker(task).make(
+        run_server, hart=point.harts - 1, name="server", resume=False
+    )
+    tcbs.append(made.tcb)
+    check("TCB_BindNotification", await kernel.tcb_bind_notification(made.tcb, to_server))
+    check("TCB_Resume", await kernel.tcb_resume(made.tcb))
+    await kernel.recv(ready)
+    error, calls.sender = await kernel.uintr_register_sender(badged_server)
+    check("UintrRegisterSender", error)
+
+    async def give_way() -> None:
+        if alone:
+            await kernel.yield_()
+
+    executor.on_idle = give_way
+
+    async def worker(number: int) -> None:
+        for step in range(point.rounds):
+            # The label is the server's own affair; it needs one that the log can name.
+            answer = await calls.call(AsyncLabel.PUT_CHAR, number + step)
+            assert answer.words[0] == number + step + 1
+
+    for number in range(point.concurrency):
+        executor.spawn(lambda number=number: worker(number), priority=2)  # type: ignore[misc]
+    await Log(Mark(BEGIN))
+    await executor.run_until_complete()
+    await Log(Mark(END))
+
+
+def _answer(request: Item) -> Item:
+    return Item(request.cid, request.label, 0, (request.words[0] + 1,))
+
+
+def render_ipc(records: list[IpcRecord]) -> str:
+    """A table, with the ratio to the published one where it was published."""
+    by_key = {(r.kind, r.harts, r.concurrency): r for r in records}
+    lines = [
+        "harts    N | kind          | cycles per IPC  traps  user interrupts | "
+        "sync/async  published",
+        "-----------+---------------+----------------------------------------+-"
+        "---------------------",
+    ]
+    for r in records:
+        asynchronous = by_key.get(("async", r.harts, r.concurrency))
+        ratio = published = ""
+        if r.kind != "async" and asynchronous is not None:
+            ratio = f"{r.cycles / asynchronous.cycles:.2f}"
+            found = PUBLISHED_RATIOS.get((r.kind, r.concurrency))
+            published = "-" if found is None else f"{found:.2f}"
+        lines.append(
+            f"{r.harts:5} {r.concurrency:4} | {r.kind:13} | {r.cycles:14.0f} {r.traps:6.2f} "
+            f"{r.user_interrupts:16.2f} | {ratio:>10}  {published:>9}"
+        )
+    return "\n".join(lines)

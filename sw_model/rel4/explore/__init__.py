@@ -1,0 +1,1 @@
+"""Every interleaving of small programs that run the real runtime code."""

@@ -1,0 +1,46 @@
+"""The wake-up protocols that can be explored."""
+
+from functools import cache
+
+from rel4.abi.syscall_buffer import OnlineFlag, Ring
+from rel4.machine.ops import Fence, Load, Store
+
+__all__ = ["PROTOCOLS", "PublishedFlag", "polling"]
+
+
+class PublishedFlag(OnlineFlag):
+    """The flag as published: tested, then stored; cleared, and not looked at the ring again.
+
+    Its atomic accesses are sequentially consistent, hence the fences.
+    """
+
+    async def claim(self) -> bool:
+        await Fence("rw,rw")
+        if await Load(self._address):
+            return False
+        await Store(self._address, 1)
+        await Fence("rw,rw")
+        return True
+
+    async def retire(self, ring: Ring) -> bool:
+        await Fence("rw,w")
+        await Store(self._address, 0)
+        await Fence("rw,rw")
+        return True
+
+
+PROTOCOLS: dict[str, type[OnlineFlag]] = {"ours": OnlineFlag, "published": PublishedFlag}
+
+
+@cache  # like local states must have the same classes
+def polling(flag: type[OnlineFlag], looks: int) -> type[OnlineFlag]:
+    """``flag``, whose consumer looks at the ring ``looks`` times more before it clears the flag."""
+
+    class Polling(flag):  # type: ignore[misc, valid-type]  # mypy wants a base that is a constant
+        async def retire(self, ring: Ring) -> bool:
+            for _ in range(looks):
+                if await ring.count():
+                    return False
+            return bool(await super().retire(ring))
+
+    return Polling if looks else flag

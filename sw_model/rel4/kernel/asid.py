@@ -1,0 +1,91 @@
+"""Address-space identifiers: ASIDControl_MakePool, ASIDPool_Assign, and the end of both."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rel4.abi.numbers import SeL4Error
+from rel4.machine.ops import SfenceVma
+
+from . import mdb
+from .capability import AsidPoolCap, PageTableCap, Slot, UntypedCap
+from .cspace import ensure_empty
+from .errors import (
+    InvocationError,
+    LookupFailure,
+    LookupFault,
+    failed_lookup,
+    invalid_capability,
+)
+from .objects import ASIDS_PER_POOL, AsidPool, PageTable
+
+if TYPE_CHECKING:
+    from .kernel import Kernel
+
+__all__ = ["POOLS", "POOL_BITS", "assign", "delete_pool", "delete_space", "make_pool"]
+
+POOLS = 128
+POOL_BITS = 12
+"""A pool takes 4 KiB."""
+
+
+def make_pool(kernel: "Kernel", untyped: Slot, destination: Slot) -> None:
+    """ASIDControl_MakePool: a pool from untyped memory of exactly its size.
+
+    Raises
+    ------
+    InvocationError : DeleteFirst (no pool number is free, slot in use), InvalidCapability,
+        RevokeFirst.
+    """
+    base = next((n for n in range(POOLS) if n not in kernel.asid_pools), None)
+    if base is None:
+        raise InvocationError(SeL4Error.DELETE_FIRST, f"all {POOLS} ASID pools are in use")
+    cap = untyped.cap
+    if not isinstance(cap, UntypedCap) or cap.untyped.size_bits != POOL_BITS or cap.untyped.device:
+        raise invalid_capability(1, "a pool is made from 4 KiB of untyped memory")
+    if untyped.children:
+        raise InvocationError(SeL4Error.REVOKE_FIRST, "the untyped memory has children")
+    ensure_empty(destination)
+    cap.untyped.watermark = 1 << POOL_BITS
+    pool = AsidPool(cap.untyped.address, base * ASIDS_PER_POOL)
+    kernel.asid_pools[base] = pool
+    mdb.insert_new(destination, AsidPoolCap(pool), untyped)
+
+
+def assign(kernel: "Kernel", pool: AsidPool, slot: Slot) -> None:
+    """ASIDPool_Assign: make a page table an address space.
+
+    Raises
+    ------
+    InvocationError : InvalidCapability (no unmapped page table), FailedLookup (the pool has gone),
+        DeleteFirst (no identifier is free).
+    """
+    cap = slot.cap
+    if not isinstance(cap, PageTableCap) or cap.is_root or cap.mapped is not None:
+        raise invalid_capability(1, "an address space is made from an unmapped page table")
+    if kernel.asid_pools.get(pool.base // ASIDS_PER_POOL) is not pool:
+        failure = LookupFailure(LookupFault.INVALID_ROOT)
+        raise failed_lookup(failure, source=False, sentence="the ASID pool has gone")
+    numbers = range(pool.base or 1, pool.base + ASIDS_PER_POOL)  # 0 is no identifier
+    asid = next((n for n in numbers if n not in pool.spaces), None)
+    if asid is None:
+        raise InvocationError(SeL4Error.DELETE_FIRST, "every identifier of the pool is in use")
+    pool.spaces[asid] = cap.table
+    cap.table.asid = asid
+    slot.cap = replace(cap, is_root=True)
+
+
+async def delete_space(kernel: "Kernel", table: PageTable) -> None:
+    """A root table goes: its identifier is free, and mappings in it are void."""
+    if table.asid:
+        del kernel.asid_pools[table.asid // ASIDS_PER_POOL].spaces[table.asid]
+        table.asid = 0
+        await SfenceVma()
+
+
+async def delete_pool(kernel: "Kernel", pool: AsidPool) -> None:
+    """A pool goes, and every address space in it loses its identifier."""
+    for table in pool.spaces.values():
+        table.asid = 0
+    pool.spaces.clear()
+    del kernel.asid_pools[pool.base // ASIDS_PER_POOL]
+    await SfenceVma()

@@ -1,0 +1,271 @@
+"""What must hold whenever the kernel is not at work: a whole-state check for tests and explorers.
+
+It looks at the kernel's data structures and at simulated memory from outside, costs no time, and
+shares no code with what it checks beyond the data types.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from rel4.machine import sv39
+from rel4.machine.sv39 import PTE
+
+from . import objects
+from .boot import BOOT_BASE, UNTYPED_BASE
+from .capability import (
+    CNodeCap,
+    FrameCap,
+    IrqHandlerCap,
+    PageTableCap,
+    Slot,
+    ThreadCap,
+    UntypedCap,
+    ZombieCap,
+)
+from .mdb import object_of
+from .objects import TCB, ThreadState
+
+if TYPE_CHECKING:
+    from .kernel import Kernel
+
+__all__ = ["all_slots", "violations"]
+
+BLOCKED = {
+    ThreadState.BLOCKED_ON_RECEIVE,
+    ThreadState.BLOCKED_ON_SEND,
+    ThreadState.BLOCKED_ON_NOTIFICATION,
+}
+
+
+def _inner(slot: Slot) -> Iterable[Slot]:
+    match slot.cap:
+        case CNodeCap(cnode=cnode) | ZombieCap(target=objects.CNode() as cnode):
+            return cnode.slots.values()
+        case ThreadCap(tcb=tcb) | ZombieCap(target=TCB() as tcb):
+            return tcb.slots
+        case IrqHandlerCap(irq=irq):
+            return (irq.notification,)
+        case _:
+            return ()
+
+
+def all_slots(kernel: "Kernel") -> list[Slot]:
+    """Every slot that objects or the derivation tree lead to."""
+    found: dict[Slot, None] = {}
+    todo = [slot for tcb in kernel.initial for slot in tcb.slots]
+    while todo:
+        slot = todo.pop()
+        if slot in found:
+            continue
+        found[slot] = None
+        todo.extend(slot.children)
+        if slot.parent is not None:
+            todo.append(slot.parent)
+        todo.extend(_inner(slot))
+    return list(found)
+
+
+def violations(kernel: "Kernel") -> list[str]:
+    """One sentence a violation; empty if all is well."""
+    slots = all_slots(kernel)
+    return [
+        *_tree(slots),
+        *_counts(slots),
+        *_memory(kernel, slots),
+        *_mappings(kernel, slots),
+        *_threads(kernel, slots),
+        *_user_interrupts(kernel, slots),
+    ]
+
+
+def _tree(slots: list[Slot]) -> Iterator[str]:
+    for slot in slots:
+        if slot.empty and (slot.parent is not None or slot.children or slot.attached):
+            yield "an empty slot has a place in the derivation tree"
+        if slot.parent is not None and slot not in slot.parent.children:
+            yield "a slot is not among its parent's children"
+        if any(child.parent is not slot for child in slot.children):
+            yield "a child has another parent"
+        seen, at = {slot}, slot.parent
+        while at is not None and at not in seen:
+            seen.add(at)
+            at = at.parent
+        if at is not None:
+            yield "the derivation tree has a cycle"
+
+
+def _counts(slots: list[Slot]) -> Iterator[str]:
+    counted = Counter(target for slot in slots if (target := object_of(slot.cap)) is not None)
+    for target, count in counted.items():
+        if target.caps != count:
+            name = type(target).__name__
+            yield f"{name} at {target.address:#x} counts {target.caps}, not {count}"
+        if isinstance(target, TCB) and target.dead and count:
+            holders = [s for s in slots if object_of(s.cap) is target]
+            if any(not isinstance(s.cap, ZombieCap) for s in holders):
+                yield f"thread at {target.address:#x} ended and has a capability"
+
+
+def _size(target: objects.KernelObject) -> int:
+    match target:
+        case objects.Untyped() | objects.Frame():
+            return 1 << target.size_bits
+        case objects.CNode():
+            return 1 << min(target.radix + objects.CNODE_SLOT_BITS, 12)
+        case objects.TCB():
+            return 1024
+        case objects.Endpoint():
+            return 16
+        case objects.Notification():
+            return 64
+        case objects.PageTable() | objects.AsidPool():
+            return 4096
+        case _:
+            return 0
+
+
+def _memory(kernel: "Kernel", slots: list[Slot]) -> Iterator[str]:
+    regions = sorted(
+        {
+            (target.address, target.address + size)
+            for slot in slots
+            if (target := object_of(slot.cap)) is not None
+            and (size := _size(target))
+            and target.address >= UNTYPED_BASE
+        }
+    )
+    for (begin, end), (other, _) in pairwise(regions):
+        if other < end:
+            yield f"objects at {begin:#x} and {other:#x} overlap"
+    for slot in slots:
+        if not isinstance(slot.cap, UntypedCap):
+            continue
+        untyped = slot.cap.untyped
+        limit = untyped.address + untyped.watermark
+        for child in slot.children:
+            made: objects.KernelObject | None
+            made = child.cap.untyped if isinstance(child.cap, UntypedCap) else object_of(child.cap)
+            if made is not None and not untyped.address <= made.address < limit:
+                yield f"an object at {made.address:#x} lies outside what its parent gave away"
+        if slot.parent is None and not untyped.device:
+            end = untyped.address + (1 << untyped.size_bits)
+            if kernel.machine.memory.any_set(limit, end):
+                yield "free memory is not clear"
+
+
+def _mappings(kernel: "Kernel", slots: list[Slot]) -> Iterator[str]:
+    frames = {
+        (slot.cap.mapped[0].address, slot.cap.mapped[1], slot.cap.frame.address)
+        for slot in slots
+        if isinstance(slot.cap, FrameCap) and slot.cap.mapped is not None
+    }
+    tables = {
+        slot.cap.table.address
+        for slot in slots
+        if isinstance(slot.cap, PageTableCap) and slot.cap.mapped is not None
+    }
+    for pool in kernel.asid_pools.values():
+        for asid, root in pool.spaces.items():
+            if root.asid != asid:
+                yield f"address space {asid} has another number in its table"
+            yield from _walk(kernel, root.address, root.address, 2, 0, frames, tables)
+
+
+def _walk(
+    kernel: "Kernel",
+    root: int,
+    table: int,
+    level: int,
+    base: int,
+    frames: set[tuple[int, int, int]],
+    tables: set[int],
+) -> Iterator[str]:
+    load = kernel.machine.memory.load
+    for index in range(512):
+        entry = load(table + 8 * index)
+        if not entry & PTE.V:
+            continue
+        virtual = base + (index << (sv39.PAGE_BITS + sv39.INDEX_BITS * level))
+        target = sv39.pte_address(entry)
+        if BOOT_BASE <= target < UNTYPED_BASE and sv39.is_leaf(entry):
+            continue  # the initial thread's own pages
+        if sv39.is_leaf(entry):
+            if (root, virtual, target) not in frames:
+                yield f"no frame capability explains the mapping of {target:#x} at {virtual:#x}"
+        elif BOOT_BASE <= target < UNTYPED_BASE or target in tables:
+            yield from _walk(kernel, root, target, level - 1, virtual, frames, tables)
+        else:
+            yield f"no capability explains the page table {target:#x} at {virtual:#x}"
+
+
+def _threads(kernel: "Kernel", slots: list[Slot]) -> Iterator[str]:
+    threads = {slot.cap.tcb for slot in slots if isinstance(slot.cap, ThreadCap)}
+    threads.update(tcb for tcb in kernel.initial if not tcb.dead)
+    waiting: Counter[TCB] = Counter()
+    for scheduler in kernel.schedulers:
+        for priority, queue in scheduler.queues().items():
+            for tcb in queue:
+                waiting[tcb] += 1
+                if tcb.priority != priority or tcb.affinity != scheduler.hart or not tcb.queued:
+                    yield f"{tcb.name} stands in a queue that is not its own"
+                if not tcb.runnable:
+                    yield f"{tcb.name} is queued and {tcb.state.name}"
+    for tcb in threads:
+        current = kernel.holder(tcb) is not None
+        if waiting[tcb] > 1 or (waiting[tcb] and current):
+            yield f"{tcb.name} would run twice"
+        if tcb.runnable and not waiting[tcb] and not current:
+            yield f"{tcb.name} is runnable and in no queue"
+        if tcb.state in BLOCKED and (
+            tcb.waiting_on is None or list(tcb.waiting_on.queue).count(tcb) != 1
+        ):
+            yield f"{tcb.name} is blocked on what does not know it"
+        if (tcb.state is ThreadState.BLOCKED_ON_REPLY) < bool(tcb.reply.children):
+            yield f"somebody may reply to {tcb.name}, which does not wait for it"
+        bound = tcb.bound_notification
+        if bound is not None and bound.bound_tcb is not tcb:
+            yield f"{tcb.name} is bound to a notification that is not bound to it"
+    targets = {object_of(slot.cap) for slot in slots}
+    for target in targets:
+        if isinstance(target, objects.Endpoint | objects.Notification):
+            states = {tcb.state for tcb in target.queue}
+            if len(states) > 1 or any(tcb.waiting_on is not target for tcb in target.queue):
+                yield f"the queue at {target.address:#x} mixes threads"
+
+
+def _user_interrupts(kernel: "Kernel", slots: list[Slot]) -> Iterator[str]:
+    states = {
+        id(slot.cap.tcb): slot.cap.tcb
+        for slot in slots
+        if isinstance(slot.cap, ThreadCap) and slot.cap.tcb.uintr is not None
+    }
+    states.update({id(tcb): tcb for tcb in kernel.initial if tcb.uintr is not None})
+    owned: Counter[int] = Counter()
+    for tcb in states.values():
+        state = tcb.uintr
+        assert state is not None
+        if state.receiver is not None:
+            owned[state.receiver] += 1
+            if not state.notifications:
+                yield f"{tcb.name} has a receiver for nothing"
+        for notification in state.notifications:
+            if notification.uintr_tcb is not tcb or notification.recv_idx != state.receiver:
+                yield f"{tcb.name} and its notification disagree about the receiver"
+    for receiver in set(kernel.uintr.receivers) - kernel.uintr.kernel_receivers:
+        if owned[receiver] != 1:
+            yield f"receiver {receiver} has {owned[receiver]} owners"
+    if set(owned) - set(kernel.uintr.receivers):
+        yield "a thread has a receiver that is free"
+    for slot in slots:
+        if slot.empty and slot.attached:
+            yield "something is attached to an empty slot"
+    targets = [object_of(slot.cap) for slot in slots]
+    for target in targets:
+        if isinstance(target, objects.Notification):
+            for entry in target.entries:
+                if entry.slot is None or entry not in entry.slot.attached:
+                    yield "a sender entry has no capability"
+                elif object_of(entry.slot.cap) is not target:
+                    yield "a sender entry hangs on another object's capability"

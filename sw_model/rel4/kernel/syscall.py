@@ -1,0 +1,323 @@
+"""System calls by number: what a thread's trap with ecall means."""
+
+from typing import TYPE_CHECKING
+
+from rel4.abi.message import REGISTER_MESSAGE, IpcBuffer, MessageInfo
+from rel4.abi.numbers import Invocation, SeL4Error, SysCall
+from rel4.machine.events import Syscall
+from rel4.machine.ops import Load, Log, Path, Registers, Store
+
+from . import endpoint, notification
+from .capability import (
+    AsidControlCap,
+    AsidPoolCap,
+    Capability,
+    CNodeCap,
+    EndpointCap,
+    FrameCap,
+    IrqControlCap,
+    IrqHandlerCap,
+    NotificationCap,
+    PageTableCap,
+    ReplyCap,
+    Slot,
+    ThreadCap,
+    UntypedCap,
+    ZombieCap,
+)
+from .cspace import lookup
+from .errors import InvocationError, LookupFailure, LookupFault, Preempted, invalid_capability
+from .fault import CapFault, UnknownSyscall
+from .invocation import IN_PATH, Arguments, invoke
+from .objects import TCB, ThreadState
+from .transfer import extra_slots, give
+
+if TYPE_CHECKING:
+    from rel4.machine.hart import Hart
+
+    from .kernel import Kernel
+
+__all__ = ["handle"]
+
+UINTR_LABELS = {
+    Invocation.UINTR_REGISTER_SENDER,
+    Invocation.UINTR_REGISTER_RECEIVER,
+    Invocation.UINTR_REGISTER_ASYNC_SYSCALL,
+}
+"""Labels that mean something else on a notification than to signal it."""
+CAP_TYPES: dict[type[Capability], int] = {
+    FrameCap: 1,
+    UntypedCap: 2,
+    PageTableCap: 3,
+    EndpointCap: 4,
+    NotificationCap: 6,
+    ReplyCap: 8,
+    CNodeCap: 10,
+    AsidControlCap: 11,
+    ThreadCap: 12,
+    AsidPoolCap: 13,
+    IrqControlCap: 14,
+    IrqHandlerCap: 16,
+    ZombieCap: 18,
+}
+"""What DebugCapIdentify answers (seL4's capability tags); 0 is an empty slot."""
+NAME_LIMIT = 64
+
+
+async def handle(kernel: "Kernel", hart: "Hart", tcb: TCB) -> None:
+    """The system call that ``tcb`` has just made on ``hart``."""
+    assert tcb.context is not None  # it just made the call
+    registers = tcb.context.registers
+    try:
+        number = SysCall(registers.number)
+    except ValueError:
+        await Log(Syscall(tcb.name, str(registers.number), "", ""))
+        tcb.context.fault = f"unknown system call {registers.number}"
+        await kernel.fault(tcb, UnknownSyscall(registers.number))
+        return
+    label, error = "", SeL4Error.NO_ERROR
+    try:
+        match number:
+            case SysCall.CALL | SysCall.SEND | SysCall.NB_SEND:
+                label, error = await _send(kernel, hart, tcb, registers, number)
+            case SysCall.RECV | SysCall.NB_RECV:
+                await _receive(kernel, tcb, registers, blocking=number is SysCall.RECV)
+            case SysCall.REPLY:
+                async with Path("kernel.ipc"):
+                    pass
+                await _reply(kernel, tcb)
+            case SysCall.REPLY_RECV:
+                await _reply_receive(kernel, tcb, registers)
+            case SysCall.YIELD:
+                tcb.time_slice = 0
+                kernel.schedulers[hart.index].tick()
+            case SysCall.WAKE_SYSCALL_HANDLER:
+                await _wake_handler(kernel, hart, tcb)
+            case _:
+                await _debug(kernel, tcb, registers, number)
+    except Preempted:
+        tcb.context.restart()
+        label = "preempted"
+    await Log(Syscall(tcb.name, number.name, label, error.name))
+
+
+# --- sending --------------------------------------------------------------------------------------
+
+
+async def _send(
+    kernel: "Kernel", hart: "Hart", tcb: TCB, registers: Registers, number: SysCall
+) -> tuple[str, SeL4Error]:
+    info = MessageInfo.from_word(registers.info)
+    blocking, call = number is not SysCall.NB_SEND, number is SysCall.CALL
+    address = registers.cap
+    try:
+        slot = lookup(tcb.ctable.cap, address)
+        if isinstance(slot.cap, EndpointCap | ReplyCap):
+            await extra_slots(tcb, info.extra_caps)
+    except LookupFailure as failure:
+        if blocking:
+            await _cap_fault(kernel, tcb, failure.address or address, failure, receiving=False)
+        return "", SeL4Error.FAILED_LOOKUP
+    label, error = "", SeL4Error.NO_ERROR
+    result: tuple[int, ...] = ()
+    tcb.state = ThreadState.RESTART
+    try:
+        match slot.cap:
+            case EndpointCap() as cap:
+                await _send_ipc(kernel, tcb, cap, info, blocking=blocking, call=call)
+                return "", error
+            case ReplyCap() as cap if not cap.master:
+                async with Path("kernel.ipc"):
+                    pass
+                await endpoint.reply(kernel, tcb, slot)
+            case NotificationCap() as cap if info.label not in UINTR_LABELS:
+                await _signal(kernel, cap)
+            case _:
+                if info.label in Invocation.__members__.values():
+                    label = Invocation(info.label).name
+                result = await _invoke(kernel, hart, tcb, slot, registers)
+    except LookupFailure as failure:
+        tcb.state = ThreadState.RUNNING
+        if blocking:
+            await _cap_fault(kernel, tcb, failure.address, failure, receiving=False)
+        return label, SeL4Error.FAILED_LOOKUP
+    except InvocationError as failure:
+        error, result = failure.code, failure.details
+    if tcb.state is ThreadState.RESTART:  # it has not suspended or deleted itself
+        if call:
+            await _answer(tcb, error, result)
+        tcb.state = ThreadState.RUNNING
+    return label, error
+
+
+async def _invoke(
+    kernel: "Kernel", hart: "Hart", tcb: TCB, slot: Slot, registers: Registers
+) -> tuple[int, ...]:
+    info = MessageInfo.from_word(registers.info)
+    async with Path("kernel.invocation"):
+        arguments = await Arguments.fetch(tcb, info, registers.message)
+        if info.label in IN_PATH:
+            return await invoke(kernel, hart, slot, info.label, arguments)
+    return await invoke(kernel, hart, slot, info.label, arguments)
+
+
+async def _send_ipc(
+    kernel: "Kernel", tcb: TCB, cap: EndpointCap, info: MessageInfo, *, blocking: bool, call: bool
+) -> None:
+    if not cap.can_send:
+        raise invalid_capability(0, "the capability cannot send")
+    fast = call and _fast(kernel, tcb, cap, info)
+    async with Path("kernel.fastpath_call" if fast else "kernel.ipc"):
+        pass
+    tcb.state = ThreadState.RUNNING
+    await endpoint.send(kernel, tcb, cap, blocking=blocking, call=call)
+
+
+def _fast(kernel: "Kernel", tcb: TCB, cap: EndpointCap, info: MessageInfo) -> bool:
+    """Whether seL4's fastpath would take this call: a short message to a receiver that waits, runs
+    on the same hart, is at least as urgent, and can be replied to."""
+    if not kernel.fastpath or not cap.endpoint.receiving or tcb.fault is not None:
+        return False
+    receiver = cap.endpoint.queue[0]
+    return (
+        info.length <= REGISTER_MESSAGE
+        and info.extra_caps == 0
+        and (cap.can_grant or cap.can_grant_reply)
+        and receiver.affinity == tcb.affinity
+        and receiver.priority >= tcb.priority
+    )
+
+
+async def _signal(kernel: "Kernel", cap: NotificationCap) -> None:
+    async with Path("kernel.signal"):
+        pass
+    if not cap.can_send:
+        raise invalid_capability(0, "the capability cannot send")
+    await notification.signal(kernel, cap.notification, cap.badge)
+
+
+# --- receiving ------------------------------------------------------------------------------------
+
+
+async def _receive(
+    kernel: "Kernel", tcb: TCB, registers: Registers, *, blocking: bool, path: str = "kernel.ipc"
+) -> None:
+    missing = LookupFailure(LookupFault.MISSING_CAPABILITY)
+    try:
+        cap = lookup(tcb.ctable.cap, registers.cap).cap
+    except LookupFailure as failure:
+        await _cap_fault(kernel, tcb, registers.cap, failure, receiving=True)
+        return
+    match cap:
+        case EndpointCap() if cap.can_receive:
+            async with Path(path):
+                pass
+            if not tcb.caller.empty:
+                await kernel.delete_one(tcb.caller)
+            await endpoint.receive(kernel, tcb, cap, blocking=blocking)
+        case NotificationCap() if cap.can_receive and cap.notification.bound_tcb in (None, tcb):
+            async with Path("kernel.wait"):
+                pass
+            if blocking:
+                await notification.wait(kernel, cap.notification, tcb)
+            else:
+                notification.poll(cap.notification, tcb)
+        case _:
+            await _cap_fault(kernel, tcb, registers.cap, missing, receiving=True)
+
+
+async def _reply(kernel: "Kernel", tcb: TCB) -> None:
+    if isinstance(tcb.caller.cap, ReplyCap):
+        await endpoint.reply(kernel, tcb, tcb.caller)
+
+
+async def _reply_receive(kernel: "Kernel", tcb: TCB, registers: Registers) -> None:
+    """Reply, then receive. The fastpath takes both at once if the reply wakes a caller that runs
+    here and nobody waits to send."""
+    caller = tcb.caller.cap
+    fast = (
+        kernel.fastpath
+        and isinstance(caller, ReplyCap)
+        and caller.tcb.fault is None
+        and caller.tcb.affinity == tcb.affinity
+        and MessageInfo.from_word(registers.info).length <= REGISTER_MESSAGE
+        and MessageInfo.from_word(registers.info).extra_caps == 0
+    )
+    if isinstance(caller, ReplyCap) and not fast:
+        async with Path("kernel.ipc"):
+            pass
+    await _reply(kernel, tcb)
+    path = "kernel.fastpath_reply_recv" if fast else "kernel.ipc"
+    await _receive(kernel, tcb, registers, blocking=True, path=path)
+
+
+async def _cap_fault(
+    kernel: "Kernel", tcb: TCB, address: int, failure: LookupFailure, *, receiving: bool
+) -> None:
+    assert tcb.context is not None  # it is in a system call
+    tcb.context.fault = f"no capability at {address:#x}"
+    await kernel.fault(tcb, CapFault(address, receiving, failure))
+
+
+# --- the others -----------------------------------------------------------------------------------
+
+
+async def _wake_handler(kernel: "Kernel", hart: "Hart", tcb: TCB) -> None:
+    handler = tcb.handler
+    if handler is None:
+        await _answer(tcb, SeL4Error.ILLEGAL_OPERATION, ())
+        return
+    async with Path("kernel.wake"):
+        kernel.runtime.wake(handler)
+    await _answer(tcb, SeL4Error.NO_ERROR, ())
+    await handler.policy.on_wake(kernel, hart, handler)
+
+
+async def _debug(kernel: "Kernel", tcb: TCB, registers: Registers, number: SysCall) -> None:
+    """The debug calls; they fault for nothing."""
+    match number:
+        case SysCall.DEBUG_PUT_CHAR:
+            kernel.put_char(registers.cap)
+        case SysCall.DEBUG_HALT:
+            kernel.machine.stop()
+        case SysCall.DEBUG_CAP_IDENTIFY:
+            try:
+                cap = lookup(tcb.ctable.cap, registers.cap).cap
+            except LookupFailure:
+                give(tcb, 0, MessageInfo(), ())
+            else:
+                give(tcb, CAP_TYPES.get(type(cap), 0), MessageInfo(), ())
+        case SysCall.DEBUG_NAME_THREAD:
+            await _name_thread(tcb, registers.cap)
+        case SysCall.DEBUG_DUMP_SCHEDULER | SysCall.DEBUG_SNAPSHOT:
+            for scheduler in kernel.schedulers:
+                kernel.console += f"hart {scheduler.hart}: {scheduler.current.name}\n"
+        case _:  # DebugSendIPI: nothing that a thread could see
+            pass
+
+
+async def _name_thread(tcb: TCB, address: int) -> None:
+    """Name a thread by the string in the caller's IPC buffer, from message register 0 on."""
+    try:
+        cap = lookup(tcb.ctable.cap, address).cap
+    except LookupFailure:
+        return
+    if not isinstance(cap, ThreadCap) or tcb.ipc_buffer is None:
+        return
+    data = b""
+    for index in range(NAME_LIMIT // 8):
+        data += (await Load(tcb.ipc_buffer + IpcBuffer.message(index))).to_bytes(8, "little")
+    name = data.split(b"\0")[0].decode("ascii", "replace")
+    cap.tcb.name = name
+    if cap.tcb.context is not None:
+        cap.tcb.context.name = name
+
+
+async def _answer(tcb: TCB, error: SeL4Error, words: tuple[int, ...]) -> None:
+    """The kernel's reply to a call."""
+    buffer = tcb.receive_buffer
+    count = len(words) if buffer is not None else min(len(words), REGISTER_MESSAGE)
+    for index in range(REGISTER_MESSAGE, count):
+        assert buffer is not None
+        await Store(buffer + IpcBuffer.message(index), words[index])
+    give(tcb, 0, MessageInfo(label=error, length=count), words[:REGISTER_MESSAGE])

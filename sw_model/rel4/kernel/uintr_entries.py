@@ -1,0 +1,117 @@
+"""Sender tables and their entries: who may post which vector to which receiver.
+
+An entry lives as long as the capability that it was registered through. It is made invalid in the
+table when that capability is deleted or revoked, when the thread that owns the table ends, and when
+the receiver's thread or notification ends, whichever comes first.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+
+from rel4.abi.numbers import SeL4Error
+from rel4.machine.events import SenderEntryFreed, SenderEntryWritten
+from rel4.machine.ops import Log, Store
+from uintr.registers import (
+    CSRS,
+    ENTRIES_PER_PAGE,
+    PAGE_BYTES,
+    SENDER_ENTRY,
+    SENDER_ENTRY_BYTES,
+    Csr,
+)
+
+from .capability import Slot
+from .errors import InvocationError
+from .objects import Notification
+
+__all__ = ["SenderEntry", "SenderTable"]
+
+
+@dataclass(eq=False, slots=True)
+class SenderTable:
+    """One page of sender-table entries.
+
+    Parameters
+    ----------
+    address : physical address of the page
+    quiesce : awaited after an entry was made invalid: waits until no hart that uses this table can
+        still be in a SEND that read the entry before
+    """
+
+    address: int
+    quiesce: Callable[["SenderTable"], Awaitable[None]]
+    entries: "dict[int, SenderEntry]" = field(default_factory=dict)
+    _free: list[int] = field(default_factory=list)
+    _next: int = 0
+
+    @property
+    def suist(self) -> int:
+        """Value of the suist CSR that enables this table."""
+        return CSRS[Csr.SUIST].pack(en=1, size=1, ppn=self.address // PAGE_BYTES)
+
+    async def add(
+        self,
+        receiver: int,
+        vector: int,
+        notification: Notification | None = None,
+        slot: Slot | None = None,
+    ) -> "SenderEntry":
+        """A valid entry that posts ``vector`` to ``receiver``.
+
+        It is attached to the notification whose receiver that is and to the slot by whose right it
+        is made, unless it leads to the kernel.
+
+        Raises
+        ------
+        InvocationError : NotEnoughMemory: the table is full.
+        """
+        if not self._free and self._next == ENTRIES_PER_PAGE:
+            raise InvocationError(SeL4Error.NOT_ENOUGH_MEMORY, "the sender table is full", (0,))
+        if self._free:
+            index = heappop(self._free)
+        else:
+            index = self._next
+            self._next += 1
+        entry = SenderEntry(self, index, notification, slot)
+        self.entries[index] = entry
+        if notification is not None:
+            notification.entries.append(entry)
+        if slot is not None:
+            slot.attached.append(entry)
+        word = SENDER_ENTRY.pack(valid=1, vector=vector, receiver=receiver)
+        await Store(self.address + index * SENDER_ENTRY_BYTES, word)
+        await Log(SenderEntryWritten(self.suist, index, vector, receiver))
+        return entry
+
+    async def drop(self, entry: "SenderEntry") -> None:
+        """Make an entry invalid and its index free for reuse."""
+        await Store(self.address + entry.index * SENDER_ENTRY_BYTES, 0)
+        await Log(SenderEntryFreed(self.suist, entry.index))
+        await self.quiesce(self)
+        del self.entries[entry.index]
+        heappush(self._free, entry.index)
+
+
+@dataclass(eq=False, slots=True)
+class SenderEntry:
+    """One valid entry, attached to the slot of the capability that it was registered through."""
+
+    table: SenderTable
+    index: int
+    notification: Notification | None
+    slot: Slot | None
+
+    def moved(self, slot: Slot) -> None:
+        """The capability is in another slot now."""
+        self.slot = slot
+
+    async def detach(self) -> None:
+        """Make the entry invalid; nothing happens if it is already."""
+        if self.table.entries.get(self.index) is not self:
+            return
+        await self.table.drop(self)
+        if self.notification is not None:
+            self.notification.entries.remove(self)
+        if self.slot is not None:
+            self.slot.attached.remove(self)

@@ -1,0 +1,1 @@
+"""What an event log shows: reading it back, following posts, timelines, waveforms."""

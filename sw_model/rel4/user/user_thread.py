@@ -1,0 +1,116 @@
+"""A thread for small programs: notifications that arrive as user interrupts, in a few verbs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rel4.abi.layout import DATA_ADDRESS
+from rel4.abi.numbers import SeL4Error
+from rel4.machine.machine import Machine
+from rel4.machine.ops import AmoOr, CsrClear, CsrSet, CsrWrite, Path, SpinWhile, Swap, Uipi, Uret
+from uintr.registers import CSRS, VECTORS, Csr, UipiFunction
+
+from .root_task import check
+from .syscalls import Kernel
+
+__all__ = ["UserThread"]
+
+_ARRIVED = DATA_ADDRESS + 0x100
+"""A word for each thread, a cache line apart: the vectors that arrived and were not looked at."""
+_SLOTS = 1 << 20
+"""First CSpace slot for capabilities that threads mint: far above what the initial thread uses."""
+_SLOTS_EACH = 1 << 10
+_WRITE_ONLY = 0b0001
+
+
+@dataclass
+class UserThread:
+    """One of several threads that share an address space and a CSpace.
+
+    Parameters
+    ----------
+    machine : what it runs on
+    number : 0 for the initial thread
+    name : as in the event log
+    kernel : its system calls
+    tcb : capability to its own TCB
+    cnode : capability to the CSpace that all threads share
+    notifications : capabilities to the notifications made for the program
+    """
+
+    machine: Machine
+    number: int
+    name: str
+    kernel: Kernel
+    tcb: int
+    cnode: int
+    notifications: Sequence[int]
+    _minted: int = 0
+
+    async def receive_on(self, notification: int) -> None:
+        """Let ``notification`` reach this thread by user interrupts from now on.
+
+        Raises
+        ------
+        SyscallError : the kernel refused; the sentence names call and error.
+        """
+        check(
+            f"TCB_BindNotification of {self.name}",
+            await self.kernel.tcb_bind_notification(self.tcb, notification),
+        )
+        await CsrWrite(Csr.UTVEC, self.machine.place(self._handler))
+        await CsrSet(Csr.USTATUS, CSRS[Csr.USTATUS].pack(uie=1))
+        await CsrSet(Csr.UIE, CSRS[Csr.UIE].pack(software=1))
+        check(
+            f"UintrRegisterReceiver of {self.name}",
+            await self.kernel.uintr_register_receiver(notification, self.tcb),
+        )
+
+    async def connect(self, notification: int, *, vector: int) -> int:
+        """A way to post ``vector`` to whoever receives on ``notification``, for `send`; waits until
+        somebody does.
+
+        Raises
+        ------
+        ValueError : there is no such vector.
+        SyscallError : the kernel refused; the sentence names call and error.
+        """
+        if not 0 <= vector < VECTORS:
+            raise ValueError(f"vector must be below {VECTORS}, not {vector!r}")
+        badged = _SLOTS + _SLOTS_EACH * self.number + self._minted
+        self._minted += 1
+        check(
+            f"CNode_Mint by {self.name}",
+            await self.kernel.cnode_mint(self.cnode, badged, notification, _WRITE_ONLY, vector),
+        )
+        while True:
+            error, operand = await self.kernel.uintr_register_sender(badged)
+            if error is not SeL4Error.ILLEGAL_OPERATION:
+                break
+            await self.kernel.yield_()  # nobody receives on it yet
+        check(f"UintrRegisterSender of {self.name}", error)
+        return operand
+
+    async def send(self, connection: int) -> None:
+        """Post, without the kernel."""
+        await Uipi(UipiFunction.SEND, connection)
+
+    async def next_vectors(self) -> list[int]:
+        """The vectors that arrived since the last time; waits for at least one."""
+        while True:
+            await SpinWhile(self._arrived, 0)
+            word = await Swap(self._arrived, 0)
+            if word:
+                return [vector for vector in range(VECTORS) if word >> vector & 1]
+
+    @property
+    def _arrived(self) -> int:
+        return _ARRIVED + 64 * self.number
+
+    async def _handler(self) -> None:
+        """What utvec points to."""
+        async with Path("user.interrupt_handler"):
+            vectors = await Uipi(UipiFunction.READ)
+            await CsrClear(Csr.UIP, CSRS[Csr.UIP].pack(software=1))
+            if vectors:
+                await AmoOr(self._arrived, vectors)
+        await Uret()

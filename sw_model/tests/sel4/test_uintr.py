@@ -1,0 +1,388 @@
+"""User interrupts as kernel resources: ownership, reclaim, reuse, blocked receivers, migration."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from rel4.abi.numbers import CapSlot, ObjectType, SeL4Error
+from rel4.abi.syscall_buffer import SyscallBuffer
+from rel4.kernel.invariants import violations
+from rel4.machine.events import ReceiverChanged, Trap, UipiDone, UserTrap
+from rel4.machine.ops import Compute, CsrRead, Uipi, Uret
+from rel4.user.async_ipc import enable_user_interrupts
+from rel4.user.root_task import RootTask
+from rel4.user.syscalls import Kernel
+from rel4.user.threads import ThreadMaker
+from uintr.registers import ALL_FEATURES, Csr, Feature, UipiFunction
+
+RunProgram = Callable[..., Any]
+OK, ANY = SeL4Error.NO_ERROR, 0b1111
+ILLEGAL, MEMORY = SeL4Error.ILLEGAL_OPERATION, SeL4Error.NOT_ENOUGH_MEMORY
+
+
+def handler_into(taken: list[int]) -> Callable[[], Any]:
+    async def handler() -> None:
+        taken.append(await Uipi(UipiFunction.READ))
+        await Uret()
+
+    return handler
+
+
+async def become_receiver(task: RootTask, ntfn: int, taken: list[int]) -> SeL4Error:
+    await task.kernel.tcb_bind_notification(task.tcb, ntfn)
+    await enable_user_interrupts(task.machine.place(handler_into(taken)))
+    return await task.kernel.uintr_register_receiver(ntfn, task.tcb)
+
+
+def test_a_sender_entry_ends_with_its_capability(run_program: RunProgram) -> None:
+    """Delete and revoke make the entry invalid; a move takes it along; its index is used again."""
+    taken: list[int] = []
+    got: list[Any] = []
+
+    async def body(task: RootTask) -> None:
+        kernel, root = task.kernel, task.cnode
+        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
+        assert await become_receiver(task, ntfn, taken) is OK
+        for slot, badge in ((100, 1), (101, 2)):
+            await kernel.cnode_mint(root, slot, ntfn, ANY, badge)
+            got.append(await kernel.uintr_register_sender(slot))
+        await kernel.cnode_move(root, 200, 100)
+        await Uipi(UipiFunction.SEND, 0)
+        await Compute(100)
+        await kernel.cnode_delete(root, 200)
+        await Uipi(UipiFunction.SEND, 0)
+        await kernel.cnode_revoke(root, ntfn)
+        await Uipi(UipiFunction.SEND, 1)
+        await Compute(100)
+        await kernel.cnode_mint(root, 100, ntfn, ANY, 9)
+        got.append(await kernel.uintr_register_sender(100))
+        await Uipi(UipiFunction.SEND, 0)
+        await Compute(100)
+
+    run = run_program(body)
+    assert got == [(OK, 0), (OK, 1), (OK, 0)]
+    assert taken == [1 << 1, 1 << 9]
+    sent = [e.status for e in run.events(UipiDone) if e.function == "SEND"]
+    assert [status == "OK" for status in sent] == [True, False, False, True]
+    assert violations(run.kernel) == []
+
+
+def test_a_receiver_ends_with_its_notification_and_nothing_stale_remains(
+    run_program: RunProgram,
+) -> None:
+    """A bit that the first owner never took does not reach the second owner of the index."""
+    taken: list[int] = []
+
+    async def body(task: RootTask) -> None:
+        kernel, root = task.kernel, task.cnode
+        (ep,) = await task.allocate(ObjectType.ENDPOINT)
+        first, second = await task.allocate(ObjectType.NOTIFICATION, 2)
+        maker = ThreadMaker(task)
+        await kernel.cnode_mint(root, 100, first, ANY, 5)
+
+        async def owner(own: Kernel) -> None:
+            # Never enables user interrupts, so that the bit stays.
+            await own.uintr_register_receiver(first, threads[0])
+            await own.send(ep)
+            await own.send(ep)
+
+        thread = await maker.make(owner, priority=100, resume=False)
+        threads = [thread.tcb]
+        await kernel.tcb_bind_notification(thread.tcb, first)
+        await kernel.tcb_resume(thread.tcb)
+        await kernel.recv(ep)
+        error, index = await kernel.uintr_register_sender(100)
+        assert error is OK
+        await Uipi(UipiFunction.SEND, index)
+        await kernel.cnode_revoke(root, first)
+        await kernel.cnode_delete(root, first)
+        assert await become_receiver(task, second, taken) is OK
+        await Compute(1_000)
+        await Uipi(UipiFunction.SEND, index)  # the old entry posts nothing
+        await Compute(1_000)
+
+    run = run_program(body, receivers=1)
+    assert taken == []
+    cleared = [e.cleared for e in run.events(ReceiverChanged) if e.cleared]
+    assert cleared == [1 << 5]
+    assert violations(run.kernel) == []
+
+
+@pytest.mark.parametrize("harts", [1, 2])
+def test_thread_death_gives_everything_back(run_program: RunProgram, harts: int) -> None:
+    """More threads, one after the other, than there are receivers and sender tables."""
+
+    async def body(task: RootTask) -> None:
+        kernel, root = task.kernel, task.cnode
+        maker = ThreadMaker(task)
+        (ep,) = await task.allocate(ObjectType.ENDPOINT)
+        for number in range(6):
+            (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
+            await kernel.cnode_mint(root, 100, ntfn, ANY, number)
+            current: list[int] = []
+
+            async def program(own: Kernel, ntfn: int = ntfn, tcbs: list[int] = current) -> None:
+                assert await own.uintr_register_receiver(ntfn, tcbs[0]) is OK
+                assert (await own.uintr_register_sender(100))[0] is OK
+                await Uipi(UipiFunction.SEND, 0)
+                await own.send(ep)
+                while True:
+                    await Compute(100)
+
+            thread = await maker.make(program, priority=100, hart=harts - 1, resume=False)
+            current.append(thread.tcb)
+            await kernel.tcb_bind_notification(thread.tcb, ntfn)
+            await kernel.tcb_resume(thread.tcb)
+            await kernel.recv(ep)
+            await Compute(1_000)
+            assert await kernel.cnode_delete(root, thread.tcb) is OK
+            assert await kernel.cnode_delete(root, 100) is OK
+
+    run = run_program(body, receivers=2, harts=harts)
+    assert run.kernel.uintr.receivers == []
+    assert violations(run.kernel) == []
+
+
+def test_receivers_and_tables_are_finite(run_program: RunProgram) -> None:
+    got: list[SeL4Error] = []
+
+    async def body(task: RootTask) -> None:
+        kernel = task.kernel
+        maker = ThreadMaker(task)
+        (ep,) = await task.allocate(ObjectType.ENDPOINT)
+        for _ in range(3):
+            (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
+            tcbs: list[int] = []
+
+            async def program(own: Kernel, ntfn: int = ntfn, tcbs: list[int] = tcbs) -> None:
+                got.append(await own.uintr_register_receiver(ntfn, tcbs[0]))
+                await own.send(ep)
+
+            thread = await maker.make(program, priority=100, resume=False)
+            tcbs.append(thread.tcb)
+            await kernel.tcb_bind_notification(thread.tcb, ntfn)
+            await kernel.tcb_resume(thread.tcb)
+            await kernel.recv(ep)
+
+    run_program(body, receivers=2)
+    assert got == [OK, OK, MEMORY]
+
+
+def test_several_notifications_share_one_threads_receiver(run_program: RunProgram) -> None:
+    taken: list[int] = []
+    got: list[Any] = []
+
+    async def body(task: RootTask) -> None:
+        kernel, root = task.kernel, task.cnode
+        one, two = await task.allocate(ObjectType.NOTIFICATION, 2)
+        got.append(await kernel.uintr_register_receiver(two, task.tcb))
+        got.append(await become_receiver(task, one, taken))
+        got.append(await kernel.uintr_register_receiver(two, task.tcb))
+        for slot, ntfn, badge in ((100, one, 3), (101, two, 4)):
+            await kernel.cnode_mint(root, slot, ntfn, ANY, badge)
+            await kernel.uintr_register_sender(slot)
+        await Uipi(UipiFunction.SEND, 0)
+        await Compute(50)
+        await Uipi(UipiFunction.SEND, 1)
+        await Compute(50)
+        await kernel.cnode_revoke(root, one)
+        await kernel.cnode_delete(root, one)
+        await Uipi(UipiFunction.SEND, 1)
+        await Compute(50)
+
+    run = run_program(body, receivers=1)
+    assert got == [ILLEGAL, OK, OK]
+    assert taken == [1 << 3, 1 << 4, 1 << 4]
+    assert violations(run.kernel) == []
+
+
+def test_signal_and_devices_become_user_interrupts(run_program: RunProgram) -> None:
+    taken: list[int] = []
+
+    async def body(task: RootTask) -> None:
+        kernel, root = task.kernel, task.cnode
+        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
+        await become_receiver(task, ntfn, taken)
+        await kernel.cnode_mint(root, 100, ntfn, ANY, 6)
+        await kernel.cnode_mint(root, 101, ntfn, ANY, 7)
+        await kernel.signal(100)
+        await Compute(100)
+        await kernel.irq_control_get(CapSlot.IRQ_CONTROL, 3, root, 102)
+        await kernel.irq_handler_set_notification(102, 101)
+        task.machine.interrupts.trigger(3)
+        for _ in range(2):  # the trap comes between two operations
+            await Compute(1_000)
+        # Unbound, the notification is a plain one again.
+        await kernel.tcb_unbind_notification(task.tcb)
+        await kernel.signal(100)
+        assert await kernel.poll(ntfn) == 6
+
+    run = run_program(body)
+    assert taken == [1 << 6, 1 << 7]
+    assert len(run.events(UserTrap)) == 2
+
+
+@pytest.mark.parametrize("harts", [1, 2])
+@pytest.mark.parametrize("on", ["notification", "endpoint"])
+@pytest.mark.parametrize("tells", [True, False])
+def test_a_blocked_receiver_is_woken_by_a_post(
+    run_program: RunProgram, harts: int, on: str, tells: bool
+) -> None:
+    """The controller tells the kernel; without that feature the kernel looks at each tick."""
+    taken: list[int] = []
+    got: list[int] = []
+
+    async def body(task: RootTask) -> None:
+        kernel, root = task.kernel, task.cnode
+        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
+        (ep,) = await task.allocate(ObjectType.ENDPOINT)
+        await become_receiver(task, ntfn, taken)
+        await kernel.cnode_mint(root, 100, ntfn, ANY, 11)
+
+        async def sender(own: Kernel) -> None:
+            error, index = await own.uintr_register_sender(100)
+            assert error is OK
+            for _ in range(2):
+                await Compute(30_000)
+                await Uipi(UipiFunction.SEND, index)
+            await Compute(100_000)
+
+        await ThreadMaker(task).make(sender, priority=1, hart=harts - 1)
+        for _ in range(2):
+            if on == "endpoint":
+                got.append((await kernel.recv(ep)).badge)
+            else:
+                got.append(await kernel.wait(ntfn))
+            await Compute(500)  # the interrupt is taken a few cycles after the return
+
+    features = ALL_FEATURES if tells else ALL_FEATURES & ~Feature.NOTIFY
+    run = run_program(body, harts=harts, features=features)
+    causes = [event.cause for event in run.events(Trap)]
+    assert ("uipi" in causes) == tells
+    assert got == [1 << 11] * 2
+    assert taken == [1 << 11] * 2
+    assert violations(run.kernel) == []
+
+
+def test_a_pending_interrupt_keeps_its_thread_from_blocking(run_program: RunProgram) -> None:
+    taken: list[int] = []
+    got: list[int] = []
+
+    async def body(task: RootTask) -> None:
+        kernel, root = task.kernel, task.cnode
+        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
+        await kernel.tcb_bind_notification(task.tcb, ntfn)
+        assert await kernel.uintr_register_receiver(ntfn, task.tcb) is OK
+        await kernel.cnode_mint(root, 100, ntfn, ANY, 1)
+        _, index = await kernel.uintr_register_sender(100)
+        await Uipi(UipiFunction.SEND, index)  # interrupts are not enabled yet
+        got.append(await kernel.wait(ntfn))
+        await enable_user_interrupts(task.machine.place(handler_into(taken)))
+        await Compute(100)
+
+    run_program(body)
+    assert got == [1 << 1]
+    assert taken == [1 << 1]
+
+
+def test_migration_loses_and_misdelivers_nothing(run_program: RunProgram) -> None:
+    """A receiver goes from hart to hart while another thread posts every vector to it."""
+    taken: list[int] = []
+
+    async def body(task: RootTask) -> None:
+        kernel, root = task.kernel, task.cnode
+        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
+        maker = ThreadMaker(task)
+        tcbs: list[int] = []
+        ready: list[int] = []
+
+        async def receiver(own: Kernel) -> None:
+            await enable_user_interrupts(task.machine.place(handler_into(taken)))
+            assert await own.uintr_register_receiver(ntfn, tcbs[0]) is OK
+            ready.append(1)
+            while True:
+                await Compute(37)
+
+        async def bystander(own: Kernel) -> None:
+            while True:
+                await Compute(53)
+                await own.yield_()
+
+        thread = await maker.make(receiver, priority=255, hart=1, resume=False, name="receiver")
+        tcbs.append(thread.tcb)
+        await kernel.tcb_bind_notification(thread.tcb, ntfn)
+        await kernel.tcb_resume(thread.tcb)
+        for hart in (0, 1):
+            await maker.make(bystander, priority=255, hart=hart)
+        while not ready:
+            await Compute(100)
+        for vector in range(64):
+            slot = 1_000 + vector
+            await kernel.cnode_mint(root, slot, ntfn, ANY, vector)
+            error, index = await kernel.uintr_register_sender(slot)
+            assert error is OK
+            await Uipi(UipiFunction.SEND, index)
+            assert await kernel.tcb_set_affinity(thread.tcb, vector % 2) is OK
+            await kernel.yield_()
+        await kernel.tcb_set_affinity(thread.tcb, 1)
+        await Compute(600_000)
+
+    run = run_program(body, harts=2)
+    every = 0
+    for bits in taken:
+        assert not every & bits
+        every |= bits
+    assert every == (1 << 64) - 1
+    assert {event.thread for event in run.events(UserTrap)} == {"receiver"}
+    assert violations(run.kernel) == []
+
+
+def test_user_interrupt_registers_are_not_seen_by_others(run_program: RunProgram) -> None:
+    seen: list[int] = []
+
+    async def body(task: RootTask) -> None:
+        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
+        await become_receiver(task, ntfn, [])
+
+        async def other(own: Kernel) -> None:
+            for csr in (Csr.UTVEC, Csr.UIE, Csr.USTATUS, Csr.UEPC, Csr.USCRATCH):
+                seen.append(await CsrRead(csr))
+
+        await ThreadMaker(task).make(other, priority=255)
+        await task.kernel.yield_()
+        seen.append(await CsrRead(Csr.UTVEC))
+
+    run_program(body)
+    assert seen[:-1] == [0] * 5
+    assert seen[-1] != 0
+
+
+@pytest.mark.parametrize("what", ["frame", "badged", "notification"])
+def test_a_handler_ends_with_what_it_needs(run_program: RunProgram, what: str) -> None:
+    async def body(task: RootTask) -> None:
+        kernel, root = task.kernel, task.cnode
+        (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
+        (other,) = await task.allocate(ObjectType.RISCV_MEGA_PAGE)
+        (table,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
+        await kernel.page_table_map(table, task.vspace, 0x4000_0000)
+        await kernel.page_map(other, task.vspace, 0x4000_0000)
+        await SyscallBuffer.create(0x4000_0000, 16)
+        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
+        await become_receiver(task, ntfn, [])
+        await kernel.cnode_mint(root, 100, ntfn, ANY, 0)
+        assert (await kernel.uintr_register_async_syscall(100, other))[0] is OK
+        match what:
+            case "frame":
+                await kernel.cnode_delete(root, other)
+            case "badged":
+                await kernel.cnode_delete(root, 100)
+            case _:
+                await kernel.cnode_revoke(root, ntfn)
+                await kernel.cnode_delete(root, ntfn)
+        assert await kernel.wake_syscall_handler() is ILLEGAL
+        await Compute(50_000)
+        del frame
+
+    run = run_program(body)
+    assert violations(run.kernel) == []

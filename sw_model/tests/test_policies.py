@@ -1,0 +1,204 @@
+"""Where handlers run, and how the user's side chooses."""
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rel4.bench.claims import CLAIMS, Claim, Finding, flips
+from rel4.bench.claims_page import BEGIN, END, page_with, table
+from rel4.bench.compare import event_lines
+from rel4.bench.point import Point, simulate
+from rel4.bench.policies import POLICIES
+from rel4.machine.costs import load_costs
+from rel4.machine.device import run_sync
+from rel4.machine.events import AsyncHandled, EventLog, LockWait, Mark, Trap, UserTrap
+from rel4.machine.reference import ReferenceDevice
+from rel4.user.adaptive import Chooser, Way
+
+RunProgram = Callable[..., Any]
+
+
+def run(**parameters: Any) -> EventLog:
+    point = Point(**parameters)
+    return run_sync(simulate(point, ReferenceDevice(point.config)))
+
+
+def measured(log: EventLog, kind: type) -> list[Any]:
+    begin = min(event.cycle for event in log if isinstance(event, Mark))
+    return [event for event in log if isinstance(event, kind) and event.cycle > begin]
+
+
+@pytest.mark.parametrize("policy", [name for name, info in POLICIES.items() if info.asynchronous])
+@pytest.mark.parametrize(("harts", "clients"), [(1, 1), (2, 1), (3, 3)])
+def test_every_policy_serves_every_call_on_any_number_of_harts(
+    policy: str, harts: int, clients: int
+) -> None:
+    """Conservation is checked by the run itself."""
+    log = run(policy=policy, harts=harts, clients=clients, concurrency=3, rounds=2)
+    handled = measured(log, AsyncHandled)
+    assert len(handled) == 12 * clients
+    assert {event.error for event in handled} == {"NO_ERROR"}
+
+
+@pytest.mark.parametrize("policy", ["uipi", "poll", "adaptive"])
+@pytest.mark.parametrize("concurrency", [1, 7])
+def test_a_second_hart_takes_every_trap_away(policy: str, concurrency: int) -> None:
+    log = run(policy=policy, harts=2, concurrency=concurrency)
+    causes = [event.cause for event in measured(log, Trap) if event.hart == 0]
+    assert "ecall" not in causes
+    assert {event.hart for event in measured(log, AsyncHandled)} == {1}
+
+
+def test_inline_serves_a_batch_in_one_trap_and_needs_no_user_interrupt() -> None:
+    log = run(policy="inline", harts=1, concurrency=8, rounds=1)
+    causes = [event.cause for event in measured(log, Trap)]
+    assert causes.count("ecall") == 2  # map of all eight, unmap of all eight
+    assert not measured(log, UserTrap)
+
+
+def test_an_inline_batch_leaves_the_kernel_before_the_next_tick() -> None:
+    log = run(policy="inline", harts=1, concurrency=64, rounds=1)
+    entered = {}
+    for event in measured(log, Trap):
+        entered[event.cycle] = 0
+    starts = sorted(entered)
+    for event in measured(log, AsyncHandled):
+        entered[max(cycle for cycle in starts if cycle <= event.cycle)] += 1
+    assert max(entered.values()) <= 16
+
+
+def test_two_handlers_share_a_buffer_and_take_turns() -> None:
+    """Where the kernel is slower than the user, so that requests wait."""
+    point = Point(policy="spread", harts=3, concurrency=32, rounds=4)
+    slow = load_costs().scaled("kernel.async_call", 4)
+    log = run_sync(simulate(point, ReferenceDevice(point.config), slow))
+    harts = [event.hart for event in measured(log, AsyncHandled)]
+    assert min(harts.count(1), harts.count(2)) > len(harts) // 4
+    assert harts.count(0) == 0
+
+
+def test_ipi_interrupts_an_idle_hart_which_serves_the_calls() -> None:
+    log = run(policy="ipi", harts=2, concurrency=4)
+    assert [event for event in measured(log, Trap) if event.cause == "ipi" and event.hart == 1]
+    assert {event.hart for event in measured(log, AsyncHandled)} == {1}
+
+
+def test_waiting_harts_go_first_between_two_requests() -> None:
+    """A long batch on the kernel's hart holds nobody up for more than a few calls."""
+    log = run(policy="uipi", harts=2, concurrency=64, rounds=2)
+    longest = max((event.cycles for event in measured(log, LockWait)), default=0)
+    assert longest < 3 * load_costs()["kernel.async_call"]
+
+
+def test_all_devices_and_seeds_alike_for_new_policies() -> None:
+    points = [Point(policy="adaptive", harts=2, concurrency=5, seed=seed) for seed in (1, 1, 2)]
+    one, same, other = (event_lines(point, "reference") for point in points)
+    assert one == same
+    assert one != other
+
+
+def test_the_mixed_load_is_the_same_work_for_every_policy() -> None:
+    def calls(policy: str) -> list[str]:
+        log = run(policy=policy, harts=1, concurrency=4, rounds=6, workload="mixed")
+        return sorted(event.label for event in measured(log, AsyncHandled))
+
+    assert calls("tick") == calls("inline")
+    assert len(calls("inline")) == 48
+
+
+# --- choosing by measurement ----------------------------------------------------------------------
+
+
+def feed(chooser: Chooser, cost: Callable[[Way], float], calls: int) -> list[Way]:
+    ways = []
+    for _ in range(calls):
+        way = chooser.choose()
+        ways.append(way)
+        chooser.record(way, round(cost(way)))
+    return ways
+
+
+def test_the_chooser_finds_the_cheaper_way_and_stays_there() -> None:
+    chooser = Chooser()
+    ways = feed(chooser, lambda way: 4000 if way is Way.ASYNC else 3000, 20_000)
+    assert chooser.way is Way.SYNC
+    assert chooser.switches == 1
+    assert ways[-4000:].count(Way.SYNC) > 3900
+
+
+def test_the_chooser_does_not_oscillate_between_ways_that_cost_the_same() -> None:
+    chance = random.Random(1)
+    chooser = Chooser()
+    feed(chooser, lambda way: chance.gauss(3000, 60), 50_000)
+    assert chooser.switches == 0
+
+
+def test_the_chooser_follows_a_change_of_load() -> None:
+    chooser = Chooser()
+    feed(chooser, lambda way: 2000 if way is Way.ASYNC else 3000, 5_000)
+    assert chooser.way is Way.ASYNC
+    feed(chooser, lambda way: 4000 if way is Way.ASYNC else 3000, 20_000)
+    assert chooser.way is Way.SYNC
+
+
+def test_trials_cost_less_than_one_call_in_fifty() -> None:
+    chooser = Chooser()
+    ways = feed(chooser, lambda way: 2000 if way is Way.ASYNC else 3000, 50_000)
+    assert 0 < ways.count(Way.SYNC) < 1000
+
+
+# --- claims ---------------------------------------------------------------------------------------
+
+
+def test_a_flip_is_a_change_of_verdict() -> None:
+    def finding(name: str, value: float, holds: bool) -> Finding:
+        return Finding(name, "", 1.0, value, None, holds)
+
+    base = [finding("a", 1.2, True), finding("b", 0.5, False)]
+    other = [finding("a", 0.9, False), finding("b", 0.6, False)]
+    assert flips(base, other) == {"a": 0.9}
+
+
+def test_a_claim_may_be_a_floor_or_a_ceiling() -> None:
+    assert Claim("x", "", 1.5, lambda lab: 0.0).holds(1.5)
+    assert not Claim("x", "", 1.5, lambda lab: 0.0).holds(1.4)
+    assert Claim("x", "", 0, lambda lab: 0.0, most=True).holds(0)
+    assert not Claim("x", "", 0, lambda lab: 0.0, most=True).holds(1)
+
+
+def test_a_scaled_cost_changes_that_cost_alone() -> None:
+    costs = load_costs()
+    scaled = costs.scaled("user.fetch", 2)
+    assert scaled["user.fetch"] == 2 * costs["user.fetch"]
+    assert {name for name in costs if costs[name] != scaled[name]} == {"user.fetch"}
+    with pytest.raises(KeyError, match="cost must be one of"):
+        costs.scaled("user.fetsch", 2)
+
+
+def test_the_claims_page_is_made_from_the_findings() -> None:
+    claim = {"text": "a gain", "target": 1.5, "value": 1.25, "bound": 2.0, "holds": False}
+    rows = [
+        {"cost": "user.fetch", "factor": 0.5, "flips": {}},
+        {"cost": "user.fetch", "factor": 2.0, "flips": {"a": 1.0}},
+    ]
+    content = table({"device": "rtl", "claims": [claim], "sensitivity": rows})
+    assert "| a gain | 1.5 | 1.25 | 2.000 | missed |" in content
+    assert "2 variations" in content
+    assert "* `user.fetch` × 2 changes: a (1.000)." in content
+    page = page_with(f"before\n{BEGIN}\nold\n{END}\nafter\n", content)
+    assert page.startswith(f"before\n{BEGIN}\nMeasured on")
+    assert page.endswith(f"{END}\nafter\n")
+    assert "old" not in page
+    with pytest.raises(ValueError, match="the page must hold the lines"):
+        page_with("nothing", content)
+
+
+def test_the_committed_page_holds_the_committed_findings() -> None:
+    root = Path(__file__).resolve().parents[2]
+    record = json.loads((root / "docs/data/claims.json").read_text(encoding="utf-8"))
+    assert table(record) in (root / "docs/async.md").read_text(encoding="utf-8")
+    assert {claim["name"] for claim in record["claims"]} == {claim.name for claim in CLAIMS}

@@ -1,0 +1,147 @@
+"""Studies: designs, rows, going on where one was, and the same table from a cluster."""
+
+import csv
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+from rel4 import cli
+from rel4.bench.study import Trial, read_study, run_trial
+from rel4.bench.study_run import run_study
+
+GRID = """
+design = "grid"
+[parameters]
+policy = ["tick", "uipi"]
+concurrency = [2]
+rounds = [1, 2]
+harts = [2]
+"cost.user.fetch" = [150, 208]
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "study.toml"
+    path.write_text(text)
+    return path
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_grid_has_every_combination(tmp_path: Path) -> None:
+    study = read_study(written(tmp_path, GRID))
+    assert study.names == ("policy", "concurrency", "rounds", "harts", "cost.user.fetch")
+    assert len(study.trials) == 8
+    assert len({trial.key for trial in study.trials}) == 8
+
+
+def test_a_random_design_repeats(tmp_path: Path) -> None:
+    text = """
+design = "random"
+samples = 30
+seed = 5
+[parameters]
+policy = ["sync", "tick"]
+concurrency = {min = 1, max = 64, log = true}
+timer_period = {min = 2000, max = 4000}
+"""
+    study = read_study(written(tmp_path, text))
+    assert study == read_study(written(tmp_path, text))
+    values = [dict(trial.parameters) for trial in study.trials]
+    assert all(1 <= int(v["concurrency"]) <= 64 for v in values)
+    assert all(2000 <= int(v["timer_period"]) <= 4000 for v in values)
+    assert {v["policy"] for v in values} == {"sync", "tick"}
+    assert study != read_study(written(tmp_path, text.replace("seed = 5", "seed = 6")))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("x = [", "must be a readable TOML file"),
+        ("speed = 1", "must not have speed"),
+        ("[parameters]\nspeed = [1]", "parameters must be of policy, harts, .* not 'speed'"),
+        ('[parameters]\npolicy = ["tick"]', "parameters must have concurrency, and have none"),
+        ('[parameters]\npolicy = "tick"\nconcurrency = [2]', "policy of a grid must be a list"),
+        (
+            'design = "random"\n[parameters]\npolicy = ["tick"]\nconcurrency = {min = 9, max = 2}',
+            "concurrency must be a list of values, or min and max",
+        ),
+        (
+            'design = "all"\n[parameters]\npolicy = ["tick"]\nconcurrency = [2]',
+            "design must be grid",
+        ),
+        ('device = "fpga"', "device must be one of"),
+    ],
+)
+def test_what_is_wrong_with_a_design(tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        read_study(written(tmp_path, text))
+
+
+def test_a_cost_changes_the_time_and_nothing_else() -> None:
+    def row(stub: int) -> dict[str, object]:
+        parameters = (("policy", "sync"), ("concurrency", 2), ("cost.user.invoke", stub))
+        return run_trial(Trial("reference", parameters))
+
+    less, more = row(150), row(200)
+    assert less["error"] == more["error"] == ""
+    assert less["latency_p50"] == int(str(more["latency_p50"])) - 50
+    assert less["traps_per_syscall"] == more["traps_per_syscall"]
+    assert row(200) == more
+
+
+def test_parameters_that_do_not_go_together_are_a_row_too() -> None:
+    row = run_trial(Trial("reference", (("policy", "tick"), ("concurrency", 2), ("harts", 0))))
+    assert row["error"] == "harts must be 1 to 64, not 0"
+    assert row["cycles"] is None
+
+
+def test_a_study_goes_on_where_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, out = written(tmp_path, GRID), tmp_path / "out"
+    assert cli.main(["study", str(path), "--out", str(out), "--jobs", "1"]) == 0
+    first = (out / "results.csv").read_bytes()
+    kept = sorted((out / "trials").iterdir())
+    assert len(kept) == 8
+    for file in kept[:2]:
+        file.unlink()
+    capsys.readouterr()
+    assert cli.main(["study", str(path), "--out", str(out), "--jobs", "1"]) == 0
+    assert "6 of 8 trials were finished before" in capsys.readouterr().out
+    assert (out / "results.csv").read_bytes() == first
+    rows = rows_of(out / "results.csv")
+    assert [row["policy"] for row in rows] == ["tick"] * 4 + ["uipi"] * 4
+    assert all(row["error"] == "" for row in rows)
+
+
+def test_without_dask_a_scheduler_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ValueError, match="scheduler needs Dask, which is not installed"):
+        run_study(
+            written(tmp_path, GRID), out=tmp_path / "out", jobs=1, scheduler="tcp://localhost:1"
+        )
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_cluster_gives_the_same_table(tmp_path: Path) -> None:
+    if importlib.util.find_spec("distributed") is None:
+        pytest.skip("Dask is not installed (pip install 'rel4-uintr[study]')")
+    import distributed
+
+    path = written(tmp_path, GRID)
+    run_study(path, out=tmp_path / "here", jobs=1)
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+    ) as cluster:
+        address = cluster.scheduler_address
+        run_study(path, out=tmp_path / "there", jobs=1, scheduler=address)
+    for name in ("results.csv", "results.parquet"):
+        here, there = tmp_path / "here" / name, tmp_path / "there" / name
+        if here.exists() or there.exists():
+            assert here.read_bytes() == there.read_bytes()
