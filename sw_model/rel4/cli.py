@@ -41,7 +41,7 @@ PUBLISHED_CONCURRENCY = "2,4,8,16,32,64,128,256,512"
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 done, 1 the run broke a rule, 2 the request was not right, 130 interrupted."""
     arguments = _parser().parse_args(argv)
-    if arguments.port is not None:
+    if getattr(arguments, "port", None) is not None:
         os.environ[PORT_VARIABLE] = arguments.port  # worker processes inherit it
     try:
         status: int = arguments.run(arguments)
