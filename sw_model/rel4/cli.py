@@ -44,9 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 done, 1 the run broke a rule, 2 the request was not right, 3 not finished,
     130 interrupted."""
     arguments = _parser().parse_args(argv)
-    port = getattr(arguments, "port", None)  # not every command runs something
-    if port is not None:
-        os.environ[PORT_VARIABLE] = port  # worker processes inherit it
+    if getattr(arguments, "port", None) is not None:
+        os.environ[PORT_VARIABLE] = arguments.port  # worker processes inherit it
     try:
         status: int = arguments.run(arguments)
     except (ValueError, DeviceError) as error:
