@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "uintr_fpga": {"uintr_fpga", "rel4", "uintr"},
 }
 # Layers of rel4, lowest first: a layer may import itself and those before it.
-LAYERS = ["machine", "abi", "kernel", "user", "bench"]
+LAYERS = ["machine", "abi", "kernel", "user", "bench", "explore"]
 
 
 def imports(file: Path) -> Iterator[str]:

@@ -9,7 +9,7 @@ from rel4.abi.coroutine import Poll, Suspend, Task
 from rel4.abi.numbers import AsyncLabel, SeL4Error
 from rel4.abi.syscall_buffer import BufferError, Item, SyscallBuffer
 from rel4.machine.events import AsyncHandled, Fault, TaskRun
-from rel4.machine.ops import Fence, Log, Path
+from rel4.machine.ops import Log, Path
 
 from . import tcb as tcb_invocations
 from . import vspace
@@ -107,13 +107,10 @@ class AsyncRuntime:
         await buffer.close_begin()
         try:
             for _ in range(buffer.capacity):
-                if await buffer.requests.count() == 0:
-                    break
-                await Fence("r,r")
-                if await buffer.replies.full():
-                    break
                 request = await buffer.requests.take(0)
-                assert request is not None  # this side alone takes from the ring
+                if request is None:
+                    break
+                await self._check_room(buffer)
                 code = SeL4Error.CANCELLED
                 await Log(AsyncHandled(request.cid, _label_name(request.label), code.name))
                 await buffer.replies.put(Item(request.cid, request.label, code))
@@ -138,14 +135,10 @@ class AsyncRuntime:
         for _ in range(buffer.capacity):
             if await buffer.requests.count() == 0:
                 return
-            await Fence("r,r")  # the user made room for the reply before it put this request
-            if await buffer.replies.full():
-                raise BufferError(
-                    "the reply ring is full: more requests than the user has room for"
-                )
             async with Path("kernel.async_call"):
                 request = await buffer.requests.take()
                 assert request is not None  # this side alone takes from the ring
+                await self._check_room(buffer)
                 reply = await self._serve(task.tcb, request)
                 label, error = _label_name(request.label), SeL4Error(reply.error).name
                 await Log(AsyncHandled(request.cid, label, error))
@@ -153,6 +146,15 @@ class AsyncRuntime:
                 wake = await buffer.receiver_online.claim()
             if wake:
                 await self._kernel.uintr.send(self._hart.index, task.entry)
+
+    async def _check_room(self, buffer: SyscallBuffer) -> None:
+        """Raise BufferError if there is no room for the reply to a request that was just taken.
+
+        The user takes a reply before it puts a request in its stead, so this look must come after
+        the fence in `Ring.take`: an earlier one may still see the ring full.
+        """
+        if await buffer.replies.full():
+            raise BufferError("the reply ring is full: more requests than the user has room for")
 
     async def _serve(self, tcb: TCB, request: Item) -> Item:
         try:
