@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "uintr_fpga": {"uintr_fpga", "uintr_cosim", "rel4", "uintr"},
 }
 # Layers of rel4, lowest first: a layer may import itself and those before it.
-LAYERS = ["machine", "abi", "kernel", "user", "trace", "bench"]
+LAYERS = ["machine", "abi", "kernel", "user", "trace", "bench", "explore"]
 
 
 def imports(file: Path) -> Iterator[str]:
