@@ -30,7 +30,7 @@ async def sweep(device: Device) -> int:
     await verbs.enable_receiver(0)
     response, cycles = await verbs.request(0, Request(RequestKind.UIPI, UipiFunction.READ))
     assert response == Response(0, Status.OK)
-    assert 1 + cycles == max(first, 2) + 4
+    assert 1 + cycles == max(first, 2) + device.config.latency + 1
     return first
 
 
@@ -39,6 +39,8 @@ async def answers(device: Device) -> None:
     verbs = Verbs(device=device)
     config = device.config
     await verbs.settle()
+
+    operated = config.latency + 2  # through the controller
 
     async def check(request: Request, status: Status, cycles: int, data: int = 0) -> None:
         await verbs.settle()
@@ -63,8 +65,8 @@ async def answers(device: Device) -> None:
     beyond = slot_address(config, config.receivers, LOW)
     await check(Request(RequestKind.STORE, 0, beyond, 1), Status.BUS, 3)
     low = slot_address(config, 0, LOW)
-    await check(Request(RequestKind.STORE, 0, low, LOW.pack(mode=1)), Status.OK, 5)
-    await check(Request(RequestKind.LOAD, 0, low), Status.OK, 5, LOW.pack(mode=1))
+    await check(Request(RequestKind.STORE, 0, low, LOW.pack(mode=1)), Status.OK, operated)
+    await check(Request(RequestKind.LOAD, 0, low), Status.OK, operated, LOW.pack(mode=1))
 
     await verbs.enable_sender()
     send = Request(RequestKind.UIPI, UipiFunction.SEND, 0, 0)
@@ -81,10 +83,10 @@ async def answers(device: Device) -> None:
     await verbs.enable_receiver(config.receivers)
     await check(Request(RequestKind.UIPI, UipiFunction.READ), Status.RECEIVER, 1)
     await verbs.enable_receiver(0)
-    await check(Request(RequestKind.UIPI, UipiFunction.WRITE, 0, 1), Status.OK, 5)
-    await check(Request(RequestKind.UIPI, UipiFunction.ACTIVATE), Status.OK, 5)
-    await check(Request(RequestKind.UIPI, UipiFunction.DEACTIVATE), Status.OK, 5)
-    await check(Request(RequestKind.UIPI, UipiFunction.READ), Status.OK, 5, 1 << 63 | 1)
+    await check(Request(RequestKind.UIPI, UipiFunction.WRITE, 0, 1), Status.OK, operated)
+    await check(Request(RequestKind.UIPI, UipiFunction.ACTIVATE), Status.OK, operated)
+    await check(Request(RequestKind.UIPI, UipiFunction.DEACTIVATE), Status.OK, operated)
+    await check(Request(RequestKind.UIPI, UipiFunction.READ), Status.OK, operated, 1 << 63 | 1)
 
 
 async def lines(device: Device) -> None:
@@ -112,19 +114,20 @@ async def lines(device: Device) -> None:
     send = Request(RequestKind.UIPI, UipiFunction.SEND)
     read = Request(RequestKind.UIPI, UipiFunction.READ)
     write = Request(RequestKind.UIPI, UipiFunction.WRITE, 0, 8)
-    assert await until_interrupt(send, True) == 6
-    assert await until_interrupt(read, False) == 4
-    assert await until_interrupt(write, True) == 4
-    assert await until_interrupt(Request(RequestKind.UIPI, UipiFunction.DEACTIVATE), False) == 4
-    assert await until_interrupt(Request(RequestKind.UIPI, UipiFunction.ACTIVATE), True) == 4
+    shown = config.latency + 1
+    assert await until_interrupt(send, True) == shown + 2
+    assert await until_interrupt(read, False) == shown
+    assert await until_interrupt(write, True) == shown
+    assert await until_interrupt(Request(RequestKind.UIPI, UipiFunction.DEACTIVATE), False) == shown
+    assert await until_interrupt(Request(RequestKind.UIPI, UipiFunction.ACTIVATE), True) == shown
     if config.harts > 1:
         high = Request(RequestKind.LOAD, 0, slot_address(config, 0, HIGH))
-        assert await until_interrupt(high, False) == 4
+        assert await until_interrupt(high, False) == shown
         post = Request(RequestKind.STORE, 0, slot_address(config, 0, HIGH), 2)
-        assert await until_interrupt(post, True) == 4
+        assert await until_interrupt(post, True) == shown
         active = slot_address(config, 0, ACTIVE)
-        assert await until_interrupt(Request(RequestKind.STORE, 0, active, 0), False) == 4
-        assert await until_interrupt(Request(RequestKind.STORE, 0, active, 1), True) == 4
+        assert await until_interrupt(Request(RequestKind.STORE, 0, active, 0), False) == shown
+        assert await until_interrupt(Request(RequestKind.STORE, 0, active, 1), True) == shown
 
     # Privilege, trap and return act at once.
     device.set_privilege(target, Privilege.S)
@@ -145,6 +148,7 @@ async def contention(device: Device) -> None:
     """All harts at once: one bus transfer at a time, one operation a cycle, in turn."""
     verbs = Verbs(device=device)
     harts = range(device.config.harts)
+    latency = device.config.latency
 
     async def together(request: Request) -> list[int]:
         await verbs.settle()
@@ -163,7 +167,7 @@ async def contention(device: Device) -> None:
         await verbs.enable_receiver(0, hart)
         await verbs.enable_sender(hart)
     read = Request(RequestKind.UIPI, UipiFunction.READ)
-    assert await together(read) == [5 + hart for hart in harts]
+    assert await together(read) == [latency + 2 + hart for hart in harts]
     await verbs.store(entry_address(device.config, 0), SENDER_ENTRY.pack(valid=1))
     # Hart 0 was the last on the bus, so it comes last now; a read of the table takes two cycles.
     load = Request(RequestKind.LOAD, 0, entry_address(device.config, 0))
@@ -172,7 +176,7 @@ async def contention(device: Device) -> None:
     assert await together(load) == turns
     send = Request(RequestKind.UIPI, UipiFunction.SEND)
     assert await together(send) == [turn + 1 for turn in turns]
-    # A transfer to the controller occupies the bus for four cycles.
+    # A transfer to the controller occupies the bus for a cycle more than its latency.
     slow = Request(RequestKind.LOAD, 0, slot_address(device.config, 0, LOW))
-    turns = [5 + 4 * ((hart - 1) % count) for hart in harts]
+    turns = [latency + 2 + (latency + 1) * ((hart - 1) % count) for hart in harts]
     assert await together(slow) == turns

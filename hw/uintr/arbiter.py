@@ -13,6 +13,9 @@ from uintr.checks import check_range
 
 __all__ = ["RoundRobin", "select"]
 
+_SMALL = 8
+"""Up to so many requesters logic is faster than a carry chain."""
+
 
 def select(grant: Value, values: Iterable[Any]) -> Value:
     """The one of ``values`` whose bit of the one-hot word ``grant`` is set; 0 if none is."""
@@ -46,6 +49,7 @@ class RoundRobin(wiring.Component):
 
     def __init__(self, *, count: int) -> None:
         check_range("count", count, 1, 1 << 16)
+        self._count = count
         self.behind = Signal(count)
         super().__init__({"requests": In(count), "grant": Out(count), "advance": In(1)})
 
@@ -54,12 +58,21 @@ class RoundRobin(wiring.Component):
         m = Module()
 
         behind = self.behind
-        first = self.requests & behind
-        eligible = Mux(first.any(), first, self.requests)
-        # Isolating the lowest bit by subtraction uses the carry chain, and stays fast for 65 ports.
-        m.d.comb += self.grant.eq(eligible & -eligible)
-
-        with m.If(self.advance & self.requests.any()):
-            m.d.sync += behind.eq(~(self.grant | (self.grant - 1)))
+        first = Signal(self._count)
+        m.d.comb += first.eq(self.requests & behind)
+        if self._count <= _SMALL:
+            # Side by side, and chosen at the end: the shortest way through look-up tables.
+            for place in range(self._count):
+                earlier = Mux(first.any(), first[:place].any(), self.requests[:place].any())
+                chosen = Mux(first.any(), first[place], self.requests[place])
+                m.d.comb += self.grant[place].eq(chosen & ~earlier)
+                with m.If(self.advance & self.requests.any()):
+                    m.d.sync += behind[place].eq(earlier)
+        else:
+            # Isolating the lowest bit by subtraction uses the carry chain.
+            eligible = Mux(first.any(), first, self.requests)
+            m.d.comb += self.grant.eq(eligible & -eligible)
+            with m.If(self.advance & self.requests.any()):
+                m.d.sync += behind.eq(~(self.grant | (self.grant - 1)))
 
         return m

@@ -110,7 +110,7 @@ class Record:
                 m.d.comb += [
                     new["active"].eq(low.active),
                     new["mode"].eq(low.mode),
-                    new["hartid"].eq(Mux(low.hartid < self._harts, low.hartid, self._harts)),
+                    new["hartid"].eq(Mux(self._exists(low.hartid), low.hartid, self._harts)),
                 ]
                 if self.supervisor:
                     m.d.comb += new["supervisor"].eq(low.supervisor)
@@ -140,6 +140,12 @@ class Record:
             m.d.comb += getattr(after, name).eq(signal if kept else Mux(erase, 0, signal))
 
         self._answer(m, operation, before, answer)
+
+    def _exists(self, hartid: Any) -> Any:
+        """``hartid`` is below the number of harts; without a comparison of all its bits."""
+        bits = (self._harts - 1).bit_length()
+        exists = ~hartid[bits:].any()
+        return exists if self._harts == 1 << bits else exists & (hartid[:bits] < self._harts)
 
     def _answer(self, m: Module, operation: Any, before: Any, answer: Any) -> None:
         low = data.View(layout(LOW), answer)

@@ -5,8 +5,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from .plan import Accesses, Learned
 from .program import Program
-from .system import Accesses, Actor, Choice, Learned, State, System
+from .state import Actor, Choice, State
+from .system import System
 from .trace import Line
 from .verdict import Verdict, judge_end, judge_state
 
