@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -46,9 +46,9 @@ class ClaimQueue(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Two pointers with one bit more than an address: equal means empty."""
         m = Module()
-        m.submodules.ring = ring = memory.Memory(
-            shape=self.number.shape(), depth=self._depth, init=[]
-        )
+        # One receiver's number has no bits, and a memory without width stops Yosys.
+        width = max(len(self.number), 1)
+        m.submodules.ring = ring = memory.Memory(shape=unsigned(width), depth=self._depth, init=[])
         write = ring.write_port()
         read = ring.read_port(transparent_for=(write,))
 
