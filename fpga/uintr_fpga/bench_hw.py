@@ -67,7 +67,17 @@ def _design(receivers: int, harts: int, latency: int, features: Feature) -> str:
     if latency == 4:
         # What a read of a place that is being written answers goes unused then (`_forward`), so
         # no logic need make up for what a block RAM does.
-        text = text.replace("COLLISION_X_MASK 1'0", "COLLISION_X_MASK 1'1")
+        # The ring of the claim queue is transparent instead.
+        text = re.sub(
+            r"cell \$memrd_v2 .*?\n\s*end\n",
+            lambda cell: (
+                cell[0]
+                if "TRANSPARENCY_MASK 1'1" in cell[0]
+                else cell[0].replace("COLLISION_X_MASK 1'0", "COLLISION_X_MASK 1'1")
+            ),
+            text,
+            flags=re.DOTALL,
+        )
     return text
 
 
