@@ -25,6 +25,7 @@ __all__ = ["main", "table", "write_page"]
 _SEEDS = (1, 2, 3)
 _FULL: tuple[tuple[int, int, int, Feature], ...] = (
     *((512, 4, latency, Feature(0)) for latency in (2, 3, 4)),
+    (512, 4, 3, ALL_FEATURES),
     (512, 4, 4, ALL_FEATURES),
     *(
         (receivers, harts, 4, Feature(0))
