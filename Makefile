@@ -7,13 +7,15 @@ OUT ?= build/sweep
 BENCH_OUT ?= build/bench
 BENCH_DEVICE ?= rtl
 BENCH_SEEDS ?= 1 2 3 4 5
+BOARDS ?= icebreaker ulx3s tangnano9k
 BIN := $(VENV)/bin
 
 # Amaranth uses the Yosys of its wheel, whatever else is installed.
 export AMARANTH_USE_YOSYS = builtin
 
 .DELETE_ON_ERROR:
-.PHONY: help env run test lint format formal bench bench-hw claims readme docs clean check-tools
+.PHONY: help env run test lint format formal bench bench-hw claims readme docs clean \
+  env-fpga bitstreams test-litex test-blocks test-gates check-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -65,6 +67,23 @@ readme: $(VENV)/.stamp-run ## take the README's measured tables and figures from
 	@cp $(OUT)/results.jsonl docs/data/sweep.jsonl
 	@$(BIN)/python -m rel4.bench.readme
 	@echo "readme: README.md, docs/data/sweep.jsonl and docs/img/ hold the sweep of $(OUT)"
+
+env-fpga: $(VENV)/.stamp-fpga-ice40 $(VENV)/.stamp-fpga-ecp5 $(VENV)/.stamp-fpga-gowin ## the tools that make bitstreams
+
+bitstreams: env-fpga ## every board with three seeds, reports into docs/data/fpga.jsonl
+	@for board in $(BOARDS); do \
+	  $(BIN)/uintr-fpga build --board $$board --seed 1,2,3 --store || exit $$?; \
+	done
+	@$(BIN)/uintr-fpga report
+
+test-litex: $(VENV)/.stamp-test $(VENV)/.stamp-litex ## LiteX's own client against an emulated board
+	@$(BIN)/python -m pytest fpga/tests/test_litex.py
+
+test-blocks: $(VENV)/.stamp-test $(VENV)/.stamp-blocks ## AXI4-Lite and register files, with other people's tools
+	@$(BIN)/python -m pytest cocotb_tests/test_axi_lite.py hw/tests/test_register_files.py hw/tests/test_integration.py
+
+test-gates: $(VENV)/.stamp-test $(VENV)/.stamp-fpga-ice40 ## the netlist for iCE40 behind the UART, against the reference
+	@UINTR_GATES=1 $(BIN)/python -m pytest fpga/tests/test_gates.py
 
 docs: $(VENV)/.stamp-docs ## the documentation as a site in build/docs, its programs run
 	@$(BIN)/python -m sphinx -q -W --keep-going -b doctest docs build/doctest >/dev/null || \

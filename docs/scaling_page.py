@@ -111,8 +111,9 @@ With a cache of entries in each sender the bus would be out of the way, and one 
 The kernel is what stops scaling first: it has one lock, and every hart that ticks takes it, an idle
 one too. `rel4 study examples/studies/scaling.toml` measures it (columns `lock_wait_cycles` and
 `kernel_cycles`): up to 16 harts the other harts' ticks hardly matter to a thread with eight
-coroutines; at 64 they keep the lock so busy that every policy is slower than synchronous calls on
-one hart. Idle harts without ticks, as larger kernels have them, would be the first remedy.
+coroutines; at 64 they keep the lock so busy that all three policies of that study are slower than
+synchronous calls on one hart. Idle harts without ticks, as larger kernels have them, would be the
+first remedy.
 
 ## Where it ends, and what would be beyond
 

@@ -137,3 +137,33 @@ def test_the_package_is_a_command_too() -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr == "uintr: harts must be 1 to 64, not 0\n"
+
+
+@pytest.mark.parametrize("block", ["system", "controller", "hart-unit"])
+@pytest.mark.parametrize("bus", ["wishbone", "axi4-lite"])
+def test_blocks_and_buses(block: str, bus: str, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["generate", "--block", block, "--bus", bus, *SMALL]
+    if (block, bus) == ("hart-unit", "axi4-lite"):
+        assert status(arguments) == 2
+        assert "must be wishbone, not 'axi4-lite'" in capsys.readouterr().err
+        return
+    assert main(arguments) == 0
+    out = capsys.readouterr().out
+    assert f"\nmodule {block.replace('-', '_')}(" in out
+    assert ("axi__awaddr" in out) == (bus == "axi4-lite")
+
+
+@pytest.mark.parametrize(
+    ("kind", "sign"),
+    [
+        ("header", "#define UINTR_LOW_OFFSET 0x8 "),
+        ("svd", "<name>SLOT[%s]</name>"),
+        ("systemrdl", "addrmap uintc {"),
+        ("devicetree", "uintc: interrupt-controller@3000000 {"),
+        ("devicetree-binding", "const: rel4,uintc"),
+        ("fusesoc", "CAPI=2:\n"),
+    ],
+)
+def test_files_that_go_with_it(kind: str, sign: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["generate", "-t", kind, "--receivers", "2"]) == 0
+    assert sign in capsys.readouterr().out

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from uintr.axi_lite import OnAxiLite
 from uintr.controller_block import ControllerBlock
 from uintr.generate import rtlil_text, verilog_text
-from uintr.hart_unit import HartUnit
+from uintr.hart_unit_block import HartUnitBlock
 from uintr.integration import devicetree_binding, devicetree_example, fusesoc_core
 from uintr.register_files import RegisterMap, c_header, svd, system_rdl
 from uintr.registers import (
@@ -136,7 +136,7 @@ def _block(options: argparse.Namespace) -> Any:
             raise ValueError(
                 f"bus of a hart unit, which begins transfers, must be wishbone, not {options.bus!r}"
             )
-        return HartUnit(receivers=options.receivers)
+        return HartUnitBlock(receivers=options.receivers)
     common = {
         "harts": options.harts,
         "receivers": options.receivers,

@@ -1,4 +1,4 @@
-"""The command line: ``rel4 sweep``, ``claims``, ``compare``, ``ipc``, and those of `commands`."""
+"""The command line: ``rel4 sweep`` and ``compare`` here, other commands beside what they run."""
 
 import argparse
 import dataclasses
@@ -26,6 +26,8 @@ from rel4.bench.results import source_commit, write_atomically
 from rel4.bench.sweep import run_sweep
 from rel4.bench.table import render_table
 from rel4.commands import add_commands, add_examples
+from rel4.explore.actors import ExploreError
+from rel4.explore.command import add_explore
 from rel4.machine.costs import load_costs
 from rel4.machine.device import DeviceError, device_names, find_device
 from rel4.machine.hart import MachineError
@@ -39,20 +41,24 @@ PUBLISHED_CONCURRENCY = "2,4,8,16,32,64,128,256,512"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit status: 0 done, 1 the run broke a rule, 2 the request was not right, 130 interrupted."""
+    """Exit status: 0 done, 1 the run broke a rule, 2 the request was not right, 3 not finished,
+    130 interrupted."""
     arguments = _parser().parse_args(argv)
-    if arguments.port is not None:
+    if getattr(arguments, "port", None) is not None:
         os.environ[PORT_VARIABLE] = arguments.port  # worker processes inherit it
     try:
         status: int = arguments.run(arguments)
     except (ValueError, DeviceError) as error:
         print(f"rel4: {error}", file=sys.stderr)
         return 2
-    except (ConservationError, MachineError) as error:
+    except (ConservationError, ExploreError, MachineError) as error:
         print(f"rel4: the run is not valid: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("rel4: interrupted; finished points are kept, --resume goes on", file=sys.stderr)
+        print(
+            "rel4: interrupted; finished points of a sweep are kept, --resume goes on",
+            file=sys.stderr,
+        )
         return 128 + signal.SIGINT
     return status
 
@@ -118,7 +124,9 @@ def _parser() -> argparse.ArgumentParser:
     ipc.add_argument("--concurrency", default="1,2,4,8,16,32,64,128", help="coroutines")
     ipc.add_argument("--rounds", type=int, default=10, help="IPCs of a coroutine (default 10)")
     ipc.add_argument("--device", default="reference", help=f"one of {', '.join(device_names())}")
+    ipc.add_argument("--port", help="serial port of the device uart")
     ipc.add_argument("--out", type=Path, default=Path("build/ipc"), help="folder for results")
+    add_explore(commands)
     add_commands(commands, whole=_parser, add_point_options=_add_point_options, points=_points)
     add_examples(commands)
     return parser

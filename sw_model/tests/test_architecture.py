@@ -17,10 +17,10 @@ MAY_IMPORT = {
     "uintr": {"uintr"},
     "rel4": {"rel4", "uintr"},
     "uintr_cosim": {"uintr_cosim", "rel4", "uintr"},
-    "uintr_fpga": {"uintr_fpga", "rel4", "uintr"},
+    "uintr_fpga": {"uintr_fpga", "uintr_cosim", "rel4", "uintr"},
 }
 # Layers of rel4, lowest first: a layer may import itself and those before it.
-LAYERS = ["machine", "abi", "kernel", "user", "trace", "bench"]
+LAYERS = ["machine", "abi", "kernel", "user", "trace", "bench", "explore"]
 
 
 def imports(file: Path) -> Iterator[str]:

@@ -216,7 +216,8 @@ def test_limits_and_double_requests_are_refused() -> None:
         ),
         (
             {"base": 0x8000, "table_base": 0xB000},
-            "table_base must be outside the controller's windows, 0x8000 to 0xbfff among them, not 0xb000",
+            "table_base must be outside the controller's windows, "
+            "0x8000 to 0xbfff among them, not 0xb000",
         ),
     ],
 )

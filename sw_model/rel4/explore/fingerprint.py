@@ -30,7 +30,7 @@ class FingerprintError(Exception):
     """Something in a local state cannot be described."""
 
 
-_ITERATORS = (
+_ITERATORS: tuple[type, ...] = (
     type(iter(range(0))),
     type(iter(range(1 << 70))),
     type(iter(())),
@@ -108,7 +108,7 @@ def _coroutine(item: Any) -> list[Any]:
     if frame is None:
         return ["ended"]
     # Locals by name tell which are bound. The references of the coroutine itself add what lies on
-    # its evaluation stack; of what else is among them, the frame and its dictionary say nothing new.
+    # its evaluation stack. Its frame and the dictionary of the locals say nothing new.
     variables = frame.f_locals
     parts: list[Any] = [frame.f_code, frame.f_lasti]
     for pair in variables.items():

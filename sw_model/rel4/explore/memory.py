@@ -19,8 +19,8 @@ When exactly a store leaves its buffer matters to those alone who look at that w
 hart's fences, and to stores that must stay behind it. So it may be moved back in time to right
 before the first of these, and no other moment needs to be explored: a load, an atomic operation or
 a spin may *demand* stores to its word from the other hart's buffer, with those that must go before
-them; a fence that waits for its buffer empties it. Only while both buffers hold a store to one word,
-every store is a step of its own.
+them; a fence that waits for its buffer empties it. Only while both buffers hold a store to one
+word, every store is a step of its own.
 """
 
 from collections.abc import Iterator, Sequence

@@ -6,7 +6,8 @@ and the buffer are those of every other program of this model. What stands in fo
 kernel is here: `uintr.send` is the UIPI alone, and PutChar notes its character.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -16,8 +17,9 @@ from rel4.abi.numbers import AsyncLabel, SeL4Error
 from rel4.abi.syscall_buffer import OnlineFlag, Ring, SyscallBuffer
 from rel4.kernel.async_runtime import AsyncRuntime
 from rel4.kernel.objects import TCB
+from rel4.kernel.policies import Policy
 from rel4.machine.ops import Fence, Load, Op, Store, Uipi
-from rel4.user.async_syscalls import AsyncSyscalls
+from rel4.user.async_syscalls import AsyncSyscalls, Style
 from rel4.user.executor import Executor
 from rel4.user.syscalls import Kernel as UserKernel
 from uintr.registers import UipiFunction
@@ -69,6 +71,10 @@ class _Kernel:
 
     expected: list[int]
     uintr: _Uintr = field(default_factory=_Uintr)
+
+    def unpreemptible(self) -> AbstractContextManager[None]:
+        """Nothing here takes long enough to be preempted."""
+        return nullcontext()
 
     def put_char(self, character: int) -> None:
         if character not in self.expected:
@@ -192,7 +198,7 @@ class Program:
         """Answers what came of each call: argument and error."""
         executor = self.executor(WAKE_WORD)
         buffer = SyscallBuffer(BUFFER, self.capacity, flag=self.flag, ring=self.ring)
-        calls = self.calls(executor, UserKernel(0), buffer)
+        calls = self.calls(executor, UserKernel(0), buffer, Style())
         receiver = executor.spawn(calls.receive, priority=RECEIVER_PRIORITY, background=True)
         executor.register_vector(receiver)
         answers: dict[int, str] = {}
@@ -216,7 +222,8 @@ class Program:
         kernel = _Kernel(list(range(1, self.items + 1)))
         hart = cast("Hart", _Hart(self.harts - 1))
         runtime = self.runtime(cast("Kernel", kernel))
-        task = runtime.spawn(TCB(0, "client"), buffer, 0)
+        policy = Policy()
+        task = runtime.spawn(TCB(0, "client"), buffer, 0, policy)
         while True:
             what = await AwaitWake()
             if what == DEREGISTER:
@@ -227,7 +234,7 @@ class Program:
                 await kernel.uintr.send(hart.index, 1)
             else:
                 runtime.wake(task)
-                await runtime.run_ready(hart)
+                await runtime.run_ready(policy, hart)
 
     # --- what must hold ---------------------------------------------------------------------------
 
@@ -240,7 +247,7 @@ class Program:
                 return f"{kind} came {count} times for caller {cid}: an item was duplicated"
         return ""
 
-    def complaint(self, outcome: Any, ledgers: dict[str, dict[int, int]]) -> str:
+    def complaint(self, outcome: Any, ledgers: Mapping[str, Mapping[int, int]]) -> str:
         """What is wrong with a run that has ended; empty if nothing is.
 
         ``outcome`` is what the thread returned, ``ledgers`` how often each event was logged for

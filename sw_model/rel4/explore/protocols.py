@@ -1,7 +1,5 @@
 """The wake-up protocols that can be explored."""
 
-from functools import cache
-
 from rel4.abi.syscall_buffer import OnlineFlag, Ring
 from rel4.machine.ops import Fence, Load, Store
 
@@ -32,9 +30,15 @@ class PublishedFlag(OnlineFlag):
 PROTOCOLS: dict[str, type[OnlineFlag]] = {"ours": OnlineFlag, "published": PublishedFlag}
 
 
-@cache  # like local states must have the same classes
+_POLLING: dict[tuple[type[OnlineFlag], int], type[OnlineFlag]] = {}
+"""Classes that were made: like local states must have the same ones."""
+
+
 def polling(flag: type[OnlineFlag], looks: int) -> type[OnlineFlag]:
     """``flag``, whose consumer looks at the ring ``looks`` times more before it clears the flag."""
+    made = _POLLING.get((flag, looks))
+    if made is not None or not looks:
+        return made or flag
 
     class Polling(flag):  # type: ignore[misc, valid-type]  # mypy wants a base that is a constant
         async def retire(self, ring: Ring) -> bool:
@@ -43,4 +47,4 @@ def polling(flag: type[OnlineFlag], looks: int) -> type[OnlineFlag]:
                     return False
             return bool(await super().retire(ring))
 
-    return Polling if looks else flag
+    return _POLLING.setdefault((flag, looks), Polling)

@@ -5,8 +5,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from rel4.machine.ops import Uret
+
+from .plan import Accesses, Learned
 from .program import Program
-from .system import Accesses, Actor, Choice, Learned, State, System
+from .state import Actor, Choice, State
+from .system import System
 from .trace import Line
 from .verdict import Verdict, judge_end, judge_state
 
@@ -169,7 +173,8 @@ def _cover(system: System, states: dict[State, int], result: Exploration) -> Non
     """Which operations of the source were performed, and which flag met which ring."""
     for automaton in system.automata:
         for node in automaton.nodes:
-            if node.edges and node.site is not None:
+            done = node.edges or isinstance(node.op, Uret)  # which never comes back
+            if done and node.site is not None:
                 result.sites.add((node.site.file, node.site.line, node.site.column))
     seen = {state.memory for state in states} | {system.settled(state) for state in states}
     for flag, ring in (("handler_online", "requests"), ("receiver_online", "replies")):

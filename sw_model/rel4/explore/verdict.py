@@ -7,7 +7,8 @@ from rel4.machine.ops import Load, SpinWhile, Store, Swap
 
 from .actors import End, Failure
 from .program import AwaitWake, WrongItemError
-from .system import Actor, State, System
+from .state import Actor, State
+from .system import System
 from .trace import Line
 
 __all__ = ["Verdict", "judge_end", "judge_state"]

@@ -8,7 +8,7 @@ from rel4.abi.coroutine import Poll, Suspend, Task
 from rel4.abi.numbers import SeL4Error
 from rel4.abi.syscall_buffer import BufferError, Item, SyscallBuffer
 from rel4.machine.events import AsyncHandled, Fault, TaskRun
-from rel4.machine.ops import Fence, Log, Path
+from rel4.machine.ops import Log, Path
 
 from .async_calls import label_name, serve
 from .capability import Slot
@@ -147,13 +147,10 @@ class AsyncRuntime:
         await buffer.close_begin()
         try:
             for _ in range(buffer.capacity):
-                if await buffer.requests.count() == 0:
-                    break
-                await Fence("r,r")
-                if await buffer.replies.full():
-                    break
                 request = await buffer.requests.take(0)
-                assert request is not None  # this side alone takes from the ring
+                if request is None:
+                    break
+                await self._check_room(buffer)
                 code = SeL4Error.CANCELLED
                 label = label_name(request.label)
                 await Log(AsyncHandled(request.cid, label, code.name, task.tcb.name))
@@ -204,14 +201,10 @@ class AsyncRuntime:
             if waiting == 0:
                 return True
             await task.policy.on_backlog(self._kernel, task, waiting)
-            await Fence("r,r")  # the user made room for the reply before it put this request
-            if await buffer.replies.full():
-                raise BufferError(
-                    "the reply ring is full: more requests than the user has room for"
-                )
             async with Path("kernel.async_call"):
                 request = await buffer.requests.take()
-                assert request is not None  # this side alone takes from the ring
+                assert request is not None  # the big lock is held since the count
+                await self._check_room(buffer)
                 reply = await self._serve(task, request)
                 if task.closed:  # by this very request
                     return True
@@ -223,6 +216,15 @@ class AsyncRuntime:
                 assert task.hart is not None  # it runs
                 await self._kernel.uintr.send(task.hart.index, task.entry)
         return await buffer.requests.count() == 0
+
+    async def _check_room(self, buffer: SyscallBuffer) -> None:
+        """Raise BufferError if there is no room for the reply to a request that was just taken.
+
+        The user takes a reply before it puts a request in its stead, so this look must come after
+        the fence in `Ring.take`: an earlier one may still see the ring full.
+        """
+        if await buffer.replies.full():
+            raise BufferError("the reply ring is full: more requests than the user has room for")
 
     async def _serve(self, task: HandlerTask, request: Item) -> Item:
         assert task.hart is not None  # it runs

@@ -179,6 +179,7 @@ class Kernel:
             await self.enqueue(old)  # it migrates, and its state is saved by now
         assert new.context is not None  # made at the latest when it became runnable
         self._set_address_space(new)
+        self._aborted.discard(hart.index)  # a handler that let another hart in was not at its trap
         self._inside[hart.index] = False
         await self.lock.release()
         async with Path("trap.exit"):

@@ -1,8 +1,4 @@
-"""User interrupts as kernel resources: receivers, sender tables, save and restore.
-
-A hart's user-interrupt CSRs belong to one thread at a time, its *owner*. They are saved only when
-another thread is to run on the hart, so that a trap which returns to the same thread costs nothing,
-and a thread that never registered pays nothing.
+"""User interrupts as kernel resources: receivers, sender tables, signals, threads that wait.
 
 A receiver belongs to a thread from the first registration on; several notifications of that thread
 may share it, and it is given back when the last of them or the thread goes. Giving back has one
@@ -14,14 +10,8 @@ A thread that blocks where a user interrupt may wake it is *parked*: its receive
 and only then its pending word is looked at. Interrupts of the kernel (signals, devices) wake a
 parked thread at once. A UIPI of another thread does so when the controller tells the kernel of the
 absent receiver (feature NOTIFY); without that feature the kernel looks at every timer tick.
-
-Order matters twice more. A receiver is deactivated before its `uip` is read, so that what is saved
-is the software bit and not the hart line; and it is activated last on the way out, so that no
-interrupt meets half-restored state. While a receiver is inactive its pending bits stay in the
-controller and raise the line at the next activation.
 """
 
-from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
@@ -29,21 +19,17 @@ from rel4.abi.message import MessageInfo
 from rel4.abi.numbers import SeL4Error
 from rel4.machine.device import DeviceConfig
 from rel4.machine.events import ReceiverChanged
-from rel4.machine.ops import CsrWrite, Load, Log, Store, Uipi
+from rel4.machine.ops import Load, Log, Store, Uipi
 from uintr.registers import (
-    ACTIVE,
     CLAIM,
     CONTROL_OFFSET,
-    CSRS,
     HIGH,
     LOW,
     NOTIFY_HART,
     PAGE_BYTES,
     SEND,
-    SLOT_BYTES,
     SLOT_RESET,
     VECTORS,
-    Csr,
     Feature,
     UipiFunction,
 )
@@ -52,37 +38,16 @@ from .capability import Slot
 from .errors import InvocationError, range_error
 from .objects import TCB, Notification, ThreadState
 from .transfer import give
+from .uintr_context import HartContexts, UserInterruptState
 from .uintr_entries import SenderEntry, SenderTable
 
 if TYPE_CHECKING:
     from .kernel import Kernel
 
-__all__ = ["SenderTable", "UserInterruptState", "UserInterrupts"]
-
-SAVED_CSRS = (
-    Csr.USTATUS,
-    Csr.UIE,
-    Csr.UTVEC,
-    Csr.USCRATCH,
-    Csr.UEPC,
-    Csr.UCAUSE,
-    Csr.UTVAL,
-    Csr.UIP,
-)
-DELEGATED = CSRS[Csr.SIDELEG].pack(software=1)
+__all__ = ["UserInterruptState", "UserInterrupts"]
 
 
-@dataclass(eq=False, slots=True)
-class UserInterruptState:
-    """What a thread owns of the hardware, and its CSRs while it is off its hart."""
-
-    receiver: int | None = None
-    notifications: list[Notification] = field(default_factory=list)
-    table: SenderTable | None = None
-    csrs: dict[Csr, int] = field(default_factory=dict)
-
-
-class UserInterrupts:
+class UserInterrupts(HartContexts):
     """Allocation, registration, release and context switch of user-interrupt state.
 
     Parameters
@@ -92,20 +57,16 @@ class UserInterrupts:
 
     Members
     -------
-    owner : for each hart, the thread whose state it holds
     receivers : receivers in use
     parked : threads that a user interrupt is to wake, by receiver
     """
 
     def __init__(self, config: DeviceConfig, kernel: "Kernel") -> None:
-        self._config = config
+        super().__init__(config)
         self._kernel = kernel
         self._free_receivers = list(range(config.receivers))
         self._free_pages = list(range(config.table_pages))
         self._kernel_table = self._table()
-        self.owner: list[TCB | None] = [None] * config.harts
-        self._suist = [0] * config.harts
-        self._stale: set[int] = set()
         self.receivers: list[int] = []
         self._kernel_receivers: dict[int, int] = {}
         self.parked: dict[int, TCB] = {}
@@ -135,9 +96,6 @@ class UserInterrupts:
         self.receivers.append(receiver)
         await self._clear(receiver)
         return receiver
-
-    def _slot(self, receiver: int, offset: int) -> int:
-        return self._config.base + receiver * SLOT_BYTES + offset
 
     def _control(self, offset: int) -> int:
         return self._config.base + CONTROL_OFFSET + offset
@@ -377,55 +335,6 @@ class UserInterrupts:
         vectors = await Load(self._slot(receiver, HIGH.address))
         await Log(ReceiverChanged(receiver, True, 0, vectors))
         return vectors
-
-    # --- save and restore -------------------------------------------------------------------------
-
-    async def switch(self, hart: int, tcb: TCB) -> None:
-        """Last thing before ``tcb`` runs on ``hart``: make the hart's state that thread's."""
-        if self.owner[hart] is not tcb or hart in self._stale:
-            await self._save(hart)
-            if tcb.uintr is not None:
-                await self._restore(hart, tcb)
-        state = tcb.uintr
-        table = state.table if state is not None else None
-        await self._set_table(hart, table.suist if table is not None else 0)
-
-    async def _save(self, hart: int) -> None:
-        self._stale.discard(hart)
-        owner = self.owner[hart]
-        if owner is None:
-            return
-        state = owner.uintr or UserInterruptState()  # its thread may have ended
-        if state.receiver is not None:
-            await Store(self._slot(state.receiver, ACTIVE.address), 0)
-            await Log(ReceiverChanged(state.receiver, False, 0, 0))
-        for csr in SAVED_CSRS:
-            state.csrs[csr] = await CsrWrite(csr, 0)  # read, and hidden from the next thread
-        await CsrWrite(Csr.SIDELEG, 0)
-        await CsrWrite(Csr.SUIRS, 0)
-        self.owner[hart] = None
-
-    async def _restore(self, hart: int, tcb: TCB) -> None:
-        state = tcb.uintr
-        assert state is not None
-        for csr in SAVED_CSRS:
-            await CsrWrite(csr, state.csrs.get(csr, 0))
-        self.owner[hart] = tcb
-        await self._activate(hart, state)
-
-    async def _activate(self, hart: int, state: UserInterruptState) -> None:
-        if state.receiver is None:
-            return
-        await CsrWrite(Csr.SIDELEG, DELEGATED)
-        await CsrWrite(Csr.SUIRS, CSRS[Csr.SUIRS].pack(en=1, index=state.receiver))
-        low = LOW.pack(active=1, mode=1, hartid=hart)
-        await Store(self._slot(state.receiver, LOW.address), low)
-        await Log(ReceiverChanged(state.receiver, True, 0, 0))
-
-    async def _set_table(self, hart: int, suist: int) -> None:
-        if self._suist[hart] != suist:
-            await CsrWrite(Csr.SUIST, suist)
-            self._suist[hart] = suist
 
     # --- inspection -------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from rel4.abi.numbers import CapSlot, Invocation, ObjectType, SysCall
 from rel4.bench.policies import find_policy
 from rel4.kernel.boot import boot_initial_thread
+from rel4.kernel.capability import EndpointCap
 from rel4.kernel.invariants import violations
 from rel4.kernel.kernel import Kernel
 from rel4.machine.device import DeviceConfig, run_sync
@@ -23,6 +24,8 @@ from uintr.registers import CSRS, Csr, UipiFunction
 
 POOL, SLOTS = 1000, 14
 """Slots that the rules use: few, so that they meet."""
+PATIENCE = 2_000_000
+"""Cycles that a step may take."""
 ANY = 0b1111
 slot = st.integers(POOL, POOL + SLOTS - 1)
 rights = st.integers(0, 15)
@@ -46,7 +49,8 @@ class Sequences(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.machine = Machine(ReferenceDevice(DeviceConfig(harts=1, receivers=4, table_pages=4)))
+        self.device = ReferenceDevice(DeviceConfig(harts=1, receivers=4, table_pages=4))
+        self.machine = Machine(self.device)
         self.kernel = Kernel(
             self.machine,
             policies=[find_policy("tick").kernel()],
@@ -96,12 +100,20 @@ class Sequences(RuleBasedStateMachine):
         self.command = command
         self.machine.stopped = False
         (root,) = self.kernel.initial
+        # Should the thread be blocked all the same, it is over soon.
+        watchdog = self.machine.env.timeout(PATIENCE)
+        assert watchdog.callbacks is not None
+        watchdog.callbacks.append(lambda event: self.machine.stop())
         run_sync(self.machine.run())
         self.ended = not root.runnable
 
     def invoke(self, cap: int, label: int, words: tuple[int, ...], caps: tuple[int, ...]) -> None:
         async def command() -> None:
-            await self.task.kernel.invoke(cap, label, words, caps)
+            found = self.kernel.initial[0].cspace
+            if found is not None and isinstance(found.cnode.slot(cap).cap, EndpointCap):
+                await self.task.kernel.nb_send(cap, words, caps, label)  # a call would block
+            else:
+                await self.task.kernel.invoke(cap, label, words, caps)
 
         self.go(command)
 
@@ -264,10 +276,21 @@ class Sequences(RuleBasedStateMachine):
     def everything_holds(self) -> None:
         assert violations(self.kernel) == []
 
+    @invariant()
+    def a_line_means_a_pending_bit_of_the_running_receiver(self) -> None:
+        hart = self.machine.harts[0]
+        if not hart.line:
+            return
+        state = self.kernel.schedulers[0].current.uintr
+        assert state is not None
+        assert state.receiver is not None
+        controller = self.device._controller
+        assert controller.pending[state.receiver]
+
 
 Sequences.TestCase.settings = settings(
     max_examples=25,
-    stateful_step_count=60,
+    stateful_step_count=80,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),

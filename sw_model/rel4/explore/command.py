@@ -1,0 +1,137 @@
+"""``rel4 explore``: the programs, what is printed, the exit status."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from .coverage import missed
+from .program import Program
+from .protocols import PROTOCOLS
+from .search import MEMORIES, Exploration, explore
+from .trace import render
+
+__all__ = ["add_explore", "suite"]
+
+FOUND, NOT_FINISHED = 1, 3
+
+
+def add_explore(commands: "argparse._SubParsersAction[Any]") -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "explore",
+        help="drive the runtime through every interleaving",
+        description="Drive small programs that run the real asynchronous runtime through every "
+        "interleaving, and report deadlocks, lost wake-ups, lost and duplicated items with a "
+        "shortest run that has them. Without an option that describes a program, a list of "
+        "programs is explored. Exit status: 0 nothing is wrong, 1 something is, 2 the request was "
+        "not right, 3 not finished within --max-states.",
+    )
+    parser.set_defaults(run=_explore)
+    parser.add_argument("--protocol", default="ours", help=f"one of {', '.join(PROTOCOLS)}")
+    parser.add_argument("--harts", type=int, default=2, help="1 or 2 (default 2)")
+    parser.add_argument(
+        "--memory", default="rvwmo", help=f"{' or '.join(MEMORIES)} (default rvwmo)"
+    )
+    parser.add_argument("--items", type=int, help="calls, 1 to 8")
+    parser.add_argument("--callers", type=int, help="coroutines that make them (default: as many)")
+    parser.add_argument("--capacity", type=int, help="items of a ring: 1, 2, 4 or 8")
+    parser.add_argument("--polls", type=int, help="looks of the handler before it retires, 0 to 8")
+    parser.add_argument("--deregister", action="store_true", help="the buffer is deregistered")
+    parser.add_argument("--signal", action="store_true", help="a second vector is posted")
+    parser.add_argument("--max-states", type=int, default=5_000_000, help="default 5000000")
+
+
+def suite() -> Iterator[dict[str, int | bool]]:
+    """The programs that are explored if none is asked for."""
+    yield {"items": 1}
+    for capacity in (1, 2):
+        yield {"items": 2, "capacity": capacity}
+    for capacity in (1, 2, 4):
+        yield {"items": 4, "capacity": capacity}
+    for capacity in (1, 4):
+        yield {"items": 4, "capacity": capacity, "looks": 2}
+    yield {"items": 4, "callers": 1}
+    yield {"items": 4, "callers": 2, "capacity": 2}
+    for capacity in (1, 2, 4):
+        yield {"items": 3, "capacity": capacity, "deregister": True}
+    yield {"items": 2, "capacity": 2, "signal": True}
+
+
+def _programs(arguments: argparse.Namespace) -> list[Program]:
+    flag = PROTOCOLS.get(arguments.protocol)
+    if flag is None:
+        names = ", ".join(PROTOCOLS)
+        raise ValueError(f"protocol must be one of {names}, not {arguments.protocol!r}")
+    asked = {
+        "items": arguments.items,
+        "callers": arguments.callers,
+        "capacity": arguments.capacity,
+        "looks": arguments.polls,
+        "deregister": arguments.deregister or None,
+        "signal": arguments.signal or None,
+    }
+    one = {name: value for name, value in asked.items() if value is not None}
+    wanted = [{"items": 2, **one}] if one else list(suite())
+    return [Program(harts=arguments.harts, flag=flag, **program) for program in wanted]
+
+
+def _say(text: str) -> None:
+    print(f"rel4: {text}", file=sys.stderr, flush=True)
+
+
+def _explore(arguments: argparse.Namespace) -> int:
+    done: list[Exploration] = []
+    for program in _programs(arguments):
+        found = explore(
+            program, memory=arguments.memory, max_states=arguments.max_states, progress=_say
+        )
+        print(f"{program.title()}: {_figures(found)}", flush=True)
+        if found.verdict is not None:
+            _print_failure(arguments, program, found)
+            return FOUND
+        if not found.finished:
+            _say(f"not finished: there are more than {arguments.max_states} states (--max-states)")
+            return NOT_FINISHED
+        done.append(found)
+    _print_coverage(done)
+    states = sum(found.states for found in done)
+    print(
+        f"{arguments.protocol}: no deadlock, no lost wake-up, no lost or duplicated item in "
+        f"{states} states of {len(done)} programs, memory {arguments.memory}"
+    )
+    return 0
+
+
+def _figures(found: Exploration) -> str:
+    local = found.operations - found.transitions
+    return (
+        f"{found.states} states, {found.transitions} transitions of {found.operations} operations "
+        f"({100 * local // max(found.operations, 1)} % of them local), "
+        f"{found.local_states} local states, {found.seconds:.1f} s"
+    )
+
+
+def _print_failure(arguments: argparse.Namespace, program: Program, found: Exploration) -> None:
+    if found.memory != "sc":
+        # Whatever goes wrong in program order and at once goes wrong in the weak order too, and is
+        # easier to read.
+        plain = explore(program, memory="sc", max_states=arguments.max_states, progress=_say)
+        if plain.verdict is not None:
+            found = plain
+    assert found.verdict is not None
+    print(f"\nA shortest run that goes wrong (memory {found.memory}):\n")
+    print(render(found.lines))
+    print(f"\n{found.verdict.kind}: {found.verdict.reason}")
+
+
+def _print_coverage(done: list[Exploration]) -> None:
+    every, left = missed(site for found in done for site in found.sites)
+    print(f"coverage: {every - len(left)} of {every} operations of the runtime were performed")
+    if left:
+        print(f"  not performed: {', '.join(left)}")
+    for flag, ring in (("handler_online", "requests"), ("receiver_online", "replies")):
+        seen = {pair[1:] for found in done for pair in found.pairs if pair[0] == flag}
+        for value in (0, 1):
+            counts = sorted(count for online, count in seen if online == value)
+            print(f"  {flag} = {value} was seen with {', '.join(map(str, counts))} {ring}")
