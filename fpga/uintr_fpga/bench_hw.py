@@ -25,6 +25,7 @@ __all__ = ["main", "table", "write_page"]
 _SEEDS = (1, 2, 3)
 _FULL: tuple[tuple[int, int, int, Feature], ...] = (
     *((512, 4, latency, Feature(0)) for latency in (2, 3, 4)),
+    (512, 4, 3, ALL_FEATURES),
     (512, 4, 4, ALL_FEATURES),
     *(
         (receivers, harts, 4, Feature(0))
@@ -67,7 +68,17 @@ def _design(receivers: int, harts: int, latency: int, features: Feature) -> str:
     if latency == 4:
         # What a read of a place that is being written answers goes unused then (`_forward`), so
         # no logic need make up for what a block RAM does.
-        text = text.replace("COLLISION_X_MASK 1'0", "COLLISION_X_MASK 1'1")
+        # The ring of the claim queue is transparent instead.
+        text = re.sub(
+            r"cell \$memrd_v2 .*?\n\s*end\n",
+            lambda cell: (
+                cell[0]
+                if "TRANSPARENCY_MASK 1'1" in cell[0]
+                else cell[0].replace("COLLISION_X_MASK 1'0", "COLLISION_X_MASK 1'1")
+            ),
+            text,
+            flags=re.DOTALL,
+        )
     return text
 
 
