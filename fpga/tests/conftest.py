@@ -10,12 +10,11 @@ for folder in (Path(__file__).parent, Path(__file__).parents[2] / "cocotb_tests"
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
+from emulated_board import BAUD  # noqa: E402
+
 from uintr_fpga.boards import Target  # noqa: E402
 from uintr_fpga.emulate import emulated  # noqa: E402
 from uintr_fpga.link import BoardLink  # noqa: E402
-
-BAUD = 2_500_000
-"""Ten clock cycles a bit on ULX3S: emulated time is what these tests cost."""
 
 
 @pytest.fixture(scope="session")

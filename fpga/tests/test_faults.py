@@ -3,9 +3,9 @@
 import os
 
 import pytest
+from emulated_board import BAUD
 from faulty import FaultyLine
 
-from conftest import BAUD
 from rel4.bench.compare import event_lines, first_difference
 from rel4.bench.point import Point
 from rel4.machine.device import run_sync

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
+from emulated_board import BAUD
 
-from conftest import BAUD
 from uintr.registers import Csr, CsrFunction, RequestKind
 from uintr_fpga.export import csr_csv, csr_json
 from uintr_fpga.steps import Step, decode_answers, encode_step

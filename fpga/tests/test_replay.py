@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from conftest import BAUD
+from emulated_board import BAUD
+
 from uintr_fpga.replay import record_point, replay_file
 
 
