@@ -34,7 +34,8 @@ lint: $(VENV)/.stamp-dev ## ruff and mypy
 	@$(BIN)/mypy
 	@$(BIN)/mypy --allow-subclassing-any --allow-untyped-calls --allow-untyped-decorators \
 	  --no-warn-return-any hw/tests
-	@$(BIN)/mypy sw_model/tests
+	@$(BIN)/mypy sw_model/tests/*.py
+	@$(BIN)/mypy sw_model/tests/sel4
 	@$(BIN)/mypy cocotb_tests/*.py
 	@echo "lint: passed"
 

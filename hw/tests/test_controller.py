@@ -521,7 +521,7 @@ def test_reset_clears_lines_pipeline_and_every_record() -> None:
     m.submodules.dut = ResetInserter(reset)(dut)
 
     async def testbench(ctx: Any) -> None:
-        shape = {"harts": harts, "receivers": receivers, "ports": 1}
+        shape: dict[str, Any] = {"harts": harts, "receivers": receivers, "ports": 1}
         bench = Bench(ctx, dut, **shape)
         for receiver in range(receivers):
             await bench.do(

@@ -18,7 +18,7 @@ from uintr.registers import LOW, RequestKind, Status
 from uintr.system import System
 
 
-class Steady(wiring.Component):  # type: ignore[misc]  # Amaranth is untyped
+class Steady(wiring.Component):
     """An output of a state machine that nobody moves; the block behind it sees no input change."""
 
     def __init__(self) -> None:

@@ -73,7 +73,7 @@ async def receiving(hart: Hart, number: int, receiver: int) -> None:
     hart.privilege(Privilege.U)
 
 
-def with_system(job: Callable[[Any, System, list[Hart]], Awaitable[None]], **shape: int) -> None:
+def with_system(job: Callable[[Any, System, list[Hart]], Awaitable[None]], **shape: Any) -> None:
     """Run ``job`` from the cycle on in which the sweep is over."""
     shape = {"harts": 2, "receivers": 5, "table_pages": 1} | shape
     dut = System(**shape)

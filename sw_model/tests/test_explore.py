@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rel4.abi.coroutine import Task
-from rel4.abi.syscall_buffer import BufferError, Item, OnlineFlag, Ring
+from rel4.abi.syscall_buffer import MAX_WORDS, BufferError, Item, OnlineFlag, Ring
 from rel4.cli import main
 from rel4.explore.coverage import missed
 from rel4.explore.fingerprint import FingerprintError, fingerprint
@@ -143,42 +143,44 @@ class RetireWithoutFence(OnlineFlag):
         return not await self.claim()
 
 
+async def write(ring: Ring, tail: int, item: Item) -> None:
+    """What `Ring.put` writes before it publishes, without its fence."""
+    for number, word in enumerate(item.words, start=1):
+        await Store(ring._word(tail, number), word)
+    first = item.error << 48 | len(item.words) << 40 | item.label << 32 | item.cid
+    await Store(ring._word(tail, 0), first)
+
+
 class PublishBeforeWrite(Ring):
     async def put(self, item: Item) -> None:
-        tail = await Load(self._tail)
-        await Store(self._tail, tail + 1)
-        address = self._items + 64 * (tail & (self._capacity - 1))
-        for offset, word in enumerate(item.words, start=1):
-            await Store(address + 8 * offset, word)
-        await Store(address, item.error << 48 | item.label << 32 | item.cid)
+        tail = await Load(self.tail)
+        await Store(self.tail, tail + item.slots)
+        await write(self, tail, item)
 
 
 class PutWithoutFence(Ring):
     async def put(self, item: Item) -> None:
-        tail = await Load(self._tail)
-        address = self._items + 64 * (tail & (self._capacity - 1))
-        for offset, word in enumerate(item.words, start=1):
-            await Store(address + 8 * offset, word)
-        await Store(address, item.error << 48 | item.label << 32 | item.cid)
-        await Store(self._tail, tail + 1)
+        tail = await Load(self.tail)
+        await write(self, tail, item)
+        await Store(self.tail, tail + item.slots)
 
 
 class TakeWithoutFence(Ring):
-    async def take(self, words: int = 7) -> Item | None:
+    async def take(self, most: int = MAX_WORDS) -> Item | None:
         if await self.count() == 0:
             return None
         head = await Load(self._head)
-        address = self._items + 64 * (head & (self._capacity - 1))
-        first = await Load(address)
-        arguments = tuple([await Load(address + 8 * (1 + n)) for n in range(words)])
+        first = await Load(self._word(head, 0))
+        length = first >> 40 & 0xFF
+        words = [await Load(self._word(head, 1 + n)) for n in range(min(length, most))]
         await Fence("rw,w")
         await Store(self._head, head + 1)
-        return Item(first & 0xFFFF_FFFF, first >> 32 & 0xFFFF, first >> 48, arguments)
+        return Item(first & 0xFFFF_FFFF, first >> 32 & 0xFF, first >> 48, tuple(words))
 
 
 class TakeTwice(Ring):
-    async def take(self, words: int = 7) -> Item | None:
-        item = await super().take(words)
+    async def take(self, most: int = MAX_WORDS) -> Item | None:
+        item = await super().take(most)
         if item is not None and item.cid == 1:
             await Store(self._head, await Load(self._head) - 1)
         return item
@@ -214,19 +216,21 @@ class NoLimit(AsyncSyscalls):
 class FullBeforeFence(AsyncRuntime):
     """Looks for room for the reply without ordering that behind the request."""
 
-    async def _drain(self, task: HandlerTask) -> None:
+    async def _drain(self, task: HandlerTask) -> bool:
+        assert task.hart is not None
         for _ in range(task.buffer.capacity):
             if await task.buffer.requests.count() == 0:
-                return
+                return True
             if await task.buffer.replies.full():
                 raise BufferError(
                     "the reply ring is full: more requests than the user has room for"
                 )
             request = await task.buffer.requests.take()
             assert request is not None
-            await task.buffer.replies.put(await self._serve(task.tcb, request))
+            await task.buffer.replies.put(await self._serve(task, request))
             if await task.buffer.receiver_online.claim():
-                await self._kernel.uintr.send(self._hart.index, task.entry)
+                await self._kernel.uintr.send(task.hart.index, task.entry)
+        return await task.buffer.requests.count() == 0
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path as FilePath
 
 import pytest
 
@@ -283,7 +284,7 @@ def test_a_supervisor_line_traps_until_the_receiver_is_read(jump: bool) -> None:
         await Compute(1000)
         await Uipi(UipiFunction.SEND, ENTRY)
 
-    pending = []
+    pending: list[int] = []
 
     class Woken(BareKernel):
         async def start(self, hart: Hart) -> None:
@@ -444,7 +445,7 @@ def test_unknown_cost_names_the_known_ones() -> None:
     assert Cost(1, "assumed", "x").value == 1
 
 
-def test_log_lines_are_json_and_survive_a_file(tmp_path) -> None:
+def test_log_lines_are_json_and_survive_a_file(tmp_path: FilePath) -> None:
     log = EventLog()
     log.append(Mark("begin"), cycle=5, hart=0)
     log.append(Fault("root", "page fault"), cycle=6, hart=1)

@@ -221,7 +221,7 @@ def test_limits_and_double_requests_are_refused() -> None:
         ),
     ],
 )
-def test_windows(shape: dict[str, int], sentence: str) -> None:
+def test_windows(shape: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=f"^{sentence}$"):
         ReferenceDevice(DeviceConfig(**shape))
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from rel4.abi.numbers import Invocation, ObjectType, SeL4Error
+from rel4.abi.numbers import Invocation, SeL4Error
 
 __all__ = ["WORD_BITS", "Answer", "ObjectCalls"]
 
@@ -38,7 +38,7 @@ class ObjectCalls:
     async def untyped_retype(
         self,
         untyped: int,
-        kind: ObjectType,
+        kind: int,
         size_bits: int,
         root: int,
         offset: int,

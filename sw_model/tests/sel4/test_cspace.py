@@ -37,7 +37,7 @@ def test_copy_needs_an_empty_destination_and_a_source(run_program: RunProgram) -
 
 
 def test_delete_empties_a_slot_and_an_empty_slot_can_be_deleted(run_program: RunProgram) -> None:
-    answers = []
+    answers: list[int] = []
 
     async def body(task: RootTask) -> None:
         (ep,) = await task.allocate(ObjectType.ENDPOINT)
@@ -101,7 +101,7 @@ def test_mutate_changes_a_guard(run_program: RunProgram) -> None:
 
 
 def test_rotate_moves_two_or_swaps(run_program: RunProgram) -> None:
-    answers = []
+    answers: list[int] = []
 
     async def body(task: RootTask) -> None:
         (tcb,) = await task.allocate(ObjectType.TCB)
@@ -156,8 +156,8 @@ def test_guards_and_depths_through_two_levels(run_program: RunProgram) -> None:
         words = (5, 4, inner, WORD_BITS, ANY, 0b11 << 6 | 2)
         answers.append((await kernel.invoke(outer, Invocation.CNODE_MINT, words, (root,))).error)
         path = 5 << 6 | 0b11 << 4 | 9
-        words = (path, 10, ep, WORD_BITS, ANY)
-        answers.append((await kernel.invoke(outer, Invocation.CNODE_COPY, words, (root,))).error)
+        source = (path, 10, ep, WORD_BITS, ANY)
+        answers.append((await kernel.invoke(outer, Invocation.CNODE_COPY, source, (root,))).error)
         for index, depth in ((path ^ 1 << 4, 10), (path, 9), (path, 11), (path, 0), (path, 65)):
             answer = await kernel.invoke(outer, Invocation.CNODE_DELETE, (index, depth))
             answers.append((answer.error, *answer.words))

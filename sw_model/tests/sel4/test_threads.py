@@ -138,9 +138,9 @@ def test_configure_checks_every_capability(run_program: RunProgram) -> None:
         for place, value in ((0, tcb), (2, frame), (4, frame), (4, table), (6, 0x5000_0008)):
             arguments = list(good)
             arguments[place] = value
-            answers.append(await kernel.tcb_configure(*arguments))  # type: ignore[arg-type]
+            answers.append(await kernel.tcb_configure(*arguments))
         (device,) = (90,)
-        await kernel.untyped_retype(CapSlot.DEVICE_UNTYPED, 6, 0, task.cnode, device)  # type: ignore[arg-type]
+        await kernel.untyped_retype(CapSlot.DEVICE_UNTYPED, 6, 0, task.cnode, device)
         answers.append(await kernel.tcb_set_ipc_buffer(tcb, 0x5000_0000, device))
         answers.append(await kernel.tcb_set_ipc_buffer(tcb, 0x5000_0000, tcb))
 
