@@ -10,6 +10,7 @@ from uintr.registers import (
     CONTROL_REGISTERS,
     CSRS,
     ENTRIES_PER_PAGE,
+    ENTRY_CACHE,
     HIGH,
     LOW,
     MASK,
@@ -24,6 +25,7 @@ from uintr.registers import (
     SLOT_BYTES,
     SLOT_REGISTERS,
     SLOT_RESET,
+    THROTTLE,
     VECTORS,
     XLEN,
     Csr,
@@ -229,15 +231,21 @@ class Traffic:
         draw = self._draw
         config = self._config
         page = config.base + CONTROL_OFFSET
-        register = draw.choice((*CONTROL_REGISTERS, CLAIM, CLAIM, SLOT_RESET, REJECTED, MASK))
+        arrays = (REJECTED, MASK, THROTTLE, ENTRY_CACHE, ENTRY_CACHE)
+        register = draw.choice((*CONTROL_REGISTERS, CLAIM, CLAIM, SLOT_RESET, *arrays))
         address = page + register.address
         write = draw.random() < 0.4
         word = draw.getrandbits(XLEN)
         if register is MASK:
             address = config.base + MASK_OFFSET + MASK_BYTES * self._receiver()
             word = draw.choice((0, 0, ~0 % (1 << XLEN), word))
-        elif register is REJECTED:
+        elif register in (REJECTED, THROTTLE, ENTRY_CACHE):
             address += 8 * draw.randrange(config.harts + 1)
+            if register is THROTTLE:
+                period = draw.choice((0, 0, 1, 2, 7, 30, 300))
+                word = THROTTLE.pack(period=period, burst=draw.choice((0, 1, 2, 3, 255)))
+            elif register is ENTRY_CACHE:
+                word = word & ~1 | (draw.random() < 0.8)
         elif register is SLOT_RESET:
             write = draw.random() < 0.9
             word = draw.choice((self._receiver(), self._receiver(), word))

@@ -59,7 +59,8 @@ class UartDevice:
 
     def __init__(self, *, config: DeviceConfig, link: BoardLink) -> None:
         board = link.shape.config
-        for name in ("receivers", "base", "table_base", "table_pages", "features", "latency"):
+        names = ("receivers", "base", "table_base", "table_pages", "table_wait_states")
+        for name in (*names, "features", "latency"):
             wanted, there = getattr(config, name), getattr(board, name)
             if wanted != there:
                 raise LinkError(f"the board must have {name} {wanted:#x}, not {there:#x}")

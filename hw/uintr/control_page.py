@@ -10,9 +10,12 @@ from uintr.checks import check_range
 from uintr.interfaces import WORD_BYTES, OperationFunction, Wishbone, layout
 from uintr.registers import (
     CLAIM,
+    ENTRY_CACHE,
+    ENTRY_CACHE_OFFSET,
     FEATURES,
     HARTS,
     ID,
+    INVALIDATE,
     MAX_HARTS,
     MAX_RECEIVERS,
     NOTIFY_HART,
@@ -20,12 +23,14 @@ from uintr.registers import (
     RECEIVERS,
     REJECTED_OFFSET,
     SLOT_RESET,
+    THROTTLE_OFFSET,
     XLEN,
     Feature,
     Register,
     Status,
 )
 from uintr.rejected import RejectedCounter
+from uintr.throttle import Throttle
 
 __all__ = ["ControlPage"]
 
@@ -47,6 +52,11 @@ class ControlPage(wiring.Component):
 
     A refusal in the cycle in which its counter is cleared counts: the counter is 1 afterwards.
 
+    A write of INVALIDATE or ENTRY_CACHE takes effect at the end of the cycle in which ``stb`` is
+    first seen, and ends two cycles later, or when in the cycle before no hart that it concerns was
+    ``posting``. While the transfer holds the bus nobody can read a new entry, so from then on no
+    post of an entry that was read before is under way.
+
     Parameters
     ----------
     harts, receivers : shape of the hardware
@@ -59,6 +69,10 @@ class ControlPage(wiring.Component):
     notify_hart : the register
     rejected : one bit a hart: a UIPI SEND is refused in this cycle
     cause : array of status, while its bit of ``rejected``
+    posted, posting : one bit a hart: the post of a UIPI SEND is accepted in this cycle; one waits
+    open, caches, invalidate : one bit a hart: its throttle has a token; its entry cache is enabled;
+        must forget
+    resting : no register of the page changes without a transfer or one of these inputs
     """
 
     def __init__(self, *, harts: int, receivers: int, features: Feature) -> None:
@@ -76,6 +90,12 @@ class ControlPage(wiring.Component):
                 "notify_hart": Out(range(harts + 1), init=harts),
                 "rejected": In(harts),
                 "cause": In(Status).array(harts),
+                "posted": In(harts),
+                "posting": In(harts),
+                "open": Out(harts),
+                "caches": Out(harts),
+                "invalidate": Out(harts),
+                "resting": Out(1),
             }
         )
 
@@ -99,6 +119,10 @@ class ControlPage(wiring.Component):
                     counter.cause.eq(self.cause[hart]),
                 ]
                 counters.append(counter)
+        throttles = self._throttles(m) if Feature.THROTTLE in self._features else []
+        caching = Feature.ENTRY_CACHE in self._features
+        if not throttles:
+            m.d.comb += [self.open.eq(~0), self.resting.eq(1)]
 
         with m.Switch(place):
             for register, word in (
@@ -132,6 +156,36 @@ class ControlPage(wiring.Component):
                         answer.eq(counter.word),
                         counter.clear.eq(write),
                     ]
+            for hart, throttle in enumerate(throttles):
+                with m.Case(THROTTLE_OFFSET // WORD_BYTES + hart):
+                    m.d.comb += [
+                        found.eq(1),
+                        answer.eq(throttle.word),
+                        throttle.write.eq(write),
+                    ]
+            if caching:
+                with m.Case(INVALIDATE.address // WORD_BYTES):
+                    m.d.comb += [found.eq(1), self.invalidate.eq(write.replicate(self._harts))]
+                for hart in range(self._harts):
+                    with m.Case(ENTRY_CACHE_OFFSET // WORD_BYTES + hart):
+                        m.d.comb += [
+                            found.eq(1),
+                            answer.eq(self.caches[hart]),
+                            self.invalidate[hart].eq(write),
+                        ]
+                        with m.If(write):
+                            m.d.sync += self.caches[hart].eq(
+                                data.View(layout(ENTRY_CACHE), bus.dat_w).enable
+                            )
+
+        # An invalidation has taken effect and waits for posts of what was read before.
+        draining = Signal()
+        waits = Signal()
+        if caching:
+            m.d.comb += waits.eq(
+                self.invalidate.any() & (~draining | (self.invalidate & self.posting).any())
+            )
+            m.d.sync += draining.eq(waits)
 
         with m.Switch(Cat(bus.we, place)):
             for (register, is_write), function in _OPERATES.items():
@@ -142,8 +196,23 @@ class ControlPage(wiring.Component):
                     ]
 
         m.d.sync += [
-            bus.ack.eq(wanted & found & bus.sel.all() & ~self.operates),
+            bus.ack.eq(wanted & found & bus.sel.all() & ~self.operates & ~waits),
             bus.err.eq(wanted & ~(found & bus.sel.all())),
             bus.dat_r.eq(Mux(bus.we, 0, answer)),
         ]
         return m
+
+    def _throttles(self, m: Module) -> list[Throttle]:
+        """One for each hart."""
+        throttles = []
+        for hart in range(self._harts):
+            m.submodules[f"throttle_{hart}"] = throttle = Throttle()
+            m.d.comb += [
+                throttle.data.eq(self.bus.dat_w),
+                throttle.posted.eq(self.posted[hart]),
+                throttle.refused.eq(self.rejected[hart] & (self.cause[hart] == Status.THROTTLED)),
+                self.open[hart].eq(throttle.open),
+            ]
+            throttles.append(throttle)
+        m.d.comb += self.resting.eq(Cat(throttle.resting for throttle in throttles).all())
+        return throttles

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from rel4.machine.control_page import ControlPage, Operation
+from rel4.machine.control_page import ControlPage, Drain, Operation
 from rel4.machine.controller import CLAIM_STALE, Controller, round_robin
 from rel4.machine.device import DeviceConfig
 from uintr.registers import (
@@ -47,11 +47,17 @@ class Bus:
     config : shape and addresses
     controller : the controller behind the bridge
     control : the control page
+
+    Members
+    -------
+    posting : harts whose hart unit presents a post in this cycle
     """
 
     def __init__(
         self, *, config: DeviceConfig, controller: Controller, control: ControlPage
     ) -> None:
+        self.posting: set[int] = set()
+        self._wait_states = config.table_wait_states
         self._controller = controller
         self._control = control
         self._control_base = config.base + CONTROL_OFFSET
@@ -74,6 +80,9 @@ class Bus:
         self._last = self._port
         self.reply: tuple[int, bool] | None = None
         self.again = False  # the claim under way has to be made again
+        self.draining: range | None = None  # the transfer ends when these harts do not post
+        self._wait = 0  # cycles until the reply is given
+        self.posting.clear()
 
     def request(self, initiator: int, transfer: Transfer) -> None:
         """Raise `cyc` and `stb` from this cycle on, until `step` answers with the end."""
@@ -90,7 +99,15 @@ class Bus:
                 self.again = False
                 self._controller.present(self._port, Operation.CLAIM, 0, 0)
                 return None
+            if self.draining is not None:
+                if self.posting.isdisjoint(self.draining):
+                    self.draining = None
+                    self.reply = (0, False)
+                return None
             if self.reply is not None:
+                if self._wait:
+                    self._wait -= 1
+                    return None
                 data, error = self.reply
             else:
                 answer = self._controller.response
@@ -115,6 +132,7 @@ class Bus:
         self._claims = False
         if self._table_base <= address < self._table_end:
             self.reply = (0 if write else self._table.get(address, 0), False)
+            self._wait = self._wait_states
             if write:
                 self._table[address] = data
         elif self._base <= address < self._end:
@@ -138,6 +156,8 @@ class Bus:
             self.reply = (0, True)
         elif isinstance(answer, int):
             self.reply = (answer, False)
+        elif isinstance(answer, Drain):
+            self.draining = answer.harts
         else:
             operation, receiver = answer
             self._claims = operation is Operation.CLAIM

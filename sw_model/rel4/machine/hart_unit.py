@@ -82,6 +82,7 @@ class HartUnit:
     ) -> None:
         self._hart = hart
         self._control = control
+        self._index = 0  # of the SEND under way
         self._controller = controller
         self._bus = bus
         self.reset()
@@ -151,6 +152,8 @@ class HartUnit:
             return Response(0, Status.ILLEGAL)
         answer = self._pending() if number == Csr.UIP else before
         self.csrs[number] = after & _WRITABLE[number]
+        if number == Csr.SUIST and function != CsrFunction.READ:
+            self._control.forget(self._hart)
         return Response(answer, _OK)
 
     def _trap(self, pc: int) -> Response:
@@ -176,6 +179,13 @@ class HartUnit:
                 return self._reject(Status.DISABLED)
             if operand >= _SUIST_SIZE.get(table) * ENTRIES_PER_PAGE:
                 return self._reject(Status.INDEX)
+            if not self._control.throttles[self._hart].open:
+                return self._reject(Status.THROTTLED)
+            kept = self._control.caches[self._hart].find(operand)
+            if kept is not None:
+                self._post(*kept)
+                return None
+            self._index = operand
             address = _SUIST_PPN.get(table) * PAGE_BYTES + operand * SENDER_ENTRY_BYTES
             self.waiting = _Waiting.ENTRY
             self._bus.request(self._hart, Transfer(False, address, 0))
@@ -210,9 +220,15 @@ class HartUnit:
         receiver = _ENTRY_RECEIVER.get(data)
         if receiver >= self._controller.receivers:
             return self._reject(Status.RECEIVER)
-        self.waiting = _POST
-        self._controller.present(self._hart, Operation.SEND, receiver, vector)
+        self._control.caches[self._hart].fill(self._index, receiver, vector)
+        self._post(receiver, vector)
         return None
+
+    def _post(self, receiver: int, vector: int) -> None:
+        """Present the post."""
+        self.waiting = _POST
+        self._bus.posting.add(self._hart)
+        self._controller.present(self._hart, Operation.SEND, receiver, vector)
 
     def _reject(self, cause: Status) -> Response:
         """A post that is refused."""
@@ -224,6 +240,8 @@ class HartUnit:
         if self.waiting is not _POST:
             return None
         self.waiting = _NOTHING
+        self._bus.posting.discard(self._hart)
+        self._control.post(self._hart)
         return Response(0, _OK)
 
     def answered(self, data: int) -> Response:

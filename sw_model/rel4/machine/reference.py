@@ -2,9 +2,9 @@
 
 The blocks are those of the gateware under the same names: `controller`, `bus` with the table
 memory, `control_page`, and one `hart_unit` a hart. `ReferenceDevice` connects them and steps them
-by one clock cycle. Two liberties are taken, and neither can be seen from outside: a record's new value
-is computed when its operation is accepted and not one cycle later, and stretches of cycles in which
-only the reset sweep counts are passed in one go.
+by one clock cycle. Two liberties are taken, and neither can be seen from outside: a record's new
+value is computed when its operation is accepted and not one cycle later, and stretches of cycles in
+which only the reset sweep counts are passed in one go.
 """
 
 from collections.abc import Callable, Coroutine
@@ -93,6 +93,7 @@ class ReferenceDevice:
             HartUnit(hart=hart, controller=self._controller, bus=self._bus, control=self._control)
             for hart in range(config.harts)
         ]
+        self._early = config.latency == 2
         self._outputs_after_reset()
 
     def _outputs_after_reset(self) -> None:
@@ -119,6 +120,8 @@ class ReferenceDevice:
             or controller.busy
             or bus.reply is not None
             or bus.again
+            or bus.draining is not None
+            or not self._control.resting
             or (bus.waiting and bus.owner < 0)
             or (controller.valid and not controller.sweep)
             or self._changed
@@ -190,6 +193,10 @@ class ReferenceDevice:
         # response of this cycle is read first, since the edge replaces it.
         answer = controller.response
         ended = self._bus.step()
+        if ended is not None and self._early:
+            # A post is presented in the very cycle in which its entry arrives.
+            hart, data, error = ended
+            self._respond(hart, units[hart].bus_ended(data, error))
         port = controller.step()
 
         # What the hart units make of it, seen by bus and controller in the next cycle only.
@@ -197,7 +204,7 @@ class ReferenceDevice:
             self._respond(answer.port, units[answer.port].answered(answer.data))
         if 0 <= port < len(units):
             self._respond(port, units[port].accepted())
-        if ended is not None:
+        if ended is not None and not self._early:
             hart, data, error = ended
             self._respond(hart, units[hart].bus_ended(data, error))
         look = False
@@ -212,6 +219,7 @@ class ReferenceDevice:
             self._changed.clear()
             look = True
 
+        self._control.step()
         stop = bool(self._responding)
         if controller.step_lines() or look:
             interrupts = [unit.interrupt for unit in units]
