@@ -35,9 +35,14 @@ class Throttle(wiring.Component):
     open : there is a token, or no budget
     resting : the clock stands still
     word : the register
+    missing, left, count : tokens that are not in the bucket, cycles until one of them comes back,
+        refusals; for a specification to see
     """
 
     def __init__(self) -> None:
+        self.missing = Signal(THROTTLE.field("burst").width)
+        self.left = Signal(THROTTLE.field("period").width)
+        self.count = Signal(THROTTLE.field("count").width)
         super().__init__(
             {
                 "write": In(1),
@@ -53,11 +58,10 @@ class Throttle(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Bucket and clock, the counter, then the write, which wins."""
         m = Module()
-        period, burst, count = (
-            Signal(THROTTLE.field(name).width, name=name) for name in ("period", "burst", "count")
+        period, burst = (
+            Signal(THROTTLE.field(name).width, name=name) for name in ("period", "burst")
         )
-        missing = Signal(len(burst))  # tokens that are not in the bucket
-        left = Signal(len(period))  # cycles until one of them comes back
+        missing, left, count = self.missing, self.left, self.count
         limited = Signal()
         returns = Signal()
         takes = Signal()
