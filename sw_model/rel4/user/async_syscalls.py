@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from rel4.abi.coroutine import Suspend
 from rel4.abi.numbers import ASYNC_INVOCATIONS, AsyncLabel, Invocation, SeL4Error
-from rel4.abi.syscall_buffer import STRING_BYTES, Item, SyscallBuffer
+from rel4.abi.syscall_buffer import PUBLISH_CYCLES, STRING_BYTES, Item, SyscallBuffer
 from rel4.machine.events import AsyncHandled, AsyncReplied, AsyncSubmitted
 from rel4.machine.ops import Fence, Load, Log, Path, ReadTime, SpinWhile, Uipi
 from uintr.registers import UipiFunction
@@ -111,7 +111,7 @@ class AsyncSyscalls(ObjectCalls):
             return Answer(SeL4Error(reply.error), (padded[0], padded[1], padded[2], padded[3]))
 
     async def _submit(self, item: Item) -> bool:
-        async with Path("user.fill_and_send"):
+        async with Path("user.fill_and_send") as path:
             if self._slots_in_use + item.slots > self._buffer.capacity:
                 return False
             # Logged first: a timer tick may have it handled right after it was published.
@@ -119,6 +119,7 @@ class AsyncSyscalls(ObjectCalls):
             self.outstanding += 1
             self._slots[item.cid] = item.slots
             self._slots_in_use += item.slots
+            await path.work(leaving=PUBLISH_CYCLES)
             await self._buffer.requests.put(item)
             self._unannounced += 1
             due = self._unannounced >= self._style.batch or await self._helped()
