@@ -80,6 +80,7 @@ def test_every_operation_of_the_runtime_is_performed_that_can_be() -> None:
         run("sc", items=2, capacity=2, deregister=True),
         run("sc", items=1, signal=True),
         run("sc", items=2, style="uipi"),
+        run("sc", items=3, capacity=2, style="direct"),
     ]
     total, left = missed(site for exploration in found for site in exploration.sites)
     assert total > 30

@@ -419,15 +419,14 @@ class Hart:
 
     def _user_path(self, op: ops.PathEnd | ops.PathWork, frame: _Frame) -> Steps:
         """Spend the rest of a path; ended early by an interrupt, go on with it afterwards."""
-        ends = isinstance(op, ops.PathEnd)
-        rest = self._path_rest(frame, 0 if ends else op.leaving)
+        rest = self._path_rest(frame, op.leaving if isinstance(op, ops.PathWork) else 0)
         if rest:
             spent = yield from self._wait(rest)
             frame.charge(spent)
             if spent < rest:
                 frame.op = op
                 return
-        if ends:
+        if isinstance(op, ops.PathEnd):
             self._path_close(frame)
 
     def _user_spin(self, op: ops.SpinWhile, frame: _Frame) -> Steps:
