@@ -31,6 +31,7 @@ from rel4.explore.command import add_explore
 from rel4.machine.costs import load_costs
 from rel4.machine.device import DeviceError, device_names, find_device
 from rel4.machine.hart import MachineError
+from uintr.registers import MAX_HARTS
 
 __all__ = ["main"]
 
@@ -173,6 +174,9 @@ def _add_point_options(parser: argparse.ArgumentParser) -> None:
 def _points(arguments: argparse.Namespace) -> list[Point]:
     concurrencies = [_whole("concurrency", text) for text in arguments.concurrency.split(",")]
     policies = arguments.policy.split(",")
+    if arguments.harts is not None and not 1 <= arguments.harts <= MAX_HARTS:
+        # A `Point` may have more, for studies on the reference device.
+        raise ValueError(f"harts must be 1 to {MAX_HARTS}, not {arguments.harts}")
     for name, values in (("concurrency", concurrencies), ("policy", policies)):
         twice = next((value for value in values if values.count(value) > 1), None)
         if twice is not None:

@@ -97,7 +97,7 @@ def test_a_cost_changes_the_time_and_nothing_else() -> None:
 
 def test_parameters_that_do_not_go_together_are_a_row_too() -> None:
     row = run_trial(Trial("reference", (("policy", "tick"), ("concurrency", 2), ("harts", 0))))
-    assert row["error"] == "harts must be 1 to 64, not 0"
+    assert row["error"] == "harts must be 1 to 1024, not 0"
     assert row["cycles"] is None
 
 
