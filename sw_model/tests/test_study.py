@@ -1,6 +1,7 @@
 """Studies: designs, rows, going on where one was, and the same table from a cluster."""
 
 import csv
+import importlib
 import importlib.util
 import sys
 from pathlib import Path
@@ -132,7 +133,7 @@ def test_without_dask_a_scheduler_is_refused(
 def test_a_cluster_gives_the_same_table(tmp_path: Path) -> None:
     if importlib.util.find_spec("distributed") is None:
         pytest.skip("Dask is not installed (pip install 'rel4-uintr[study]')")
-    import distributed
+    distributed = importlib.import_module("distributed")
 
     path = written(tmp_path, GRID)
     run_study(path, out=tmp_path / "here", jobs=1)
