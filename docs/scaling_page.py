@@ -1,93 +1,17 @@
-"""The page on many harts: what a burst of posts costs, run on the reference device."""
+"""The page on many harts: what bursts of posts, and a kernel with one lock, cost there."""
 
-from dataclasses import dataclass
-
-from rel4.machine.device import DeviceConfig, Request, run_sync
+from rel4.bench.burst import burst, shape
+from rel4.machine.device import MODEL_HARTS, run_sync
 from rel4.machine.reference import ReferenceDevice
-from uintr.registers import (
-    CSRS,
-    LOW,
-    MAX_HARTS,
-    SENDER_ENTRY,
-    SENDER_ENTRY_BYTES,
-    SLOT_BYTES,
-    Csr,
-    CsrFunction,
-    Privilege,
-    RequestKind,
-    UipiFunction,
-)
+from uintr.registers import MAX_HARTS
 
-__all__ = ["Burst", "burst", "scaling_page"]
-
-
-@dataclass(frozen=True)
-class Burst:
-    """Every hart posts to the next one in the same cycle. Cycles from there to the first and last
-    answer, and to the first and last interrupt."""
-
-    harts: int
-    answers: tuple[int, int]
-    lines: tuple[int, int]
-
-
-async def burst(harts: int) -> Burst:
-    """Run one burst."""
-    device = ReferenceDevice(DeviceConfig(harts=harts, receivers=harts))
-    config = device.config
-
-    async def settle() -> None:
-        while not device.quiescent:
-            await device.run(1)
-
-    async def request(hart: int, asked: Request) -> None:
-        device.submit(hart, asked)
-        await settle()
-
-    await settle()
-    table = CSRS[Csr.SUIST].pack(en=1, size=1, ppn=config.table_base >> 12)
-    software = CSRS[Csr.UIE].pack(software=1)
-    for hart in range(harts):
-        entry = SENDER_ENTRY.pack(valid=1, vector=0, receiver=hart)
-        address = config.table_base + hart * SENDER_ENTRY_BYTES
-        await request(hart, Request(RequestKind.STORE, address=address, data=entry))
-        low = config.base + hart * SLOT_BYTES + LOW.address
-        word = LOW.pack(active=1, mode=1, hartid=(hart + 1) % harts)
-        await request(hart, Request(RequestKind.STORE, address=low, data=word))
-        for csr, value in (
-            (Csr.SUIST, table),
-            (Csr.SIDELEG, software),
-            (Csr.UIE, software),
-            (Csr.USTATUS, CSRS[Csr.USTATUS].pack(uie=1)),
-        ):
-            await request(hart, Request(RequestKind.CSR, CsrFunction.WRITE, csr, value))
-    for hart in range(harts):
-        device.set_privilege(hart, Privilege.U)
-    await settle()
-    for hart in range(harts):
-        device.submit(hart, Request(RequestKind.UIPI, UipiFunction.SEND, data=hart))
-    answered: dict[int, int] = {}
-    raised: dict[int, int] = {}
-    cycle = 0
-    while len(answered) < harts or len(raised) < harts:
-        await device.run(1)
-        cycle += 1
-        for hart in range(harts):
-            if device.response(hart) is not None:
-                answered[hart] = cycle
-            if device.interrupt(hart):
-                raised.setdefault(hart, cycle)
-    return Burst(
-        harts,
-        (min(answered.values()), max(answered.values())),
-        (min(raised.values()), max(raised.values())),
-    )
+__all__ = ["scaling_page"]
 
 
 def scaling_page() -> str:
     """The page, with the figures of a run for 1 to the largest number of harts."""
-    sizes = [1 << n for n in range(MAX_HARTS.bit_length()) if 1 << n <= MAX_HARTS]
-    runs = [run_sync(burst(harts)) for harts in sizes]
+    sizes = [1 << n for n in range(MODEL_HARTS.bit_length())]
+    runs = [run_sync(burst(ReferenceDevice(shape(harts)))) for harts in sizes]
     rows = [
         f"| {run.harts} | {run.answers[0]} | {run.answers[1]} | {run.lines[0]} | {run.lines[1]} |"
         for run in runs
@@ -97,7 +21,8 @@ def scaling_page() -> str:
     return f"""# Many harts
 
 Every hart posts to its neighbour in the same cycle: the worst that can be asked of the controller.
-Cycles from that one, on the reference device, run when these pages are built:
+Cycles from that one, on the reference device, run when these pages are built (a test holds up to 16
+harts to the RTL):
 
 | harts | first answer | last answer | first interrupt | last interrupt |
 |---|---|---|---|---|
