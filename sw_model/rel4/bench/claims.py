@@ -16,6 +16,7 @@ from rel4.machine.device import Device, find_device
 from rel4.machine.events import Mark, Trap
 
 from .point import Point, simulate
+from .policies import POLICIES
 from .workload import BEGIN, END
 
 __all__ = [
@@ -28,8 +29,7 @@ __all__ = [
     "Summary",
     "evaluate",
     "flips",
-    "variations",
-    "vary",
+    "summarise",
 ]
 
 EVERY_N = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
@@ -54,7 +54,8 @@ class Summary:
     rates: tuple[float, ...]
 
 
-async def _summary(point: Point, costs: Costs, device: Device) -> Summary:
+async def summarise(point: Point, costs: Costs, device: Device) -> Summary:
+    """Run one point on a device that was just reset."""
     log = await simulate(point, device, costs)
     begins = {event.hart: event.cycle for event in log if _is_mark(event, BEGIN)}
     ends = {event.hart: event.cycle for event in log if _is_mark(event, END)}
@@ -79,6 +80,10 @@ class Lab:
     device : name of a device
     costs : default costs.toml
     every_n : what "every N" means here
+
+    Members
+    -------
+    known : points that were run
     """
 
     def __init__(
@@ -90,17 +95,17 @@ class Lab:
         self._device = device
         self.every_n = every_n
         self.costs = costs or load_costs()
-        self._known: dict[Point, Summary] = {}
+        self.known: dict[Point, Summary] = {}
 
     def run(
         self, policy: str, n: int, *, harts: int = 1, clients: int = 1, workload: str = "published"
     ) -> Summary:
         """The point's summary."""
         point = Point(policy=policy, harts=harts, concurrency=n, clients=clients, workload=workload)
-        if point not in self._known:
-            job = partial(_summary, point, self.costs)
-            self._known[point] = find_device(self._device)(point.config, job)
-        return self._known[point]
+        if point not in self.known:
+            job = partial(summarise, point, self.costs)
+            self.known[point] = find_device(self._device)(point.config, job)
+        return self.known[point]
 
     def gain(self, policy: str, n: int, *, harts: int = 1) -> float:
         """Synchronous cycles on one hart / cycles of ``policy``."""
@@ -166,8 +171,9 @@ def _break_even(lab: Lab) -> float:
     return next((float(n) for n in lab.every_n if lab.gain("inline", n) >= 1), float("inf"))
 
 
-ONE_HART = ("sync", "tick", "inline")
-PARALLEL = ("uipi", "poll")
+FIXED = tuple(name for name in POLICIES if name != "adaptive")
+ONE_HART = ("sync", "tick", "inline", "uipi", "poll")
+"""Fixed policies that differ on one hart: `tick-smp` and `ipi` are `tick`, `spread` is `uipi`."""
 SMP = ("inline", "uipi", "poll", "adaptive")
 
 
@@ -183,10 +189,10 @@ def _adaptive_to_best(lab: Lab) -> float:
     return min(share(n) for n in lab.every_n)
 
 
-def _mixed_to_best(lab: Lab, harts: int, policies: tuple[str, ...]) -> float:
+def _mixed_to_best(lab: Lab, harts: int) -> float:
     def share(n: int) -> float:
         run = partial(lab.run, n=n, harts=harts, workload="mixed")
-        return min(run(policy).cycles for policy in policies) / run("adaptive").cycles
+        return min(run(policy).cycles for policy in FIXED) / run("adaptive").cycles
 
     return min(share(n) for n in (1, 4, 16))
 
@@ -274,13 +280,13 @@ CLAIMS: tuple[Claim, ...] = (
         "mixed-one-hart",
         "one hart, mixed load: adaptive's throughput in parts of the best fixed policy's",
         0.97,
-        partial(_mixed_to_best, harts=1, policies=ONE_HART),
+        partial(_mixed_to_best, harts=1),
     ),
     Claim(
         "mixed-two-harts",
         "two harts, mixed load: adaptive's throughput in parts of the best fixed policy's",
         0.97,
-        partial(_mixed_to_best, harts=2, policies=("sync", "inline", *PARALLEL)),
+        partial(_mixed_to_best, harts=2),
     ),
 )
 
@@ -301,14 +307,3 @@ def flips(base: list[Finding], other: list[Finding]) -> Mapping[str, float]:
     """Claims whose verdict differs between two evaluations, with the other's value."""
     verdicts = {finding.name: finding.holds for finding in base}
     return {f.name: f.value for f in other if f.holds != verdicts[f.name]}
-
-
-def variations(costs: Costs) -> list[tuple[str, float]]:
-    """Each cost at half and at double."""
-    return [(name, factor) for name in sorted(costs) for factor in (0.5, 2.0)]
-
-
-def vary(device: str, variation: tuple[str, float]) -> list[Finding]:
-    """Evaluate all claims with one cost changed."""
-    name, factor = variation
-    return evaluate(Lab(device, load_costs().scaled(name, factor), A_FEW_N))
