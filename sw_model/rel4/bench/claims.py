@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
 
-from rel4.machine.costs import Costs, load_costs
+from rel4.machine.costs import Cost, Costs, load_costs
 from rel4.machine.device import Device, find_device
 from rel4.machine.events import Mark, Trap
 
@@ -40,23 +40,26 @@ A_FEW_N = (1, 4, 16)
 
 @dataclass(frozen=True)
 class Summary:
-    """One point in three numbers.
+    """What the claims need of one point.
 
     Parameters
     ----------
     cycles : from the first client's begin to the last one's end
     traps : system-call traps in that time
     rates : calls per cycle of each client, over its own time
+    costs : names of the costs that the run looked at; no other cost can have changed it
     """
 
     cycles: int
     traps: int
     rates: tuple[float, ...]
+    costs: tuple[str, ...] = ()
 
 
 async def summarise(point: Point, costs: Costs, device: Device) -> Summary:
     """Run one point on a device that was just reset."""
-    log = await simulate(point, device, costs)
+    watched = _WatchedCosts(costs.table)
+    log = await simulate(point, device, watched)
     begins = {event.hart: event.cycle for event in log if _is_mark(event, BEGIN)}
     ends = {event.hart: event.cycle for event in log if _is_mark(event, END)}
     first, last = min(begins.values()), max(ends.values())
@@ -65,7 +68,20 @@ async def summarise(point: Point, costs: Costs, device: Device) -> Summary:
         for event in log
     )
     each = point.calls / point.clients
-    return Summary(last - first, traps, tuple(each / (ends[h] - begins[h]) for h in begins))
+    rates = tuple(each / (ends[h] - begins[h]) for h in begins)
+    return Summary(last - first, traps, rates, tuple(sorted(watched.seen)))
+
+
+class _WatchedCosts(Costs):
+    """Costs that note which of them were looked at."""
+
+    def __init__(self, table: Mapping[str, Cost]) -> None:
+        super().__init__(table)
+        self.seen: set[str] = set()
+
+    def __getitem__(self, name: str) -> int:
+        self.seen.add(name)
+        return super().__getitem__(name)
 
 
 def _is_mark(event: object, name: str) -> bool:

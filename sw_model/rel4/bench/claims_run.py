@@ -33,6 +33,7 @@ CONTROLS = {
     "kernel.invocation as kernel.async_call": ("kernel.invocation", "kernel.async_call"),
 }
 """Experiments in which the kernel's work for a call is the same both ways: what is set, to what."""
+CONTROL_N = tuple(n for n in EVERY_N if n <= 64)
 FACTORS = (0.5, 2.0)
 BATCHES = 8
 """Batches for each process: so many that a stop loses little, so few that devices start rarely."""
@@ -119,7 +120,7 @@ class Store:
                     continue
                 parts = entry["summary"]
                 found[entry["key"]] = Summary(
-                    parts["cycles"], parts["traps"], tuple(parts["rates"])
+                    parts["cycles"], parts["traps"], tuple(parts["rates"]), tuple(parts["costs"])
                 )
         return found
 
@@ -152,10 +153,9 @@ def _run_batch(variant: Variant, points: list[Point], store: Store) -> None:
 
 
 def _run_points(
-    work: Mapping[Variant, Iterable[Point]], store: Store, jobs: int, minutes: float | None
+    work: Mapping[Variant, Iterable[Point]], store: Store, jobs: int, until: float | None
 ) -> None:
-    """Run what ``store`` does not hold yet."""
-    until = None if minutes is None else time.monotonic() + 60 * minutes
+    """Run what ``store`` does not hold yet, beginning nothing after ``until`` (monotonic clock)."""
     known = store.read()
     batches: list[tuple[Variant, list[Point]]] = []
     keys = set()
@@ -179,8 +179,8 @@ def _run_points(
             while running:
                 if until is not None and time.monotonic() >= until:
                     raise UnfinishedError(
-                        f"after {minutes:g} minutes {bar.n} of {len(keys)} points are finished: "
-                        "the same command goes on with the rest"
+                        f"time is up, {bar.n} of {len(keys)} points are finished: the same command "
+                        "goes on with the rest"
                     )
                 finished, running = wait(running, timeout=1, return_when=FIRST_COMPLETED)
                 for future in finished:
@@ -199,11 +199,30 @@ def _findings(variant: Variant, store: Store) -> list[Finding]:
     return evaluate(lab)
 
 
+def _touched(
+    variants: Iterable[Variant], base: Variant, store: Store
+) -> dict[Variant, list[Point]]:
+    """The points of each variant that its changed costs can touch. The others' results are the
+    base's, and are kept as such."""
+    known = store.read()
+    work: dict[Variant, list[Point]] = {}
+    for variant in variants:
+        changed = {name for name, _ in variant.changes}
+        work[variant] = []
+        for point in plan(variant):
+            summary, key = known[store.key(base, point)], store.key(variant, point)
+            if changed.intersection(summary.costs):
+                work[variant].append(point)
+            elif key not in known:
+                store.add(key, summary)
+    return work
+
+
 def controls(device: str) -> dict[str, Variant]:
     """The experiments of `CONTROLS`."""
     costs = load_costs()
     return {
-        name: Variant(device=device, changes=((changed, costs[source]),))
+        name: Variant(device=device, changes=((changed, costs[source]),), every_n=CONTROL_N)
         for name, (changed, source) in CONTROLS.items()
     }
 
@@ -249,8 +268,11 @@ def run_claims(
     base = Variant(device="reference", every_n=A_FEW_N)
     same_work = controls("reference") if sensitivity else {}
     varied = _variations("reference") if sensitivity else {}
-    needed = [measured, *same_work.values(), *([base] if sensitivity else ()), *varied.values()]
-    _run_points({variant: plan(variant) for variant in needed}, store, jobs, minutes)
+    until = None if minutes is None else time.monotonic() + 60 * minutes
+    first = [measured, *same_work.values(), *([base] if sensitivity else ())]
+    _run_points({variant: plan(variant) for variant in first}, store, jobs, until)
+    if sensitivity:
+        _run_points(_touched(varied.values(), base, store), store, jobs, until)
     findings = _findings(measured, store)
     for finding in findings:
         bound = "" if finding.bound is None else f" (bound {finding.bound:.3f})"
