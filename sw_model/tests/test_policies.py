@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from rel4.machine.device import run_sync
 from rel4.machine.events import AsyncHandled, EventLog, LockWait, Mark, Syscall, Trap, UserTrap
 from rel4.machine.reference import ReferenceDevice
 from rel4.user.adaptive import Chooser, Way
+from rel4.user.async_syscalls import Style
 
 RunProgram = Callable[..., Any]
 
@@ -74,6 +76,20 @@ def test_an_inline_batch_leaves_the_kernel_before_the_next_tick() -> None:
     for event in measured(log, AsyncHandled):
         entered[max(cycle for cycle in starts if cycle <= event.cycle)] += 1
     assert max(entered.values()) <= 16
+
+
+def test_what_an_inline_budget_leaves_over_waits_for_the_next_trap(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A user who announces 64 requests at once gets 16 served in a trap, and all in the end."""
+    greedy = replace(POLICIES["inline"], style=Style(direct=True, batch=64))
+    monkeypatch.setitem(POLICIES, "inline", greedy)
+    log = run(policy="inline", harts=1, concurrency=64, rounds=2)
+    starts = [event.cycle for event in measured(log, Trap)]
+    handled = measured(log, AsyncHandled)
+    batches = Counter(max(c for c in starts if c <= event.cycle) for event in handled)
+    assert len(handled) == 256
+    assert max(batches.values()) == 16
 
 
 def test_two_handlers_share_a_buffer_and_take_turns() -> None:
