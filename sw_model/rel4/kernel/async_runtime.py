@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .policies import Policy
     from .uintr_entries import SenderEntry
 
-__all__ = ["AsyncRuntime", "HandlerTask"]
+__all__ = ["LOOKS", "AsyncRuntime", "HandlerTask"]
 
 LOOKS = 16
 """How often one activation looks again after it found the ring empty. A user who keeps changing its
