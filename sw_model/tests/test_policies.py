@@ -238,12 +238,25 @@ def test_claims_run_what_is_missing_stop_in_time_and_go_on(tmp_path: Path) -> No
 
 
 def test_the_claims_page_is_made_from_the_findings() -> None:
-    claim = {"text": "a gain", "target": 1.5, "value": 1.25, "bound": 2.0, "holds": False}
+    claim = {
+        "name": "a",
+        "text": "a gain",
+        "target": 1.5,
+        "value": 1.25,
+        "bound": 2.0,
+        "holds": False,
+    }
     rows = [
         {"cost": "user.fetch", "factor": 0.5, "flips": {}},
         {"cost": "user.fetch", "factor": 2.0, "flips": {"a": 1.0}},
     ]
-    content = table({"device": "rtl", "claims": [claim], "sensitivity": rows})
+    failed = {"value": 0.75, "bound": 0.9, "holds": False}
+    control = {"name": "x as y", "costs": {"x": 1}, "claims": {"a": failed}}
+    content = table(
+        {"device": "rtl", "claims": [claim], "controls": [control], "sensitivity": rows}
+    )
+    assert "| claim | `x as y` |" in content
+    assert "| a gain | 0.75 * (bound 0.900) |" in content
     assert "| a gain | 1.5 | 1.25 | 2.000 | missed |" in content
     assert "2 variations" in content
     assert "* `user.fetch` × 2 changes: a (1.000)." in content
