@@ -58,9 +58,10 @@ formal: $(VENV)/.stamp-formal ## the proofs: property, engine, depth, seconds, r
 bench-hw: $(VENV)/.stamp-fpga-ecp5 ## area, speed and latency on ECP5, in build/bench_hw.json (BENCH=quick)
 	@$(BIN)/python -m uintr_fpga.bench_hw $(if $(filter quick,$(BENCH)),--quick)
 
+MINUTES ?= 60
 claims: $(VENV)/.stamp-run ## what is better than published, on RTL, with bounds and sensitivity (long)
 	@mkdir -p docs/data
-	@$(BIN)/rel4 claims --device rtl --sensitivity --jobs $(JOBS) --out docs/data/claims.json
+	@$(BIN)/rel4 claims --device rtl --sensitivity --jobs $(JOBS) --resume --minutes $(MINUTES) --out docs/data/claims.json
 	@$(BIN)/python -m rel4.bench.claims_page
 
 readme: $(VENV)/.stamp-run ## take the README's measured tables and figures from build/sweep
