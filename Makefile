@@ -15,7 +15,7 @@ export AMARANTH_USE_YOSYS = builtin
 
 .DELETE_ON_ERROR:
 .PHONY: help env run test lint format formal bench bench-hw claims readme docs clean \
-  env-fpga bitstreams test-litex test-blocks test-gates check-tools
+  env-fpga bitstreams test-litex test-package test-blocks test-gates check-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -86,6 +86,16 @@ test-blocks: $(VENV)/.stamp-test $(VENV)/.stamp-blocks ## AXI4-Lite and register
 
 test-gates: $(VENV)/.stamp-test $(VENV)/.stamp-fpga-ice40 ## the netlist for iCE40 behind the UART, against the reference
 	@UINTR_GATES=1 $(BIN)/python -m pytest fpga/tests/test_gates.py
+
+test-package: $(BIN)/python ## wheel and sdist, alone in a clean environment, without any HDL tool
+	@rm -rf build/package && mkdir -p build/package
+	@$(BIN)/python -m venv build/package/builder && $(BIN)/python -m venv build/package/clean
+	@build/package/builder/bin/python -m pip install --quiet --disable-pip-version-check build
+	@build/package/builder/bin/python -m build --outdir build/package/dist . >build/package/build.log || \
+	  { cat build/package/build.log; exit 1; }
+	@build/package/clean/bin/python -m pip install --quiet --disable-pip-version-check build/package/dist/*.whl
+	@build/package/clean/bin/python -P .ci/check_package.py
+	@echo "test-package: passed"
 
 docs: $(VENV)/.stamp-docs ## the documentation as a site in build/docs, its programs run
 	@$(BIN)/python -m sphinx -q -W --keep-going -b doctest docs build/doctest >/dev/null || \

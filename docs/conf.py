@@ -26,5 +26,6 @@ html_theme = "furo"
 html_title = f"rel4-uintr {release}"
 html_copy_source = False
 html_show_sphinx = False
+html_show_copyright = False
 # Pages point at files of the source, which are no pages.
 suppress_warnings = ["myst.xref_missing"]

@@ -1,11 +1,25 @@
 """The page on many harts: what bursts of posts, and a kernel with one lock, cost there."""
 
+import csv
+from pathlib import Path
+
 from rel4.bench.burst import burst, shape
+from rel4.machine.costs import load_costs
 from rel4.machine.device import MODEL_HARTS, run_sync
 from rel4.machine.reference import ReferenceDevice
 from uintr.registers import MAX_HARTS
 
 __all__ = ["scaling_page"]
+
+_STUDY = Path(__file__).parent / "data" / "many_harts.csv"
+_SHOWN = (
+    "cycles_per_round",
+    "latency_p50",
+    "latency_p99",
+    "timer_traps",
+    "kernel_cycles",
+    "lock_wait_cycles",
+)
 
 
 def scaling_page() -> str:
@@ -16,6 +30,16 @@ def scaling_page() -> str:
         f"| {run.harts} | {run.answers[0]} | {run.answers[1]} | {run.lines[0]} | {run.lines[1]} |"
         for run in runs
     ]
+    with _STUDY.open(encoding="utf-8", newline="") as file:
+        rows_of_study = list(csv.DictReader(file))
+    study = "\n".join(
+        "| " + " | ".join([row["harts"], *(f"{float(row[name]):,.0f}" for name in _SHOWN)]) + " |"
+        for row in rows_of_study
+    )
+    few, many = rows_of_study[0], rows_of_study[-1]
+    growth = float(many["cycles_per_round"]) / float(few["cycles_per_round"]) - 1
+    waits = int(many["lock_wait_cycles"]) / int(many["kernel_cycles"])
+    tick = load_costs().table["kernel.timer_tick"].value
     first, last = runs[0], runs[-1]
     slope = (last.lines[1] - first.lines[1]) / (last.harts - first.harts)
     return f"""# Many harts
@@ -33,17 +57,31 @@ burst takes {slope:.2f} cycles more. What is shared is the bus on which hart uni
 sender-table entries, one transfer at a time; the controller itself accepts a post every cycle.
 With a cache of entries in each sender the bus would be out of the way, and one cycle a post remain.
 
+## The kernel
+
 The kernel is what stops scaling first: it has one lock, and every hart that ticks takes it, an idle
-one too. `rel4 study examples/studies/scaling.toml` measures it (columns `lock_wait_cycles` and
-`kernel_cycles`): up to 16 harts the other harts' ticks hardly matter to a thread with eight
-coroutines; at 64 they keep the lock so busy that all three policies of that study are slower than
-synchronous calls on one hart. Idle harts without ticks, as larger kernels have them, would be the
-first remedy.
+one too. `rel4 study examples/studies/scaling.toml` measures it with the published timer period: up
+to 16 harts the other harts' ticks hardly matter to a thread with eight coroutines; at 64 they keep
+the lock so busy that all three policies of that study are slower than synchronous calls on one
+hart. A tick is {tick} cycles of work in the kernel, so the ticks of 128 harts would take
+{128 * tick:,} cycles of every 20 000: for more harts the tick has to be slower.
+With a timer period of 1 000 000 cycles, policy `uipi` and eight coroutines
+(`rel4 study examples/studies/many_harts.toml`, commit {few["commit"]}; the last two columns are of
+all harts together):
+
+| harts | cycles of a round | latency p50 | p99 | timer traps | kernel cycles | lock wait |
+|---|---|---|---|---|---|---|
+{study}
+
+From {few["harts"]} to {many["harts"]} harts a round grows by {growth:.0%}, and waiting for the lock
+to {waits:.0%} of the kernel's cycles. Idle harts without ticks, as larger kernels have them, would
+be the first remedy.
 
 ## Where it ends, and what would be beyond
 
-{MAX_HARTS} harts is the limit of the register table (`MAX_HARTS`), so there are no figures for more
-here. The field for a hart in a receiver has 16 bits and does not stand in the way. What does:
+{MAX_HARTS} harts is the limit of the gateware (`MAX_HARTS`); figures for more are those of the
+reference device, as if the same gateware could be built so large. The field for a hart in a
+receiver has 16 bits and does not stand in the way. What does:
 
 * **One controller port for each hart.** The arbiter looks at all of them in one cycle, and a
   multiplexer as wide as that sets the clock. Beyond some tens of harts it has to be a tree with a

@@ -122,9 +122,12 @@ def _report(arguments: argparse.Namespace) -> int:
 def _study(arguments: argparse.Namespace) -> int:
     if not 1 <= arguments.jobs <= 256:
         raise ValueError(f"jobs must be 1 to 256, not {arguments.jobs}")
+    out = arguments.out or Path("build/study") / arguments.file.stem
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"out must be a folder, and {out} is a file")
     run_study(
         arguments.file,
-        out=arguments.out or Path("build/study") / arguments.file.stem,
+        out=out,
         jobs=arguments.jobs,
         scheduler=arguments.scheduler,
     )
