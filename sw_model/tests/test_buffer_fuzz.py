@@ -34,7 +34,6 @@ FIRST_WORDS = [address for name, address in FIELDS.items() if name.endswith(".wo
 INDICES = [address for name, address in FIELDS.items() if name.endswith(("head", "tail"))]
 REST = sorted(set(FIELDS.values()) - set(SLOTS) - set(INDICES))
 TAIL, HEAD = FIELDS["requests.tail"], FIELDS["requests.head"]
-HARMLESS = {AsyncLabel.PUT_CHAR, AsyncLabel.PUT_STRING, AsyncLabel.RISCV_PAGE_GET_ADDRESS}
 
 
 def word(chance: random.Random) -> int:
@@ -44,9 +43,9 @@ def word(chance: random.Random) -> int:
         return chance.randrange(32)
     if kind == 1:
         return chance.getrandbits(64)
-    label = chance.choice((*AsyncLabel, chance.getrandbits(8)))
+    label: int = chance.choice((*AsyncLabel, chance.getrandbits(8)))
     length = chance.choice((0, 1, 2, 5, 7, 8, 15, 16, 255))
-    return chance.getrandbits(16) << 48 | length << 40 | label << 32 | chance.getrandbits(32)
+    return chance.getrandbits(16) << 48 | length << 40 | int(label) << 32 | chance.getrandbits(32)
 
 
 async def vandal(task: RootTask, policy: str, chance: random.Random) -> None:
