@@ -1,11 +1,14 @@
 """Recorded stimulus on the RTL under cocotb, on whatever simulator runs."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from cocotb.triggers import Timer
 
+from uintr.registers import Privilege
 from uintr_cosim.device import RtlDevice
-from uintr_cosim.signals import RESPONSE_FIELDS
+from uintr_cosim.signals import PRIVILEGE_BITS, RESPONSE_FIELDS
 from uintr_verify.stimulus import read_steps
 
 __all__ = ["replay"]
@@ -13,13 +16,20 @@ __all__ = ["replay"]
 _STATUS_MASK = (1 << RESPONSE_FIELDS["status"]) - 1
 
 
+def _reader(handle: Any) -> Callable[[], int]:
+    """Reads a signal; an undefined bit is an error, which its text names."""
+    read = handle._handle.get_signal_val_binstr
+    return lambda: int(read(), 2)
+
+
 async def replay(rtl: RtlDevice, *, path: Path, log: Path, cycles: int) -> int:
     """Play the first ``cycles`` cycles of ``path`` and write the log that the native replay writes;
     every output must be as recorded. Answers the number of responses.
     """
     dut, harts = rtl.dut, rtl.config.harts
-    rest = int(dut.privilege.value)
+    rest = sum(Privilege.S << PRIVILEGE_BITS * hart for hart in range(harts))
     signals = [getattr(dut, f"response_{hart}") for hart in range(harts)] + [dut.bus_response]
+    read_status, *readers = [_reader(signal) for signal in (dut.status, *signals)]
     places = [1 + hart for hart in range(harts)] + [1 + 3 * harts]
     valid = sum(1 << place for place in places)
     cycle = last = count = 0
@@ -46,9 +56,9 @@ async def replay(rtl: RtlDevice, *, path: Path, log: Path, cycles: int) -> int:
             for _ in range(repeat):
                 await step
                 cycle += 1
-                seen = int(dut.status.value)
+                seen = read_status()
                 shown = [
-                    (number, int(signals[number].value))
+                    (number, readers[number]())
                     for number, place in enumerate(places)
                     if seen >> place & 1
                 ]

@@ -16,7 +16,6 @@ from typing import Any
 from rel4.machine.control_page import Operation
 from rel4.machine.device import DeviceConfig, Request
 from uintr.registers import (
-
     CONTROL_OFFSET,
     MASK_BYTES,
     MASK_OFFSET,
@@ -113,14 +112,21 @@ def model(config: DeviceConfig) -> list[str]:
         for distance in DISTANCES
     ]
     bins += [f"SEND {end}" for end in _SEND_ENDS]
-    bins += [f"{f.name} {end}" for f in UipiFunction if f is not UipiFunction.SEND for end in _OWN_ENDS]
+    bins += [
+        f"{f.name} {end}" for f in UipiFunction if f is not UipiFunction.SEND for end in _OWN_ENDS
+    ]
     bins += ["UIPI of no function ILLEGAL", "request of no kind ILLEGAL"]
     bins += [f"CSR {f.name} OK" for f in CsrFunction]
     bins += [f"CSR {why} ILLEGAL" for why in ("number", "privilege", "function")]
     bins += [f"CSR {csr.name} written" for csr in Csr]
     bins += ["TRAP OK", "TRAP NOT_PENDING", "URET OK"]
     for kind in ("LOAD", "STORE"):
-        bins += [f"{kind} OK", f"{kind} BUS", f"{kind} privilege ILLEGAL", f"{kind} address ILLEGAL"]
+        bins += [
+            f"{kind} OK",
+            f"{kind} BUS",
+            f"{kind} privilege ILLEGAL",
+            f"{kind} address ILLEGAL",
+        ]
     for target in _TARGETS:
         if target == "mask" and Feature.MASK not in config.features:
             continue
@@ -129,7 +135,9 @@ def model(config: DeviceConfig) -> list[str]:
                 bins.append(f"bus {kind} of {target} OK")
             if target != "table":
                 bins.append(f"bus {kind} of {target} BUS")
-            bins.append(f"bus {kind} of part of a word of {target} {'OK' if target == 'table' else 'BUS'}")
+            bins.append(
+                f"bus {kind} of part of a word of {target} {'OK' if target == 'table' else 'BUS'}"
+            )
     bins += _BASE
     for feature, names in _OF_FEATURE.items():
         if feature in config.features:
@@ -328,6 +336,3 @@ def holes(bins: Counter[str], configs: Iterable[DeviceConfig]) -> list[str]:
     """Bins of the shapes' models that were never met, in the order of the models."""
     wanted = dict.fromkeys(name for config in configs for name in model(config))
     return [name for name in wanted if not bins.get(name)]
-
-
-

@@ -141,7 +141,9 @@ def coverage_record(bins: Counter[str], configs: Iterable[DeviceConfig]) -> dict
     return {
         "commit": commit(),
         "distances": list(DISTANCES),
-        "groups": {name: dict(zip(("bins", "met", "waived"), c, strict=True)) for name, c in groups.items()},
+        "groups": {
+            name: dict(zip(("bins", "met", "waived"), c, strict=True)) for name, c in groups.items()
+        },
         "waivers": [{"reason": reason, "bins": count} for reason, count in reasons.items()],
         "holes": remaining,
         "met": {name: bins[name] for name in names if bins[name] and " @" not in name},

@@ -43,7 +43,11 @@ def _ports(harts: int, *, mutants: bool) -> str:
 
 
 def build_replay(
-    config: DeviceConfig, *, source: str | None = None, coverage: bool = False, mutants: bool = False
+    config: DeviceConfig,
+    *,
+    source: str | None = None,
+    coverage: bool = False,
+    mutants: bool = False,
 ) -> Path:
     """The program for a shape, built if it is not there yet.
 
@@ -80,7 +84,7 @@ def build_replay(
         (folder / "ports.h").write_text(ports)
         optimised = "-O1" if coverage else "-O2"
         command = [
-            "verilator", "--cc", "--exe", "--build", "-Wno-lint", "-O3", "--top", "uintr_top",
+            "verilator", "--cc", "--exe", "--build", "-Wno-lint", "-Wno-UNOPTFLAT", "-O3", "--top", "uintr_top",
             "--x-assign", "fast", "--x-initial", "fast", "--prefix", "Vuintr_top",
             "-CFLAGS", f"-I{folder}",
             "-MAKEFLAGS", f"OPT_FAST={optimised} OPT_SLOW=-O0 OPT_GLOBAL=-O1 CFG_CXXFLAGS_PCH_I=-include",
