@@ -10,7 +10,6 @@ from rel4.machine.device import DeviceConfig, DeviceError
 from shapes import SHAPES
 from uintr_verify.long_run import coverage_record, random_run, write_json
 from uintr_verify.mutation import Mutation, directed_stimulus, random_stimulus
-from uintr_verify.survivors import judge_survivors
 from uintr_verify.waivers import WaiverError, load_waivers
 
 __all__ = ["main"]
@@ -71,7 +70,6 @@ def _mutate(options: argparse.Namespace) -> int:
         mutation.record(mutant, outcome, names)
         for mutant, outcome in zip(mutation.mutants, outcomes[1:], strict=True)
     ]
-    judge_survivors(records, mutation, load_waivers("mutation"), jobs=options.jobs)
     options.out.mkdir(parents=True, exist_ok=True)
     lines = "".join(json.dumps(record) + "\n" for record in records)
     (options.out / "mutation.jsonl").write_text(lines)
