@@ -40,6 +40,8 @@ __all__ = ["BusTraffic", "Traffic", "entry_address", "slot_address"]
 _SOFTWARE = CSRS[Csr.UIP].field("software").mask
 _USED_ENTRIES = 32
 """Entries at the beginning of the table that the traffic keeps filled."""
+_FAULTS = 3
+"""Ways in which an entry is broken: invalid, vector, receiver."""
 _UNKNOWN_KINDS = sorted({0, 1, 2, 3, 4, 5, 6, 7} - {kind.value for kind in RequestKind})
 _ALL_BYTES = (1 << XLEN // 8) - 1
 
@@ -92,7 +94,11 @@ class Traffic:
             self._write(Csr.UIE, _SOFTWARE),
             self._write(Csr.USTATUS, CSRS[Csr.USTATUS].pack(uie=1)),
             Request(RequestKind.STORE, 0, slot_address(self._config, receiver, LOW), low),
-            *(self._fill(index) for index in range(self._hart, _USED_ENTRIES, self._config.harts)),
+            *(
+                # One broken entry of each kind from the start: no run depends on drawing one.
+                self._fill(index, fault=index if index < _FAULTS else None)
+                for index in range(self._hart, _USED_ENTRIES, self._config.harts)
+            ),
         ]
 
     @property
@@ -203,11 +209,12 @@ class Traffic:
             index = draw.choice((-1, end - 1, end))
         return Request(RequestKind.LOAD, 0, entry_address(self._config, index))
 
-    def _fill(self, index: int) -> Request:
-        """Write a table entry, one in five broken."""
+    def _fill(self, index: int, fault: int | None = None) -> Request:
+        """Write a table entry, broken in the way ``fault`` or, without it, one in seven."""
         draw = self._draw
         valid, vector, receiver = 1, draw.randrange(VECTORS), self._draw.choice(self._few())
-        fault = draw.randrange(20)
+        if fault is None:
+            fault = draw.randrange(20)
         if fault == 0:
             valid = 0
         elif fault == 1:

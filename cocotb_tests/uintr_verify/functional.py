@@ -167,7 +167,7 @@ class Functional:
         self._harts = self._config.harts
         self._cycle = 0
         self._last: dict[int, tuple[Operation, int]] = {}
-        self._requests: list[Any] = [None] * (self._harts + 1)
+        self._asked: list[Any] = [None] * (self._harts + 1)
         self._contended = (1 << self._harts + 1) - 1
         self._accept = self._controller._accept
         self._controller._accept = self._accepted  # type: ignore[method-assign]  # to listen
@@ -175,15 +175,15 @@ class Functional:
     def reset(self) -> None:
         """The device was reset."""
         self._last.clear()
-        self._requests = [None] * (self._harts + 1)
+        self._asked = [None] * (self._harts + 1)
 
     def submit(self, hart: int, request: Request) -> None:
         """A hart presents a request."""
-        self._requests[hart] = (request, self._reference._units[hart].privilege)
+        self._asked[hart] = (request, self._reference._units[hart].privilege)
 
     def present(self, transfer: BusTransfer) -> None:
         """The supervisor's bus presents a transfer."""
-        self._requests[self._harts] = transfer
+        self._asked[self._harts] = transfer
 
     def _accepted(self, port: int, operation: Operation, receiver: int, data: int) -> Any:
         """Instead of the controller's own acceptance, and around it."""
@@ -260,11 +260,12 @@ class Functional:
         )
         for number in reference._responding:
             response = reference._responses[number]
-            asked = self._requests[number]
+            asked = self._asked[number]
             if asked is None or response is None:
                 continue
             if number < self._harts:
-                self._request(number, *asked, response.status)
+                request, level = asked
+                self._request(number, request, level, response.status)
             else:
                 self._transfer(asked, response.status)
 

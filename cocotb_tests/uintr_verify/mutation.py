@@ -1,10 +1,10 @@
-"""Mutants of the synthesised controller and hart unit, and whether the recorded stimulus kills them.
+"""Mutants of the synthesised controller and hart unit, and whether recorded stimulus kills them.
 
 The system is synthesised to word-level cells, the controller and the first hart unit each flattened
-into one module. Yosys lists mutations of their cells: a bit of a port inverted, stuck, or changed by
-another bit of the port. All of them go into one netlist behind the input ``mutsel``, which is built
-once; number 0 is the design as it is, and has to pass first. A mutant is killed when an output
-differs from the reference in any cycle of the stimulus.
+into one module. Yosys lists mutations of their cells: a bit of a port inverted, stuck, or changed
+by another bit of the port. All of them go into one netlist behind the input ``mutsel``, which is
+built once; number 0 is the design as it is, and has to pass first. A mutant is killed when an
+output differs from the reference in any cycle of the stimulus.
 """
 
 import hashlib
@@ -23,17 +23,16 @@ from tqdm import tqdm
 
 import tb_extensions
 import tb_registers
-from rel4.machine.device import DeviceConfig
-from rel4.machine.reference import run_sync
+from rel4.machine.device import DeviceConfig, run_sync
 from uintr_cosim.signals import TOP
 from uintr_verify.long_run import commit
 from uintr_verify.native import ReplayError, build_replay, run_mutants
 from uintr_verify.random_traffic import record_random
 from uintr_verify.stimulus import Recorder
 
-__all__ = ["Mutant", "Mutation", "directed_stimulus", "random_stimulus"]
+__all__ = ["BLOCKS", "Mutant", "Mutation", "directed_stimulus", "random_stimulus", "yosys"]
 
-_BLOCKS = {"controller": "controller", "hart unit": "hart_unit_0"}
+BLOCKS = {"controller": "controller", "hart unit": "hart_unit_0"}
 _WIDTH = 14
 _SECONDS = 900
 _BATCH = 25
@@ -59,8 +58,8 @@ _SOURCE = re.compile(r"(?:hw|cocotb_tests)/(\S+):(\d+)")
 
 @dataclass(frozen=True)
 class Mutant:
-    """One mutation: ``command`` is Yosys's, without the selector; ``source`` and ``line`` are of the
-    gateware that the cell comes from."""
+    """One mutation: ``command`` is Yosys's, without the selector; ``source`` and ``line`` are of
+    the gateware that the cell comes from."""
 
     number: int
     block: str
@@ -149,7 +148,7 @@ class Mutation:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "top.il").write_text(str(rtlil.convert(make_top(config), name=TOP)))
-        modules = {block: f"{TOP}.system.{name}" for block, name in _BLOCKS.items()}
+        modules = {block: f"{TOP}.system.{name}" for block, name in BLOCKS.items()}
         script = _PREPARE.format(top=TOP, modules=" ".join(modules.values()), width=_WIDTH)
         for place, (block, module) in enumerate(modules.items()):
             script += (

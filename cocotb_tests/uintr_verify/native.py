@@ -82,12 +82,13 @@ def build_replay(
         folder = Path(work)
         (folder / "uintr_top.v").write_text(text)
         (folder / "ports.h").write_text(ports)
-        optimised = "-O1" if coverage else "-O2"
+        optimised = "OPT_FAST=-O0" if coverage else "OPT_FAST=-O2"
         command = [
-            "verilator", "--cc", "--exe", "--build", "-Wno-lint", "-Wno-UNOPTFLAT", "-O3", "--top", "uintr_top",
+            "verilator", "--cc", "--exe", "--build", "-Wno-lint", "-Wno-UNOPTFLAT", "-O3",
+            "--top", "uintr_top",
             "--x-assign", "fast", "--x-initial", "fast", "--prefix", "Vuintr_top",
             "-CFLAGS", f"-I{folder}",
-            "-MAKEFLAGS", f"OPT_FAST={optimised} OPT_SLOW=-O0 OPT_GLOBAL=-O1 CFG_CXXFLAGS_PCH_I=-include",
+            "-MAKEFLAGS", f"{optimised} OPT_SLOW=-O0 OPT_GLOBAL=-O1 CFG_CXXFLAGS_PCH_I=-include",
             *options, "--Mdir", "obj", "-o", "replay", "uintr_top.v", str(_HARNESS),
         ]  # fmt: skip
         with log.open("wb") as stream:

@@ -3,8 +3,7 @@
 import random
 from pathlib import Path
 
-from rel4.machine.device import DeviceConfig
-from rel4.machine.reference import run_sync
+from rel4.machine.device import DeviceConfig, run_sync
 from traffic import BusTraffic, Traffic
 from uintr_verify.functional import Functional
 from uintr_verify.shared_reference import BusTransfer

@@ -1,5 +1,4 @@
-"""Waivers: holes that are known, each with its reason, as data. One that is no longer needed is an
-error."""
+"""Waivers: holes that are known, each with its reason, as data. One that is stale is an error."""
 
 import re
 import tomllib
@@ -13,7 +12,7 @@ _FILE = Path(__file__).with_name("waivers.toml")
 
 
 class WaiverError(Exception):
-    """A waiver is stale or has no reason; one sentence."""
+    """A waiver has no reason; one sentence."""
 
 
 @dataclass(frozen=True)
@@ -37,22 +36,21 @@ def load_waivers(kind: str, path: Path = _FILE) -> list[Waiver]:
 
 def waive(
     holes: Collection[str], covered: Collection[str], waivers: Collection[Waiver]
-) -> tuple[dict[str, Waiver], list[str]]:
-    """Which waiver each hole falls under (the first that fits), and the holes under none.
-
-    Raises
-    ------
-    WaiverError : a waiver fits no hole, or fits something that is covered.
+) -> tuple[dict[str, Waiver], list[str], list[str]]:
+    """Which waiver each hole falls under (the first that fits), the holes under none, and a
+    sentence for each waiver that is stale: it fits no hole, or something that is covered.
     """
     waived: dict[str, Waiver] = {}
+    stale = []
     for waiver in waivers:
         pattern = re.compile(waiver.pattern)
         fitting = [hole for hole in holes if pattern.fullmatch(hole)]
         if not fitting:
-            raise WaiverError(f"waiver {waiver.pattern!r} must fit a hole, but is stale")
+            stale.append(f"{waiver.pattern!r} must fit a hole, but fits none")
         for name in covered:
             if pattern.fullmatch(name):
-                raise WaiverError(f"waiver {waiver.pattern!r} must fit holes alone, not {name!r}")
+                stale.append(f"{waiver.pattern!r} must fit holes alone, not {name!r}")
+                break
         for hole in fitting:
             waived.setdefault(hole, waiver)
-    return waived, [hole for hole in holes if hole not in waived]
+    return waived, [hole for hole in holes if hole not in waived], stale
