@@ -40,6 +40,8 @@ __all__ = ["BusTraffic", "Traffic", "entry_address", "slot_address"]
 _SOFTWARE = CSRS[Csr.UIP].field("software").mask
 _USED_ENTRIES = 32
 """Entries at the beginning of the table that the traffic keeps filled."""
+_OFTEN = (CLAIM, CLAIM, SLOT_RESET, SLOT_RESET, REJECTED, MASK, MASK, MASK)
+"""Registers of control page and masks that take more than one access to tell on a receiver."""
 _FAULTS = 3
 """Ways in which an entry is broken: invalid, vector, receiver."""
 _UNKNOWN_KINDS = sorted({0, 1, 2, 3, 4, 5, 6, 7} - {kind.value for kind in RequestKind})
@@ -245,7 +247,7 @@ class Traffic:
         elif draw.random() < 0.9:
             hartid = draw.randrange(self._config.harts + 2)
             word = LOW.pack(
-                active=draw.random() < 0.8,
+                active=draw.random() < (0.5 if self.storm else 0.8),
                 mode=draw.randrange(2),
                 supervisor=draw.random() < 0.3,
                 notify=draw.random() < 0.5,
@@ -258,11 +260,12 @@ class Traffic:
         draw = self._draw
         config = self._config
         page = config.base + CONTROL_OFFSET
-        register = draw.choice((*CONTROL_REGISTERS, CLAIM, CLAIM, SLOT_RESET, REJECTED, MASK))
+        register = draw.choice((*CONTROL_REGISTERS, *_OFTEN))
         address = page + register.address
         write = draw.random() < 0.4
         word = draw.getrandbits(XLEN)
         if register is MASK:
+            write = draw.random() < 0.7
             address = config.base + MASK_OFFSET + MASK_BYTES * self._receiver()
             word = draw.choice((0, 0, ~0 % (1 << XLEN), word))
         elif register is REJECTED:
