@@ -85,10 +85,11 @@ def _mutate(options: argparse.Namespace) -> int:
     counts = {"controller": options.controller, "hart unit": options.hart_unit}
     folder = Path("build/mutation")
     mutation = Mutation(config=_MUTATION_SHAPE, counts=counts, folder=folder)
-    stimulus = random_stimulus(
+    # The short ones first: most mutants die there.
+    stimulus = directed_stimulus(mutation.config, folder)
+    stimulus += random_stimulus(
         mutation.config, folder, seeds=options.seeds, operations=options.operations
     )
-    stimulus += directed_stimulus(mutation.config, folder)
     names = [path.name for path in stimulus]
     outcomes = mutation.run(stimulus, results=folder / "results.jsonl", jobs=options.jobs)
     records = [
@@ -125,8 +126,8 @@ def main(arguments: list[str] | None = None) -> int:
     mutate = commands.add_parser("mutate", help="mutants of controller and hart unit")
     mutate.add_argument("--controller", type=_positive, default=800, help="mutants")
     mutate.add_argument("--hart-unit", type=_positive, default=600, help="mutants")
-    mutate.add_argument("--seeds", type=_positive, default=3)
-    mutate.add_argument("--operations", type=_positive, default=15_000, help="for each seed")
+    mutate.add_argument("--seeds", type=_positive, default=2)
+    mutate.add_argument("--operations", type=_positive, default=10_000, help="for each seed")
     mutate.set_defaults(run=_mutate)
     for command in (each, coverage, mutate):
         command.add_argument("--jobs", type=_positive, default=2)

@@ -149,7 +149,8 @@ def run_mutants(
     try:
         assert process.stdout is not None
         for line in process.stdout:
-            yield json.loads(line)
+            if line.startswith("{"):  # others are the simulator's, before it gives up
+                yield json.loads(line)
         if process.wait(seconds):
             raise ReplayError(f"a run of mutants ended with exit status {process.returncode}")
     finally:
