@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 export AMARANTH_USE_YOSYS = builtin
 
 .DELETE_ON_ERROR:
-.PHONY: help env run test lint format formal bench bench-hw claims readme docs clean \
+.PHONY: help env run test lint format formal bench bench-hw random coverage mutate claims readme docs clean \
   env-fpga bitstreams test-litex test-package test-blocks test-gates check-tools
 
 help: ## list the targets
@@ -57,6 +57,15 @@ formal: $(VENV)/.stamp-formal ## the proofs: property, engine, depth, seconds, r
 
 bench-hw: $(VENV)/.stamp-fpga-ecp5 ## area, speed and latency on ECP5, in build/bench_hw.json (BENCH=quick)
 	@$(BIN)/python -m uintr_fpga.bench_hw $(if $(filter quick,$(BENCH)),--quick)
+
+random: $(VENV)/.stamp-test ## a million random operations against the reference, into docs/data
+	@$(BIN)/python -m uintr_verify random --jobs $(JOBS)
+
+coverage: $(VENV)/.stamp-test ## line, branch, expression and toggle coverage, into docs/data
+	@$(BIN)/python -m uintr_verify coverage --jobs $(JOBS)
+
+mutate: $(VENV)/.stamp-test $(VENV)/.stamp-formal ## mutants of the gateware, into docs/data; resumable
+	@$(BIN)/python -m uintr_verify mutate --jobs $(JOBS)
 
 MINUTES ?= 60
 claims: $(VENV)/.stamp-run ## what is better than published, on RTL, with bounds and sensitivity (long)

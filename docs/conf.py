@@ -7,12 +7,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from diagrams import figures, write_diagrams
 from generated_pages import write_pages
+from verification_page import write_tables
 
 import rel4
 
 _GENERATED = Path(__file__).parent / "generated"
 write_diagrams(_GENERATED)
 write_pages(_GENERATED)
+write_tables(_GENERATED)
 
 project = "rel4-uintr"
 author = "The rel4-uintr authors"
