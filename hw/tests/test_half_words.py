@@ -45,7 +45,7 @@ def on_a_memory() -> tuple[Module, HalfWords, TableRam]:
 
 def test_random_halves() -> None:
     """A model that keeps the last low half; three words, so that halves often belong together."""
-    m, dut, memory = on_a_memory()
+    m, dut, _ = on_a_memory()
     draw = random.Random("half words")
     seen = {(sel, we, good): 0 for sel in (LOW, HIGH) for we in (0, 1) for good in (0, 1)}
 
@@ -110,7 +110,7 @@ def test_a_word_is_read_once() -> None:
 
 
 def test_other_selections_go_through() -> None:
-    m, dut, memory = on_a_memory()
+    m, dut, _ = on_a_memory()
 
     async def testbench(ctx: Any) -> None:
         await transfer(ctx, dut.bus, 1, WHOLE, 0)

@@ -1,6 +1,6 @@
 """The controller as a LiteX module, to be added to any LiteX SoC. Importing this file needs LiteX.
 
-    controller = add_user_interrupts(soc, harts=1, receivers=64, folder="build/uintr")
+``add_user_interrupts(soc, harts=1, receivers=64, folder="build/uintr")`` is all that a SoC needs.
 """
 
 from pathlib import Path
