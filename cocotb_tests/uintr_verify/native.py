@@ -145,15 +145,14 @@ def run_mutants(
     file that killed it (-1: none), its cycles in all and what the first difference was.
     """
     command = [str(program), "-m", str(first), str(last), *map(str, files)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("{"):  # others are the simulator's, before it gives up
-                yield json.loads(line)
-        if process.wait(seconds):
-            raise ReplayError(f"a run of mutants ended with exit status {process.returncode}")
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.startswith("{"):  # others are the simulator's, before it gives up
+                    yield json.loads(line)
+            if process.wait(seconds):
+                raise ReplayError(f"a run of mutants ended with exit status {process.returncode}")
+        finally:
+            if process.poll() is None:
+                process.kill()
