@@ -88,8 +88,8 @@ bitstreams: env-fpga ## every board with three seeds, reports into docs/data and
 	done; \
 	$(BIN)/uintr-fpga report --write docs/boards.md && exit $$status
 
-test-litex: $(VENV)/.stamp-test $(VENV)/.stamp-litex ## LiteX's own client against an emulated board
-	@$(BIN)/python -m pytest fpga/tests/test_litex.py
+test-litex: $(VENV)/.stamp-test $(VENV)/.stamp-litex ## LiteX's client at an emulated board and at a LiteX SoC
+	@$(BIN)/python -m pytest fpga/tests/test_litex.py fpga/tests/test_litex_soc.py
 
 test-blocks: $(VENV)/.stamp-test $(VENV)/.stamp-blocks ## AXI4-Lite and register files, with other people's tools
 	@$(BIN)/python -m pytest cocotb_tests/test_axi_lite.py hw/tests/test_register_files.py hw/tests/test_integration.py

@@ -33,7 +33,7 @@ _BLOCKS = re.compile(
 _SYNTHESIS = {
     "ice40": "-abc9 -device u",
     "ecp5": "-abc9",
-    # Wide multiplexers make long clusters of cells, which nextpnr places only after hours.
+    # Wide multiplexers make clusters of cells, with which the placer came to no end.
     "gowin": "-nowidelut",
 }
 

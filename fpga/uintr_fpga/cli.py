@@ -189,16 +189,19 @@ def _program(arguments: argparse.Namespace) -> int:
 
 def _emulate(arguments: argparse.Namespace) -> int:
     target = _target(arguments)
+    link: Path | None = arguments.link
+    if link is not None and (not link.parent.is_dir() or (link.exists() and not link.is_symlink())):
+        raise ValueError(f"link must be a free name in a folder that is there, not {link}")
     with emulated(target, gates=arguments.gates) as path:
-        if arguments.link is not None:
-            arguments.link.unlink(missing_ok=True)
-            arguments.link.symlink_to(path)
+        if link is not None:
+            link.unlink(missing_ok=True)
+            link.symlink_to(path)
         print(f"{target.name} at {target.baud} baud is on {path}; interrupt to end", flush=True)
         try:
             signal.pause()
         finally:
-            if arguments.link is not None:
-                arguments.link.unlink(missing_ok=True)
+            if link is not None:
+                link.unlink(missing_ok=True)
     return 0
 
 
