@@ -81,7 +81,7 @@ def test_features_can_be_left_out(
         (["generate", "--table-pages", "5000"], "uintr: table_pages must be 1 to 4095, not 5000"),
         (["generate", "--features", "supervisor,x"],
          "uintr generate: argument --features: must be all, none, or a list of supervisor, "
-         "slot_reset, notify, mask, rejected, not 'x'"),
+         "slot_reset, notify, mask, rejected, throttle, entry_cache, not 'x'"),
         (["generate", "-o", "no/such/folder/x.v"],
          "uintr: output must be in a folder that exists, not 'no/such/folder/x.v'"),
     ],
