@@ -4,12 +4,14 @@ from rel4.machine.device import Device, Request, Response
 from traffic import entry_address, slot_address
 from uintr.registers import (
     ACTIVE,
+    CLAIM,
     CONTROL_OFFSET,
     ENTRY_CACHE,
     HIGH,
     INVALIDATE,
     LOW,
     SENDER_ENTRY,
+    SLOT_RESET,
     THROTTLE,
     Csr,
     CsrFunction,
@@ -229,7 +231,7 @@ async def kept_entries(device: Device) -> dict[str, int]:
 
 
 async def invalidation(device: Device) -> None:
-    """A write of INVALIDATE or ENTRY_CACHE takes a cycle more than one of another register."""
+    """A write of INVALIDATE, ENTRY_CACHE or SLOT_RESET takes a cycle more than other accesses."""
     verbs = Verbs(device=device)
     page = device.config.base + CONTROL_OFFSET
     for register in (INVALIDATE, ENTRY_CACHE):
@@ -238,3 +240,8 @@ async def invalidation(device: Device) -> None:
         request = Request(RequestKind.LOAD, 0, page + register.address)
         answer = int(register is ENTRY_CACHE)
         assert await verbs.request(0, request) == (Response(answer, Status.OK), 3)
+    latency = device.config.latency
+    for register, data, cycles in ((CLAIM, None, latency + 2), (SLOT_RESET, 0, latency + 3)):
+        kind = RequestKind.LOAD if data is None else RequestKind.STORE
+        request = Request(kind, 0, page + register.address, data or 0)
+        assert await verbs.request(0, request) == (Response(0, Status.OK), cycles)

@@ -52,9 +52,10 @@ class ControlPage(wiring.Component):
 
     A refusal in the cycle in which its counter is cleared counts: the counter is 1 afterwards.
 
-    A write of INVALIDATE or ENTRY_CACHE takes effect at the end of the cycle in which ``stb`` is
-    first seen, and ends two cycles later, or when in the cycle before no hart that it concerns was
-    ``posting``. While the transfer holds the bus nobody can read a new entry, so from then on no
+    A write of INVALIDATE, ENTRY_CACHE or SLOT_RESET invalidates caches at the end of the cycle in
+    which ``stb`` is first seen, then waits, for a cycle at least, while a hart that it concerns is
+    ``posting``. Only then a transfer that resets a slot is handed over, and any other ends in the
+    cycle after. While the transfer holds the bus nobody can read a new entry, so from then on no
     post of an entry that was read before is under way.
 
     Parameters
@@ -66,6 +67,7 @@ class ControlPage(wiring.Component):
     -------
     bus : word addresses from the beginning of the page; `operates` transfers are not answered
     operates, function, receiver : the transfer is an operation of the controller
+    done : that operation ends the transfer in this cycle
     notify_hart : the register
     rejected : one bit a hart: a UIPI SEND is refused in this cycle
     cause : array of status, while its bit of ``rejected``
@@ -87,6 +89,7 @@ class ControlPage(wiring.Component):
                 "operates": Out(1),
                 "function": Out(OperationFunction),
                 "receiver": Out(16),
+                "done": In(1),
                 "notify_hart": Out(range(harts + 1), init=harts),
                 "rejected": In(harts),
                 "cause": In(Status).array(harts),
@@ -121,6 +124,7 @@ class ControlPage(wiring.Component):
                 counters.append(counter)
         throttles = self._throttles(m) if Feature.THROTTLE in self._features else []
         caching = Feature.ENTRY_CACHE in self._features
+        concerned = Signal(self._harts)  # harts whose former entries must not be used any more
         if not throttles:
             m.d.comb += [self.open.eq(~0), self.resting.eq(1)]
 
@@ -138,6 +142,7 @@ class ControlPage(wiring.Component):
                     m.d.comb += [
                         found.eq(~bus.we | (bus.dat_w < self._receivers)),
                         self.receiver.eq(bus.dat_w),
+                        concerned.eq((write & found).replicate(self._harts)),
                     ]
             if Feature.NOTIFY in self._features:
                 with m.Case(CLAIM.address // WORD_BYTES):
@@ -165,34 +170,33 @@ class ControlPage(wiring.Component):
                     ]
             if caching:
                 with m.Case(INVALIDATE.address // WORD_BYTES):
-                    m.d.comb += [found.eq(1), self.invalidate.eq(write.replicate(self._harts))]
+                    m.d.comb += [found.eq(1), concerned.eq(write.replicate(self._harts))]
                 for hart in range(self._harts):
                     with m.Case(ENTRY_CACHE_OFFSET // WORD_BYTES + hart):
                         m.d.comb += [
                             found.eq(1),
                             answer.eq(self.caches[hart]),
-                            self.invalidate[hart].eq(write),
+                            concerned[hart].eq(write),
                         ]
                         with m.If(write):
                             m.d.sync += self.caches[hart].eq(
                                 data.View(layout(ENTRY_CACHE), bus.dat_w).enable
                             )
 
-        # An invalidation has taken effect and waits for posts of what was read before.
-        draining = Signal()
+        # Caches forget in the first cycle; a post may have been found there in that very cycle.
+        begun = Signal()
         waits = Signal()
         if caching:
-            m.d.comb += waits.eq(
-                self.invalidate.any() & (~draining | (self.invalidate & self.posting).any())
-            )
-            m.d.sync += draining.eq(waits)
+            m.d.comb += self.invalidate.eq(concerned)
+        m.d.comb += waits.eq(concerned.any() & (~begun | (concerned & self.posting).any()))
+        m.d.sync += begun.eq(wanted & ~self.done)
 
         with m.Switch(Cat(bus.we, place)):
             for (register, is_write), function in _OPERATES.items():
                 with m.Case(register.address // WORD_BYTES << 1 | is_write):
                     m.d.comb += [
                         self.function.eq(function),
-                        self.operates.eq(bus.cyc & bus.stb & found & bus.sel.all()),
+                        self.operates.eq(bus.cyc & bus.stb & found & bus.sel.all() & ~waits),
                     ]
 
         m.d.sync += [

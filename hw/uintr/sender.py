@@ -73,6 +73,7 @@ class Sender(wiring.Component):
     port : to the controller
     posting, awaiting, resting : a post is presented whose entry was there before this cycle, an
         answer is waited for, nothing is under way
+    unclaimed : posts that are accepted and not yet answered
     cache : for a specification to see
 
     Raises
@@ -88,6 +89,7 @@ class Sender(wiring.Component):
         self._throttled = Feature.THROTTLE in features
         self._early = early
         self.cache = EntryCache() if Feature.ENTRY_CACHE in features else None
+        self.unclaimed = Signal(1 if self.cache is None else 2)
         self.awaiting = Signal()
         self.resting = Signal()
         super().__init__(
@@ -125,13 +127,13 @@ class Sender(wiring.Component):
         if self.cache is not None:
             self._keep(m, self.cache)
 
-        # A SEND is done before its post is answered. That answer may arrive while the next
-        # instruction waits for its own, and must not be taken for it.
-        unclaimed = Signal()
-        with m.If(response.valid):
-            m.d.sync += unclaimed.eq(0)
-        with m.If(self.posted):
-            m.d.sync += unclaimed.eq(1)
+        # A SEND is done before its post is answered. That answer may arrive while a later
+        # instruction waits for its own, and must not be taken for it. Posts follow each other in
+        # four cycles at least, or in two if their entries are in the cache, and are answered in
+        # four at most.
+        m.d.sync += self.unclaimed.eq(
+            self.unclaimed + self.posted - (response.valid & self.unclaimed.any())
+        )
 
         with m.FSM() as fsm:
             with m.State("IDLE"), m.If(self.start):
@@ -154,7 +156,7 @@ class Sender(wiring.Component):
                 with m.If(self.port.operation.ready):
                     m.next = "RESPONSE"
 
-            with m.State("RESPONSE"), m.If(response.valid & ~unclaimed):
+            with m.State("RESPONSE"), m.If(response.valid & ~self.unclaimed.any()):
                 m.d.comb += self.answer.data.eq(response.payload)
                 self._end(m, Status.OK)
 

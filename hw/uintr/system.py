@@ -194,6 +194,7 @@ class System(wiring.Component):
             bridge.operates.eq(control.operates),
             bridge.function.eq(control.function),
             bridge.receiver.eq(control.receiver),
+            control.done.eq(bridge.done),
             target.err.eq(control.bus.err),
             target.ack.eq(control.bus.ack | bridge.done),
             target.dat_r.eq(Mux(bridge.done, bridge.answer, control.bus.dat_r)),

@@ -80,7 +80,7 @@ class Bus:
         self._last = self._port
         self.reply: tuple[int, bool] | None = None
         self.again = False  # the claim under way has to be made again
-        self.draining: range | None = None  # the transfer ends when these harts do not post
+        self.draining: Drain | None = None  # the transfer waits for posts
         self._wait = 0  # cycles until the reply is given
         self.posting.clear()
 
@@ -100,9 +100,12 @@ class Bus:
                 self._controller.present(self._port, Operation.CLAIM, 0, 0)
                 return None
             if self.draining is not None:
-                if self.posting.isdisjoint(self.draining):
-                    self.draining = None
-                    self.reply = (0, False)
+                if self.posting.isdisjoint(self.draining.harts):
+                    then, self.draining = self.draining.then, None
+                    if then is None:
+                        self.reply = (0, False)
+                    else:
+                        self._controller.present(self._port, *then, 0)
                 return None
             if self.reply is not None:
                 if self._wait:
@@ -157,7 +160,7 @@ class Bus:
         elif isinstance(answer, int):
             self.reply = (answer, False)
         elif isinstance(answer, Drain):
-            self.draining = answer.harts
+            self.draining = answer
         else:
             operation, receiver = answer
             self._claims = operation is Operation.CLAIM

@@ -50,9 +50,10 @@ class Operation(IntEnum):
 
 
 class Drain(NamedTuple):
-    """A write that is answered when no hart of ``harts`` presents a post any more."""
+    """A write that goes on when no hart of ``harts`` presents a post any more."""
 
     harts: range
+    then: tuple[Operation, int] | None = None  # what it hands over; None if it ends with that
 
 
 class ControlPage:
@@ -139,7 +140,9 @@ class ControlPage:
         if offset == SLOT_RESET.address and Feature.SLOT_RESET in features:
             if not write:
                 return 0
-            return (Operation.RESET_SLOT, data) if data < self._config.receivers else None
+            if data >= self._config.receivers:
+                return None
+            return self._invalidate(range(self._config.harts), (Operation.RESET_SLOT, data))
         if Feature.NOTIFY in features:
             if offset == CLAIM.address:
                 return 0 if write else (Operation.CLAIM, 0)
@@ -182,7 +185,7 @@ class ControlPage:
         self.caches[hart].enabled = bool(ENTRY_CACHE.field("enable").get(data))
         return self._invalidate(range(hart, hart + 1))
 
-    def _invalidate(self, harts: range) -> Drain:
+    def _invalidate(self, harts: range, then: tuple[Operation, int] | None = None) -> Drain:
         for hart in harts:
             self.forget(hart)
-        return Drain(harts)
+        return Drain(harts, then)
