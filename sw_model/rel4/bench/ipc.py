@@ -17,7 +17,7 @@ from rel4.machine.device import Device, DeviceConfig
 from rel4.machine.events import Mark, Trap, UserTrap
 from rel4.machine.machine import Machine
 from rel4.machine.ops import Log
-from rel4.user.async_ipc import IpcServer, enable_user_interrupts
+from rel4.user.async_ipc import IpcServer
 from rel4.user.async_syscalls import AsyncSyscalls, Style
 from rel4.user.root_task import RootTask, check
 from rel4.user.syscalls import Kernel as Stubs
@@ -171,16 +171,24 @@ async def _asynchronous(task: RootTask, point: IpcPoint) -> None:
     await kernel.cnode_mint(task.cnode, badged_client, to_client, WRITE, vector)
     await kernel.cnode_mint(task.cnode, badged_server, to_server, WRITE, 0)
     check("TCB_BindNotification", await kernel.tcb_bind_notification(task.tcb, to_client))
-    await enable_user_interrupts(task.machine.place(executor.interrupt_handler))
-    check("UintrRegisterReceiver", await kernel.uintr_register_receiver(to_client, task.tcb))
+    handler = task.machine.place(executor.interrupt_handler)
+    check(
+        "UintrRegisterReceiver",
+        await task.interrupts.register(kernel, to_client, task.tcb, handler),
+    )
 
     alone = point.harts == 1
     tcbs: list[int] = []
 
     async def run_server(own: Stubs) -> None:
-        server = IpcServer(buffer, own.ipc_buffer + WAKE_WORD, own.yield_ if alone else None)
-        await enable_user_interrupts(task.machine.place(server.interrupt_handler))
-        check("UintrRegisterReceiver", await own.uintr_register_receiver(to_server, tcbs[0]))
+        server = IpcServer(
+            buffer, task.interrupts, own.ipc_buffer + WAKE_WORD, own.yield_ if alone else None
+        )
+        place = task.machine.place(server.interrupt_handler)
+        check(
+            "UintrRegisterReceiver",
+            await task.interrupts.register(own, to_server, tcbs[0], place),
+        )
         error, client = await own.uintr_register_sender(badged_client)
         check("UintrRegisterSender", error)
         await own.send(ready)

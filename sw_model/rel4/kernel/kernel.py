@@ -33,6 +33,7 @@ from .objects import TCB, AsidPool, Irq, ThreadState
 from .policies import Policy
 from .scheduler import Scheduler
 from .uintr import UserInterrupts
+from .uintr_riscv import RiscvUserInterrupts
 from .untyped import WORK_UNITS
 
 __all__ = ["KERNEL_BASE", "Kernel"]
@@ -96,7 +97,7 @@ class Kernel:
         self._aborted: set[int] = set()
         self._inside = [True] * machine.device.config.harts
         self.schedulers: list[Scheduler] = []
-        self.uintr = UserInterrupts(machine.device.config, self)
+        self.uintr: UserInterrupts = RiscvUserInterrupts(machine.device.config, self)
         self.runtime = AsyncRuntime(self)
         self.initial: list[TCB] = []
         self.console = ""
@@ -122,6 +123,7 @@ class Kernel:
         """Boot one hart: first timer tick, first thread."""
         await self.lock.acquire()
         self.here = hart.index
+        await self.uintr.start(hart.index)
         await SetTimer(await ReadTime() + self._timer_phase[hart.index])
         await self._leave(hart)
 
@@ -147,8 +149,7 @@ class Kernel:
                 for policy in self.policies:
                     await policy.on_ipi(self, hart)
             case "uipi":
-                await self.uintr.take_absent_posts()
-                vectors = await self.uintr.take_kernel_signals(hart.index)
+                vectors = await self.uintr.take_interrupts(hart.index)
                 for policy in self.policies:
                     await policy.on_signal(self, hart, vectors)
             case "interrupt":

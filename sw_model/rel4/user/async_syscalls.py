@@ -17,8 +17,7 @@ from rel4.abi.coroutine import Suspend
 from rel4.abi.numbers import ASYNC_INVOCATIONS, AsyncLabel, Invocation, SeL4Error
 from rel4.abi.syscall_buffer import STRING_BYTES, Item, SyscallBuffer
 from rel4.machine.events import AsyncHandled, AsyncReplied, AsyncSubmitted
-from rel4.machine.ops import Fence, Load, Log, Path, ReadTime, SpinWhile, Uipi
-from uintr.registers import UipiFunction
+from rel4.machine.ops import Fence, Load, Log, Path, ReadTime, SpinWhile
 
 from .calls import Answer, ObjectCalls
 from .executor import Executor, Handed
@@ -62,7 +61,7 @@ class AsyncSyscalls(ObjectCalls):
 
     Members
     -------
-    sender : operand of UIPI SEND that wakes the kernel's handler; None: it is woken by a trap
+    sender : operand of the send that wakes the kernel's handler; None: it is woken by a trap
     outstanding : requests without a reply
     """
 
@@ -155,7 +154,7 @@ class AsyncSyscalls(ObjectCalls):
 
     async def _wake(self) -> None:
         if self.sender is not None and await self._helped():
-            await Uipi(UipiFunction.SEND, self.sender)
+            await self._executor.interrupts.send(self.sender)
         else:
             await self._kernel.wake_syscall_handler()
 

@@ -10,7 +10,7 @@ from rel4.abi.syscall_buffer import SyscallBuffer
 from rel4.kernel.invariants import violations
 from rel4.machine.events import ReceiverChanged, Trap, UipiDone, UserTrap
 from rel4.machine.ops import Compute, CsrRead, Uipi, Uret
-from rel4.user.async_ipc import enable_user_interrupts
+from rel4.user.interrupts import enable_user_interrupts
 from rel4.user.root_task import RootTask
 from rel4.user.syscalls import Kernel
 from rel4.user.threads import ThreadMaker
