@@ -2,6 +2,7 @@
 
 __all__ = [
     "FETCH_PAGE_FAULT",
+    "GENERAL_PROTECTION",
     "ILLEGAL_INSTRUCTION",
     "LOAD_ACCESS_FAULT",
     "LOAD_MISALIGNED",
@@ -17,6 +18,8 @@ ILLEGAL_INSTRUCTION = 2
 LOAD_MISALIGNED, STORE_MISALIGNED = 4, 6
 LOAD_ACCESS_FAULT, STORE_ACCESS_FAULT = 5, 7
 FETCH_PAGE_FAULT, LOAD_PAGE_FAULT, STORE_PAGE_FAULT = 12, 13, 15
+GENERAL_PROTECTION = 24
+"""Intel's #GP, as the first of the causes that RISC-V leaves to the platform."""
 
 
 class MachineError(Exception):

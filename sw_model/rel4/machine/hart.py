@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
-from uintr.registers import Privilege, RequestKind, Status
+from uintr.registers import Flavour, Privilege, RequestKind, Status
 
 from . import ops, sv39
 from .device import Request, Response
@@ -28,6 +28,7 @@ from .faults import (
     MachineError,
     OperationFault,
 )
+from .hart_intel import IntelUnit
 from .hart_riscv import RiscvUnit
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Context:
 
     Members
     -------
+    sp : stack pointer, which Intel's user interrupts use; a coroutine itself has no stack in memory
     fault, cause, value : of the last exception: a sentence, and what scause and stval say
     """
 
@@ -88,6 +90,7 @@ class Context:
         self.privilege = privilege
         self.root = root
         self.registers = ops.Registers()
+        self.sp = 0
         self.fault = ""
         self.cause = 0
         self.value = 0
@@ -167,7 +170,8 @@ class Hart:
         self._waiting = False
         self._root: int | None = None
         self._privilege = Privilege.S
-        self.unit = RiscvUnit(self)
+        intel = machine.device.config.flavour is Flavour.INTEL
+        self.unit = IntelUnit(self) if intel else RiscvUnit(self)
         costs = machine.costs
         self._load_cycles = costs["machine.load"]
         self._store_cycles = costs["machine.store"]
@@ -183,6 +187,7 @@ class Hart:
             ops.Swap: self._amo,
             ops.AmoAdd: self._amo,
             ops.AmoOr: self._amo,
+            ops.AmoAnd: self._amo,
             ops.Fence: self._fence,
             ops.SfenceVma: self._sfence,
             ops.SpinWhile: self._kernel_spin,
@@ -391,7 +396,7 @@ class Hart:
         self._path_close(frame)
 
     def _user_spin(self, op: ops.SpinWhile, frame: _Frame) -> Steps:
-        address = self._translate(op.address, write=False)
+        address = self.translate(op.address, write=False)
         memory = self.machine.memory
         while memory.load(address) == op.value:
             left = None if op.until is None else op.until - int(self.env.now)
@@ -443,22 +448,30 @@ class Hart:
             frame.charge(op.cycles)
 
     def _load(self, op: ops.Load, frame: _Frame) -> Steps:
-        address = self._translate(op.address, write=False)
+        address = self.translate(op.address, write=False)
         if self.machine.is_device(address):
             return (yield from self.bus(Request(RequestKind.LOAD, address=address)))
+        return (yield from self.load_word(address, frame))
+
+    def load_word(self, address: int, frame: _Frame) -> Steps:
+        """Load from memory at a physical address."""
         yield self.env.timeout(self._load_cycles)
         frame.charge(self._load_cycles)
         return self.machine.memory.load(address)
 
     def _store(self, op: ops.Store, frame: _Frame) -> Steps:
-        address = self._translate(op.address, write=True)
+        address = self.translate(op.address, write=True)
         if self.machine.is_device(address):
             request = Request(RequestKind.STORE, address=address, data=op.value)
             yield from self.bus(request)
             return
+        yield from self.store_word(address, op.value, frame)
+
+    def store_word(self, address: int, value: int, frame: _Frame) -> Steps:
+        """Store to memory at a physical address."""
         yield self.env.timeout(self._store_cycles)
         frame.charge(self._store_cycles)
-        self.machine.memory.store(address, op.value)
+        self.machine.memory.store(address, value)
 
     def _clear(self, op: ops.Clear, frame: _Frame) -> Steps:
         self._supervisor_only("clear")
@@ -471,8 +484,8 @@ class Hart:
         if self._privilege is Privilege.U:
             raise OperationFault(f"{what} is an operation of the supervisor")
 
-    def _amo(self, op: ops.Swap | ops.AmoAdd | ops.AmoOr, frame: _Frame) -> Steps:
-        address = self._translate(op.address, write=True)
+    def _amo(self, op: ops.Swap | ops.AmoAdd | ops.AmoAnd | ops.AmoOr, frame: _Frame) -> Steps:
+        address = self.translate(op.address, write=True)
         if self.machine.is_device(address):
             return (yield from self.unit.amo(op, address))
         yield self.env.timeout(self._amo_cycles)
@@ -483,6 +496,8 @@ class Hart:
             new = op.value
         elif isinstance(op, ops.AmoAdd):
             new = old + op.value
+        elif isinstance(op, ops.AmoAnd):
+            new = old & op.value
         else:
             new = old | op.value
         memory.store(address, new)
@@ -552,7 +567,8 @@ class Hart:
             )
         return response.data
 
-    def _translate(self, address: int, *, write: bool) -> int:
+    def translate(self, address: int, *, write: bool) -> int:
+        """Physical address of a word; a fault if the running code may not access it so."""
         if address & 7:
             cause = STORE_MISALIGNED if write else LOAD_MISALIGNED
             raise OperationFault(f"address {address:#x} must be a multiple of 8", cause, address)
