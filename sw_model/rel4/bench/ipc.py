@@ -22,6 +22,7 @@ from rel4.user.async_syscalls import AsyncSyscalls, Style
 from rel4.user.root_task import RootTask, check
 from rel4.user.syscalls import Kernel as Stubs
 from rel4.user.threads import ThreadMaker
+from uintr.registers import Flavour
 
 from .workload import BEGIN, END
 
@@ -52,6 +53,7 @@ class IpcPoint:
     harts : 1 or 2
     concurrency : coroutines of the client, 1 to the capacity of the rings
     rounds : IPCs of each coroutine, at least 1
+    flavour : family of user interrupts
 
     Raises
     ------
@@ -62,6 +64,7 @@ class IpcPoint:
     harts: int
     concurrency: int
     rounds: int = 10
+    flavour: Flavour = Flavour.RISCV
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -77,13 +80,14 @@ class IpcPoint:
     @property
     def config(self) -> DeviceConfig:
         """The hardware it runs on."""
-        return DeviceConfig(harts=self.harts)
+        return DeviceConfig(harts=self.harts, flavour=self.flavour)
 
 
 @dataclass(frozen=True, kw_only=True)
 class IpcRecord:
     """One point's figures, per IPC."""
 
+    flavour: str
     kind: str
     harts: int
     concurrency: int
@@ -128,6 +132,7 @@ async def run_ipc(point: IpcPoint, device: Device) -> IpcRecord:
     ipcs = point.concurrency * point.rounds
     traps = sum(isinstance(e, Trap) and e.cause in ("ecall", "ipi") for e in inside)
     return IpcRecord(
+        flavour=point.flavour.value,
         kind=point.kind,
         harts=point.harts,
         concurrency=point.concurrency,

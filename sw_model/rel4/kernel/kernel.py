@@ -20,7 +20,7 @@ from rel4.machine.ops import (
     SetTimer,
     WaitForInterrupt,
 )
-from uintr.registers import Privilege
+from uintr.registers import Flavour, Privilege
 
 from . import deletion, endpoint, irq, syscall
 from .async_runtime import AsyncRuntime
@@ -33,6 +33,7 @@ from .objects import TCB, AsidPool, Irq, ThreadState
 from .policies import Policy
 from .scheduler import Scheduler
 from .uintr import UserInterrupts
+from .uintr_intel import IntelUserInterrupts
 from .uintr_riscv import RiscvUserInterrupts
 from .untyped import WORK_UNITS
 
@@ -97,7 +98,10 @@ class Kernel:
         self._aborted: set[int] = set()
         self._inside = [True] * machine.device.config.harts
         self.schedulers: list[Scheduler] = []
-        self.uintr: UserInterrupts = RiscvUserInterrupts(machine.device.config, self)
+        config = machine.device.config
+        intel = config.flavour is Flavour.INTEL
+        flavour = IntelUserInterrupts if intel else RiscvUserInterrupts
+        self.uintr: UserInterrupts = flavour(config, self)
         self.runtime = AsyncRuntime(self)
         self.initial: list[TCB] = []
         self.console = ""

@@ -44,7 +44,7 @@ class UserInterrupts(HartContexts):
     ----------
     config : shape of the hardware
     kernel : for what it needs of threads and harts
-    receivers : how many there are
+    receivers : what the hardware knows them by
     tables : addresses of pages for sender tables
 
     Members
@@ -57,12 +57,12 @@ class UserInterrupts(HartContexts):
     registration_words: ClassVar[int] = 0
 
     def __init__(
-        self, config: DeviceConfig, kernel: "Kernel", *, receivers: int, tables: list[int]
+        self, config: DeviceConfig, kernel: "Kernel", *, receivers: list[int], tables: list[int]
     ) -> None:
         super().__init__(config)
         self._kernel = kernel
-        self._count = receivers
-        self._free_receivers = list(range(receivers))
+        self._count = len(receivers)
+        self._free_receivers = list(receivers)
         self._all_tables = len(tables)
         self._free_tables = list(tables)
         self._kernel_table = self._new_table()

@@ -66,7 +66,7 @@ class RiscvUserInterrupts(UserInterrupts):
         super().__init__(
             config,
             kernel,
-            receivers=config.receivers,
+            receivers=list(range(config.receivers)),
             tables=[config.table_base + page * PAGE_BYTES for page in pages],
         )
         self._notifies = False  # somebody has parked, and the controller tells of posts

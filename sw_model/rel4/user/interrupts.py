@@ -6,22 +6,29 @@ One small interface; the instructions behind it are the flavour's.
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
+from rel4.abi.numbers import SeL4Error
 from rel4.machine.ops import AmoOr, CsrClear, CsrSet, CsrWrite, Path, Uipi, Uret
-from uintr.registers import CSRS, Csr, UipiFunction
+from rel4.machine.ops_intel import Pop, SendUipi, Stui, Uiret
+from uintr.intel.registers import MSRS, Msr
+from uintr.registers import CSRS, PAGE_BYTES, Csr, Flavour, UipiFunction
 
 if TYPE_CHECKING:
-    from rel4.abi.numbers import SeL4Error
     from rel4.machine.machine import Machine
 
     from .syscalls import Kernel
 
 __all__ = [
+    "INTEL",
     "RISCV",
+    "IntelInterrupts",
     "RiscvInterrupts",
     "UserInterrupts",
     "enable_user_interrupts",
     "interrupts_of",
 ]
+
+
+LOAD = MSRS[Msr.UINTR_STACKADJUST].pack(load=1)
 
 
 class UserInterrupts(ABC):
@@ -37,7 +44,7 @@ class UserInterrupts(ABC):
     @abstractmethod
     async def register(
         self, kernel: "Kernel", notification: int, tcb: int, handler: int
-    ) -> "SeL4Error":
+    ) -> SeL4Error:
         """Let user interrupts of ``notification`` run the code at ``handler`` in this thread,
         whose capability ``tcb`` is. Enabled from now on, if the call succeeds."""
 
@@ -69,7 +76,7 @@ class RiscvInterrupts(UserInterrupts):
 
     async def register(
         self, kernel: "Kernel", notification: int, tcb: int, handler: int
-    ) -> "SeL4Error":
+    ) -> SeL4Error:
         """Enable, then register: the kernel takes the CSRs for the thread's."""
         await enable_user_interrupts(handler)
         return await kernel.uintr_register_receiver(notification, tcb)
@@ -89,12 +96,45 @@ class RiscvInterrupts(UserInterrupts):
         await Uret()
 
 
+class IntelInterrupts(UserInterrupts):
+    """SENDUIPI and UIRET; one interrupt takes one vector, which lies on the handler's stack.
+
+    The handler runs on a stack of its own: the upper end of the page that holds the thread's IPC
+    buffer.
+    """
+
+    handler_path = "user.interrupt_handler_intel"
+
+    async def register(
+        self, kernel: "Kernel", notification: int, tcb: int, handler: int
+    ) -> SeL4Error:
+        """Register, then enable: the registers are the kernel's to write."""
+        stack = kernel.ipc_buffer + PAGE_BYTES | LOAD
+        error = await kernel.uintr_register_receiver(notification, tcb, (handler, stack))
+        if error is SeL4Error.NO_ERROR:
+            await Stui()
+        return error
+
+    async def send(self, operand: int) -> None:
+        """SENDUIPI."""
+        await SendUipi(operand)
+
+    async def take(self) -> int:
+        """Pop the vector."""
+        return 1 << await Pop()
+
+    async def leave(self) -> None:
+        """UIRET."""
+        await Uiret()
+
+
 RISCV = RiscvInterrupts()
+INTEL = IntelInterrupts()
 
 
 def interrupts_of(machine: "Machine") -> UserInterrupts:
     """User interrupts of the flavour of ``machine``'s hardware."""
-    return RISCV
+    return INTEL if machine.device.config.flavour is Flavour.INTEL else RISCV
 
 
 async def enable_user_interrupts(handler: int) -> None:
