@@ -45,9 +45,7 @@ def run_program() -> Callable[..., Run]:
         flavour: Flavour = Flavour.RISCV,
         prepare: Callable[[Kernel], None] | None = None,
     ) -> Run:
-        config = DeviceConfig(
-            harts=harts, receivers=receivers, features=features, flavour=flavour
-        )
+        config = DeviceConfig(harts=harts, receivers=receivers, features=features, flavour=flavour)
         machine = Machine(reference_device(config))
         kernel = Kernel(
             machine,

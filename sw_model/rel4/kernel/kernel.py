@@ -153,6 +153,8 @@ class Kernel:
                 for policy in self.policies:
                     await policy.on_ipi(self, hart)
             case "uipi":
+                async with Path("kernel.wake"):
+                    pass
                 vectors = await self.uintr.take_interrupts(hart.index)
                 for policy in self.policies:
                     await policy.on_signal(self, hart, vectors)
