@@ -109,7 +109,7 @@ class IntelTraffic:
         draw = self._draw
         if draw.random() < 0.03:
             end = self._config.table_base + self._config.table_pages * 4096
-            return draw.choice((end, end - UPID_BYTES, _HIGH, 0x40))
+            return draw.choice((end % (1 << XLEN), end - UPID_BYTES, _HIGH, 0x40))
         return self._descriptor(draw.randrange(self._config.harts + 1))
 
     def _initial_descriptor(self, number: int) -> list[Request]:

@@ -21,6 +21,8 @@ from uintr.registers import CsrFunction, Privilege, RequestKind, Status
 
 __all__ = ["IntelPair", "lockstep", "races"]
 
+_PROCESSED = 14
+"""Cycles from SENDUIPI to the processing of its notification, which goes before a request."""
 _PHASES = ("STATUS", "PIR", "WRITE_PIR", "WRITE_STATUS")
 
 
@@ -195,6 +197,8 @@ async def races(rtl: Device, *, spread: int) -> dict[str, int]:
         uirr, pir, on, irr = state
         if "post" in name:
             sent = 0b1010 if "posts" in name or "own" in name else 0b0010
+            if name == "post and delivery" and distance >= _PROCESSED:
+                sent = 0  # the same vector twice, merged, then delivered once
             assert uirr | pir == sent, f"{name}, {distance}: {state}"
             assert not uirr & pir, f"{name}, {distance}: {state}"
             assert on == (pir != 0) == (irr >> 0xC & 1), f"{name}, {distance}: {state}"

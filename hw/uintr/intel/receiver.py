@@ -46,13 +46,15 @@ class Receiver(wiring.Component):
     enabled : CR4.UINTR
     tt, misc, pd : UINTR_TT, UINTR_MISC, UINTR_PD
     restless : the TSC counts, or the user-timer event is processed
-    words, uif, uirrv : registers, for a specification to see
+    words, uif, uirrv, event : registers, and what the user timer sets in UIRR at the end of this
+        cycle; for a specification to see
     """
 
     def __init__(self) -> None:
         self.words = {msr: Signal(XLEN, name=msr.name.lower()) for msr in _STORED}
         self.uif = Signal()
         self.uirrv = Signal(6)
+        self.event = Signal(XLEN)
         super().__init__(
             {
                 "privilege": In(2),
@@ -115,7 +117,8 @@ class Receiver(wiring.Component):
                     m.d.sync += self.uif.eq(1)
             with m.Case(RequestKind.UIPI):
                 self._flag(m)
-        m.d.sync += uirr.eq(kept | Mux(self.merge, self.merged, 0) | timer.event)
+        m.d.comb += self.event.eq(timer.event)
+        m.d.sync += uirr.eq(kept | Mux(self.merge, self.merged, 0) | self.event)
         return m
 
     def _end(self, status: Any, answer: Any = 0) -> list[Any]:
