@@ -40,7 +40,8 @@ LONG_RUN = (
     "timer waits",
 )
 """Rare things that only the run with more operations is sure to meet."""
-SEVERAL_HARTS = ("bus contended", "fabric contended")
+SEVERAL_HARTS = ("bus contended",)
+LONG_RUN_OF_SEVERAL_HARTS = ("fabric contended",)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -53,6 +54,8 @@ def test_lockstep(simulator: str, shape: str) -> None:
         wanted += SEVERAL_HARTS
     if simulator == "verilator":
         wanted += LONG_RUN
+        if SHAPES[shape].harts > 1:
+            wanted += LONG_RUN_OF_SEVERAL_HARTS
     missing = [name for name in wanted if not coverage.get(name)]
     assert not missing, f"seed {seed!r} never reached {missing}; it reached {coverage}"
 
@@ -62,5 +65,5 @@ def test_races(simulator: str) -> None:
     ends = {name.partition(":")[0] for name in outcomes}
     assert len(ends) == 6
     # Every scene but those whose end is the same whoever is first has more than one end.
-    for name in ("into user mode", "way out", "delivery", "acknowledgement"):
+    for name in ("way out", "delivery", "acknowledgement"):
         assert sum(name in outcome for outcome in outcomes) > 1, outcomes

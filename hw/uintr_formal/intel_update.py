@@ -140,6 +140,8 @@ class UpdateSpec(Elaboratable):
                 our & ~unit.posting & state["WRITE_STATUS"] & unit.word.bit_select(chosen, 1)
             )
             m.d.comb += [
+                # Memory begins and ends at a page, so of a pair only the first word can fail.
+                Assume(~own.err | ~(updating | state["ENTRY_ADDRESS"])),
                 # Atomic.
                 Assert(~updating | (arbiter.busy & (arbiter.owner == 1 << number))),
                 Assert(~state["ENTRY_ADDRESS"] | (arbiter.busy & (arbiter.owner == 1 << number))),
