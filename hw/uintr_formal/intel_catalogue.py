@@ -39,7 +39,7 @@ INTEL_PROOFS: tuple[Proof, ...] = (
         UpdateSpec,
         2,
     ),
-    Proof("intel update cover", _COVER, UpdateSpec, 20, "cover"),
+    Proof("intel update cover", _COVER, UpdateSpec, 20, "cover", quick=False),
     Proof(
         "intel receiver",
         "highest vector first; UIRR conserved; faults and users change nothing",
