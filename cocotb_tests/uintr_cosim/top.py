@@ -29,12 +29,13 @@ def verilog(config: DeviceConfig) -> str:
     from amaranth.lib import wiring
     from amaranth.lib.wiring import In, Out
 
+    from uintr.flavour import make_system
     from uintr.generate import verilog_text
-    from uintr.system import System
 
     class Top(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
         def __init__(self) -> None:
-            self._system = System(
+            self._system = make_system(
+                flavour=config.flavour,
                 harts=config.harts,
                 receivers=config.receivers,
                 base=config.base,

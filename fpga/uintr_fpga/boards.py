@@ -7,7 +7,7 @@ platform is imported only when a bitstream is built.
 from dataclasses import dataclass
 
 from rel4.machine.device import DeviceConfig
-from uintr.registers import ALL_FEATURES, Feature
+from uintr.registers import ALL_FEATURES, Feature, Flavour
 
 __all__ = ["BOARDS", "Board", "Target", "find_board"]
 
@@ -108,6 +108,7 @@ class Target:
         table_pages: int | None = None,
         features: Feature | None = None,
         baud: int | None = None,
+        flavour: Flavour = Flavour.RISCV,
     ) -> "Target":
         """The board called ``name``, in its default configuration but for what is given."""
         board = find_board(name)
@@ -116,6 +117,7 @@ class Target:
             receivers=board.receivers if receivers is None else receivers,
             table_pages=board.table_pages if table_pages is None else table_pages,
             features=board.features if features is None else features,
+            flavour=flavour,
         )
         return cls(board=board, config=config, baud=board.baud if baud is None else baud)
 
@@ -128,4 +130,6 @@ class Target:
     def name(self) -> str:
         """Name of this configuration in file names."""
         config = self.config
+        if config.flavour is Flavour.INTEL:
+            return f"{self.board.name}-intel-{config.harts}x{config.table_pages}"
         return f"{self.board.name}-{config.harts}x{config.receivers}x{config.table_pages}"

@@ -130,6 +130,7 @@ def _report(
     report = {
         "board": target.board.name,
         "title": target.board.title,
+        "flavour": target.config.flavour,
         "harts": config["harts"],
         "receivers": config["receivers"],
         "table_pages": config["table_pages"],

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 from rel4.machine.device import DeviceConfig
-from rel4.machine.reference import Transfer
 from uintr.registers import PAGE_BYTES, XLEN
 
 __all__ = ["Interrupt", "InterruptFabric", "LockingBus", "Transfer", "check_table", "next_in_turn"]
@@ -26,6 +25,14 @@ def next_in_turn(waiting: int, last: int) -> int:
     later = waiting >> (last + 1) << (last + 1)
     chosen = later or waiting
     return (chosen & -chosen).bit_length() - 1
+
+
+class Transfer(NamedTuple):
+    """One transfer of eight bytes."""
+
+    write: bool
+    address: int
+    data: int
 
 
 class LockingBus:

@@ -48,7 +48,6 @@ __all__ = [
     "HartUnit",
     "Operation",
     "ReferenceDevice",
-    "Transfer",
     "reference_device",
     "run",
 ]
