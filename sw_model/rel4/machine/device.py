@@ -25,7 +25,6 @@ from uintr.registers import (
     DEFAULT_TABLE_PAGES,
     MASK_BYTES,
     MASK_OFFSET,
-    MAX_HARTS,
     MAX_RECEIVERS,
     PAGE_BYTES,
     SLOT_BYTES,
@@ -37,6 +36,7 @@ from uintr.registers import (
 )
 
 __all__ = [
+    "MODEL_HARTS",
     "Device",
     "DeviceConfig",
     "Request",
@@ -47,6 +47,11 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+MODEL_HARTS = 1024
+"""Harts of a machine at most. The gateware has up to `uintr.registers.MAX_HARTS`; the reference
+device shows what more of them would do. Only the first 384 find their REJECTED word in the control
+page."""
 
 
 class DeviceError(Exception):
@@ -59,7 +64,7 @@ class DeviceConfig:
 
     Parameters
     ----------
-    harts : hart units, 1 to 64
+    harts : hart units, 1 to 1024; in gateware 1 to 64
     receivers : receivers of the controller, 1 to 65 536
     base : physical address of the controller (`receivers` slots of 32 bytes)
     table_base : physical address of the sender-table memory
@@ -88,7 +93,7 @@ class DeviceConfig:
             raise ValueError(f"flavour must be riscv or intel, not {self.flavour!r}")
         object.__setattr__(self, "flavour", Flavour(self.flavour))  # JSON brings a plain string
         for name, value, most in (
-            ("harts", self.harts, MAX_HARTS),
+            ("harts", self.harts, MODEL_HARTS),
             ("receivers", self.receivers, MAX_RECEIVERS),
             ("table_pages", self.table_pages, 4095),
         ):
