@@ -284,7 +284,7 @@ def _compare(arguments: argparse.Namespace) -> int:
         different += difference is not None
         result = difference or f"identical, {len(left)} events"
         name = f"{point.policy} N={point.concurrency} harts={point.harts}"
-        flavour = "" if point.flavour is Flavour.RISCV else f" {point.flavour}"
+        flavour = "" if point.flavour == Flavour.RISCV else f" {point.flavour}"
         print(f"{name}{flavour}: {result}", flush=True)
     return 1 if different else 0
 

@@ -84,7 +84,7 @@ class Point:
 
 def log_name(point: Point) -> str:
     """File name of the point's event log; the same on every device."""
-    flavour = "" if point.flavour is Flavour.RISCV else f"{point.flavour}-"
+    flavour = "" if point.flavour == Flavour.RISCV else f"{point.flavour}-"
     return f"{flavour}{point.policy}-h{point.harts}-n{point.concurrency}-s{point.seed}.jsonl.gz"
 
 

@@ -146,8 +146,8 @@ class IntelUserInterrupts(UserInterrupts):
         await WriteMsr(Msr.UINTR_PD, receiver)
         await WriteMsr(Msr.UINTR_MISC, SIZE | MSRS[Msr.UINTR_MISC].pack(uinv=NOTIFICATION_VECTOR))
         await self._notify_thread(hart, receiver)
-        if state.registers.get(UIF, 0):
-            await Stui()
+        # A thread without a receiver may have left the flag set here.
+        await (Stui() if state.registers.get(UIF, 0) else Clui())
         await Log(ReceiverChanged(receiver, True, 0, 0))
 
     async def _notify_thread(self, hart: int, receiver: int) -> None:
