@@ -10,7 +10,7 @@ published one is the default.
 """
 
 from dataclasses import dataclass
-from enum import IntEnum, IntFlag
+from enum import IntEnum, IntFlag, StrEnum
 
 __all__ = [
     "ACTIVE",
@@ -35,6 +35,7 @@ __all__ = [
     "Feature",
     "FEATURES",
     "Field",
+    "Flavour",
     "HARTS",
     "HIGH",
     "ID",
@@ -104,6 +105,13 @@ MAX_WAIT_STATES = 1023
 """Of the memory for sender tables."""
 
 
+class Flavour(StrEnum):
+    """Which family of user interrupts the hardware implements."""
+
+    RISCV = "riscv"
+    INTEL = "intel"
+
+
 class Feature(IntFlag):
     """Extensions of the published controller. Each can be left out of the hardware; what it adds
     to registers is then reserved."""
@@ -171,6 +179,8 @@ class Status(IntEnum):
     RECEIVER = 7  #: receiver index at or beyond the number of receivers
     BUS = 8  #: the bus answered with an error
     THROTTLED = 9  #: the hart's budget of posts is used up for now
+    UD = 14  #: Intel flavour: invalid-opcode exception
+    GP = 15  #: Intel flavour: general-protection exception
 
 
 @dataclass(frozen=True)

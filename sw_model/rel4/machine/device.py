@@ -30,6 +30,7 @@ from uintr.registers import (
     PAGE_BYTES,
     SLOT_BYTES,
     Feature,
+    Flavour,
     Privilege,
     RequestKind,
     Status,
@@ -72,6 +73,8 @@ class DeviceConfig:
     table_wait_states : cycles that a transfer of that memory takes longer than two
     features : extensions that the hardware has
     latency : cycles from an operation that the controller accepts to the line, 2 to 4
+    flavour : family of user interrupts; Intel's has no controller, and so no use for ``receivers``,
+        ``base``, ``features`` and ``latency``
 
     Raises
     ------
@@ -86,8 +89,12 @@ class DeviceConfig:
     table_wait_states: int = 0
     features: Feature = ALL_FEATURES
     latency: int = DEFAULT_LATENCY
+    flavour: Flavour = Flavour.RISCV
 
     def __post_init__(self) -> None:
+        if self.flavour not in list(Flavour):
+            raise ValueError(f"flavour must be riscv or intel, not {self.flavour!r}")
+        object.__setattr__(self, "flavour", Flavour(self.flavour))  # JSON brings a plain string
         for name, value, most in (
             ("harts", self.harts, MODEL_HARTS),
             ("receivers", self.receivers, MAX_RECEIVERS),
@@ -105,7 +112,9 @@ class DeviceConfig:
     @property
     def windows(self) -> tuple[tuple[int, int], ...]:
         """(first, size in bytes) of what the bus decodes: receivers' slots, control page, sender
-        tables, and masks if there are any."""
+        tables, and masks if there are any. The Intel flavour has the tables alone."""
+        if self.flavour is Flavour.INTEL:
+            return ((self.table_base, PAGE_BYTES * self.table_pages),)
         places: tuple[tuple[int, int], ...] = (
             (self.base, SLOT_BYTES * self.receivers),
             (self.base + CONTROL_OFFSET, PAGE_BYTES),

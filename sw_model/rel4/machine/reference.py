@@ -23,10 +23,11 @@ from uintr.registers import (
     SLOT_BYTES,
     XLEN,
     Feature,
+    Flavour,
     Privilege,
 )
 
-__all__ = ["ReferenceDevice", "run"]
+__all__ = ["ReferenceDevice", "reference_device", "run"]
 
 T = TypeVar("T")
 
@@ -239,6 +240,15 @@ class ReferenceDevice:
             self._outstanding[hart] = False
 
 
+def reference_device(config: DeviceConfig) -> Device:
+    """A new reference device of the flavour that ``config`` names."""
+    if config.flavour is Flavour.INTEL:
+        from rel4.machine.intel_reference import IntelReferenceDevice
+
+        return IntelReferenceDevice(config)
+    return ReferenceDevice(config)
+
+
 def run(config: DeviceConfig, job: Callable[[Device], Coroutine[Any, Any, T]]) -> T:
     """Drive ``job`` on a new reference device to its end; the entry point ``reference``."""
-    return run_sync(job(ReferenceDevice(config)))
+    return run_sync(job(reference_device(config)))
