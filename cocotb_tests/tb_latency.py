@@ -234,6 +234,7 @@ async def invalidation(device: Device) -> None:
     """A write of INVALIDATE, ENTRY_CACHE or SLOT_RESET takes a cycle more than other accesses."""
     verbs = Verbs(device=device)
     page = device.config.base + CONTROL_OFFSET
+    await verbs.settle()
     for register in (INVALIDATE, ENTRY_CACHE):
         request = Request(RequestKind.STORE, 0, page + register.address, 1)
         assert await verbs.request(0, request) == (Response(0, Status.OK), 4)

@@ -29,6 +29,7 @@ class EntryCache(wiring.Component):
     hit, receiver, vector : it is there, and what it says
     fill, fill_receiver, fill_vector : keep this; only of an entry that passed all checks
     invalidate : forget all
+    valid, entries : what is kept, for a specification to see
     """
 
     def __init__(self) -> None:
@@ -37,6 +38,9 @@ class EntryCache(wiring.Component):
             {"tag": INDEX_BITS - _PLACE_BITS, "receiver": receiver, "vector": _VECTOR_BITS}
         )
         self.valid = Signal(CACHE_ENTRIES)
+        self.entries = [
+            Signal(self._shape, name=f"entry_{place}") for place in range(CACHE_ENTRIES)
+        ]
         super().__init__(
             {
                 "index": In(INDEX_BITS),
@@ -53,11 +57,8 @@ class EntryCache(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Look up, fill, forget."""
         m = Module()
-        entries = Array(
-            Signal(self._shape, name=f"entry_{place}") for place in range(CACHE_ENTRIES)
-        )
         place, tag = self.index[:_PLACE_BITS], self.index[_PLACE_BITS:]
-        found = entries[place]
+        found = Array(self.entries)[place]
         m.d.comb += [
             self.hit.eq(self.valid.bit_select(place, 1) & (found.tag == tag)),
             self.receiver.eq(found.receiver),

@@ -59,6 +59,7 @@ class HartUnit(wiring.Component):
     caches, invalidate : keep the entries that are read; forget them. A write of suist forgets them
         too
     idle : no request is outstanding and no response is shown
+    transferring : a load or store is under way
     receiver, sender : the two sides, for a specification to see
 
     Raises
@@ -70,6 +71,7 @@ class HartUnit(wiring.Component):
         self, *, receivers: int, features: Feature = ALL_FEATURES, early: bool = False
     ) -> None:
         check_range("receivers", receivers, 1, MAX_RECEIVERS)
+        self.transferring = Signal()
         self.receiver = Receiver()
         self.sender = Sender(receivers=receivers, features=features, early=early)
         super().__init__(
@@ -127,7 +129,7 @@ class HartUnit(wiring.Component):
         connect(m, sender.port, flipped(self.port))
 
         # A load or store has the bus to itself, since the sender is idle then.
-        transferring = Signal()
+        transferring = self.transferring
         write = Signal()
         address = Signal(ADDRESS_BITS)
         word = Signal(XLEN)
