@@ -23,6 +23,7 @@ from uintr.registers import ALL_FEATURES, Feature
 __all__ = ["main", "table", "write_page"]
 
 _SEEDS = (1, 2, 3)
+_TARGET_PS = 6000
 _FULL: tuple[tuple[int, int, int, Feature], ...] = (
     *((512, 4, latency, Feature(0)) for latency in (2, 3, 4)),
     (512, 4, 3, ALL_FEATURES),
@@ -100,6 +101,7 @@ def _measure(
         "-q",
         "-p",
         "read_rtlil design.il; setattr -mod -set keep_hierarchy 1 top.dut; "
+        f"scratchpad -set abc9.D {_TARGET_PS}; "
         "synth_ecp5 -top top -json design.json; tee -q -o stat.txt stat top.dut",
         folder=folder,
     )

@@ -1,5 +1,6 @@
 """The controller: every receiver's record, and the interrupt lines of every hart."""
 
+from collections.abc import Iterable
 from functools import reduce
 from operator import or_
 from typing import Any, NamedTuple
@@ -197,9 +198,7 @@ class Controller(wiring.Component):
 
         # Change the record.
         before, after = Signal(shape), Signal(shape)
-        m.d.comb += before.eq(
-            self._forward(m, read.data, addressing, fetching, executing, after)
-        )
+        m.d.comb += before.eq(self._forward(m, read.data, addressing, fetching, executing, after))
         self._record.execute(m, executing.what, before, after)
         m.d.comb += [
             write.en.eq(executing.valid | ~swept),
@@ -213,8 +212,8 @@ class Controller(wiring.Component):
             ]
 
         counters = self._count_lines(m, executing.valid, before, after)
-        answer = self._record.answer(m, executing.what, executing.receiver, before)
-        busy = self._respond(m, executing, answer)
+        answers = self._record.answers(m, executing.what, executing.receiver, before)
+        busy = self._respond(m, executing, answers)
         m.d.comb += self.idle.eq(swept & ~busy & ~Cat(stage.valid for stage in stages).any())
         self._observe(
             m,
@@ -288,36 +287,36 @@ class Controller(wiring.Component):
         def meet(stage: Stage, ahead: Stage) -> Value:
             return ahead.valid & (stage.receiver == ahead.receiver)
 
+        # All of these registers take something in every cycle, 0 where they are not meant: that
+        # costs a flip-flop's reset and no logic.
         near, far = Signal(), Signal()
         written = Signal.like(after, name="written")
+        m.d.sync += written.eq(after)
         if self._latency == 2:
-            with m.If(addressing.valid):
-                m.d.sync += near.eq(meet(addressing, executing))
-            with m.If(executing.valid):
-                m.d.sync += written.eq(after)
+            m.d.sync += near.eq(addressing.valid & meet(addressing, executing))
             return Mux(near, written, word)
 
-        # Three registers of which at most one is not zero: their OR is the record.
-        was = self._next(m, executing._replace(what=after), "written")
+        was_valid = Signal()
+        was = executing._replace(
+            valid=was_valid, receiver=Signal.like(executing.receiver, name="written_receiver")
+        )
+        m.d.sync += [was.valid.eq(executing.valid), was.receiver.eq(executing.receiver)]
         if self._latency == 4:
-            with m.If(addressing.valid):
-                m.d.sync += [
-                    near.eq(meet(addressing, fetching)), far.eq(meet(addressing, executing))
-                ]  # fmt: skip
+            m.d.sync += [near.eq(meet(addressing, fetching)), far.eq(meet(addressing, executing))]
         else:
             m.d.comb += [near.eq(meet(fetching, executing)), far.eq(meet(fetching, was))]
         parts = []
         for name, value, taken in (
             ("stored", word, ~near & ~far),
             ("near", after, near),
-            ("far", was.what, far & ~near),
+            ("far", written, far & ~near),
         ):
             part = Signal.like(after, name=name)
-            with m.If(fetching.valid):
-                m.d.sync += part.eq(value)
-                with m.If(~taken):
-                    m.d.sync += part.eq(0)
+            m.d.sync += part.eq(value)
+            with m.If(~(fetching.valid & taken)):
+                m.d.sync += part.eq(0)
             parts.append(part.as_value())
+        # At most one is not 0.
         return reduce(or_, parts)
 
     def _count_lines(self, m: Module, executing: Any, before: Any, after: Any) -> LineCounters:
@@ -356,13 +355,17 @@ class Controller(wiring.Component):
         m.d.comb += self.supervisor_line.eq(raised | told)
         return counters
 
-    def _respond(self, m: Module, executing: Stage, answer: Any) -> Value:
+    def _respond(self, m: Module, executing: Stage, answers: Iterable[tuple[Any, Any]]) -> Value:
         """The answer, beside the lines. Answers that there is one."""
         port = Signal(self._count, name="answer_port")
-        word = Signal(XLEN, name="answer")
         m.d.sync += port.eq(Mux(executing.valid, executing.port, 0))
-        with m.If(executing.valid):
-            m.d.sync += word.eq(answer)
+        word: Any = 0
+        for number, (taken, value) in enumerate(answers):
+            part = Signal(len(value), name=f"answer_{number}")
+            m.d.sync += part.eq(value)
+            with m.If(~(executing.valid & taken)):
+                m.d.sync += part.eq(0)
+            word |= part
         for each, bit in zip(self.ports, port, strict=True):
             m.d.comb += [each.response.valid.eq(bit), each.response.payload.eq(word)]
         return port.any()

@@ -1,14 +1,12 @@
 """A receiver's record: its fields, and what each operation makes of it."""
 
-from functools import reduce
-from operator import or_
 from typing import Any
 
 from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import data
 
 from uintr.interfaces import OperationFunction, layout
-from uintr.registers import ACTIVE, CLAIM, LOW, MASK, VECTORS, XLEN, Feature
+from uintr.registers import ACTIVE, CLAIM, LOW, MASK, VECTORS, Feature
 
 __all__ = ["CLAIM_STALE", "Record"]
 
@@ -191,29 +189,27 @@ class Record:
                 after.listed.eq((before.listed & change.keeps_listed) | absent),
             ]
 
-    def answer(self, m: Module, change: Any, receiver: Any, before: Any) -> Signal:
-        """The word that the operation answers."""
-        word = Signal(XLEN, name="answered")
-        # Cleared words have no bits set in the same operation: so `merged` of `execute` will do.
-        pending = before.pending | change.bits
-        low = Signal(layout(LOW))
-        active = Signal(layout(ACTIVE))
+    def answers(self, m: Module, change: Any, receiver: Any, before: Any) -> list[tuple[Any, Any]]:
+        """The words of which one is answered, each behind the condition for it."""
+        low = Signal(layout(LOW), name="answer_low")
+        active = Signal(layout(ACTIVE), name="answer_active")
         m.d.comb += [
             low.active.eq(before.active),
             *(getattr(low, name).eq(getattr(before, name)) for name in self._low),
             active.active.eq(before.active),
         ]
-        parts = [
-            Mux(change.answers_pending, pending, 0),
-            Mux(change.answers_low, low.as_value(), 0),
-            Mux(change.answers_active, active.as_value(), 0),
+        words = [
+            # A word that is cleared has no bits set in the same operation: so the merged one, which
+            # is needed anyhow, is the one before.
+            (change.answers_pending, before.pending | change.bits),
+            (change.answers_low, low.as_value()),
+            (change.answers_active, active.as_value()),
         ]
         if self.mask:
-            parts.append(Mux(change.answers_mask, before.mask, 0))
+            words.append((change.answers_mask, before.mask))
         if self.notify:
-            claim = Signal(layout(CLAIM))
+            claim = Signal(layout(CLAIM), name="answer_claim")
             m.d.comb += [claim.valid.eq(1), claim.receiver.eq(receiver)]
             answer = Mux(before.queued, claim.as_value(), 1 << CLAIM_STALE)
-            parts.append(Mux(change.claims, answer, 0))
-        m.d.comb += word.eq(reduce(or_, parts))
-        return word
+            words.append((change.claims, answer))
+        return words
