@@ -9,7 +9,7 @@ from tb_lockstep import lockstep
 from uintr.registers import Feature, Status
 from uintr_cosim.device import run
 
-OPERATIONS = {"verilator": 10_000, "icarus": 1500}
+OPERATIONS = {"verilator": 10_000, "icarus": 3000}
 
 ALWAYS = (
     *(status.name for status in Status),

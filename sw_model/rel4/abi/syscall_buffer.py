@@ -44,6 +44,7 @@ __all__ = [
     "MAX_WORDS",
     "STRING_BYTES",
     "MAX_CAPACITY",
+    "PUBLISH_CYCLES",
     "BufferError",
     "Item",
     "OnlineFlag",
@@ -60,6 +61,9 @@ MAX_WORDS: Final = 15
 """Words of an item that takes two."""
 STRING_BYTES: Final = 8 * (MAX_WORDS - 1)
 """Characters of one PutString request: a word with their number, then eight in each."""
+PUBLISH_CYCLES: Final = 48
+"""Part of a path's cost that is left for `Ring.put` and `OnlineFlag.claim` at its end: about what
+their loads, stores and the exchange take. The rest of the path's work comes before."""
 HEADER_BYTES: Final = 0x1000
 OPEN, CLOSING, CLOSED = range(3)
 """Values of ``closed``."""

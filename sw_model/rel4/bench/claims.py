@@ -146,7 +146,8 @@ class Finding:
 
 def _user_work(costs: Costs) -> int:
     """Cycles of the user's side of one call where replies are handed over directly."""
-    return costs["user.fill_and_send"] + costs["user.get_reply"] + costs["user.resume"]
+    parts = ("user.fill_and_send", "user.look", "user.get_reply", "user.resume")
+    return sum(costs[part] for part in parts)
 
 
 def _one_hart_bound(lab: Lab) -> float:

@@ -23,6 +23,7 @@ from rel4.machine.ops import (
     Op,
     PathBegin,
     PathEnd,
+    PathWork,
     ReadTime,
 )
 
@@ -33,7 +34,7 @@ __all__ = ["Automaton", "End", "ExploreError", "Failure", "Node", "Site"]
 Ledger = tuple[tuple[str, int, int], ...]
 """What the program logged so far: event, coroutine, how often."""
 
-FREE = (Compute, CsrClear, CsrRead, CsrSet, CsrWrite, PathBegin, PathEnd, ReadTime)
+FREE = (Compute, CsrClear, CsrRead, CsrSet, CsrWrite, PathBegin, PathEnd, PathWork, ReadTime)
 """Operations that touch nothing shared; they are performed at once and answer 0."""
 MOST_FREE = 10_000
 LIVE = 256

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .coverage import missed
-from .program import Program
+from .program import STYLES, Program
 from .protocols import PROTOCOLS
 from .search import MEMORIES, Exploration, explore
 from .trace import render
@@ -39,10 +39,15 @@ def add_explore(commands: "argparse._SubParsersAction[Any]") -> None:
     parser.add_argument("--polls", type=int, help="looks of the handler before it retires, 0 to 8")
     parser.add_argument("--deregister", action="store_true", help="the buffer is deregistered")
     parser.add_argument("--signal", action="store_true", help="a second vector is posted")
+    parser.add_argument("--style", help=f"of the user's side, one of {', '.join(STYLES)}")
     parser.add_argument("--max-states", type=int, default=5_000_000, help="default 5000000")
 
 
-def suite() -> Iterator[dict[str, int | bool]]:
+Shape = dict[str, Any]
+"""Parameters of a program."""
+
+
+def suite() -> Iterator[Shape]:
     """The programs that are explored if none is asked for."""
     yield {"items": 1}
     for capacity in (1, 2):
@@ -56,6 +61,11 @@ def suite() -> Iterator[dict[str, int | bool]]:
     for capacity in (1, 2, 4):
         yield {"items": 3, "capacity": capacity, "deregister": True}
     yield {"items": 2, "capacity": 2, "signal": True}
+    for style in ("direct", "uipi"):
+        for capacity in (1, 2):
+            yield {"items": 3, "capacity": capacity, "style": style}
+        yield {"items": 4, "callers": 2, "capacity": 4, "style": style}
+        yield {"items": 2, "capacity": 2, "deregister": True, "style": style}
 
 
 def _programs(arguments: argparse.Namespace) -> list[Program]:
@@ -70,9 +80,10 @@ def _programs(arguments: argparse.Namespace) -> list[Program]:
         "looks": arguments.polls,
         "deregister": arguments.deregister or None,
         "signal": arguments.signal or None,
+        "style": arguments.style,
     }
-    one = {name: value for name, value in asked.items() if value is not None}
-    wanted = [{"items": 2, **one}] if one else list(suite())
+    one: Shape = {name: value for name, value in asked.items() if value is not None}
+    wanted: list[Shape] = [{"items": 2, **one}] if one else list(suite())
     return [Program(harts=arguments.harts, flag=flag, **program) for program in wanted]
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rel4.kernel.kernel import Kernel
     from rel4.machine.hart import Hart
 
-__all__ = ["DEREGISTER", "SIGNAL", "WAKE", "AwaitWake", "Program", "WrongItemError"]
+__all__ = ["DEREGISTER", "SIGNAL", "STYLES", "WAKE", "AwaitWake", "Program", "WrongItemError"]
 
 WAKE, DEREGISTER, SIGNAL = 1, 2, 4
 """What the kernel can be asked to do, as bits: run the handler; deregister the buffer; signal the
@@ -39,6 +39,14 @@ WAKE_WORD = 0x800
 SIGNALLED = 0x840
 BUFFER = 0x1000
 RECEIVER_PRIORITY, CALLER_PRIORITY = 1, 2
+STYLES = {
+    "published": Style(),
+    "direct": Style(direct=True, batch=2),
+    "uipi": Style(direct=True, poll_cycles=1),
+}
+"""Styles of the user's side: of the published policies; of `inline`, in smaller batches; of `uipi`
+and `poll`, where a user interrupt wakes the handler and the thread polls for replies."""
+SENDER = 0
 
 
 class AwaitWake(Op[int]):
@@ -87,6 +95,10 @@ class _Hart:
     index: int
 
 
+async def _stay_away() -> None:
+    """In the place of the receiver coroutine, where the style has none."""
+
+
 async def _listen() -> None:
     """Wait until the word is set; whoever sets it posts a user interrupt."""
     while not await Load(SIGNALLED):
@@ -106,6 +118,7 @@ class Program:
     looks : how often the handler looks at its ring again before it retires
     deregister : the kernel deregisters the buffer, at any moment
     signal : at any moment the kernel posts another vector, for which a listener coroutine waits
+    style : name of the user's style, of `STYLES`
     flag, ring, executor, calls, runtime : classes of the runtime
 
     Raises
@@ -120,6 +133,7 @@ class Program:
     looks: int = 0
     deregister: bool = False
     signal: bool = False
+    style: str = "published"
     flag: type[OnlineFlag] = OnlineFlag
     ring: type[Ring] = Ring
     executor: type[Executor] = Executor
@@ -137,6 +151,8 @@ class Program:
                 raise ValueError(f"{name} must be {least} to {most}, not {value}")
         if self.capacity not in (1, 2, 4, 8):
             raise ValueError(f"capacity must be 1, 2, 4 or 8, not {self.capacity}")
+        if self.style not in STYLES:
+            raise ValueError(f"style must be one of {', '.join(STYLES)}, not {self.style!r}")
 
     @property
     def tasks(self) -> int:
@@ -152,7 +168,7 @@ class Program:
         """The program in a few words."""
         return (
             f"harts {self.harts}, items {self.items}, callers {self.tasks}, "
-            f"capacity {self.capacity}, polls {self.looks}"
+            f"capacity {self.capacity}, polls {self.looks}, style {self.style}"
             + ", deregistration" * self.deregister
             + ", signal" * self.signal
         )
@@ -198,9 +214,17 @@ class Program:
         """Answers what came of each call: argument and error."""
         executor = self.executor(WAKE_WORD)
         buffer = SyscallBuffer(BUFFER, self.capacity, flag=self.flag, ring=self.ring)
-        calls = self.calls(executor, UserKernel(0), buffer, Style())
-        receiver = executor.spawn(calls.receive, priority=RECEIVER_PRIORITY, background=True)
-        executor.register_vector(receiver)
+        style = STYLES[self.style]
+        calls = self.calls(executor, UserKernel(0), buffer, style)
+        if style.direct:
+            executor.on_idle = calls.next_reply
+            executor.spawn(_stay_away, priority=RECEIVER_PRIORITY, background=True)
+            executor.register_vector(None)
+            await buffer.receiver_online.set()
+            calls.sender = SENDER if style.poll_cycles else None
+        else:
+            receiver = executor.spawn(calls.receive, priority=RECEIVER_PRIORITY, background=True)
+            executor.register_vector(receiver)
         answers: dict[int, str] = {}
 
         async def caller(number: int) -> None:

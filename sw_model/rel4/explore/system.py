@@ -322,7 +322,10 @@ class System:
             self._demand(work, hart, plan, option)
             work.early[hart].pop(plan.slot, None)
         elif kind is Uipi and op.function is UipiFunction.SEND:
-            work.pending |= 1 << op.operand
+            if actor is Actor.USER:
+                work.wake |= WAKE
+            else:
+                work.pending |= 1 << op.operand
         elif kind is Uipi and op.function is UipiFunction.READ:
             result, work.pending = work.pending, 0
         elif kind is Ecall and op.registers.number == SysCall.WAKE_SYSCALL_HANDLER:

@@ -9,11 +9,12 @@ message, ends in FailedLookup: there is no thread at fault that could be stopped
 from typing import TYPE_CHECKING
 
 from rel4.abi.numbers import ASYNC_INVOCATIONS, AsyncLabel, SeL4Error
+from rel4.machine.ops import Path
 
 from .capability import Slot
 from .cspace import lookup
 from .errors import InvocationError, LookupFailure
-from .invocation import Arguments, invoke
+from .invocation import IN_PATH, Arguments, invoke
 from .objects import TCB
 
 if TYPE_CHECKING:
@@ -55,7 +56,11 @@ async def serve(kernel: "Kernel", hart: "Hart", tcb: TCB, label: int, words: Wor
     _need(label, words, 1 + caps)
     slot, *extra = [_slot(tcb, cptr) for cptr in words[: 1 + caps]]
     values = list(words[1 + caps :])
-    return await invoke(kernel, hart, slot, invocation, Arguments(tcb, values, len(values), extra))
+    arguments = Arguments(tcb, values, len(values), extra)
+    if invocation in IN_PATH:
+        return await invoke(kernel, hart, slot, invocation, arguments)
+    async with Path(""):  # on top of the path of the call, as in the synchronous twin
+        return await invoke(kernel, hart, slot, invocation, arguments)
 
 
 def _need(label: int, words: Words, count: int) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rel4.abi.coroutine import Poll, Suspend, Task
 from rel4.abi.numbers import SeL4Error
-from rel4.abi.syscall_buffer import BufferError, Item, SyscallBuffer
+from rel4.abi.syscall_buffer import PUBLISH_CYCLES, BufferError, Item, SyscallBuffer
 from rel4.machine.events import AsyncHandled, Fault, TaskRun
 from rel4.machine.ops import Log, Path
 
@@ -201,7 +201,7 @@ class AsyncRuntime:
             if waiting == 0:
                 return True
             await task.policy.on_backlog(self._kernel, task, waiting)
-            async with Path("kernel.async_call"):
+            async with Path("kernel.async_call") as path:
                 request = await buffer.requests.take()
                 assert request is not None  # the big lock is held since the count
                 await self._check_room(buffer)
@@ -209,6 +209,7 @@ class AsyncRuntime:
                 if task.closed:  # by this very request
                     return True
                 label, error = label_name(request.label), SeL4Error(reply.error).name
+                await path.work(leaving=PUBLISH_CYCLES)
                 await Log(AsyncHandled(request.cid, label, error, task.tcb.name))
                 await buffer.replies.put(reply)
                 wake = await buffer.receiver_online.claim()

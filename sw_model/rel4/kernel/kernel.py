@@ -147,6 +147,8 @@ class Kernel:
                 for policy in self.policies:
                     await policy.on_ipi(self, hart)
             case "uipi":
+                async with Path("kernel.wake"):
+                    pass
                 await self.uintr.take_absent_posts()
                 vectors = await self.uintr.take_kernel_signals(hart.index)
                 for policy in self.policies:

@@ -207,6 +207,7 @@ class Hart:
             ops.SendIpi: self._send_ipi,
             ops.SetTimer: self._set_timer,
             ops.ReadTime: self._read_time,
+            ops.PathWork: self._kernel_path_work,
             ops.PathEnd: self._kernel_path_end,
         }
         self.process = self.env.process(self._run())
@@ -299,8 +300,8 @@ class Hart:
         try:
             if isinstance(op, ops.Compute):
                 yield from self._user_compute(op, frame)
-            elif isinstance(op, ops.PathEnd):
-                yield from self._user_path_end(op, frame)
+            elif isinstance(op, ops.PathEnd | ops.PathWork):
+                yield from self._user_path(op, frame)
             elif isinstance(op, ops.SpinWhile):
                 yield from self._user_spin(op, frame)
             elif isinstance(op, ops.Ecall):
@@ -416,15 +417,17 @@ class Hart:
         if spent < op.cycles:
             frame.op = ops.Compute(op.cycles - spent)
 
-    def _user_path_end(self, op: ops.PathEnd, frame: _Frame) -> Steps:
-        rest = self._path_rest(frame)
+    def _user_path(self, op: ops.PathEnd | ops.PathWork, frame: _Frame) -> Steps:
+        """Spend the rest of a path; ended early by an interrupt, go on with it afterwards."""
+        rest = self._path_rest(frame, op.leaving if isinstance(op, ops.PathWork) else 0)
         if rest:
             spent = yield from self._wait(rest)
             frame.charge(spent)
             if spent < rest:
                 frame.op = op
                 return
-        self._path_close(frame)
+        if isinstance(op, ops.PathEnd):
+            self._path_close(frame)
 
     def _user_spin(self, op: ops.SpinWhile, frame: _Frame) -> Steps:
         address = self._translate(op.address, write=False)
@@ -443,14 +446,22 @@ class Hart:
 
     # --- paths ------------------------------------------------------------------------------------
 
-    def _path_rest(self, frame: _Frame) -> int:
+    def _path_rest(self, frame: _Frame, leaving: int = 0) -> int:
         name, spent, _ = frame.paths[-1]
-        return max(0, self.machine.costs[name] - spent)
+        return max(0, self.machine.costs[name] - spent - leaving) if name else 0
 
     def _path_close(self, frame: _Frame) -> None:
         name, spent, begin = frame.paths.pop()
+        if not name:
+            return
         frame.charge(spent)
         self.log(PathDone(name, spent, begin))
+
+    def _kernel_path_work(self, op: ops.PathWork, frame: _Frame) -> Steps:
+        rest = self._path_rest(frame, op.leaving)
+        if rest:
+            yield self.env.timeout(rest)
+            frame.charge(rest)
 
     def _kernel_path_end(self, op: ops.PathEnd, frame: _Frame) -> Steps:
         rest = self._path_rest(frame)

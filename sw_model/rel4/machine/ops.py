@@ -32,6 +32,7 @@ __all__ = [
     "Path",
     "PathBegin",
     "PathEnd",
+    "PathWork",
     "ReadTime",
     "Registers",
     "SendIpi",
@@ -236,9 +237,17 @@ class Log(Op[None]):
 
 @dataclass(frozen=True, slots=True)
 class PathBegin(Op[None]):
-    """Begin of a software path with a known total cost; see `Path`."""
+    """Begin of a software path with a known total cost; see `Path`. Without a name it has none:
+    operations inside cost what they cost, and are not charged against the path around it."""
 
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PathWork(Op[None]):
+    """The rest of the innermost path's cost is spent here, but for the last ``leaving`` cycles."""
+
+    leaving: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +264,9 @@ class Path:
     against that total, and what they leave is spent at its end. Where they need more, as in work
     whose amount varies, the path costs what they need. Cycles that the user-interrupt hardware
     needs, and other code that interrupts the path, come on top.
+
+    A path that ends by showing its result to another hart awaits `work` before it does, since the
+    other must not see the result before the work is done.
     """
 
     __slots__ = ("name",)
@@ -262,8 +274,13 @@ class Path:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    async def __aenter__(self) -> None:
+    async def __aenter__(self) -> "Path":
         await PathBegin(self.name)
+        return self
+
+    async def work(self, *, leaving: int) -> None:
+        """Spend what is left of the path's cost, but for ``leaving`` cycles for its last steps."""
+        await PathWork(leaving)
 
     async def __aexit__(
         self,

@@ -8,7 +8,7 @@ The server here is the plainest one: it serves what is there in order, replies, 
 
 from collections.abc import Awaitable, Callable
 
-from rel4.abi.syscall_buffer import Item, SyscallBuffer
+from rel4.abi.syscall_buffer import PUBLISH_CYCLES, Item, SyscallBuffer
 from rel4.machine.ops import AmoOr, CsrClear, CsrSet, CsrWrite, Path, SpinWhile, Swap, Uipi, Uret
 from uintr.registers import CSRS, Csr, UipiFunction
 
@@ -52,7 +52,8 @@ class IpcServer:
                 async with Path("user.get_request"):
                     request = await buffer.requests.take(1)
                 assert request is not None  # this side alone takes from the ring
-                async with Path("user.put_reply"):
+                async with Path("user.put_reply") as path:
+                    await path.work(leaving=PUBLISH_CYCLES)
                     await buffer.replies.put(handle(request))
                     wake = await buffer.receiver_online.claim()
                 if wake:

@@ -189,6 +189,8 @@ class AsyncSyscalls(ObjectCalls):
 
     async def next_reply(self) -> Handed | None:
         """The executor's `on_idle` (direct): the next reply with its owner; None: go to sleep."""
+        async with Path("user.look"):
+            pass
         replies = self._buffer.replies
         while True:
             if await replies.count():
