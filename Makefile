@@ -52,7 +52,7 @@ bench: $(VENV)/.stamp-run ## the same with several seeds: mean and spread, in bu
 	@$(BIN)/python -m rel4.bench.merge $(BENCH_OUT) $(BENCH_SEEDS:%=$(BENCH_OUT)/seed-%)
 
 formal: $(VENV)/.stamp-formal ## the proofs: property, engine, depth, seconds, result
-	@$(BIN)/python -m uintr_formal
+	@$(BIN)/python -m uintr_formal --store docs/data/formal.jsonl
 	@$(BIN)/python -m uintr_formal --bugs
 
 bench-hw: $(VENV)/.stamp-fpga-ecp5 ## area, speed and latency on ECP5, in build/bench_hw.json (BENCH=quick)

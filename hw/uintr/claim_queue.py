@@ -31,6 +31,7 @@ class ClaimQueue(wiring.Component):
     head, valid : the first number, and whether there is one. With ``through`` and an empty ring
         ``head`` is ``number``, so it does not wait for ``push``; ``valid`` does
     first, last : how many were taken and how many were pushed so far, modulo twice the places
+    ring : the places
     """
 
     def __init__(self, *, receivers: int, through: bool = False) -> None:
@@ -39,6 +40,9 @@ class ClaimQueue(wiring.Component):
         self._depth = max(2, 1 << (receivers - 1).bit_length())
         self.first = Signal(range(2 * self._depth))
         self.last = Signal(range(2 * self._depth))
+        # One receiver's number has no bits, and a memory without width stops Yosys.
+        width = max(1, (receivers - 1).bit_length())
+        self.ring = memory.Memory(shape=unsigned(width), depth=self._depth, init=[])
         super().__init__(
             {
                 "push": In(1),
@@ -52,9 +56,7 @@ class ClaimQueue(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Two pointers with one bit more than an address: equal means empty."""
         m = Module()
-        # One receiver's number has no bits, and a memory without width stops Yosys.
-        width = max(len(self.number), 1)
-        m.submodules.ring = ring = memory.Memory(shape=unsigned(width), depth=self._depth, init=[])
+        m.submodules.ring = ring = self.ring
         write = ring.write_port()
         read = ring.read_port(transparent_for=(write,))
 
