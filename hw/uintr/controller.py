@@ -238,13 +238,14 @@ class Controller(wiring.Component):
             for port in self.ports
         ]
         m.d.comb += [
-            round_robin.requests.eq(Cat(port.operation.valid & swept for port in self.ports)),
-            round_robin.advance.eq(1),
-            accepted.eq(round_robin.requests.any()),
+            # Nothing is taken before the sweep is over; what is chosen need not wait to hear that.
+            round_robin.requests.eq(Cat(port.operation.valid for port in self.ports)),
+            round_robin.advance.eq(swept),
+            accepted.eq(swept & round_robin.requests.any()),
             granted.eq(select(round_robin.grant, payloads)),
         ]
         for port, bit in zip(self.ports, round_robin.grant, strict=True):
-            m.d.comb += port.operation.ready.eq(bit)
+            m.d.comb += port.operation.ready.eq(bit & swept)
         return Stage(accepted, round_robin.grant, granted.receiver, granted)
 
     def _claim(self, m: Module, addressing: Stage) -> ClaimQueue:

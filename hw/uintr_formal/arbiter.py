@@ -58,6 +58,11 @@ class ArbiterSpec(Elaboratable):
             Assert((dut.behind | (dut.behind - 1))[:count].all()),
         ]
 
+        m.d.comb += [
+            Assert(bit == (dut.behind[high] & ~dut.behind[low]))
+            for (low, high), bit in dut.overtakes.items()
+        ]
+
         # How many others come before ours in the present order.
         width = Const(0, 16)
         higher = sum(

@@ -192,7 +192,7 @@ def _listed_twice(right: Any) -> Any:
 def _stuck_round_robin(right: Any) -> Any:
     def wrong(self: Any, platform: Any) -> Any:
         m = right(self, platform)
-        m.d.sync += self.behind.eq(0)
+        m.d.sync += [bit.eq(0) for bit in self.overtakes.values()]
         return m
 
     return wrong

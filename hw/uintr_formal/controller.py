@@ -190,14 +190,14 @@ class ControllerSpec(Elaboratable):
             sum((Mux(port.operation.ready, 1, 0) for port in dut.ports), Const(0, 8)) <= 1
         )
         addressed = 1 if self._latency == 4 else 0
-        for stage, (this, after) in enumerate(pairwise(due)):
+        for step, (this, after) in enumerate(pairwise(due)):
             m.d.sync += [
                 after.valid.eq(this.valid),
                 after.port.eq(this.port),
                 after.operation.eq(this.operation),
                 after.empty.eq(this.empty),
             ]
-            if stage == addressed and inside.queue is not None:
+            if step == addressed and inside.queue is not None:
                 claims = this.operation.function == OperationFunction.CLAIM
                 m.d.sync += after.empty.eq(claims & ~inside.queue.valid)
                 with m.If(claims):
