@@ -45,6 +45,7 @@ from uintr.controller import Controller, Inside, Stage
 from uintr.interfaces import OPERATION, OperationFunction, layout
 from uintr.record import CLAIM_STALE
 from uintr.registers import ACTIVE, CLAIM, LOW, VECTORS, XLEN, Feature
+from uintr_formal.arbiter import ordered
 
 __all__ = ["ControllerSpec", "Observed"]
 
@@ -121,7 +122,8 @@ class ControllerSpec(Elaboratable):
         m = Module()
         m.domains.sync = self.domain
         # Elaborated here and now, so that its inside can be spoken of.
-        m.submodules.dut = self._dut.elaborate(platform)
+        m.submodules.dut = dut = self._dut.elaborate(platform)
+        m.d.comb += ordered(dut.submodules.round_robin)
         inside = self._dut.inside
         clean = [
             inside.swept | (Const(number, 17) < inside.sweep)
