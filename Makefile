@@ -14,8 +14,8 @@ BIN := $(VENV)/bin
 export AMARANTH_USE_YOSYS = builtin
 
 .DELETE_ON_ERROR:
-.PHONY: help env run test lint format formal bench bench-hw claims readme docs clean \
-  env-fpga bitstreams test-litex test-blocks test-gates check-tools
+.PHONY: help env run test lint format formal bench bench-hw random coverage mutate claims readme docs clean \
+  env-fpga bitstreams test-litex test-package test-blocks test-gates check-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -58,9 +58,19 @@ formal: $(VENV)/.stamp-formal ## the proofs: property, engine, depth, seconds, r
 bench-hw: $(VENV)/.stamp-fpga-ecp5 ## area, speed and latency on ECP5, in build/bench_hw.json (BENCH=quick)
 	@$(BIN)/python -m uintr_fpga.bench_hw $(if $(filter quick,$(BENCH)),--quick)
 
+random: $(VENV)/.stamp-test ## a million random operations against the reference, into docs/data
+	@$(BIN)/python -m uintr_verify random --jobs $(JOBS)
+
+coverage: $(VENV)/.stamp-test ## line, branch, expression and toggle coverage, into docs/data
+	@$(BIN)/python -m uintr_verify coverage --jobs $(JOBS)
+
+mutate: $(VENV)/.stamp-test $(VENV)/.stamp-formal ## mutants of the gateware, into docs/data; resumable
+	@$(BIN)/python -m uintr_verify mutate --jobs $(JOBS)
+
+MINUTES ?= 60
 claims: $(VENV)/.stamp-run ## what is better than published, on RTL, with bounds and sensitivity (long)
 	@mkdir -p docs/data
-	@$(BIN)/rel4 claims --device rtl --sensitivity --jobs $(JOBS) --out docs/data/claims.json
+	@$(BIN)/rel4 claims --device rtl --sensitivity --jobs $(JOBS) --resume --minutes $(MINUTES) --out docs/data/claims.json
 	@$(BIN)/python -m rel4.bench.claims_page
 
 readme: $(VENV)/.stamp-run ## take the README's measured tables and figures from build/sweep
@@ -71,20 +81,31 @@ readme: $(VENV)/.stamp-run ## take the README's measured tables and figures from
 
 env-fpga: $(VENV)/.stamp-fpga-ice40 $(VENV)/.stamp-fpga-ecp5 $(VENV)/.stamp-fpga-gowin ## the tools that make bitstreams
 
-bitstreams: env-fpga ## every board with three seeds, reports into docs/data/fpga.jsonl
-	@for board in $(BOARDS); do \
-	  $(BIN)/uintr-fpga build --board $$board --seed 1,2,3 --store || exit $$?; \
-	done
-	@$(BIN)/uintr-fpga report
+# A board that fails does not keep the others from being built; what is complete is not built again.
+bitstreams: env-fpga ## every board with three seeds, reports into docs/data and docs/boards.md
+	@status=0; for board in $(BOARDS); do \
+	  $(BIN)/uintr-fpga build --board $$board --seed 1,2,3 --store || status=$$?; \
+	done; \
+	$(BIN)/uintr-fpga report --write docs/boards.md && exit $$status
 
-test-litex: $(VENV)/.stamp-test $(VENV)/.stamp-litex ## LiteX's own client against an emulated board
-	@$(BIN)/python -m pytest fpga/tests/test_litex.py
+test-litex: $(VENV)/.stamp-test $(VENV)/.stamp-litex ## LiteX's client at an emulated board and at a LiteX SoC
+	@$(BIN)/python -m pytest fpga/tests/test_litex.py fpga/tests/test_litex_soc.py
 
 test-blocks: $(VENV)/.stamp-test $(VENV)/.stamp-blocks ## AXI4-Lite and register files, with other people's tools
 	@$(BIN)/python -m pytest cocotb_tests/test_axi_lite.py hw/tests/test_register_files.py hw/tests/test_integration.py
 
 test-gates: $(VENV)/.stamp-test $(VENV)/.stamp-fpga-ice40 ## the netlist for iCE40 behind the UART, against the reference
-	@UINTR_GATES=1 $(BIN)/python -m pytest fpga/tests/test_gates.py
+	@UINTR_GATES=docs/data/gates.json $(BIN)/python -m pytest fpga/tests/test_gates.py
+
+test-package: $(BIN)/python ## wheel and sdist, alone in a clean environment, without any HDL tool
+	@rm -rf build/package && mkdir -p build/package
+	@$(BIN)/python -m venv build/package/builder && $(BIN)/python -m venv build/package/clean
+	@build/package/builder/bin/python -m pip install --quiet --disable-pip-version-check build
+	@build/package/builder/bin/python -m build --outdir build/package/dist . >build/package/build.log || \
+	  { cat build/package/build.log; exit 1; }
+	@build/package/clean/bin/python -m pip install --quiet --disable-pip-version-check build/package/dist/*.whl
+	@build/package/clean/bin/python -P .ci/check_package.py
+	@echo "test-package: passed"
 
 docs: $(VENV)/.stamp-docs ## the documentation as a site in build/docs, its programs run
 	@$(BIN)/python -m sphinx -q -W --keep-going -b doctest docs build/doctest >/dev/null || \

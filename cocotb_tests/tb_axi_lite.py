@@ -1,4 +1,4 @@
-"""The controller behind AXI4-Lite, driven by cocotbext-axi's manager."""
+"""Controller or system behind AXI4-Lite, driven by cocotbext-axi's manager."""
 
 import random
 from typing import Any
@@ -41,6 +41,13 @@ async def registers_and_lines(dut: Any) -> None:
         answer = await master.write(address, value.to_bytes(8, "little"))
         assert answer.resp == AxiResp.OKAY, hex(address)
 
+    # The lines of the controller are ports; those of a system end in its hart units.
+    line = getattr(dut, "line", None)
+
+    def check_line(value: int) -> None:
+        if line is not None:
+            assert line.value.to_unsigned() == value
+
     draw = random.Random("axi lite")
     for paused in (False, True):
         if paused:
@@ -58,9 +65,9 @@ async def registers_and_lines(dut: Any) -> None:
             await write(slot + LOW.address, LOW.pack(hartid=hart, active=1))
             assert await read(slot + LOW.address) == LOW.pack(hartid=hart, active=1)
             await write(slot + SEND.address, 63)
-            assert dut.line.value.to_unsigned() == 1 << hart
+            check_line(1 << hart)
             assert await read(slot + HIGH.address) == 1 << 63
-            assert dut.line.value.to_unsigned() == 0
+            check_line(0)
             await write(slot + ACTIVE.address, 0)
         for address in (SLOT_BYTES * RECEIVER_COUNT, 1 << 40):
             assert (await master.read(address, 8)).resp == AxiResp.SLVERR

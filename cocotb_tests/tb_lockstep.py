@@ -10,6 +10,8 @@ from uintr.registers import Privilege, RequestKind
 
 __all__ = ["Pair", "lockstep"]
 
+_KINDS = frozenset(RequestKind)
+
 
 class Pair:
     """Two devices that get the same inputs and must show the same outputs.
@@ -95,8 +97,9 @@ class Pair:
             )
             self.coverage["supervisor interrupt"] += line
             if response is not None:
-                request = self._requests.pop(hart)
-                self.coverage[f"{RequestKind(request.kind).name} {response.status.name}"] += 1
+                kind = self._requests.pop(hart).kind
+                name = RequestKind(kind).name if kind in _KINDS else "no kind"
+                self.coverage[f"{name} {response.status.name}"] += 1
                 self.coverage[response.status.name] += 1
                 self.coverage["operations"] += 1
             self.coverage["interrupt"] += interrupt

@@ -2,13 +2,25 @@
 
 import random
 
-from rel4.machine.device import Device, Response
+from rel4.machine.device import Device, Request, Response
 from traffic import slot_address
 from uintr.registers import (
     ACTIVE,
+    CLAIM,
+    CONTROL_OFFSET,
+    CONTROL_REGISTERS,
     CSRS,
+    FEATURES,
+    HARTS,
     HIGH,
     LOW,
+    MASK,
+    MASK_BYTES,
+    MASK_OFFSET,
+    NOTIFY_HART,
+    PAGE_BYTES,
+    RECEIVERS,
+    REJECTED_OFFSET,
     SEND,
     SLOT_REGISTERS,
     VECTORS,
@@ -17,11 +29,20 @@ from uintr.registers import (
     CsrFunction,
     Feature,
     Privilege,
+    RequestKind,
     Status,
 )
 from verbs import Verbs
 
-__all__ = ["csr_bits", "csr_numbers", "csr_privileges", "csr_reset", "slots"]
+__all__ = [
+    "control_page",
+    "csr_bits",
+    "csr_numbers",
+    "csr_privileges",
+    "csr_reset",
+    "mask_words",
+    "slots",
+]
 
 _WORD = (1 << XLEN) - 1
 _REFUSED = Response(0, Status.ILLEGAL)
@@ -137,3 +158,61 @@ async def slots(device: Device) -> None:
             assert await verbs.load(at[HIGH]) == pending, f"HIGH of {word:#x}"
             assert await verbs.load(at[HIGH]) == 0, "HIGH is cleared by the read"
         await verbs.store(at[LOW], 0)
+
+
+async def control_page(device: Device) -> None:
+    """The control page's registers that can be read without effect: reset values, then each bit
+    written to each of them; none changes another. Offsets of no register are bus errors."""
+    verbs = Verbs(device=device)
+    config = device.config
+    page = config.base + CONTROL_OFFSET
+    parameters = {FEATURES: config.features, HARTS: config.harts, RECEIVERS: config.receivers}
+    expected = {
+        register: parameters.get(register, register.reset)
+        for register in CONTROL_REGISTERS
+        if all(field.access in ("ro", "reserved") for field in register.fields)
+        and register.address != CLAIM.address
+    }
+    if Feature.NOTIFY in config.features:
+        expected[NOTIFY_HART] = config.harts
+    for bit in [None, *range(XLEN)]:
+        for register in expected:
+            if bit is None:
+                continue
+            word = 1 << bit
+            store = Request(RequestKind.STORE, 0, page + register.address, word)
+            response, _ = await verbs.request(0, store)
+            if register is NOTIFY_HART:
+                assert response.status is Status.OK
+                hartid = register.field("hartid").get(word)
+                expected[register] = min(hartid, config.harts)
+            for other, value in expected.items():
+                seen = await verbs.load(page + other.address)
+                assert seen == value, f"{other.name} after {register.name} of bit {bit}: {seen:#x}"
+        if bit is None:
+            for register, value in expected.items():
+                assert await verbs.load(page + register.address) == value, register.name
+    known = {register.address for register in CONTROL_REGISTERS}
+    beyond = [offset for offset in range(0, REJECTED_OFFSET, 8) if offset not in known]
+    for offset in [*beyond, PAGE_BYTES, PAGE_BYTES + FEATURES.address]:
+        response, _ = await verbs.request(0, Request(RequestKind.LOAD, 0, page + offset))
+        assert response == Response(0, Status.BUS), hex(offset)
+
+
+async def mask_words(device: Device) -> None:
+    """Masks of the first, second and last receiver: reset, each bit, and no other mask changes."""
+    verbs = Verbs(device=device)
+    config = device.config
+    receivers = sorted({0, 1 % config.receivers, config.receivers - 1})
+    at = {receiver: config.base + MASK_OFFSET + MASK_BYTES * receiver for receiver in receivers}
+    expected = dict.fromkeys(receivers, MASK.reset)
+    for receiver, address in at.items():
+        for word in (None, *(1 << bit for bit in range(XLEN)), _WORD):
+            if word is not None:
+                await verbs.store(address, word)
+                expected[receiver] = word & MASK.mask("rw")
+            for other, value in expected.items():
+                assert await verbs.load(at[other]) == value, f"mask {other} after {receiver}"
+    await device.reset()
+    for address in at.values():
+        assert await verbs.load(address) == MASK.reset

@@ -1,7 +1,8 @@
-"""The controller with AXI4-Lite against somebody else's manager."""
+"""Each block with AXI4-Lite against somebody else's manager and memory."""
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cocotb_tools.check_results import get_results
@@ -13,15 +14,40 @@ from uintr_cosim.simulator import find_simulator, launch
 pytest.importorskip("cocotbext.axi", reason="extra: blocks")
 
 
-def test_controller_on_axi_lite(simulator: str, tmp_path: Path) -> None:
+def _controller() -> Any:
+    from uintr.controller_block import ControllerBlock
+
+    return ControllerBlock(harts=2, receivers=RECEIVER_COUNT)
+
+
+def _hart_unit() -> Any:
+    from uintr.hart_unit_block import HartUnitBlock
+
+    return HartUnitBlock(receivers=RECEIVER_COUNT)
+
+
+def _system() -> Any:
+    from uintr.system import System
+
+    return System(harts=2, receivers=RECEIVER_COUNT, base=0)
+
+
+@pytest.mark.parametrize(
+    ("make", "bench"),
+    [
+        (_controller, "tb_axi_lite"),
+        (_system, "tb_axi_lite"),
+        (_hart_unit, "tb_axi_lite_hart_unit"),
+    ],
+    ids=["controller", "system", "hart unit"],
+)
+def test_block_on_axi_lite(simulator: str, tmp_path: Path, make: Any, bench: str) -> None:
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"
     from uintr.axi_lite import OnAxiLite
-    from uintr.controller_block import ControllerBlock
     from uintr.generate import verilog_text
 
     source = tmp_path / "top.v"
-    block = OnAxiLite(ControllerBlock(harts=2, receivers=RECEIVER_COUNT))
-    source.write_text(verilog_text(block, name=TOP))
+    source.write_text(verilog_text(OnAxiLite(make()), name=TOP))
     found = find_simulator(simulator)
     common = {"simulator": found.name, "build_dir": str(tmp_path / "build")}
     arguments = ["-Wno-lint"] if simulator == "verilator" else []
@@ -39,7 +65,7 @@ def test_controller_on_axi_lite(simulator: str, tmp_path: Path) -> None:
     launch(
         what="the AXI4-Lite test",
         action="test",
-        spec={**common, "test_module": "tb_axi_lite", "test_dir": str(tmp_path)},
+        spec={**common, "test_module": bench, "test_dir": str(tmp_path)},
         environment=found.environment(),
         seconds=300,
         log=tmp_path / "test.log",

@@ -14,6 +14,8 @@ BENCHES = [
     tb_registers.csr_privileges,
     tb_registers.csr_numbers,
     tb_registers.slots,
+    tb_registers.control_page,
+    tb_registers.mask_words,
 ]
 
 
@@ -24,3 +26,7 @@ def test_registers(simulator: str, bench: Any) -> None:
 
 def test_registers_without_extensions(simulator: str) -> None:
     run(SHAPES["2x7 plain"], tb_registers.slots)
+
+
+def test_control_page_without_extensions(simulator: str) -> None:
+    run(SHAPES["2x7 plain"], tb_registers.control_page)

@@ -1,6 +1,7 @@
 """Constrained-random requests: mostly sensible, broken in every way the hardware must refuse."""
 
 import random
+from typing import cast
 
 from rel4.machine.device import DeviceConfig, Request
 from uintr.registers import (
@@ -34,11 +35,17 @@ from uintr.registers import (
     UipiFunction,
 )
 
-__all__ = ["Traffic", "entry_address", "slot_address"]
+__all__ = ["BusTraffic", "Traffic", "entry_address", "slot_address"]
 
 _SOFTWARE = CSRS[Csr.UIP].field("software").mask
 _USED_ENTRIES = 32
 """Entries at the beginning of the table that the traffic keeps filled."""
+_OFTEN = (CLAIM, CLAIM, SLOT_RESET, SLOT_RESET, REJECTED, MASK, MASK, MASK)
+"""Registers of control page and masks that take more than one access to tell on a receiver."""
+_FAULTS = 3
+"""Ways in which an entry is broken: invalid, vector, receiver."""
+_UNKNOWN_KINDS = sorted({0, 1, 2, 3, 4, 5, 6, 7} - {kind.value for kind in RequestKind})
+_ALL_BYTES = (1 << XLEN // 8) - 1
 
 
 def slot_address(config: DeviceConfig, receiver: int, register: Register) -> int:
@@ -59,12 +66,19 @@ class Traffic:
     config : shape of the hardware
     hart : whose requests
     seed : of the generator; different for each hart
+
+    Members
+    -------
+    focus : the receiver that all operations are for, or None: any
+    storm : only operations on receivers, as dense as the hart unit takes them
     """
 
     def __init__(self, *, config: DeviceConfig, hart: int, seed: str) -> None:
         self._config = config
         self._hart = hart
         self._draw = random.Random(f"{seed} hart {hart}")
+        self.focus: int | None = None
+        self.storm = False
         self._first: list[Request] = []
         self._level = Privilege.S
         self.begin()
@@ -82,7 +96,11 @@ class Traffic:
             self._write(Csr.UIE, _SOFTWARE),
             self._write(Csr.USTATUS, CSRS[Csr.USTATUS].pack(uie=1)),
             Request(RequestKind.STORE, 0, slot_address(self._config, receiver, LOW), low),
-            *(self._fill(index) for index in range(self._hart, _USED_ENTRIES, self._config.harts)),
+            *(
+                # One broken entry of each kind from the start: no run depends on drawing one.
+                self._fill(index, fault=index if index < _FAULTS else None)
+                for index in range(self._hart, _USED_ENTRIES, self._config.harts)
+            ),
         ]
 
     @property
@@ -100,6 +118,8 @@ class Traffic:
         if self._first:
             return self._first.pop(0)
         draw = self._draw
+        if self.storm and draw.random() < 0.9:
+            return self._stormy()
         if interrupt and draw.random() < 0.3:
             return Request(RequestKind.TRAP, 0, 0, draw.getrandbits(XLEN))
         # A user is mostly refused what is the supervisor's, so it rarely tries.
@@ -121,6 +141,16 @@ class Traffic:
         if draw.random() < 0.02:
             return self._broken(request)
         return request
+
+    def _stormy(self) -> Request:
+        """What reaches a receiver: own operations need no bus, so those of all harts meet."""
+        draw = self._draw
+        if draw.random() < 0.05:
+            word = CSRS[Csr.SUIRS].pack(index=self._receiver(), en=1)
+            return self._write(Csr.SUIRS, word)
+        if self._level is Privilege.U or draw.random() < 0.7:
+            return draw.choice((self._send, self._own, self._own, self._own))()
+        return draw.choice((self._slot, self._slot, self._control, self._table))()
 
     def _write(self, csr: Csr, word: int) -> Request:
         return Request(RequestKind.CSR, CsrFunction.WRITE, csr, word)
@@ -181,11 +211,12 @@ class Traffic:
             index = draw.choice((-1, end - 1, end))
         return Request(RequestKind.LOAD, 0, entry_address(self._config, index))
 
-    def _fill(self, index: int) -> Request:
-        """Write a table entry, one in five broken."""
+    def _fill(self, index: int, fault: int | None = None) -> Request:
+        """Write a table entry, broken in the way ``fault`` or, without it, one in seven."""
         draw = self._draw
         valid, vector, receiver = 1, draw.randrange(VECTORS), self._draw.choice(self._few())
-        fault = draw.randrange(20)
+        if fault is None:
+            fault = draw.randrange(20)
         if fault == 0:
             valid = 0
         elif fault == 1:
@@ -216,7 +247,7 @@ class Traffic:
         elif draw.random() < 0.9:
             hartid = draw.randrange(self._config.harts + 2)
             word = LOW.pack(
-                active=draw.random() < 0.8,
+                active=draw.random() < (0.5 if self.storm else 0.8),
                 mode=draw.randrange(2),
                 supervisor=draw.random() < 0.3,
                 notify=draw.random() < 0.5,
@@ -229,11 +260,12 @@ class Traffic:
         draw = self._draw
         config = self._config
         page = config.base + CONTROL_OFFSET
-        register = draw.choice((*CONTROL_REGISTERS, CLAIM, CLAIM, SLOT_RESET, REJECTED, MASK))
+        register = draw.choice((*CONTROL_REGISTERS, *_OFTEN))
         address = page + register.address
         write = draw.random() < 0.4
         word = draw.getrandbits(XLEN)
         if register is MASK:
+            write = draw.random() < 0.7
             address = config.base + MASK_OFFSET + MASK_BYTES * self._receiver()
             word = draw.choice((0, 0, ~0 % (1 << XLEN), word))
         elif register is REJECTED:
@@ -249,9 +281,13 @@ class Traffic:
 
     def _few(self) -> range:
         """Receivers that most of the traffic is for, so that harts meet at them."""
+        if self.focus is not None:
+            return range(self.focus, self.focus + 1)
         return range(min(4, self._config.receivers))
 
     def _receiver(self) -> int:
+        if self.focus is not None:
+            return self.focus
         draw = self._draw
         last = self._config.receivers
         return draw.choice((*(draw.choice(self._few()) for _ in range(10)), last - 1, last))
@@ -270,7 +306,10 @@ class Traffic:
             request.address,
             request.data,
         )
-        which = draw.randrange(4)
+        which = draw.randrange(5)
+        if which == 4:
+            unknown = draw.choice(_UNKNOWN_KINDS)
+            return Request(cast(RequestKind, unknown), function, address, data)
         if which == 0:
             function = draw.randrange(128)
         elif which == 1:
@@ -280,3 +319,32 @@ class Traffic:
         else:
             data = draw.getrandbits(XLEN)
         return Request(kind, function, address % (1 << XLEN), data)
+
+
+class BusTraffic(Traffic):
+    """Transfers of the supervisor's bus from outside: what a hart may load and store, and transfers
+    of less than the whole word.
+
+    Parameters
+    ----------
+    config : shape of the hardware
+    seed : of the generator
+    """
+
+    def __init__(self, *, config: DeviceConfig, seed: str) -> None:
+        super().__init__(config=config, hart=config.harts, seed=seed)
+
+    def transfer(self) -> tuple[bool, int, int, int]:
+        """Write or read, byte address, data, and a bit for each byte that is transferred."""
+        draw = self._draw
+        make = draw.choices(
+            (self._table, self._slot, self._control), (1, 1, 1) if not self.storm else (1, 5, 3)
+        )[0]
+        request = make()
+        if draw.random() < 0.03:
+            request = self._broken(request)
+        select = _ALL_BYTES
+        if draw.random() < 0.1:
+            select = draw.getrandbits(8)
+        write = request.kind == RequestKind.STORE
+        return write, request.address & ~7, request.data, select

@@ -7,12 +7,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from diagrams import figures, write_diagrams
 from generated_pages import write_pages
+from verification_page import write_tables
 
 import rel4
 
 _GENERATED = Path(__file__).parent / "generated"
 write_diagrams(_GENERATED)
 write_pages(_GENERATED)
+write_tables(_GENERATED)
 
 project = "rel4-uintr"
 author = "The rel4-uintr authors"
@@ -26,5 +28,6 @@ html_theme = "furo"
 html_title = f"rel4-uintr {release}"
 html_copy_source = False
 html_show_sphinx = False
+html_show_copyright = False
 # Pages point at files of the source, which are no pages.
 suppress_warnings = ["myst.xref_missing"]

@@ -1,103 +1,52 @@
-"""The page on many harts: what a burst of posts costs, run on the reference device."""
+"""The page on many harts: what bursts of posts, and a kernel with one lock, cost there."""
 
-from dataclasses import dataclass
+import csv
+from pathlib import Path
 
-from rel4.machine.device import DeviceConfig, Request, run_sync
+from rel4.bench.burst import burst, shape
+from rel4.machine.costs import load_costs
+from rel4.machine.device import MODEL_HARTS, run_sync
 from rel4.machine.reference import ReferenceDevice
-from uintr.registers import (
-    CSRS,
-    LOW,
-    MAX_HARTS,
-    SENDER_ENTRY,
-    SENDER_ENTRY_BYTES,
-    SLOT_BYTES,
-    Csr,
-    CsrFunction,
-    Privilege,
-    RequestKind,
-    UipiFunction,
+from uintr.registers import MAX_HARTS
+
+__all__ = ["scaling_page"]
+
+_STUDY = Path(__file__).parent / "data" / "many_harts.csv"
+_SHOWN = (
+    "cycles_per_round",
+    "latency_p50",
+    "latency_p99",
+    "timer_traps",
+    "kernel_cycles",
+    "lock_wait_cycles",
 )
-
-__all__ = ["Burst", "burst", "scaling_page"]
-
-
-@dataclass(frozen=True)
-class Burst:
-    """Every hart posts to the next one in the same cycle. Cycles from there to the first and last
-    answer, and to the first and last interrupt."""
-
-    harts: int
-    answers: tuple[int, int]
-    lines: tuple[int, int]
-
-
-async def burst(harts: int) -> Burst:
-    """Run one burst."""
-    device = ReferenceDevice(DeviceConfig(harts=harts, receivers=harts))
-    config = device.config
-
-    async def settle() -> None:
-        while not device.quiescent:
-            await device.run(1)
-
-    async def request(hart: int, asked: Request) -> None:
-        device.submit(hart, asked)
-        await settle()
-
-    await settle()
-    table = CSRS[Csr.SUIST].pack(en=1, size=1, ppn=config.table_base >> 12)
-    software = CSRS[Csr.UIE].pack(software=1)
-    for hart in range(harts):
-        entry = SENDER_ENTRY.pack(valid=1, vector=0, receiver=hart)
-        address = config.table_base + hart * SENDER_ENTRY_BYTES
-        await request(hart, Request(RequestKind.STORE, address=address, data=entry))
-        low = config.base + hart * SLOT_BYTES + LOW.address
-        word = LOW.pack(active=1, mode=1, hartid=(hart + 1) % harts)
-        await request(hart, Request(RequestKind.STORE, address=low, data=word))
-        for csr, value in (
-            (Csr.SUIST, table),
-            (Csr.SIDELEG, software),
-            (Csr.UIE, software),
-            (Csr.USTATUS, CSRS[Csr.USTATUS].pack(uie=1)),
-        ):
-            await request(hart, Request(RequestKind.CSR, CsrFunction.WRITE, csr, value))
-    for hart in range(harts):
-        device.set_privilege(hart, Privilege.U)
-    await settle()
-    for hart in range(harts):
-        device.submit(hart, Request(RequestKind.UIPI, UipiFunction.SEND, data=hart))
-    answered: dict[int, int] = {}
-    raised: dict[int, int] = {}
-    cycle = 0
-    while len(answered) < harts or len(raised) < harts:
-        await device.run(1)
-        cycle += 1
-        for hart in range(harts):
-            if device.response(hart) is not None:
-                answered[hart] = cycle
-            if device.interrupt(hart):
-                raised.setdefault(hart, cycle)
-    return Burst(
-        harts,
-        (min(answered.values()), max(answered.values())),
-        (min(raised.values()), max(raised.values())),
-    )
 
 
 def scaling_page() -> str:
     """The page, with the figures of a run for 1 to the largest number of harts."""
-    sizes = [1 << n for n in range(MAX_HARTS.bit_length()) if 1 << n <= MAX_HARTS]
-    runs = [run_sync(burst(harts)) for harts in sizes]
+    sizes = [1 << n for n in range(MODEL_HARTS.bit_length())]
+    runs = [run_sync(burst(ReferenceDevice(shape(harts)))) for harts in sizes]
     rows = [
         f"| {run.harts} | {run.answers[0]} | {run.answers[1]} | {run.lines[0]} | {run.lines[1]} |"
         for run in runs
     ]
+    with _STUDY.open(encoding="utf-8", newline="") as file:
+        rows_of_study = list(csv.DictReader(file))
+    study = "\n".join(
+        "| " + " | ".join([row["harts"], *(f"{float(row[name]):,.0f}" for name in _SHOWN)]) + " |"
+        for row in rows_of_study
+    )
+    few, many = rows_of_study[0], rows_of_study[-1]
+    growth = float(many["cycles_per_round"]) / float(few["cycles_per_round"]) - 1
+    waits = int(many["lock_wait_cycles"]) / int(many["kernel_cycles"])
+    tick = load_costs().table["kernel.timer_tick"].value
     first, last = runs[0], runs[-1]
     slope = (last.lines[1] - first.lines[1]) / (last.harts - first.harts)
     return f"""# Many harts
 
 Every hart posts to its neighbour in the same cycle: the worst that can be asked of the controller.
-Cycles from that one, on the reference device, run when these pages are built:
+Cycles from that one, on the reference device, run when these pages are built (a test holds up to 16
+harts to the RTL):
 
 | harts | first answer | last answer | first interrupt | last interrupt |
 |---|---|---|---|---|
@@ -108,17 +57,31 @@ burst takes {slope:.2f} cycles more. What is shared is the bus on which hart uni
 sender-table entries, one transfer at a time; the controller itself accepts a post every cycle.
 With a cache of entries in each sender the bus would be out of the way, and one cycle a post remain.
 
+## The kernel
+
 The kernel is what stops scaling first: it has one lock, and every hart that ticks takes it, an idle
-one too. `rel4 study examples/studies/scaling.toml` measures it (columns `lock_wait_cycles` and
-`kernel_cycles`): up to 16 harts the other harts' ticks hardly matter to a thread with eight
-coroutines; at 64 they keep the lock so busy that all three policies of that study are slower than
-synchronous calls on one hart. Idle harts without ticks, as larger kernels have them, would be the
-first remedy.
+one too. `rel4 study examples/studies/scaling.toml` measures it with the published timer period: up
+to 16 harts the other harts' ticks hardly matter to a thread with eight coroutines; at 64 they keep
+the lock so busy that all three policies of that study are slower than synchronous calls on one
+hart. A tick is {tick} cycles of work in the kernel, so the ticks of 128 harts would take
+{128 * tick:,} cycles of every 20 000: for more harts the tick has to be slower.
+With a timer period of 1 000 000 cycles, policy `uipi` and eight coroutines
+(`rel4 study examples/studies/many_harts.toml`, commit {few["commit"]}; the last two columns are of
+all harts together):
+
+| harts | cycles of a round | latency p50 | p99 | timer traps | kernel cycles | lock wait |
+|---|---|---|---|---|---|---|
+{study}
+
+From {few["harts"]} to {many["harts"]} harts a round grows by {growth:.0%}, and waiting for the lock
+to {waits:.0%} of the kernel's cycles. Idle harts without ticks, as larger kernels have them, would
+be the first remedy.
 
 ## Where it ends, and what would be beyond
 
-{MAX_HARTS} harts is the limit of the register table (`MAX_HARTS`), so there are no figures for more
-here. The field for a hart in a receiver has 16 bits and does not stand in the way. What does:
+{MAX_HARTS} harts is the limit of the gateware (`MAX_HARTS`); figures for more are those of the
+reference device, as if the same gateware could be built so large. The field for a hart in a
+receiver has 16 bits and does not stand in the way. What does:
 
 * **One controller port for each hart.** The arbiter looks at all of them in one cycle, and a
   multiplexer as wide as that sets the clock. Beyond some tens of harts it has to be a tree with a

@@ -97,6 +97,7 @@ class RtlDevice:
         self.dut.privilege.value = self._privilege
         for request in self._requests:
             request.value = 0
+        self.dut.bus_request.value = 0
 
     @property
     def quiescent(self) -> bool:

@@ -253,8 +253,8 @@ _RECIPES = {
         + "".join(
             f'public_flat_{access} -module "{TOP}" -var "{name}"\n'
             for access, names in (
-                ("rw", ("clk", "rst", "privilege", "request_*")),
-                ("rd", ("status", "response_*")),
+                ("rw", ("clk", "rst", "privilege", "request_*", "bus_request")),
+                ("rd", ("status", "response_*", "bus_response")),
             )
             for name in names
         ),

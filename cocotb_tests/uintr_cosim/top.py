@@ -5,6 +5,8 @@ from typing import Any
 
 from rel4.machine.device import DeviceConfig
 from uintr_cosim.signals import (
+    BUS_REQUEST_FIELDS,
+    BUS_RESPONSE_FIELDS,
     PRIVILEGE_BITS,
     REQUEST_BITS,
     REQUEST_FIELDS,
@@ -13,7 +15,7 @@ from uintr_cosim.signals import (
     TOP,
 )
 
-__all__ = ["verilog"]
+__all__ = ["make_top", "verilog"]
 
 
 def verilog(config: DeviceConfig) -> str:
@@ -23,13 +25,25 @@ def verilog(config: DeviceConfig) -> str:
     ------
     ValueError : the gateware refuses the shape.
     """
+    top = make_top(config)
+    from uintr.generate import verilog_text
+
+    return verilog_text(top, name=TOP)
+
+
+def make_top(config: DeviceConfig) -> Any:
+    """The top itself, for who writes it in another form.
+
+    Raises
+    ------
+    ValueError : the gateware refuses the shape.
+    """
     # Set before Amaranth looks for a Yosys: one of the system's, of any version, must not be used.
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"
-    from amaranth.hdl import Cat, Module, Signal
+    from amaranth.hdl import Cat, Module, Mux, Signal
     from amaranth.lib import wiring
     from amaranth.lib.wiring import In, Out
 
-    from uintr.generate import verilog_text
     from uintr.system import System
 
     class Top(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
@@ -48,7 +62,9 @@ def verilog(config: DeviceConfig) -> str:
                 {
                     "privilege": In(PRIVILEGE_BITS * config.harts),
                     **{f"request_{hart}": In(REQUEST_BITS) for hart in harts},
-                    "status": Out(1 + 3 * config.harts),
+                    "bus_request": In(1 + sum(BUS_REQUEST_FIELDS.values())),
+                    "bus_response": Out(sum(BUS_RESPONSE_FIELDS.values())),
+                    "status": Out(2 + 3 * config.harts),
                     **{f"response_{hart}": Out(RESPONSE_BITS) for hart in harts},
                 }
             )
@@ -73,17 +89,42 @@ def verilog(config: DeviceConfig) -> str:
                     Cat(*map(_value, request)).eq(word[1:]),
                     getattr(self, f"response_{hart}").eq(Cat(*map(_value, response))),
                 ]
+            ended = self._connect_bus(m, system.bus)
             m.d.comb += self.status.eq(
                 Cat(
-                    system.quiescent,
+                    system.quiescent & ~ended,
                     *(port.response.valid for port in ports),
                     *(port.interrupt for port in ports),
                     *(port.supervisor_interrupt for port in ports),
+                    ended,
                 )
             )
             return m
 
-    return verilog_text(Top(), name=TOP)
+        def _connect_bus(self, m: Module, bus: Any) -> Signal:
+            """The supervisor's bus. Answers that a transfer ended in the cycle before."""
+            word = self.bus_request
+            ticket = Signal(name="bus_ticket")
+            presented = Signal(name="bus_presented")
+            ended = Signal(name="bus_ended")
+            end = presented & (bus.ack | bus.err)
+            m.d.comb += [
+                presented.eq(word[0] != ticket),
+                bus.cyc.eq(presented),
+                bus.stb.eq(presented),
+                Cat(getattr(bus, name) for name in BUS_REQUEST_FIELDS).eq(word[1:]),
+            ]
+            m.d.sync += ended.eq(end)
+            answer = Signal(sum(BUS_RESPONSE_FIELDS.values()), name="bus_answer")
+            with m.If(end):
+                m.d.sync += [
+                    ticket.eq(word[0]),
+                    answer.eq(Cat(bus.err, Mux(bus.we | bus.err, 0, bus.dat_r))),
+                ]
+            m.d.comb += self.bus_response.eq(answer)
+            return ended
+
+    return Top()
 
 
 def _value(field: Any) -> Any:

@@ -18,13 +18,29 @@ class FaultyLine:
     path : the board's terminal
     seed : of the one random generator
     drop, corrupt : probability of each for a byte, in either direction
+    cut_after : so many bytes pass, then the line is cut; ``cut`` cuts and mends it by hand
+
+    Members
+    -------
+    cut : nothing passes
+    passed : bytes that came, in both directions together
     """
 
-    def __init__(self, path: str, *, seed: str, drop: float = 0.0, corrupt: float = 0.0) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        seed: str,
+        drop: float = 0.0,
+        corrupt: float = 0.0,
+        cut_after: int | None = None,
+    ) -> None:
         self._draw = random.Random(seed)
         self._drop, self._corrupt = drop, corrupt
         self.dropped = self.corrupted = 0
         self.cut = False
+        self.passed = 0
+        self._cut_after = cut_after
         self._board = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
         tty.setraw(self._board)
         self._host, other = os.openpty()
@@ -67,6 +83,9 @@ class FaultyLine:
                     data = data[os.write(ways[source], data) :]
 
     def _spoil(self, data: bytes) -> bytes:
+        self.passed += len(data)
+        if self._cut_after is not None and self.passed > self._cut_after:
+            self.cut, self._cut_after = True, None
         if self.cut:
             return b""
         spoilt = bytearray()

@@ -1,11 +1,16 @@
 """Lost and changed bytes, garbage, a cut line: clear errors, and runs that go on all the same."""
 
+import gzip
 import os
+import threading
+import time
+from pathlib import Path
 
 import pytest
 from emulated_board import BAUD
 from faulty import FaultyLine
 
+from rel4 import cli as rel4_cli
 from rel4.bench.compare import event_lines, first_difference
 from rel4.bench.point import Point
 from rel4.machine.device import run_sync
@@ -57,6 +62,63 @@ def test_a_cut_line_is_said_and_the_run_can_go_on(terminal: str, target) -> None
             assert run_sync(again.run(10)) == 1
         finally:
             link.close()
+
+
+POINT_BYTES = 5000
+"""What a point of one round takes on the line at least, both directions together."""
+
+
+def test_a_run_survives_a_cut(board: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line is cut in the middle of a run and mended: the event log is that of the reference."""
+    with FaultyLine(board, seed="mended", cut_after=POINT_BYTES // 2) as line:
+        monkeypatch.setenv("UINTR_PORT", line.path)
+        monkeypatch.setenv("UINTR_UART_TIMEOUT", "1")
+        monkeypatch.setenv("UINTR_UART_RETRIES", "60")
+
+        def mend() -> None:
+            for _ in range(600):
+                if line.cut:
+                    time.sleep(1.5)
+                    line.cut = False
+                    return
+                time.sleep(0.1)
+
+        mender = threading.Thread(target=mend, daemon=True)
+        mender.start()
+        lines = event_lines(POINT, "uart")
+        mender.join(1)
+        assert not mender.is_alive()
+    assert first_difference(event_lines(POINT, "reference"), lines) is None
+
+
+def test_a_sweep_goes_on_after_a_cut(
+    board: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The line is cut for good in the middle of a sweep: one sentence, and --resume goes on."""
+    out = tmp_path / "sweep"
+    arguments = ["sweep", "--policy", "tick", "--concurrency", "2,4", "--rounds", "1"]
+    arguments += ["--device", "uart", "--jobs", "1", "--out", str(out)]
+    monkeypatch.setenv("UINTR_UART_TIMEOUT", "1")
+    monkeypatch.setenv("UINTR_UART_RETRIES", "1")
+    with FaultyLine(board, seed="for good", cut_after=POINT_BYTES * 3 // 2) as line:
+        assert rel4_cli.main([*arguments, "--port", line.path]) == 2
+        assert line.cut
+    error = capsys.readouterr().err
+    assert "must answer in time, but it is silent, 2 times in a row" in error
+    monkeypatch.setenv("UINTR_UART_TIMEOUT", "20")
+    monkeypatch.setenv("UINTR_UART_RETRIES", "5")
+    assert rel4_cli.main([*arguments, "--port", board, "--resume"]) == 0
+    assert "1 of 2 points were finished before" in capsys.readouterr().out
+    reference = tmp_path / "reference"
+    arguments[arguments.index("uart")] = "reference"
+    arguments[arguments.index(str(out))] = str(reference)
+    assert rel4_cli.main(arguments) == 0
+    logs = [
+        {log.name: gzip.decompress(log.read_bytes()) for log in folder.rglob("*.jsonl.gz")}
+        for folder in (out, reference)
+    ]
+    assert len(logs[0]) == 2
+    assert logs[0] == logs[1]
 
 
 class BoardLinkSettings:

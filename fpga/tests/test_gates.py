@@ -1,6 +1,14 @@
-"""Gate level: the netlist that synthesis makes for iCE40, behind the same UART."""
+"""Gate level: the netlist that synthesis makes for iCE40, behind the same UART.
 
+UINTR_GATES names the file that keeps the result.
+"""
+
+import hashlib
+import json
 import os
+import time
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,26 +18,57 @@ from rel4.bench.point import Point
 from uintr_fpga.boards import Target
 from uintr_fpga.device import run
 from uintr_fpga.emulate import emulated
+from uintr_fpga.toolchains import TOOLCHAINS, find_tools, versions
 
 pytestmark = pytest.mark.skipif(
     "UINTR_GATES" not in os.environ, reason="takes many minutes; make test-gates"
 )
 
 BAUD = 2_500_000
+BENCHES = (
+    tb_registers.csr_reset,
+    tb_registers.csr_privileges,
+    tb_registers.csr_bits,
+)
+POINTS = (("sync", 1), ("tick", 1), ("tick-smp", 2))
 
 
-def test_netlist_against_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The register suite, and a point of every published policy, event for event."""
+def test_netlist_against_rtl_and_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CSR suite, and a point of every published policy, event for event."""
     target = Target.of("ulx3s", baud=BAUD)
     monkeypatch.setenv("UINTR_BAUD", str(BAUD))
     monkeypatch.setenv("UINTR_UART_TIMEOUT", "120")
+    rows: list[dict[str, Any]] = []
+    started = time.monotonic()
+
+    def lap() -> float:
+        nonlocal started
+        before, started = started, time.monotonic()
+        return round(started - before, 1)
+
     with emulated(target, gates=True) as path:
+        rows.append({"what": "netlist made and compiled", "seconds": lap()})
         monkeypatch.setenv("UINTR_PORT", path)
-        for bench in (tb_registers.csr_reset, tb_registers.csr_privileges):
+        for bench in BENCHES:
             run(target.config, bench)
-        for policy, harts in (("sync", 1), ("tick", 1), ("tick-smp", 2)):
+            rows.append({"what": bench.__name__, "seconds": lap()})
+        for policy, harts in POINTS:
             point = Point(policy=policy, harts=harts, concurrency=2, rounds=1)
-            difference = first_difference(
-                event_lines(point, "reference"), event_lines(point, "uart")
+            lines = event_lines(point, "uart")
+            seconds = lap()
+            for other in ("reference", "rtl"):
+                assert first_difference(event_lines(point, other), lines) is None
+            digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+            rows.append(
+                {"what": policy, "seconds": seconds, "events": len(lines), "sha256": digest}
             )
-            assert difference is None
+            lap()
+    result = {
+        "netlist": "synth_ice40",
+        "harts": target.config.harts,
+        "receivers": target.config.receivers,
+        "equal_to": ["reference", "rtl"],
+        "versions": versions(find_tools(TOOLCHAINS["ice40"])),
+        "runs": rows,
+    }
+    Path(os.environ["UINTR_GATES"]).write_text(json.dumps(result, indent=1) + "\n")

@@ -1,14 +1,10 @@
 """LiteX's own server and client drive the board unchanged."""
 
 import re
-import socket
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
-from emulated_board import BAUD
+from litex_client import litex_client
 
 from uintr.registers import Csr, CsrFunction, RequestKind
 from uintr_fpga.export import csr_csv, csr_json
@@ -27,32 +23,10 @@ pytestmark = [
 @pytest.fixture
 def client(terminal: str, target, tmp_path: Path):
     """A RemoteClient of a litex_server that has the emulated board's port."""
-    from litex.tools.litex_client import RemoteClient
-
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
     table = tmp_path / "csr.csv"
     table.write_text(csr_csv(target))
-    command = [sys.executable, "-W", "ignore", "-m", "litex.tools.litex_server", "--uart"]
-    command += ["--uart-port", terminal, "--uart-baudrate", str(BAUD), "--bind-port", str(port)]
-    server = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        made = RemoteClient(host="localhost", port=port, csr_csv=str(table))
-        for _ in range(200):
-            try:
-                made.open()
-                break
-            except ConnectionRefusedError:
-                time.sleep(0.1)
-        made.socket.settimeout(30)
+    with litex_client(terminal, table) as made:
         yield made
-        made.close()
-    finally:
-        server.kill()
-        server.wait(10)
 
 
 def test_registers_by_name(client, target) -> None:

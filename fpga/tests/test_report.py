@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from uintr_fpga.report import read_results, readme_table
+import pytest
+
+from uintr_fpga.report import read_results, readme_table, write_table
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -10,3 +12,13 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_the_page_has_the_table_of_the_results() -> None:
     table = readme_table(read_results(ROOT / "docs" / "data" / "fpga.jsonl"))
     assert table in (ROOT / "docs" / "boards.md").read_text(encoding="utf-8")
+
+
+def test_a_table_is_put_into_a_page(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("a\n<!-- fpga -->\nold\n<!-- /fpga -->\nb\n")
+    write_table(page, "new")
+    assert page.read_text() == "a\n<!-- fpga -->\nnew\n<!-- /fpga -->\nb\n"
+    page.write_text("a\n")
+    with pytest.raises(ValueError, match="page must have the marks of the table, but .* has not"):
+        write_table(page, "new")

@@ -80,6 +80,9 @@ def test_results_replace_their_like_and_the_slowest_seed_stands(tmp_path: Path) 
         (["build", "--board", "ulx3s", "--seed", "a"], "seed must be whole numbers"),
         (["program", "--board", "ulx3s", "none.bit"], "bitstream must be a file that ends with"),
         (["export", "--board", "ulx3s", "--harts", "0"], "harts must be 1 to 64, not 0"),
+        (["build", "--board", "ulx3s", "--baud", "7"], "baud must be at least 115200"),
+        (["emulate", "--board", "ulx3s", "--link", "/none/x"], "link must be a free name"),
+        (["emulate", "--board", "ulx3s", "--link", __file__], "link must be a free name"),
         (["report", "--results", "/none"], "/none: No such file or directory"),
     ],
 )

@@ -7,9 +7,13 @@ platform is imported only when a bitstream is built.
 from dataclasses import dataclass
 
 from rel4.machine.device import DeviceConfig
-from uintr.registers import ALL_FEATURES, Feature
+from uintr.checks import check_range
+from uintr.registers import ALL_FEATURES, MAX_HARTS, Feature
 
-__all__ = ["BOARDS", "Board", "Target", "find_board"]
+__all__ = ["BOARDS", "MIN_BAUD", "Board", "Target", "find_board"]
+
+MIN_BAUD = 115_200
+"""At this rate the longest command, of 255 words, takes 89 ms; the bridge gives up at 100 ms."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +115,12 @@ class Target:
     ) -> "Target":
         """The board called ``name``, in its default configuration but for what is given."""
         board = find_board(name)
+        if baud is not None and baud < MIN_BAUD:
+            raise ValueError(
+                f"baud must be at least {MIN_BAUD}, so that commands end in time, not {baud!r}"
+            )
+        if harts is not None:  # the model alone has more than gateware
+            check_range("harts", harts, 1, MAX_HARTS)
         config = DeviceConfig(
             harts=board.harts if harts is None else harts,
             receivers=board.receivers if receivers is None else receivers,

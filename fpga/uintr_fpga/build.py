@@ -33,7 +33,8 @@ _BLOCKS = re.compile(
 _SYNTHESIS = {
     "ice40": "-abc9 -device u",
     "ecp5": "-abc9",
-    "gowin": "",
+    # Wide multiplexers make clusters of cells, with which the placer came to no end.
+    "gowin": "-nowidelut",
 }
 
 _NO_COLLISIONS = ("commands", "results", "words")
@@ -49,6 +50,9 @@ def build_bitstream(
 
     ``netlist`` is the folder of an earlier build of the same target: its netlist is placed and
     routed anew, without another synthesis.
+
+    A folder whose report is of the same plan and the same tools is complete, and nothing is built:
+    so a series of builds that was interrupted goes on where it stopped.
 
     Raises
     ------
@@ -81,6 +85,15 @@ def build_bitstream(
         ),
         nextpnr_opts=f"--seed {seed} --report {_NAME}.pnr-report.json --timing-allow-fail",
     )
+    made = {"plan": plan.digest(8).hex(), "versions": versions(tools)}
+    report_file = folder / "report.json"
+    try:
+        report: dict[str, Any] = json.loads(report_file.read_text())
+        if all(report[name] == value for name, value in made.items()):
+            return report
+    except (OSError, ValueError, KeyError):
+        pass  # there is none, or only a part of one
+    report_file.unlink(missing_ok=True)
     plan.extract(str(folder))
     if netlist is not None:
         name = f"{_NAME}{toolchain.netlist}"
@@ -91,7 +104,9 @@ def build_bitstream(
         lines = script.read_text().splitlines(keepends=True)
         script.write_text("".join(line for line in lines if not line.startswith('"$YOSYS"')))
     _run(folder, tools)
-    return _report(target, toolchain, tools, seed, folder)
+    report = {**_report(target, toolchain, seed, folder), **made}
+    report_file.write_text(json.dumps(report, indent=1) + "\n")
+    return report
 
 
 def _run(folder: Path, tools: Mapping[str, str]) -> None:
@@ -117,9 +132,7 @@ def _run(folder: Path, tools: Mapping[str, str]) -> None:
         raise ToolError(f"the build failed; see {log} and {folder / (_NAME + '.tim')}")
 
 
-def _report(
-    target: Target, toolchain: Toolchain, tools: Mapping[str, str], seed: int, folder: Path
-) -> dict[str, Any]:
+def _report(target: Target, toolchain: Toolchain, seed: int, folder: Path) -> dict[str, Any]:
     placed = json.loads((folder / f"{_NAME}.pnr-report.json").read_text())
     netlist = json.loads((folder / f"{_NAME}{toolchain.netlist}").read_text())
     clocks = placed["fmax"].values()
@@ -127,7 +140,7 @@ def _report(
     fmax = min(clock["achieved"] for clock in clocks)
     bitstream = folder / f"{_NAME}{toolchain.bitstream}"
     config = asdict(target.config)
-    report = {
+    return {
         "board": target.board.name,
         "title": target.board.title,
         "harts": config["harts"],
@@ -146,10 +159,7 @@ def _report(
             name: each for name, each in sorted(placed["utilization"].items()) if each["used"]
         },
         "bitstream_bytes": bitstream.stat().st_size,
-        "versions": versions(tools),
     }
-    (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n")
-    return report
 
 
 def count_blocks(cells: Mapping[str, Any], toolchain: Toolchain) -> dict[str, dict[str, int]]:

@@ -15,7 +15,7 @@ from uintr_fpga import export
 from uintr_fpga.boards import BOARDS, Target, find_board
 from uintr_fpga.emulate import EmulationError, emulated
 from uintr_fpga.replay import record_point, replay_file
-from uintr_fpga.report import read_results, readme_table, store_result
+from uintr_fpga.report import read_results, readme_table, store_result, write_table
 from uintr_fpga.toolchains import TOOLCHAINS, ToolError
 
 __all__ = ["main"]
@@ -65,6 +65,7 @@ def _parser() -> _Parser:
     report = commands.add_parser("report", help="the README's table from committed results")
     report.set_defaults(run=_report)
     report.add_argument("--results", type=Path, default=RESULTS)
+    report.add_argument("--write", type=Path, help="put the table into this page, too")
 
     program = commands.add_parser("program", help="load a bitstream with openFPGALoader")
     program.set_defaults(run=_program)
@@ -159,7 +160,10 @@ def _build(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    print(readme_table(read_results(arguments.results)))
+    table = readme_table(read_results(arguments.results))
+    print(table)
+    if arguments.write is not None:
+        write_table(arguments.write, table)
     return 0
 
 
@@ -185,16 +189,19 @@ def _program(arguments: argparse.Namespace) -> int:
 
 def _emulate(arguments: argparse.Namespace) -> int:
     target = _target(arguments)
+    link: Path | None = arguments.link
+    if link is not None and (not link.parent.is_dir() or (link.exists() and not link.is_symlink())):
+        raise ValueError(f"link must be a free name in a folder that is there, not {link}")
     with emulated(target, gates=arguments.gates) as path:
-        if arguments.link is not None:
-            arguments.link.unlink(missing_ok=True)
-            arguments.link.symlink_to(path)
+        if link is not None:
+            link.unlink(missing_ok=True)
+            link.symlink_to(path)
         print(f"{target.name} at {target.baud} baud is on {path}; interrupt to end", flush=True)
         try:
             signal.pause()
         finally:
-            if arguments.link is not None:
-                arguments.link.unlink(missing_ok=True)
+            if link is not None:
+                link.unlink(missing_ok=True)
     return 0
 
 

@@ -4,7 +4,7 @@ import hashlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,13 +13,13 @@ from uintr_fpga.boards import Target
 from uintr_fpga.toolchains import find_yosys
 from uintr_fpga.uart import uart_divisor
 
-__all__ = ["EmulationError", "build_emulator", "emulated"]
+__all__ = ["EmulationError", "build_emulator", "build_harness", "emulated", "running"]
 
 _BUILD_SECONDS = 900
 _LINGER_BITS = 400
 """Bit times that the board's clock goes on after the last sign of life on the line."""
 
-_SYNTHESIS = "read_verilog board.v; synth_ice40 -top board; write_verilog -noattr netlist.v"
+_SYNTHESIS = "synth_ice40 -top board; write_verilog -noattr netlist.v"
 
 
 class EmulationError(Exception):
@@ -42,24 +42,44 @@ def build_emulator(target: Target, *, gates: bool = False) -> Path:
     from uintr.generate import verilog_text
     from uintr_fpga.core import BoardCore
 
-    simulator = find_simulator("verilator")
     core = BoardCore(config=target.config, clock_hz=target.clock_hz, baud=target.baud)
-    verilog = verilog_text(core, name="board")
+    return build_harness(
+        {"board.v": verilog_text(core, name="board")}, name=target.name, gates=gates
+    )
+
+
+def build_harness(sources: Mapping[str, str], *, name: str, gates: bool = False) -> Path:
+    """The program that runs Verilog with the top ``board``, built if it is not there yet.
+
+    The top's ports are clk, rst, rx, tx and leds, as those of `BoardCore`.
+
+    Parameters
+    ----------
+    sources : text by file name
+    name : stands in the program's name
+    gates : emulate the netlist for iCE40
+
+    Raises
+    ------
+    As `build_emulator`.
+    """
+    simulator = find_simulator("verilator")
     harness = Path(__file__).with_name("emulator.cpp")
     yosys, cells = find_yosys() if gates else ("", harness)
-    recipe = (verilog, harness.read_text(), _SYNTHESIS, yosys, *simulator.versions)
-    digest = hashlib.sha256("\0".join(recipe).encode()).hexdigest()[:16]
+    texts = (*sources.keys(), *sources.values(), harness.read_text(), _SYNTHESIS, yosys)
+    digest = hashlib.sha256("\0".join((*texts, *simulator.versions)).encode()).hexdigest()[:16]
     root = build_root()
     root.mkdir(parents=True, exist_ok=True)
-    program = root / f"emulator-{target.name}{'-gates' if gates else ''}-{digest}"
+    program = root / f"emulator-{name}{'-gates' if gates else ''}-{digest}"
     if program.is_file():
         return program
     log = root / f"{program.name}.log"
     with tempfile.TemporaryDirectory(prefix=f"{program.name}-", dir=root) as work:
-        source = Path(work) / "board.v"
-        source.write_text(verilog)
-        commands = [[yosys, "-q", "-p", _SYNTHESIS]] if gates else []
-        sources = ["netlist.v", str(cells)] if gates else ["board.v"]
+        for file, text in sources.items():
+            (Path(work) / file).write_text(text)
+        names = ["netlist.v", str(cells)] if gates else list(sources)
+        script = f"read_verilog {' '.join(sources)}; {_SYNTHESIS}"
+        commands = [[yosys, "-q", "-p", script]] if gates else []
         command = [
             *(
                 "verilator",
@@ -68,6 +88,7 @@ def build_emulator(target: Target, *, gates: bool = False) -> Path:
                 "--build",
                 "-Wno-lint",
                 "-Wno-TIMESCALEMOD",
+                "-Wno-COMBDLY",  # migen writes combinational logic so
                 "-O3",
                 "--top",
                 "board",
@@ -75,7 +96,7 @@ def build_emulator(target: Target, *, gates: bool = False) -> Path:
             *("--x-assign", "fast", "--x-initial", "fast", "--prefix", "Vboard"),
             *("-CFLAGS", "-O2", "-MAKEFLAGS", "OPT_FAST=-O3 CFG_CXXFLAGS_PCH_I=-include"),
             "-DNO_ICE40_DEFAULT_ASSIGNMENTS",
-            *("--Mdir", "obj", "-o", "emulator", *sources, str(harness)),
+            *("--Mdir", "obj", "-o", "emulator", *names, str(harness)),
         ]
         with log.open("wb") as stream:
             for each in (*commands, command):
@@ -101,7 +122,13 @@ def build_emulator(target: Target, *, gates: bool = False) -> Path:
 def emulated(target: Target, *, gates: bool = False) -> Iterator[str]:
     """Run the emulator of ``target``; gives the path of its terminal. It ends with the block."""
     program = build_emulator(target, gates=gates)
-    divisor = uart_divisor(target.clock_hz, target.baud)
+    with running(program, divisor=uart_divisor(target.clock_hz, target.baud)) as path:
+        yield path
+
+
+@contextmanager
+def running(program: Path, *, divisor: int) -> Iterator[str]:
+    """Run a program of `build_harness`, with so many clock cycles a bit, as `emulated` does."""
     process = subprocess.Popen(
         [program, str(divisor), str(_LINGER_BITS * divisor)],
         stdin=subprocess.PIPE,

@@ -23,6 +23,7 @@ line, then all harts' second."""
 _WORD_BITS = 32
 _INDEX = 8
 _TABLE_WORD = 8
+_PAGE_BITS = (PAGE_BYTES // _TABLE_WORD - 1).bit_length()
 
 
 class _State(IntEnum):
@@ -175,6 +176,7 @@ class Executor(wiring.Component):
             return [pc.eq(address), after.eq(then), go(_State.FETCH)]
 
         wipe = Signal(range(self._table_words))
+        first_page = self._table_base // PAGE_BYTES
         with m.Switch(state):
             with m.Case(_State.REST), m.If(self.doorbell):
                 m.d.comb += crc.start.eq(1)
@@ -294,7 +296,7 @@ class Executor(wiring.Component):
                     self.bus.stb.eq(1),
                     self.bus.we.eq(1),
                     self.bus.sel.eq(~0),
-                    self.bus.adr.eq(self._table_base // _TABLE_WORD + wipe),
+                    self.bus.adr.eq(Cat(wipe[:_PAGE_BITS], first_page + wipe[_PAGE_BITS:])),
                 ]
                 with m.If(self.bus.ack | self.bus.err):
                     m.d.sync += go(_State.WIPE_NEXT)

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["read_results", "readme_table", "store_result"]
+__all__ = ["read_results", "readme_table", "store_result", "write_table"]
 
+_BEGIN, _END = "<!-- fpga -->\n", "\n<!-- /fpga -->"
 _SHAPE = ("board", "harts", "receivers", "table_pages", "baud")
 
 
@@ -73,3 +74,19 @@ def readme_table(results: Iterable[Mapping[str, Any]]) -> str:
         }
     )
     return "\n".join([*lines, "", f"Tools: {'; '.join(tools)}."])
+
+
+def write_table(page: Path, table: str) -> None:
+    """Put ``table`` between the marks in ``page``.
+
+    Raises
+    ------
+    ValueError : the page has no marks.
+    OSError : it cannot be read or written.
+    """
+    text = page.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not (begin and end):
+        raise ValueError(f"page must have the marks of the table, but {page} has not")
+    page.write_text(before + begin + table + end + after, encoding="utf-8")

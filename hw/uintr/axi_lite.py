@@ -7,11 +7,13 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from uintr.interfaces import ADDRESS_BITS, WORD_BYTES, Wishbone
+from uintr.pass_through import pass_through
 from uintr.registers import XLEN
 
-__all__ = ["AxiLite", "AxiLiteBridge", "OnAxiLite"]
+__all__ = ["AxiLite", "AxiLiteBridge", "AxiLiteManager", "OnAxiLite"]
 
 _OKAY, _SLVERR = 0, 2
+_PRIVILEGED = 0b001
 
 
 class AxiLite(wiring.Signature):
@@ -102,39 +104,82 @@ class AxiLiteBridge(wiring.Component):
         return m
 
 
+class AxiLiteManager(wiring.Component):
+    """Turns Wishbone transfers into AXI4-Lite transactions, one at a time.
+
+    Address and data of a write are offered together, and each stays until it is taken. The transfer
+    ends in the cycle of the response: OKAY is ``ack``, everything else ``err``. Accesses are marked
+    privileged. Who began a transfer must hold it to its end, since AXI knows no way back.
+
+    Members
+    -------
+    bus : from the block
+    axi : to the subordinate
+    """
+
+    def __init__(self) -> None:
+        super().__init__({"bus": In(Wishbone()), "axi": Out(AxiLite())})
+
+    def elaborate(self, platform: Any) -> Module:
+        """Offer, remember what was taken, wait for the response."""
+        m = Module()
+        axi, bus = self.axi, self.bus
+        lsb = XLEN - ADDRESS_BITS
+        asked = Signal()
+        m.d.comb += [
+            asked.eq(bus.cyc & bus.stb),
+            axi.awaddr[lsb:].eq(bus.adr),
+            axi.araddr[lsb:].eq(bus.adr),
+            axi.awprot.eq(_PRIVILEGED),
+            axi.arprot.eq(_PRIVILEGED),
+            axi.wdata.eq(bus.dat_w),
+            axi.wstrb.eq(bus.sel),
+            axi.bready.eq(1),
+            axi.rready.eq(1),
+            bus.dat_r.eq(axi.rdata),
+        ]
+        ended = Signal()
+        for valid, ready, wanted in (
+            (axi.awvalid, axi.awready, bus.we),
+            (axi.wvalid, axi.wready, bus.we),
+            (axi.arvalid, axi.arready, ~bus.we),
+        ):
+            taken = Signal()
+            m.d.comb += valid.eq(asked & wanted & ~taken)
+            with m.If(ended):
+                m.d.sync += taken.eq(0)
+            with m.Elif(valid & ready):
+                m.d.sync += taken.eq(1)
+        good = Mux(axi.bvalid, axi.bresp, axi.rresp) == _OKAY
+        m.d.comb += [
+            ended.eq(axi.bvalid | axi.rvalid),
+            bus.ack.eq(ended & good),
+            bus.err.eq(ended & ~good),
+        ]
+        return m
+
+
 class OnAxiLite(wiring.Component):
     """A block with ``axi`` in the place of its ``bus``. All its other ports are the same.
 
     Parameters
     ----------
-    block : a component with a member ``bus``, a `Wishbone` towards it
+    block : a component with a member ``bus``, a `Wishbone` towards it or from it
     """
 
     def __init__(self, block: Any) -> None:
         self._block = block
         members = dict(block.signature.members)
-        del members["bus"]
-        super().__init__({"axi": In(AxiLite()), **members})
+        self._begins = members.pop("bus").flow is Out
+        axi = AxiLite()
+        super().__init__({"axi": Out(axi) if self._begins else In(axi), **members})
 
     def elaborate(self, platform: Any) -> Module:
         """Bridge and block side by side."""
         m = Module()
-        m.submodules.axi_bridge = bridge = AxiLiteBridge()
+        m.submodules.axi_bridge = bridge = AxiLiteManager() if self._begins else AxiLiteBridge()
         m.submodules.block = block = self._block
         connect(m, flipped(self.axi), bridge.axi)
         connect(m, bridge.bus, block.bus)
-        for name, member in block.signature.members.items():
-            if name == "bus":
-                continue
-            inner, outer = getattr(block, name), getattr(self, name)
-            if member.is_port:
-                if member.flow is Out:
-                    m.d.comb += outer.eq(inner)
-                else:
-                    m.d.comb += inner.eq(outer)
-            elif member.dimensions:
-                for one, other in zip(outer, inner, strict=True):
-                    connect(m, flipped(one), other)
-            else:
-                connect(m, flipped(outer), inner)
+        pass_through(m, self, block, omit={"bus"})
         return m

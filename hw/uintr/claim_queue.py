@@ -73,7 +73,7 @@ class ClaimQueue(wiring.Component):
             write.en.eq(self.push),
             write.addr.eq(last),
             write.data.eq(self.number),
-            read.en.eq(self.push | taken),
+            read.en.eq(1),  # also while it is empty, so that the head is never undefined
             read.addr.eq(following),
         ]
         m.d.sync += first.eq(following)

@@ -131,12 +131,6 @@ def _write(path: Path, text: str) -> None:
 
 def _block(options: argparse.Namespace) -> Any:
     """The component that the options describe."""
-    if options.block == "hart-unit":
-        if options.bus != "wishbone":
-            raise ValueError(
-                f"bus of a hart unit, which begins transfers, must be wishbone, not {options.bus!r}"
-            )
-        return HartUnitBlock(receivers=options.receivers)
     common = {
         "harts": options.harts,
         "receivers": options.receivers,
@@ -144,7 +138,9 @@ def _block(options: argparse.Namespace) -> Any:
         "latency": options.latency,
     }
     block: Any
-    if options.block == "controller":
+    if options.block == "hart-unit":
+        block = HartUnitBlock(receivers=options.receivers)
+    elif options.block == "controller":
         block = ControllerBlock(**common)
     else:
         block = System(

@@ -4,10 +4,11 @@ from typing import Any
 
 from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import In, Out
 
 from uintr.hart_unit import HartUnit
 from uintr.interfaces import OPERATION
+from uintr.pass_through import pass_through
 from uintr.registers import XLEN
 
 __all__ = ["HartUnitBlock"]
@@ -47,16 +48,7 @@ class HartUnitBlock(wiring.Component):
         """Ports to ports."""
         m = Module()
         m.submodules.unit = unit = self._unit
-        for name, member in unit.signature.members.items():
-            if name == "port":
-                continue
-            inner, outer = getattr(unit, name), getattr(self, name)
-            if not member.is_port:
-                connect(m, flipped(outer), inner)
-            elif member.flow is Out:
-                m.d.comb += outer.eq(inner)
-            else:
-                m.d.comb += inner.eq(outer)
+        pass_through(m, self, unit, omit={"port"})
         m.d.comb += [
             self.operation.valid.eq(unit.port.operation.valid),
             self.operation.payload.eq(unit.port.operation.payload),

@@ -110,10 +110,18 @@ class BusDecoder(wiring.Component):
 
         hits = Signal(len(self._windows))
         for hit, target, (base, size) in zip(hits, self.targets, self._windows, strict=True):
+            first, words = base // WORD_BYTES, size // WORD_BYTES
             offset = Signal.like(self.bus.adr)
-            m.d.comb += offset.eq(self.bus.adr - base // WORD_BYTES)
-            # An address below the base wraps round to a huge offset, so one comparison is enough.
-            m.d.comb += hit.eq(offset < size // WORD_BYTES)
+            if words & words - 1 == 0 and first % words == 0:
+                # A window aligned to its size needs neither carry chain nor comparator.
+                bits = words.bit_length() - 1
+                m.d.comb += [
+                    offset.eq(self.bus.adr[:bits]),
+                    hit.eq(self.bus.adr[bits:] == first >> bits),
+                ]
+            else:
+                # An address below the base wraps round to a huge offset: one comparison is enough.
+                m.d.comb += [offset.eq(self.bus.adr - first), hit.eq(offset < words)]
             m.d.comb += [
                 target.cyc.eq(self.bus.cyc & hit),
                 target.stb.eq(self.bus.stb & hit),

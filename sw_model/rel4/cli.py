@@ -7,30 +7,26 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
-from tqdm import tqdm
-
 import rel4
-from rel4.bench.claims import A_FEW_N, Lab, evaluate, flips, variations, vary
+from rel4.bench.claims_run import Store, UnfinishedError, run_claims
 from rel4.bench.compare import event_lines, first_difference
 from rel4.bench.conservation import ConservationError
 from rel4.bench.ipc import KINDS, IpcPoint, render_ipc, run_ipc
 from rel4.bench.point import Point
 from rel4.bench.policies import find_policy, policy_names
 from rel4.bench.published import published_policies
-from rel4.bench.results import source_commit, write_atomically
+from rel4.bench.results import write_atomically
 from rel4.bench.sweep import run_sweep
 from rel4.bench.table import render_table
 from rel4.commands import add_commands, add_examples
 from rel4.explore.actors import ExploreError
 from rel4.explore.command import add_explore
-from rel4.machine.costs import load_costs
 from rel4.machine.device import DeviceError, device_names, find_device
 from rel4.machine.hart import MachineError
+from uintr.registers import MAX_HARTS
 
 __all__ = ["main"]
 
@@ -93,12 +89,21 @@ def _parser() -> argparse.ArgumentParser:
         "claims",
         help="measure what this system does better than the published one",
         description="Evaluate every claim: number, target, bound. With --sensitivity, again with "
-        "every software cost at half and at double, and name the claims that flip.",
+        "the same kernel work both ways, and with every software cost at half and at double, and "
+        "name the claims that flip.",
     )
     claims.set_defaults(run=_claims)
     claims.add_argument("--device", default="reference", help="name of a device")
     claims.add_argument(
-        "--sensitivity", action="store_true", help="vary every cost, on the reference"
+        "--sensitivity", action="store_true", help="controls, and vary every cost, on the reference"
+    )
+    claims.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    claims.add_argument("--minutes", type=float, help="stop after so long; --resume goes on")
+    claims.add_argument(
+        "--store",
+        type=Path,
+        default=Path("build/claims.jsonl"),
+        help="file of finished points (default build/claims.jsonl)",
     )
     claims.add_argument("--jobs", type=int, default=2, help="processes at a time (default 2)")
     claims.add_argument("--out", type=Path, help="JSON file for the findings")
@@ -173,6 +178,9 @@ def _add_point_options(parser: argparse.ArgumentParser) -> None:
 def _points(arguments: argparse.Namespace) -> list[Point]:
     concurrencies = [_whole("concurrency", text) for text in arguments.concurrency.split(",")]
     policies = arguments.policy.split(",")
+    if arguments.harts is not None and not 1 <= arguments.harts <= MAX_HARTS:
+        # A `Point` may have more, for studies on the reference device.
+        raise ValueError(f"harts must be 1 to {MAX_HARTS}, not {arguments.harts}")
     for name, values in (("concurrency", concurrencies), ("policy", policies)):
         twice = next((value for value in values if values.count(value) > 1), None)
         if twice is not None:
@@ -227,41 +235,26 @@ def _claims(arguments: argparse.Namespace) -> int:
     find_device(arguments.device)
     if not 1 <= arguments.jobs <= 256:
         raise ValueError(f"jobs must be 1 to 256, not {arguments.jobs}")
-    findings = evaluate(Lab(arguments.device))
-    for finding in findings:
-        bound = "" if finding.bound is None else f" (bound {finding.bound:.3f})"
-        verdict = "holds" if finding.holds else "MISSED"
-        print(
-            f"{verdict:6} {finding.value:8.3f}  target {finding.target:<6g} {finding.text}{bound}"
+    if arguments.minutes is not None and arguments.minutes <= 0:
+        raise ValueError(f"minutes must be more than 0, not {arguments.minutes:g}")
+    store = Store(arguments.store)
+    if not arguments.resume:
+        store.path.unlink(missing_ok=True)
+    try:
+        record = run_claims(
+            arguments.device,
+            sensitivity=arguments.sensitivity,
+            jobs=arguments.jobs,
+            store=store,
+            minutes=arguments.minutes,
         )
-    record: dict[str, object] = {
-        "device": arguments.device,
-        "commit": source_commit(),
-        "claims": [dataclasses.asdict(finding) for finding in findings],
-    }
-    if arguments.sensitivity:
-        record["sensitivity"] = _sensitivity(arguments.jobs)
+    except UnfinishedError as reason:
+        print(f"rel4: {reason}", file=sys.stderr)
+        return 3
     if arguments.out is not None:
         write_atomically(arguments.out, (json.dumps(record, indent=1) + "\n").encode())
         print(f"Findings are in {arguments.out}")
-    return 0 if all(finding.holds for finding in findings) else 1
-
-
-def _sensitivity(jobs: int) -> list[dict[str, object]]:
-    """On the reference device, whose runs are those of the others, cycle for cycle."""
-    device = "reference"
-    base = evaluate(Lab(device, every_n=A_FEW_N))
-    changes = variations(load_costs())
-    rows: list[dict[str, object]] = []
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        results = pool.map(partial(vary, device), changes)
-        for (name, factor), found in zip(changes, tqdm(results, total=len(changes)), strict=True):
-            rows.append({"cost": name, "factor": factor, "flips": flips(base, found)})
-    flipped = [row for row in rows if row["flips"]]
-    print(f"{len(rows)} variations, {len(flipped)} change a verdict")
-    for row in flipped:
-        print(f"  {row['cost']} x {row['factor']}: {row['flips']}")
-    return rows
+    return 0 if all(claim["holds"] for claim in record["claims"]) else 1
 
 
 def _compare(arguments: argparse.Namespace) -> int:

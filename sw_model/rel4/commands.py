@@ -35,6 +35,15 @@ EXAMPLES = {
   rel4 study examples/studies/tick_period.toml       every combination, on this computer
   rel4 study FILE.toml --scheduler tcp://host:8786   the same on a Dask cluster
 """,
+    "ipc": """examples:
+  rel4 ipc --harts 2 --concurrency 1,8               client and server on a hart each
+""",
+    "claims": """examples:
+  rel4 claims --device rtl                           every claim with its bound, on RTL
+""",
+    "explore": """examples:
+  rel4 explore --protocol ours --harts 2             every interleaving of a small system
+""",
     "completion": """examples:
   eval "$(rel4 completion bash)"                     in this shell
   rel4 completion fish > ~/.config/fish/completions/rel4.fish
@@ -122,9 +131,12 @@ def _report(arguments: argparse.Namespace) -> int:
 def _study(arguments: argparse.Namespace) -> int:
     if not 1 <= arguments.jobs <= 256:
         raise ValueError(f"jobs must be 1 to 256, not {arguments.jobs}")
+    out = arguments.out or Path("build/study") / arguments.file.stem
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"out must be a folder, and {out} is a file")
     run_study(
         arguments.file,
-        out=arguments.out or Path("build/study") / arguments.file.stem,
+        out=out,
         jobs=arguments.jobs,
         scheduler=arguments.scheduler,
     )

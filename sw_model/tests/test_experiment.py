@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -182,12 +183,23 @@ def test_an_interrupted_sweep_goes_on(tmp_path: Path, capsys: pytest.CaptureFixt
     figure.mkdir()  # writing the results fails, after the points are done
     with pytest.raises(OSError):
         main([*base, "--concurrency", "2"])
-    assert [path.name for path in parts.iterdir()] == ["reference-sync-h1-n2-s1.json"]
+    assert [path.name for path in parts.iterdir()] == ["sync-h1-n2-s1.json"]
     figure.rmdir()
     capsys.readouterr()
     assert main([*base, "--concurrency", "2,3", "--resume"]) == 0
     assert "1 of 2 points were finished before" in capsys.readouterr().out
     assert not parts.exists()
+    assert len(read_results(out / "results.jsonl")) == 2
+
+
+def test_a_commit_during_a_sweep_loses_no_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits = count()
+    monkeypatch.setattr("rel4.bench.sweep.source_commit", lambda: str(next(commits)))
+    out = tmp_path / "sweep"
+    base = ["sweep", "--rounds", "1", "--policy", "sync", "--jobs", "1", "--out", str(out)]
+    assert main([*base, "--concurrency", "2,3"]) == 0
     assert len(read_results(out / "results.jsonl")) == 2
 
 

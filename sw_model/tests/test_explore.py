@@ -84,8 +84,9 @@ def test_every_operation_of_the_runtime_is_performed_that_can_be() -> None:
     ]
     total, left = missed(site for exploration in found for site in exploration.sites)
     assert total > 30
-    # Only `adaptive` asks whether the kernel's hart is idle.
-    assert [name.split(" ")[0] for name in left] == ["AsyncSyscalls._helped"]
+    # A flag is cleared without a look where a policy has a budget, as `inline`, whose handler runs
+    # in a trap of its own user; only `adaptive` asks whether the kernel's hart is idle.
+    assert [name.split(" ")[0] for name in left] == ["OnlineFlag.clear", "AsyncSyscalls._helped"]
 
 
 # --- what is wrong --------------------------------------------------------------------------------

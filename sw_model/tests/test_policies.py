@@ -2,22 +2,26 @@
 
 import json
 import random
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rel4.bench.claims import CLAIMS, Claim, Finding, flips
+from rel4.bench.claims import CLAIMS, Claim, Finding, Summary, flips
 from rel4.bench.claims_page import BEGIN, END, page_with, table
+from rel4.bench.claims_run import Store, UnfinishedError, Variant, controls, plan, run_claims
 from rel4.bench.compare import event_lines
 from rel4.bench.point import Point, simulate
 from rel4.bench.policies import POLICIES
 from rel4.machine.costs import load_costs
 from rel4.machine.device import run_sync
-from rel4.machine.events import AsyncHandled, EventLog, LockWait, Mark, Trap, UserTrap
+from rel4.machine.events import AsyncHandled, EventLog, LockWait, Mark, Syscall, Trap, UserTrap
 from rel4.machine.reference import ReferenceDevice
 from rel4.user.adaptive import Chooser, Way
+from rel4.user.async_syscalls import Style
 
 RunProgram = Callable[..., Any]
 
@@ -39,9 +43,12 @@ def test_every_policy_serves_every_call_on_any_number_of_harts(
 ) -> None:
     """Conservation is checked by the run itself."""
     log = run(policy=policy, harts=harts, clients=clients, concurrency=3, rounds=2)
-    handled = measured(log, AsyncHandled)
-    assert len(handled) == 12 * clients
-    assert {event.error for event in handled} == {"NO_ERROR"}
+    calls = measured(log, AsyncHandled)
+    assert calls
+    # On one hart `adaptive` tries the synchronous way too.
+    calls += [event for event in measured(log, Syscall) if event.label.startswith("RISCV_PAGE_")]
+    assert len(calls) == 12 * clients
+    assert {event.error for event in calls} == {"NO_ERROR"}
 
 
 @pytest.mark.parametrize("policy", ["uipi", "poll", "adaptive"])
@@ -69,6 +76,20 @@ def test_an_inline_batch_leaves_the_kernel_before_the_next_tick() -> None:
     for event in measured(log, AsyncHandled):
         entered[max(cycle for cycle in starts if cycle <= event.cycle)] += 1
     assert max(entered.values()) <= 16
+
+
+def test_what_an_inline_budget_leaves_over_waits_for_the_next_trap(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A user who announces 64 requests at once gets 16 served in a trap, and all in the end."""
+    greedy = replace(POLICIES["inline"], style=Style(direct=True, batch=64))
+    monkeypatch.setitem(POLICIES, "inline", greedy)
+    log = run(policy="inline", harts=1, concurrency=64, rounds=2)
+    starts = [event.cycle for event in measured(log, Trap)]
+    handled = measured(log, AsyncHandled)
+    batches = Counter(max(c for c in starts if c <= event.cycle) for event in handled)
+    assert len(handled) == 256
+    assert max(batches.values()) == 16
 
 
 def test_two_handlers_share_a_buffer_and_take_turns() -> None:
@@ -180,13 +201,62 @@ def test_a_scaled_cost_changes_that_cost_alone() -> None:
         costs.scaled("user.fetsch", 2)
 
 
+def test_a_control_gives_the_kernel_the_same_work_both_ways() -> None:
+    for variant in controls("reference").values():
+        assert variant.costs["kernel.async_call"] == variant.costs["kernel.invocation"]
+
+
+def test_finished_points_are_found_again_and_nothing_else_is(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store.jsonl")
+    variant = Variant(device="reference", every_n=(1, 16))
+    point, *others = plan(variant)
+    store.add(store.key(variant, point), Summary(7, 1, (0.5,)))
+    with store.path.open("a") as file:
+        file.write('{"key": "cut o')
+    again = Store(tmp_path / "store.jsonl").read()
+    assert again == {store.key(variant, point): Summary(7, 1, (0.5,))}
+    changed = replace(variant, changes=(("user.fetch", 1),))
+    assert store.key(changed, point) not in again
+    assert not again.keys() & {store.key(variant, other) for other in others}
+
+
+def test_claims_run_what_is_missing_stop_in_time_and_go_on(tmp_path: Path) -> None:
+    """All points but those of one claim are there already, with made-up results."""
+    store = Store(tmp_path / "store.jsonl")
+    variant = Variant(device="reference")
+    missing = Point(policy="uipi", harts=2, concurrency=1)
+    for point in plan(variant):
+        if point != missing:
+            store.add(store.key(variant, point), Summary(100, 0, (1.0,)))
+    with pytest.raises(UnfinishedError, match="the same command goes on"):
+        run_claims("reference", sensitivity=False, jobs=1, store=store, minutes=0)
+    record = run_claims("reference", sensitivity=False, jobs=1, store=store)
+    values = {claim["name"]: claim["value"] for claim in record["claims"]}
+    assert values["uipi-4"] == 1
+    cycles = store.read()[store.key(variant, missing)].cycles
+    assert values["uipi-1"] == 100 / cycles
+
+
 def test_the_claims_page_is_made_from_the_findings() -> None:
-    claim = {"text": "a gain", "target": 1.5, "value": 1.25, "bound": 2.0, "holds": False}
+    claim = {
+        "name": "a",
+        "text": "a gain",
+        "target": 1.5,
+        "value": 1.25,
+        "bound": 2.0,
+        "holds": False,
+    }
     rows = [
         {"cost": "user.fetch", "factor": 0.5, "flips": {}},
         {"cost": "user.fetch", "factor": 2.0, "flips": {"a": 1.0}},
     ]
-    content = table({"device": "rtl", "claims": [claim], "sensitivity": rows})
+    failed = {"value": 0.75, "bound": 0.9, "holds": False}
+    control = {"name": "x as y", "costs": {"x": 1}, "claims": {"a": failed}}
+    content = table(
+        {"device": "rtl", "claims": [claim], "controls": [control], "sensitivity": rows}
+    )
+    assert "| claim | `x as y` |" in content
+    assert "| a gain | 0.75 * (bound 0.900) |" in content
     assert "| a gain | 1.5 | 1.25 | 2.000 | missed |" in content
     assert "2 variations" in content
     assert "* `user.fetch` × 2 changes: a (1.000)." in content

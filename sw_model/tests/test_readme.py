@@ -1,8 +1,9 @@
+import re
 from pathlib import Path
 
 import pytest
 
-from rel4.bench.readme import BEGIN, END, main, render_measured, replace_measured
+from rel4.bench.readme import BEGIN, END, main, render_measured, replace_measured, words_for
 from rel4.bench.results import PointRecord, make_record, write_results
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,7 +64,28 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().err.startswith("text must hold the markers")
 
 
-def test_the_readme_shows_the_committed_sweep() -> None:
+def test_both_languages_have_the_same_numbers() -> None:
+    def numbers(text: str) -> list[str]:
+        return re.findall(r"[-+]?\d[\d.,]*", "\n".join(re.findall(r"^\| \d.*", text, re.MULTILINE)))
+
+    english, chinese = (
+        render_measured(sweep(), words_for(Path(name))) for name in ("README.md", "README.zh.md")
+    )
+    assert "每次系统调用的陷入次数" in chinese
+    assert numbers(english) == numbers(chinese) != []
+
+
+def test_the_readmes_show_the_committed_sweep() -> None:
     data = ROOT / "docs" / "data" / "sweep.jsonl"
-    if data.exists():
-        assert main([f"--data={data}", f"--readme={ROOT / 'README.md'}", "--check"]) == 0
+    readmes = [str(ROOT / name) for name in ("README.md", "README.zh.md")]
+    assert main([f"--data={data}", "--check", "--readme", *readmes]) == 0
+
+
+def test_both_readmes_have_the_same_commands() -> None:
+    """What a reader types is the same in both languages."""
+
+    def commands(name: str) -> set[str]:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        return set(re.findall(r"`(rel4 \w+|make \w+)[^`\n]*`", text))
+
+    assert commands("README.md") == commands("README.zh.md")

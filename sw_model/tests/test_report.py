@@ -112,27 +112,37 @@ def chromium() -> str:
     return program
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1100), ("dark", 1100), ("light", 500)])
-def test_browser_shows_it(report: Path, tmp_path: Path, scheme: str, width: int) -> None:
-    from matplotlib.image import imread
-
-    picture = tmp_path / "shot.png"
+def browse(folder: Path, *arguments: str) -> str:
+    """Run the browser without a screen; what it prints. Fails if the page logs to the console."""
     done = subprocess.run(
         [
             chromium(),
             *("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
-            *("--enable-logging=stderr", f"--user-data-dir={tmp_path / 'profile'}"),
-            f"--blink-settings=preferredColorScheme={int(scheme == 'light')}",
-            f"--window-size={width},1600",
-            f"--screenshot={picture}",
-            report.as_uri(),
+            *("--enable-logging=stderr", f"--user-data-dir={folder / 'profile'}"),
+            *arguments,
         ],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=True,
     )
     assert "CONSOLE" not in done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1100, 390])
+def test_browser_shows_it(report: Path, tmp_path: Path, scheme: str, width: int) -> None:
+    from matplotlib.image import imread
+
+    picture = tmp_path / "shot.png"
+    browse(
+        tmp_path,
+        f"--blink-settings=preferredColorScheme={int(scheme == 'light')}",
+        f"--window-size={width},1600",
+        f"--screenshot={picture}",
+        report.as_uri(),
+    )
     pixels = imread(picture)[..., :3]
     assert pixels.shape[1] == width
     corner = float(pixels[0, 0].mean())
@@ -141,3 +151,25 @@ def test_browser_shows_it(report: Path, tmp_path: Path, scheme: str, width: int)
     half = len(pixels) // 2
     for part in (pixels[:half], pixels[half:]):
         assert (abs(part - pixels[0, 0]).max(axis=2) > 0.1).mean() > 0.02
+
+
+FRAME = """<!doctype html><title>waiting</title>
+<iframe src="{page}" width="390" height="800"></iframe>
+<script>
+window.onload = () => {{
+  const page = document.querySelector("iframe").contentDocument.documentElement;
+  document.title = `wide ${{page.scrollWidth}} of ${{page.clientWidth}}`;
+}};
+</script>
+"""
+
+
+def test_on_a_phone_nothing_is_wider_than_the_screen(report: Path, tmp_path: Path) -> None:
+    """Tables scroll within themselves, the page only downwards."""
+    frame = tmp_path / "frame.html"
+    frame.write_text(FRAME.format(page=report.as_uri()))
+    shown = browse(tmp_path, "--allow-file-access-from-files", "--dump-dom", frame.as_uri())
+    found = re.search(r"<title>wide (\d+) of (\d+)</title>", shown)
+    assert found is not None, shown[:200]
+    wide, screen = map(int, found.groups())
+    assert 300 < wide <= screen <= 390

@@ -1,8 +1,14 @@
 """Studies: designs, rows, going on where one was, and the same table from a cluster."""
 
 import csv
+import importlib
 import importlib.util
+import json
+import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -97,7 +103,7 @@ def test_a_cost_changes_the_time_and_nothing_else() -> None:
 
 def test_parameters_that_do_not_go_together_are_a_row_too() -> None:
     row = run_trial(Trial("reference", (("policy", "tick"), ("concurrency", 2), ("harts", 0))))
-    assert row["error"] == "harts must be 1 to 64, not 0"
+    assert row["error"] == "harts must be 1 to 1024, not 0"
     assert row["cycles"] is None
 
 
@@ -128,20 +134,55 @@ def test_without_dask_a_scheduler_is_refused(
         )
 
 
+@contextmanager
+def dask(part: str, *arguments: str) -> Iterator[None]:
+    """The scheduler or a worker, as a process of its own."""
+    command = [sys.executable, "-m", f"distributed.cli.dask_{part}", *arguments, "--no-dashboard"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
 @pytest.mark.filterwarnings("default")
 def test_a_cluster_gives_the_same_table(tmp_path: Path) -> None:
     if importlib.util.find_spec("distributed") is None:
         pytest.skip("Dask is not installed (pip install 'rel4-uintr[study]')")
-    import distributed
-
-    path = written(tmp_path, GRID)
+    path, where = written(tmp_path, GRID), tmp_path / "scheduler.json"
     run_study(path, out=tmp_path / "here", jobs=1)
-    with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
-    ) as cluster:
-        address = cluster.scheduler_address
-        run_study(path, out=tmp_path / "there", jobs=1, scheduler=address)
+    file = f"--scheduler-file={where}"
+    with (
+        dask("scheduler", file, "--host=127.0.0.1", "--port=0"),
+        dask("worker", file, "--nworkers=1", "--nthreads=1", f"--local-directory={tmp_path}"),
+    ):
+        until = time.monotonic() + 60
+        while not where.exists() and time.monotonic() < until:
+            time.sleep(0.1)
+        address = json.loads(where.read_text())["address"]
+        arguments = ["study", str(path), "--out", str(tmp_path / "there"), "--scheduler", address]
+        assert cli.main(arguments) == 0
     for name in ("results.csv", "results.parquet"):
         here, there = tmp_path / "here" / name, tmp_path / "there" / name
         if here.exists() or there.exists():
             assert here.read_bytes() == there.read_bytes()
+
+
+def test_parquet_holds_what_csv_does(tmp_path: Path) -> None:
+    if importlib.util.find_spec("pyarrow") is None:
+        pytest.skip("pyarrow is not installed (pip install 'rel4-uintr[study]')")
+    parquet = importlib.import_module("pyarrow.parquet")
+    run_study(written(tmp_path, GRID), out=tmp_path, jobs=1)
+    table = parquet.read_table(tmp_path / "results.parquet").to_pylist()
+    rows = rows_of(tmp_path / "results.csv")
+    assert [row["cycles"] for row in table] == [int(row["cycles"]) for row in rows]
+
+
+def test_out_is_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written(tmp_path, GRID)
+    assert cli.main(["study", str(path), "--out", str(path)]) == 2
+    assert "out must be a folder, and" in capsys.readouterr().err

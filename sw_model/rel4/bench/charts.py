@@ -12,7 +12,7 @@ from html import escape
 __all__ = ["Series", "bar_chart", "line_chart", "swatch"]
 
 WIDTH, HEIGHT = 480, 320
-LEFT, RIGHT, TOP, BOTTOM = 62, 12, 10, 44
+LEFT, RIGHT, TOP, BOTTOM = 70, 12, 10, 44
 SERIES_COLOURS = 8
 _MARKS = ("circle", "square", "diamond", "triangle", "down", "cross")
 

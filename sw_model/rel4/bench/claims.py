@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
 
-from rel4.machine.costs import Costs, load_costs
+from rel4.machine.costs import Cost, Costs, load_costs
 from rel4.machine.device import Device, find_device
 from rel4.machine.events import Mark, Trap
 
 from .point import Point, simulate
+from .policies import POLICIES
 from .workload import BEGIN, END
 
 __all__ = [
@@ -28,8 +29,7 @@ __all__ = [
     "Summary",
     "evaluate",
     "flips",
-    "variations",
-    "vary",
+    "summarise",
 ]
 
 EVERY_N = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
@@ -40,22 +40,26 @@ A_FEW_N = (1, 4, 16)
 
 @dataclass(frozen=True)
 class Summary:
-    """One point in three numbers.
+    """What the claims need of one point.
 
     Parameters
     ----------
     cycles : from the first client's begin to the last one's end
     traps : system-call traps in that time
     rates : calls per cycle of each client, over its own time
+    costs : names of the costs that the run looked at; no other cost can have changed it
     """
 
     cycles: int
     traps: int
     rates: tuple[float, ...]
+    costs: tuple[str, ...] = ()
 
 
-async def _summary(point: Point, costs: Costs, device: Device) -> Summary:
-    log = await simulate(point, device, costs)
+async def summarise(point: Point, costs: Costs, device: Device) -> Summary:
+    """Run one point on a device that was just reset."""
+    watched = _WatchedCosts(costs.table)
+    log = await simulate(point, device, watched)
     begins = {event.hart: event.cycle for event in log if _is_mark(event, BEGIN)}
     ends = {event.hart: event.cycle for event in log if _is_mark(event, END)}
     first, last = min(begins.values()), max(ends.values())
@@ -64,7 +68,20 @@ async def _summary(point: Point, costs: Costs, device: Device) -> Summary:
         for event in log
     )
     each = point.calls / point.clients
-    return Summary(last - first, traps, tuple(each / (ends[h] - begins[h]) for h in begins))
+    rates = tuple(each / (ends[h] - begins[h]) for h in begins)
+    return Summary(last - first, traps, rates, tuple(sorted(watched.seen)))
+
+
+class _WatchedCosts(Costs):
+    """Costs that note which of them were looked at."""
+
+    def __init__(self, table: Mapping[str, Cost]) -> None:
+        super().__init__(table)
+        self.seen: set[str] = set()
+
+    def __getitem__(self, name: str) -> int:
+        self.seen.add(name)
+        return super().__getitem__(name)
 
 
 def _is_mark(event: object, name: str) -> bool:
@@ -79,6 +96,10 @@ class Lab:
     device : name of a device
     costs : default costs.toml
     every_n : what "every N" means here
+
+    Members
+    -------
+    known : points that were run
     """
 
     def __init__(
@@ -90,17 +111,17 @@ class Lab:
         self._device = device
         self.every_n = every_n
         self.costs = costs or load_costs()
-        self._known: dict[Point, Summary] = {}
+        self.known: dict[Point, Summary] = {}
 
     def run(
         self, policy: str, n: int, *, harts: int = 1, clients: int = 1, workload: str = "published"
     ) -> Summary:
         """The point's summary."""
         point = Point(policy=policy, harts=harts, concurrency=n, clients=clients, workload=workload)
-        if point not in self._known:
-            job = partial(_summary, point, self.costs)
-            self._known[point] = find_device(self._device)(point.config, job)
-        return self._known[point]
+        if point not in self.known:
+            job = partial(summarise, point, self.costs)
+            self.known[point] = find_device(self._device)(point.config, job)
+        return self.known[point]
 
     def gain(self, policy: str, n: int, *, harts: int = 1) -> float:
         """Synchronous cycles on one hart / cycles of ``policy``."""
@@ -166,8 +187,9 @@ def _break_even(lab: Lab) -> float:
     return next((float(n) for n in lab.every_n if lab.gain("inline", n) >= 1), float("inf"))
 
 
-ONE_HART = ("sync", "tick", "inline")
-PARALLEL = ("uipi", "poll")
+FIXED = tuple(name for name in POLICIES if name != "adaptive")
+ONE_HART = ("sync", "tick", "inline", "uipi", "poll")
+"""Fixed policies that differ on one hart: `tick-smp` and `ipi` are `tick`, `spread` is `uipi`."""
 SMP = ("inline", "uipi", "poll", "adaptive")
 
 
@@ -183,10 +205,10 @@ def _adaptive_to_best(lab: Lab) -> float:
     return min(share(n) for n in lab.every_n)
 
 
-def _mixed_to_best(lab: Lab, harts: int, policies: tuple[str, ...]) -> float:
+def _mixed_to_best(lab: Lab, harts: int) -> float:
     def share(n: int) -> float:
         run = partial(lab.run, n=n, harts=harts, workload="mixed")
-        return min(run(policy).cycles for policy in policies) / run("adaptive").cycles
+        return min(run(policy).cycles for policy in FIXED) / run("adaptive").cycles
 
     return min(share(n) for n in (1, 4, 16))
 
@@ -274,13 +296,13 @@ CLAIMS: tuple[Claim, ...] = (
         "mixed-one-hart",
         "one hart, mixed load: adaptive's throughput in parts of the best fixed policy's",
         0.97,
-        partial(_mixed_to_best, harts=1, policies=ONE_HART),
+        partial(_mixed_to_best, harts=1),
     ),
     Claim(
         "mixed-two-harts",
         "two harts, mixed load: adaptive's throughput in parts of the best fixed policy's",
         0.97,
-        partial(_mixed_to_best, harts=2, policies=("sync", "inline", *PARALLEL)),
+        partial(_mixed_to_best, harts=2),
     ),
 )
 
@@ -301,14 +323,3 @@ def flips(base: list[Finding], other: list[Finding]) -> Mapping[str, float]:
     """Claims whose verdict differs between two evaluations, with the other's value."""
     verdicts = {finding.name: finding.holds for finding in base}
     return {f.name: f.value for f in other if f.holds != verdicts[f.name]}
-
-
-def variations(costs: Costs) -> list[tuple[str, float]]:
-    """Each cost at half and at double."""
-    return [(name, factor) for name in sorted(costs) for factor in (0.5, 2.0)]
-
-
-def vary(device: str, variation: tuple[str, float]) -> list[Finding]:
-    """Evaluate all claims with one cost changed."""
-    name, factor = variation
-    return evaluate(Lab(device, load_costs().scaled(name, factor), A_FEW_N))

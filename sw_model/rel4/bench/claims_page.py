@@ -11,8 +11,12 @@ BEGIN = "<!-- claims: begin (`make claims` writes what follows) -->"
 END = "<!-- claims: end -->"
 
 
+def _number(value: float) -> str:
+    return f"{value:.3f}".rstrip("0").rstrip(".")
+
+
 def table(record: dict[str, Any]) -> str:
-    """The findings as a Markdown table, and what the sensitivity run found."""
+    """The findings as a Markdown table, and what the controls and the sensitivity run found."""
     lines = [
         f"Measured on the device `{record['device']}`.",
         "",
@@ -22,18 +26,46 @@ def table(record: dict[str, Any]) -> str:
     for claim in record["claims"]:
         bound = "" if claim["bound"] is None else f"{claim['bound']:.3f}"
         verdict = "holds" if claim["holds"] else "missed"
-        value = f"{claim['value']:.3f}".rstrip("0").rstrip(".")
+        value = _number(claim["value"])
         lines.append(f"| {claim['text']} | {claim['target']:g} | {value} | {bound} | {verdict} |")
-    rows = record.get("sensitivity")
-    if rows is not None:
-        flipped = [row for row in rows if row["flips"]]
-        lines += ["", f"Sensitivity: {len(rows)} variations of one cost each, on the reference."]
-        if not flipped:
-            lines.append("None changes a verdict.")
-        for row in flipped:
-            names = ", ".join(f"{name} ({value:.3f})" for name, value in row["flips"].items())
-            lines.append(f"* `{row['cost']}` × {row['factor']:g} changes: {names}.")
+    lines += _controls(record) + _sensitivity(record)
     return "\n".join(lines)
+
+
+def _controls(record: dict[str, Any]) -> list[str]:
+    controls = record.get("controls")
+    if not controls:
+        return []
+    lines = [
+        "",
+        "Controls: the same claims where the kernel's work for a call is the same both ways. "
+        "A claim that fails is marked with *.",
+        "",
+        "| claim | " + " | ".join(f"`{control['name']}`" for control in controls) + " |",
+        "|---|" + "---|" * len(controls),
+    ]
+    for claim in record["claims"]:
+        cells = []
+        for control in controls:
+            found = control["claims"][claim["name"]]
+            bound = "" if found["bound"] is None else f" (bound {found['bound']:.3f})"
+            cells.append(f"{_number(found['value'])}{'' if found['holds'] else ' *'}{bound}")
+        lines.append(f"| {claim['text']} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _sensitivity(record: dict[str, Any]) -> list[str]:
+    rows = record.get("sensitivity")
+    if rows is None:
+        return []
+    flipped = [row for row in rows if row["flips"]]
+    lines = ["", f"Sensitivity: {len(rows)} variations of one cost each, on the reference."]
+    if not flipped:
+        lines.append("None changes a verdict.")
+    for row in flipped:
+        names = ", ".join(f"{name} ({value:.3f})" for name, value in row["flips"].items())
+        lines.append(f"* `{row['cost']}` × {row['factor']:g} changes: {names}.")
+    return lines
 
 
 def page_with(page: str, content: str) -> str:

@@ -8,10 +8,9 @@ from pathlib import Path
 from rel4.abi.syscall_buffer import MAX_CAPACITY
 from rel4.kernel.kernel import Kernel
 from rel4.machine.costs import Costs
-from rel4.machine.device import Device, DeviceConfig
+from rel4.machine.device import MODEL_HARTS, Device, DeviceConfig
 from rel4.machine.events import EventLog, Mark, Trap, UserTrap
 from rel4.machine.machine import Machine
-from uintr.registers import MAX_HARTS
 
 from .conservation import check_conservation
 from .policies import find_policy
@@ -29,7 +28,7 @@ class Point:
     Parameters
     ----------
     policy : name of a policy
-    harts : 1 to 64
+    harts : 1 to 1024; in gateware 1 to 64
     concurrency : coroutines of a client, 1 to the capacity of the syscall buffer
     clients : threads that make calls, one a hart
     workload : name of a workload
@@ -56,7 +55,7 @@ class Point:
     def __post_init__(self) -> None:
         find_policy(self.policy)
         for name, value, least, most in (
-            ("harts", self.harts, 1, MAX_HARTS),
+            ("harts", self.harts, 1, MODEL_HARTS),
             ("clients", self.clients, 1, self.harts),
             ("concurrency", self.concurrency, 1, MAX_CAPACITY),
             ("rounds", self.rounds, 1, 1_000_000),

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,8 @@ def run_study(
     study = read_study(path)
     kept = out / "trials"
     kept.mkdir(parents=True, exist_ok=True)
-    rows = {trial: row for trial in study.trials if (row := _read(kept, trial)) is not None}
+    commit = source_commit()  # once: somebody may commit while the study runs
+    rows = {trial: row for trial in study.trials if (row := _read(kept, trial, commit)) is not None}
     todo = [trial for trial in study.trials if trial not in rows]
     if rows:
         show(f"{len(rows)} of {len(study.trials)} trials were finished before")
@@ -67,11 +69,11 @@ def run_study(
     ):
         for trial, row in run(todo):
             rows[trial] = row
-            content = {"commit": source_commit(), "row": row}
+            content = {"commit": commit, "row": row}
             write_atomically(kept / f"{trial.key}.json", json.dumps(content).encode())
             bar.update()
     ordered = [rows[trial] for trial in study.trials]
-    for written in write_table(study, ordered, out):
+    for written in write_table(study, ordered, out, commit):
         show(f"{written}: {len(ordered)} rows")
     failed = sum(bool(row["error"]) for row in ordered)
     if failed:
@@ -79,19 +81,19 @@ def run_study(
     return ordered
 
 
-def _read(kept: Path, trial: Trial) -> Row | None:
+def _read(kept: Path, trial: Trial, commit: str | None) -> Row | None:
     path = kept / f"{trial.key}.json"
     if not path.is_file():
         return None
     content = json.loads(path.read_text(encoding="utf-8"))
     row: Row = content["row"]
-    return row if content["commit"] == source_commit() else None
+    return row if content["commit"] == commit else None
 
 
-def write_table(study: Study, rows: Iterable[Row], out: Path) -> list[Path]:
+def write_table(study: Study, rows: Iterable[Row], out: Path, commit: str | None) -> list[Path]:
     """Write the rows as CSV and, where pyarrow is installed, as Parquet; answers the paths."""
     columns = [*study.names, *METRICS, "error", "device", "version", "commit"]
-    about = {"device": study.device, "version": rel4.__version__, "commit": source_commit()}
+    about = {"device": study.device, "version": rel4.__version__, "commit": commit}
     whole = [row | about for row in rows]
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -134,7 +136,7 @@ def _runner(jobs: int, scheduler: str | None) -> Iterator[Runner]:
 @contextmanager
 def _dask(address: str) -> Iterator[Runner]:
     try:
-        import distributed
+        distributed = import_module("distributed")  # its own types are incomplete
     except ModuleNotFoundError:
         raise ValueError(
             "scheduler needs Dask, which is not installed: pip install 'rel4-uintr[study]'"

@@ -23,6 +23,9 @@ __all__ = ["run_sweep", "split_evenly"]
 PARTS = ".parts"
 """Folder of finished points while a sweep is under way."""
 
+Key = Callable[[Point], dict[str, object]]
+"""What a finished point must have been run with to be taken over."""
+
 
 def run_sweep(
     points: Sequence[Point],
@@ -59,7 +62,9 @@ def run_sweep(
     if not resume and parts.exists():
         shutil.rmtree(parts)
     parts.mkdir(parents=True, exist_ok=True)
-    records = {point: found for point in points if (found := _read_part(parts, device, point))}
+    # Asked once: somebody may commit, or save a file, while the sweep runs.
+    key = partial(_key, device, source_commit())
+    records = {point: found for point in points if (found := _read_part(parts, key, point))}
     if records:
         show(f"{len(records)} of {len(points)} points were finished before")
     todo = [point for point in points if point not in records]
@@ -82,14 +87,14 @@ def run_sweep(
         ProcessPoolExecutor(max_workers=jobs, mp_context=get_context("spawn")) as pool,
     ):
         running: set[Future[None]] = {
-            pool.submit(_run_batch, device, config, batch, out_dir, keep_logs)
+            pool.submit(_run_batch, device, config, batch, out_dir, keep_logs, key)
             for config, batch in batches
         }
         try:
             while running:
                 finished, running = wait(running, timeout=0.25, return_when=FIRST_COMPLETED)
                 for point in todo:
-                    if point not in records and (found := _read_part(parts, device, point)):
+                    if point not in records and (found := _read_part(parts, key, point)):
                         records[point] = found
                         bar.update(point.calls)
                 if sys.stderr.isatty():
@@ -122,40 +127,50 @@ def _by_config(points: Iterable[Point]) -> list[tuple[DeviceConfig, list[Point]]
 
 
 def _run_batch(
-    device: str, config: DeviceConfig, points: list[Point], out_dir: Path, keep_logs: bool
+    device: str,
+    config: DeviceConfig,
+    points: list[Point],
+    out_dir: Path,
+    keep_logs: bool,
+    key: Key,
 ) -> None:
     """In a process of its own: run points one after the other on one device."""
-    find_device(device)(config, partial(_batch, device, points, out_dir, keep_logs))
+    find_device(device)(config, partial(_batch, device, points, out_dir, keep_logs, key))
 
 
 async def _batch(
-    device_name: str, points: list[Point], out_dir: Path, keep_logs: bool, device: Device
+    device_name: str,
+    points: list[Point],
+    out_dir: Path,
+    keep_logs: bool,
+    key: Key,
+    device: Device,
 ) -> None:
     for point in points:
         await device.reset()
         log_path = out_dir / log_name(point) if keep_logs else None
         record = await run_point(point, device, device_name=device_name, log_path=log_path)
-        _write_part(out_dir / PARTS, device_name, point, record)
+        _write_part(out_dir / PARTS, key, point, record)
 
 
-def _part(parts: Path, device: str, point: Point) -> Path:
-    return parts / f"{device}-{log_name(point)}".replace(".jsonl.gz", ".json")
+def _part(parts: Path, point: Point) -> Path:
+    return parts / log_name(point).replace(".jsonl.gz", ".json")
 
 
-def _key(device: str, point: Point) -> dict[str, object]:
-    return {"device": device, "commit": source_commit(), **asdict(point)}
+def _key(device: str, commit: str | None, point: Point) -> dict[str, object]:
+    return {"device": device, "commit": commit, **asdict(point)}
 
 
-def _write_part(parts: Path, device: str, point: Point, record: PointRecord) -> None:
-    content = {"key": _key(device, point), "record": asdict(record)}
-    write_atomically(_part(parts, device, point), json.dumps(content).encode())
+def _write_part(parts: Path, key: Key, point: Point, record: PointRecord) -> None:
+    content = {"key": key(point), "record": asdict(record)}
+    write_atomically(_part(parts, point), json.dumps(content).encode())
 
 
-def _read_part(parts: Path, device: str, point: Point) -> PointRecord | None:
-    path = _part(parts, device, point)
+def _read_part(parts: Path, key: Key, point: Point) -> PointRecord | None:
+    path = _part(parts, point)
     if not path.exists():
         return None
     content = json.loads(path.read_text(encoding="utf-8"))
-    if content["key"] != _key(device, point):
+    if content["key"] != key(point):
         return None
     return PointRecord(**content["record"])

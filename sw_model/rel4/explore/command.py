@@ -52,12 +52,13 @@ def suite() -> Iterator[Shape]:
     yield {"items": 1}
     for capacity in (1, 2):
         yield {"items": 2, "capacity": capacity}
-    for capacity in (1, 2, 4):
+    for capacity in (1, 2):
         yield {"items": 4, "capacity": capacity}
-    for capacity in (1, 4):
-        yield {"items": 4, "capacity": capacity, "looks": 2}
     yield {"items": 4, "callers": 1}
-    yield {"items": 4, "callers": 2, "capacity": 2}
+    for capacity in (2, 4):
+        yield {"items": 4, "callers": 2, "capacity": capacity}
+    yield {"items": 4, "capacity": 1, "looks": 2}
+    yield {"items": 4, "callers": 2, "capacity": 4, "looks": 2}
     for capacity in (1, 2, 4):
         yield {"items": 3, "capacity": capacity, "deregister": True}
     yield {"items": 2, "capacity": 2, "signal": True}

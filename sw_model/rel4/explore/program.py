@@ -258,7 +258,8 @@ class Program:
                 await kernel.uintr.send(hart.index, 1)
             else:
                 runtime.wake(task)
-                await runtime.run_ready(policy, hart)
+                while policy.ready:  # a handler that stopped with work left has its next turn
+                    await runtime.run_ready(policy, hart)
 
     # --- what must hold ---------------------------------------------------------------------------
 

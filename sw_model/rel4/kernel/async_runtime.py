@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from .policies import Policy
     from .uintr_entries import SenderEntry
 
-__all__ = ["AsyncRuntime", "HandlerTask"]
+__all__ = ["LOOKS", "AsyncRuntime", "HandlerTask"]
+
+LOOKS = 16
+"""How often one activation looks again after it found the ring empty. A user who keeps changing its
+indices just then gets no more of the kernel's time, however fast it is."""
 
 
 @dataclass(eq=False)
@@ -30,8 +34,8 @@ class HandlerTask:
     """A handler coroutine: the buffer it serves, whose requests they are, and how to answer.
 
     ``entry`` is the index in the kernel's sender table that wakes the owner's receiver coroutine;
-    ``hart`` is where the handler runs or ran last. ``closed``: it has ended, and is not woken any
-    more. ``siblings`` are further handlers of the same buffer.
+    ``hart`` is where the handler runs or ran last. ``over``: it stopped with work left. ``closed``:
+    it has ended, and is not woken any more. ``siblings`` are further handlers of the same buffer.
     """
 
     cid: int
@@ -44,6 +48,7 @@ class HandlerTask:
     ready: bool = False
     running: bool = False
     again: bool = False
+    over: bool = False
     closed: bool = False
     sender: "SenderEntry | None" = None
     siblings: "list[HandlerTask]" = field(default_factory=list)
@@ -120,9 +125,10 @@ class AsyncRuntime:
             task.running = True
             task.closed = await Poll(task.coroutine)
             task.running = False
-            if task.again:
-                task.again = False
+            if task.again and not task.over:
                 done.remove(task)
+            if task.again or task.over:
+                task.again = task.over = False
                 self.wake(task)
 
     async def deregister(self, task: HandlerTask, hart: "Hart") -> None:
@@ -162,28 +168,32 @@ class AsyncRuntime:
         await buffer.close_end()
 
     async def _serve_for_ever(self, task: HandlerTask) -> None:
-        flag, requests = task.buffer.handler_online, task.buffer.requests
         try:
             while True:
-                drained = await self._drain(task)
+                await self._activation(task)
                 if task.closed:
                     return
-                if drained:
-                    if await task.policy.linger(self._kernel, task):
-                        continue
-                    if task.closed:
-                        return
-                    sleeps = await flag.retire(requests)
-                else:
-                    # Out of budget. The handler stays ready for the policy's next occasion, and a
-                    # thread that waits for the rest can wake it sooner.
-                    await flag.clear()
-                    self.wake(task)
-                    sleeps = True
-                if sleeps:
-                    await Suspend()
+                await Suspend()
         except BufferError as error:
             await Log(Fault(task.tcb.name, f"syscall buffer: {error}"))
+
+    async def _activation(self, task: HandlerTask) -> None:
+        """Serve requests until there are none, or for as long as one activation may take."""
+        flag, requests = task.buffer.handler_online, task.buffer.requests
+        for _ in range(LOOKS):
+            drained = await self._drain(task)
+            if task.closed:
+                return
+            if not drained:
+                break
+            if await task.policy.linger(self._kernel, task):
+                continue
+            if task.closed or await flag.retire(requests):
+                return
+        # The handler stays ready for the policy's next occasion.
+        task.over = True
+        if task.policy.budget(task) is not None:
+            await flag.clear()  # a thread that waits for the rest can wake it sooner
 
     async def _drain(self, task: HandlerTask) -> bool:
         """Serve the requests that are there, at most the policy's budget and never more than the

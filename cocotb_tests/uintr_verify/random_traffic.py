@@ -1,0 +1,66 @@
+"""Constrained-random traffic of all harts and the supervisor's bus at once, recorded."""
+
+import random
+from pathlib import Path
+
+from rel4.machine.device import DeviceConfig, run_sync
+from traffic import BusTraffic, Traffic
+from uintr_verify.functional import Functional
+from uintr_verify.shared_reference import BusTransfer
+from uintr_verify.stimulus import Recorder
+
+__all__ = ["record_random"]
+
+_RESET = 0.0002
+_PRIVILEGE = 0.05
+
+
+def record_random(
+    *, config: DeviceConfig, seed: str, operations: int, path: Path
+) -> tuple[Functional, int, int]:
+    """Record traffic until ``operations`` requests and transfers are answered.
+
+    Traffic comes in spells: crowds and quiet, all receivers or one, everything or a storm of
+    operations on receivers. Answers the functional coverage, the operations and the cycles.
+    """
+    recorder = Recorder(config=config, path=path, about={"seed": seed})
+    coverage = Functional(reference=recorder.reference)
+    draw = random.Random(f"{seed} schedule")
+    traffic = [Traffic(config=config, hart=hart, seed=seed) for hart in range(config.harts)]
+    outside = BusTraffic(config=config, seed=seed)
+    everyone = [*traffic, outside]
+    outstanding = recorder.reference._outstanding
+    spell, density = 0, 1.0
+    while recorder.operations < operations:
+        if spell == 0:
+            spell = draw.randrange(1, 150)
+            density = draw.choice((1.0, 1.0, 1.0, 0.5, 0.1, 0.0))
+            storm = draw.random() < 0.5
+            focus = draw.randrange(min(4, config.receivers)) if draw.random() < 0.5 else None
+            for each in everyone:
+                each.storm, each.focus = storm, focus
+        spell -= 1
+        if draw.random() < _RESET:
+            run_sync(recorder.reset())
+            outstanding = recorder.reference._outstanding
+            for each in traffic:
+                each.begin()
+            coverage.reset()
+        for hart, each in enumerate(traffic):
+            if draw.random() < _PRIVILEGE and not each.beginning:
+                recorder.set_privilege(hart, each.privilege())
+            if not outstanding[hart] and draw.random() < density:
+                request = each.request(recorder.interrupt(hart))
+                coverage.submit(hart, request)
+                recorder.submit(hart, request)
+        if not outstanding[config.harts] and draw.random() < density:
+            transfer = BusTransfer(*outside.transfer())
+            coverage.present(transfer)
+            recorder.present(transfer)
+        if recorder.quiescent:
+            run_sync(recorder.run(draw.randrange(1, 30)))
+        else:
+            recorder.step()
+        coverage.step()
+    recorder.close()
+    return coverage, recorder.operations, recorder.cycle

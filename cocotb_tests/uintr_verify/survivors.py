@@ -1,0 +1,88 @@
+"""What becomes of mutants that no test kills: shown equivalent, explained by a waiver, or alive.
+
+Equivalent means that Yosys proves it: block and mutant, from any state of their registers that
+agree, have the same outputs and the same next state. What is the same only in the states that can
+be reached is beyond this proof and needs a waiver with its reason.
+"""
+
+import re
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from uintr_cosim.signals import TOP
+from uintr_verify.mutation import BLOCKS, Mutant, Mutation, yosys
+from uintr_verify.native import ReplayError
+from uintr_verify.waivers import Waiver, waive
+
+__all__ = ["equivalent", "judge_survivors", "mutant_name"]
+
+_SECONDS = 300
+_SCRIPT = r"""
+read_rtlil prepared.il
+hierarchy -top {module}
+rename {module} gold
+copy gold gate
+{mutate} -module gate
+select gold gate
+memory_map
+opt_clean
+select -clear
+equiv_make gold gate equivalence
+hierarchy -top equivalence
+opt_clean
+equiv_simple
+equiv_induct -seq 2
+equiv_status -assert
+"""
+_MODULE = re.compile(r" -module \S+")
+
+
+def mutant_name(record: dict[str, Any]) -> str:
+    """What waivers for mutants match: block, source, what is done to which port."""
+    return (
+        f"{record['block']} {record['source']}:{record['line']} "
+        f"{record['mode']} {record['port']}[{record['bit']}]"
+    )
+
+
+def equivalent(mutation: Mutation, mutant: Mutant) -> bool:
+    """Yosys proves that the mutant is as the design."""
+    module = f"\\{TOP}.system.{BLOCKS[mutant.block]}"
+    command = _MODULE.sub("", mutant.command)
+    with tempfile.TemporaryDirectory(prefix="equal-", dir=mutation.folder) as work:
+        folder = Path(work)
+        (folder / "prepared.il").write_bytes((mutation.folder / "prepared.il").read_bytes())
+        try:
+            yosys(_SCRIPT.format(module=module, mutate=command), folder, seconds=_SECONDS)
+        except ReplayError:
+            return False
+    return True
+
+
+def judge_survivors(
+    records: Sequence[dict[str, Any]], mutation: Mutation, waivers: list[Waiver], *, jobs: int
+) -> list[str]:
+    """Change the verdict of a survivor that is equivalent or explained. Answers stale waivers."""
+    alive = [
+        (record, mutant)
+        for record, mutant in zip(records, mutation.mutants, strict=True)
+        if record["verdict"] == "alive"
+    ]
+    with ThreadPoolExecutor(jobs) as pool:
+        proofs = pool.map(lambda pair: equivalent(mutation, pair[1]), alive)
+        shown = tqdm(proofs, total=len(alive), desc="survivors")
+        for (record, _), same in zip(alive, shown, strict=True):
+            if same:
+                record["verdict"] = "equivalent"
+    names = {mutant_name(record) for record, _ in alive if record["verdict"] == "alive"}
+    waived, _, stale = waive(sorted(names), (), waivers)
+    for record, _ in alive:
+        waiver = waived.get(mutant_name(record))
+        if record["verdict"] == "alive" and waiver is not None:
+            record |= {"verdict": "explained", "by": waiver.reason}
+    return stale

@@ -1,0 +1,189 @@
+"""Tables of the page on verification, from what its commands have stored in docs/data.
+
+A run that has not been stored is said to be missing; it never stops the build.
+"""
+
+import json
+import tomllib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+__all__ = ["write_tables"]
+
+_ROOT = Path(__file__).parents[1]
+_DATA = Path(__file__).parent / "data"
+_KINDS = ("line", "branch", "expr", "toggle")
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+
+
+def _json(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return content
+
+
+def _missing(command: str) -> str:
+    return f"*Not stored yet: `{command}` makes it.*\n"
+
+
+def _commits(records: list[dict[str, Any]]) -> str:
+    names = sorted({record.get("commit", "unknown") for record in records})
+    return f"At commit {', '.join(f'`{name}`' for name in names)}."
+
+
+def _table(head: str, rows: list[str]) -> str:
+    rule = "|".join("---" for _ in head.split("|"))
+    return f"| {head} |\n|{rule}|\n" + "".join(f"| {row} |\n" for row in rows)
+
+
+def plan(data: Path) -> str:
+    """One row a feature.
+
+    Raises
+    ------
+    ValueError : a test file of the plan is not there.
+    """
+    with (_DATA / "verification_plan.toml").open("rb") as stream:
+        features = tomllib.load(stream)["feature"]
+    proofs = _lines(data / "formal.jsonl")
+    rows = []
+    for feature in features:
+        for test in feature["tests"]:
+            if not (_ROOT / test).is_file():
+                raise ValueError(f"a test of the plan must be a file, not {test!r}")
+        tests = ", ".join(f"`{test}`" for test in feature["tests"])
+        found = [p for p in proofs if _name(p).startswith(tuple(feature["proofs"]))]
+        passed = sum(proof["result"] == "PASS" for proof in found)
+        proven = f": {passed} of {len(found)} pass" if found else ""
+        names = ", ".join(f"`{name}`" for name in feature["proofs"])
+        where = f"[{feature['specified']}]({feature['specified']})"
+        rows.append(f"{feature['name']} | {where} | {tests} | {names}{proven}")
+    return _table("feature | specified in | tests | proofs", rows)
+
+
+def _name(proof: dict[str, Any]) -> str:
+    name: str = proof.get("property") or proof.get("name", "")
+    return name
+
+
+def formal(data: Path) -> str:
+    """Every proof."""
+    proofs = _lines(data / "formal.jsonl")
+    if not proofs:
+        return _missing("make formal")
+    rows = [
+        f"{_name(p)} | {p.get('words', '')} | {p.get('mode', '')} | {p.get('engine', '')} | "
+        f"{p.get('depth', '')} | {p.get('seconds', 0):.0f} | {p['result']}"
+        for p in proofs
+    ]
+    head = "property | in words | kind | engine | depth | seconds | result"
+    return f"{_commits(proofs)}\n\n" + _table(head, rows)
+
+
+def random(data: Path) -> str:
+    """Operations a shape, and functional coverage."""
+    records = _lines(data / "random.jsonl")
+    covered = _json(data / "coverage_functional.json")
+    if not records or not covered:
+        return _missing("make random")
+    rows = []
+    for shape in dict.fromkeys(record["shape"] for record in records):
+        these = [record for record in records if record["shape"] == shape]
+        sums = [sum(r[key] for r in these) for key in ("operations", "cycles", "icarus_cycles")]
+        figures = " | ".join(f"{number:,}" for number in sums)
+        rows.append(f"{shape} | {len(these)} | {figures}")
+    total = sum(record["operations"] for record in records)
+    groups = [
+        f"{name} | {c['bins']} | {c['met']} | {c['waived']} | {c['bins'] - c['met'] - c['waived']}"
+        for name, c in covered["groups"].items()
+    ]
+    return (
+        f"{total:,} operations. {_commits(records)}\n\n"
+        + _table("shape | seeds | operations | cycles | of these on Icarus too", rows)
+        + "\n"
+        + _table("bins | all | met | waived | holes", groups)
+        + _waived(covered, "bins")
+    )
+
+
+def _waived(summary: dict[str, Any], unit: str) -> str:
+    parts = []
+    if summary["waivers"]:
+        counts: Counter[str] = Counter()
+        for waiver in summary["waivers"]:
+            counts[waiver["reason"]] += waiver[unit]
+        rows = [f"{count} | {reason}" for reason, count in counts.items()]
+        parts.append("\n" + _table(f"{unit} waived | because", rows))
+    if summary["holes"]:
+        shown = "\n".join(f"    {hole}" for hole in summary["holes"][:40])
+        parts.append(f"\n{len(summary['holes'])} holes without a waiver, the first of them:\n\n")
+        parts.append(f"{shown}\n")
+    return "".join(parts)
+
+
+def coverage(data: Path) -> str:
+    """Structural coverage a source file."""
+    summary = _json(data / "coverage.json")
+    if not summary:
+        return _missing("make coverage")
+    rows = []
+    for file, kinds in summary["files"].items():
+        cells = []
+        for kind in _KINDS:
+            counts = kinds.get(kind)
+            if counts is None:
+                cells.append("")
+                continue
+            wanted = counts["points"] - counts["waived"]
+            percent = 100 * counts["met"] / wanted if wanted else 100.0
+            # Never rounded up: 100 is said only of all.
+            cells.append(f"{counts['met']}/{wanted} ({int(percent * 10) / 10:g} %)")
+        rows.append(f"`{file}` | " + " | ".join(cells))
+    head = "source | line | branch | expression | toggle"
+    shapes = ", ".join(summary["shapes"])
+    return (
+        f"Shapes {shapes}. {_commits([summary])}\n\n"
+        + _table(head, rows)
+        + _waived(summary, "points")
+    )
+
+
+def mutation(data: Path) -> str:
+    """The score, and every mutant that is neither killed nor equivalent."""
+    records = _lines(data / "mutation.jsonl")
+    if not records:
+        return _missing("make mutate")
+    verdicts = sorted({record["verdict"] for record in records})
+    rows = []
+    for block in dict.fromkeys(record["block"] for record in records):
+        counts = Counter(r["verdict"] for r in records if r["block"] == block)
+        rows.append(f"{block} | {counts.total()} | " + " | ".join(str(counts[v]) for v in verdicts))
+    counts = Counter(record["verdict"] for record in records)
+    killed = sum(count for verdict, count in counts.items() if verdict.startswith("killed"))
+    real = counts.total() - counts["equivalent"]
+    text = (
+        f"{counts.total():,} mutants; of the {real:,} that are not equivalent, {killed:,} are "
+        f"killed: {int(1000 * killed / real) / 10:g} %. {_commits(records)}\n\n"
+        + _table("block | mutants | " + " | ".join(verdicts), rows)
+    )
+    reasons = Counter(r["by"] for r in records if r["verdict"] == "explained")
+    if reasons:
+        rows = [f"{count} | {reason}" for reason, count in reasons.items()]
+        text += "\n" + _table("mutants explained | because", rows)
+    alive = [r for r in records if r["verdict"] == "alive"]
+    if alive:
+        rows = [f"`{r['source']}:{r['line']}` | {r['mode']} {r['port']}[{r['bit']}]" for r in alive]
+        text += "\nAlive, without an explanation:\n\n" + _table("source | mutation", rows)
+    return text
+
+
+def write_tables(folder: Path, data: Path = _DATA) -> None:
+    """Write them into ``folder``; verification.md includes them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for make in (plan, formal, random, coverage, mutation):
+        (folder / f"verification_{make.__name__}.inc").write_text(make(data), encoding="utf-8")
