@@ -116,6 +116,7 @@ class Controller(wiring.Component):
         self._count = ports
         self._record = Record(harts=harts, features=features)
         self._latency = latency
+        self._arbiter: Any = RoundRobin(count=ports)
         narrow = features & (Feature.SLOT_RESET | Feature.MASK | Feature.NOTIFY) == Feature(0)
         last = max(each for each in OperationFunction if not narrow or each <= _PUBLISHED)
         self._operation = data.StructLayout(
@@ -226,7 +227,7 @@ class Controller(wiring.Component):
         """A specification that needs to see the inside overrides this."""
 
     def _grant(self, m: Module, swept: Value) -> Stage:
-        m.submodules.round_robin = round_robin = RoundRobin(count=self._count)
+        m.submodules.round_robin = round_robin = self._arbiter
         accepted = Signal()
         granted = Signal(self._operation)
         narrow = self._operation.members

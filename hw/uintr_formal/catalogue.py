@@ -68,7 +68,7 @@ PROOFS: tuple[Proof, ...] = (
     ),
     *(
         proof
-        for count in (3, 5)
+        for count in (3, 5, 17)  # pairs compared, pairs compared, carry chain
         for proof in (
             Proof(
                 f"arbiter {count}",
@@ -80,7 +80,7 @@ PROOFS: tuple[Proof, ...] = (
                 f"arbiter {count} cover",
                 "the bound is reached",
                 partial(ArbiterSpec, count=count),
-                12,
+                max(12, count + 4),
                 "cover",
             ),
         )

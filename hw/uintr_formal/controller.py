@@ -18,7 +18,8 @@ Said in words, for every receiver, hart, vector and port at once:
   changes.
 
 What the records' memory reads from a place that is being written is anything: so nothing rests on
-it. The records may hold anything before they are cleared.
+it. The records may hold anything before they are cleared. The arbiter may choose any port that
+asks; that it does choose one, and fairly, is proven of it alone.
 """
 
 from itertools import pairwise
@@ -45,7 +46,7 @@ from uintr.controller import Controller, Inside, Stage
 from uintr.interfaces import OPERATION, OperationFunction, layout
 from uintr.record import CLAIM_STALE
 from uintr.registers import ACTIVE, CLAIM, LOW, VECTORS, XLEN, Feature
-from uintr_formal.arbiter import ordered
+from uintr_formal.arbiter import AnyChoice
 
 __all__ = ["ControllerSpec", "Observed"]
 
@@ -57,6 +58,7 @@ class Observed(Controller):
         super().__init__(**shape)
         self.receivers: int = shape["receivers"]
         self.record = self._record
+        self._arbiter = AnyChoice(count=shape["ports"])
         self.seen = [
             Signal(self._record.shape, name=f"seen_{number}") for number in range(self.receivers)
         ]
@@ -122,8 +124,7 @@ class ControllerSpec(Elaboratable):
         m = Module()
         m.domains.sync = self.domain
         # Elaborated here and now, so that its inside can be spoken of.
-        m.submodules.dut = dut = self._dut.elaborate(platform)
-        m.d.comb += ordered(dut.submodules.round_robin)
+        m.submodules.dut = self._dut.elaborate(platform)
         inside = self._dut.inside
         clean = [
             inside.swept | (Const(number, 17) < inside.sweep)
