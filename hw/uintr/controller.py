@@ -1,8 +1,6 @@
 """The controller: every receiver's record, and the interrupt lines of every hart."""
 
 from collections.abc import Iterable
-from functools import reduce
-from operator import or_
 from typing import Any, NamedTuple
 
 from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value
@@ -184,7 +182,7 @@ class Controller(wiring.Component):
         fetching = self._next(m, addressing, "fetching")
         stages.append(fetching)
         change = Signal(self._record.change)
-        self._record.decode(m, fetching.what, change)
+        self._record.decode(m, fetching.what, self._look_ahead(m, addressing, fetching), change)
         if queue is not None:
             with m.If(nothing):
                 # Any change that keeps all and answers 0.
@@ -249,6 +247,18 @@ class Controller(wiring.Component):
             m.d.comb += port.operation.ready.eq(bit & swept)
         return Stage(accepted, round_robin.grant, granted.receiver, granted)
 
+    def _look_ahead(self, m: Module, addressing: Stage, fetching: Stage) -> Any:
+        """What decoding an operation's data takes longest to find; with latency 4 found before."""
+        ahead = Signal(self._record.ahead)
+        if self._latency < 4:
+            self._record.look_ahead(m, fetching.what.data, ahead)
+            return ahead
+        self._record.look_ahead(m, addressing.what.data, ahead)
+        registered = Signal.like(ahead)
+        with m.If(addressing.valid):
+            m.d.sync += registered.eq(ahead)
+        return registered
+
     def _claim(self, m: Module, addressing: Stage) -> ClaimQueue:
         """The queue, and what a claim takes from it.
 
@@ -287,15 +297,13 @@ class Controller(wiring.Component):
         """
 
         def meet(stage: Stage, ahead: Stage) -> Value:
-            return ahead.valid & (stage.receiver == ahead.receiver)
+            return stage.valid & ahead.valid & (stage.receiver == ahead.receiver)
 
-        # All of these registers take something in every cycle, 0 where they are not meant: that
-        # costs a flip-flop's reset and no logic.
         near, far = Signal(), Signal()
         written = Signal.like(after, name="written")
         m.d.sync += written.eq(after)
         if self._latency == 2:
-            m.d.sync += near.eq(addressing.valid & meet(addressing, executing))
+            m.d.sync += near.eq(meet(addressing, executing))
             return Mux(near, written, word)
 
         was_valid = Signal()
@@ -307,19 +315,16 @@ class Controller(wiring.Component):
             m.d.sync += [near.eq(meet(addressing, fetching)), far.eq(meet(addressing, executing))]
         else:
             m.d.comb += [near.eq(meet(fetching, executing)), far.eq(meet(fetching, was))]
-        parts = []
-        for name, value, taken in (
-            ("stored", word, ~near & ~far),
-            ("near", after, near),
-            ("far", written, far & ~near),
-        ):
-            part = Signal.like(after, name=name)
-            m.d.sync += part.eq(value)
-            with m.If(~(fetching.valid & taken)):
-                m.d.sync += part.eq(0)
-            parts.append(part.as_value())
-        # At most one is not 0.
-        return reduce(or_, parts)
+        # A register with nothing else to do may be the block RAM's own.
+        stored = Signal.like(after, name="stored", reset_less=True)
+        is_stored = Signal()
+        bypass = Signal.like(after, name="bypass")
+        m.d.sync += [
+            stored.eq(word),
+            is_stored.eq(fetching.valid & ~near & ~far),
+            bypass.eq(Mux(near, after, 0) | Mux(far & ~near, written, 0)),
+        ]
+        return Mux(is_stored, stored, 0) | bypass.as_value()
 
     def _count_lines(self, m: Module, executing: Any, before: Any, after: Any) -> LineCounters:
         """Tell the counters who left and who joined."""

@@ -14,6 +14,9 @@ CLAIM_STALE = 62
 """Bit of a CLAIM operation's answer: the slot was reset since it was queued, so ask again."""
 
 
+_NUMBER_BITS = (VECTORS - 1).bit_length()
+
+
 class Record:
     """Shape of a record, and its changes.
 
@@ -37,6 +40,8 @@ class Record:
     change : layout of a change: ``bits`` that are set in the pending word, whether there are
         ``some``, the pending word is cleared (``clear``; then there are none); other fields of
         ``low`` and ``mask`` are set; ``keeps_*``: the field stays; ``answers_*``: it is answered
+    ahead : layout of what is known of the data before: some bit is ``above`` those of a vector's
+        number; the hart ``exists``
     """
 
     def __init__(self, *, harts: int, features: Feature) -> None:
@@ -76,6 +81,8 @@ class Record:
             }
         )
 
+        self.ahead = data.StructLayout({"above": 1, "exists": 1})
+
     def erases(self) -> dict[str, int]:
         """The change that makes every field zero."""
         return {"clears": 1}
@@ -89,7 +96,15 @@ class Record:
         kind = record.supervisor if self.supervisor else Const(0, 1)
         return record.wants & record.active & (record.hartid == hart) & (kind == supervisor)
 
-    def decode(self, m: Module, operation: Any, change: Any) -> None:
+    def look_ahead(self, m: Module, word: Any, ahead: Any) -> None:
+        """What decoding needs to know of an operation's data, ``ahead`` of it if there is time."""
+        hartid = data.View(layout(LOW), word).hartid
+        m.d.comb += [
+            ahead.above.eq(word[_NUMBER_BITS:].any()),
+            ahead.exists.eq(self._exists(hartid)),
+        ]
+
+    def decode(self, m: Module, operation: Any, ahead: Any, change: Any) -> None:
         """``operation`` (its function, its data) as a ``change``."""
         word = operation.data
         is_ = {each: Signal(name=f"is_{each.name.lower()}") for each in OperationFunction}
@@ -98,7 +113,7 @@ class Record:
                 m.d.comb += signal.eq(operation.function == each)
         resets = is_[OperationFunction.RESET_SLOT] if self.slot_reset else Const(0, 1)
         ors = is_[OperationFunction.WRITE_HIGH]
-        self._decode_post(m, word, is_[OperationFunction.SEND], ors, change)
+        self._decode_post(m, word, ahead.above, is_[OperationFunction.SEND], ors, change)
 
         writes = is_[OperationFunction.WRITE_LOW]
         low = data.View(layout(LOW), word)
@@ -116,7 +131,7 @@ class Record:
         for name in self._low:
             field = getattr(low, name)
             if name == "hartid":
-                field = Mux(self._exists(field), field, self._harts)
+                field = Mux(ahead.exists, field, self._harts)
             with m.If(writes):
                 m.d.comb += getattr(change, name).eq(field)
         if self.mask:
@@ -135,18 +150,17 @@ class Record:
                 change.keeps_listed.eq(~claims),
             ]
 
-    def _decode_post(self, m: Module, word: Any, sends: Any, ors: Any, change: Any) -> None:
+    def _decode_post(
+        self, m: Module, word: Any, above: Any, sends: Any, ors: Any, change: Any
+    ) -> None:
         """The bits of SEND and of write-OR."""
-        number_bits = (VECTORS - 1).bit_length()
-        half = number_bits // 2
-        above = Signal()  # a data bit that no vector's number has
+        half = _NUMBER_BITS // 2
         high = Signal(VECTORS >> half)
         low = Signal(1 << half)
         m.d.comb += [
-            above.eq(word[number_bits:].any()),
-            high.eq(Mux(sends & ~above, 1 << word[half:number_bits], 0)),
+            high.eq(Mux(sends & ~above, 1 << word[half:_NUMBER_BITS], 0)),
             low.eq(1 << word[:half]),
-            change.some.eq(Mux(sends, ~above, ors & (above | word[:number_bits].any()))),
+            change.some.eq(Mux(sends, ~above, ors & (above | word[:_NUMBER_BITS].any()))),
         ]
         m.d.comb += [
             change.bits[vector].eq(
