@@ -36,7 +36,7 @@ def _controller(harts: int, receivers: int, latency: int, features: Feature) -> 
 
 
 _CONTROLLER = "pending bits conserved; line = OR, counter = number; answers exact; quiet"
-_DEPTH = {2: 4, 3: 5, 4: 6}
+_DEPTH = {2: 2, 3: 2, 4: 3}
 
 PROOFS: tuple[Proof, ...] = (
     *(

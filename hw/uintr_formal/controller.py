@@ -64,6 +64,7 @@ class Observed(Controller):
         ]
         self.ring: list[Value] = []
         self.collided = Signal()
+        self.read: Any
         self.inside: Inside
 
     def _forward(
@@ -74,9 +75,10 @@ class Observed(Controller):
         m.d.sync += self.collided.eq(
             addressing.valid & executing.valid & (addressing.receiver == executing.receiver)
         )
-        read = Signal.like(after, name="read")
-        m.d.comb += read.eq(Mux(self.collided, AnySeq(self.record.shape.size), word.as_value()))
-        return super()._forward(m, read, addressing, fetching, executing, after)
+        self.read = Signal.like(after, name="read")
+        anything = AnySeq(self.record.shape.size)
+        m.d.comb += self.read.eq(Mux(self.collided, anything, word.as_value()))
+        return super()._forward(m, self.read, addressing, fetching, executing, after)
 
     def _observe(self, m: Module, inside: Inside) -> None:
         self.inside = inside
@@ -141,14 +143,18 @@ class ControllerSpec(Elaboratable):
         self._quiet(m)
         return m
 
+    def _allowed(self, operation: Any) -> Value:
+        """There is such an operation, with these features."""
+        functions = [OperationFunction(number) for number in range(7)]
+        functions += [OperationFunction.RESET_SLOT] * (Feature.SLOT_RESET in self._features)
+        if Feature.MASK in self._features:
+            functions += [OperationFunction.READ_MASK, OperationFunction.WRITE_MASK]
+        functions += [OperationFunction.CLAIM] * (Feature.NOTIFY in self._features)
+        return Value.cast(operation.function).matches(*functions)
+
     def _environment(self, m: Module) -> None:
         """Streams keep what they present, and present only what there is."""
         dut = self._dut
-        allowed = [OperationFunction(number) for number in range(7)]
-        allowed += [OperationFunction.RESET_SLOT] * (Feature.SLOT_RESET in self._features)
-        if Feature.MASK in self._features:
-            allowed += [OperationFunction.READ_MASK, OperationFunction.WRITE_MASK]
-        allowed += [OperationFunction.CLAIM] * (Feature.NOTIFY in self._features)
         m.d.comb += dut.notify_hart.eq(AnySeq(len(dut.notify_hart)))
         for port in dut.ports:
             operation = port.operation
@@ -161,7 +167,7 @@ class ControllerSpec(Elaboratable):
             m.d.sync += [payload.eq(operation.payload), held.eq(operation.valid & ~operation.ready)]
             m.d.comb += [
                 Assume(operation.payload.receiver < dut.receivers),
-                Assume(Value.cast(operation.payload.function).matches(*allowed)),
+                Assume(self._allowed(operation.payload)),
                 Cover(held & operation.ready),
             ]
             with m.If(held):
@@ -205,6 +211,13 @@ class ControllerSpec(Elaboratable):
                 m.d.sync += after.empty.eq(claims & ~inside.queue.valid)
                 with m.If(claims):
                     m.d.sync += after.operation.receiver.eq(inside.queue.head)
+
+        for this in due[1:]:
+            with m.If(this.valid):
+                m.d.comb += [
+                    Assert(self._allowed(this.operation)),
+                    Assert(this.port.any() & ~(this.port & (this.port - 1)).any()),
+                ]
 
         # The pipeline holds the same.
         decoded = [(inside.addressing, due[addressed]), (inside.fetching, due[addressed + 1])]
@@ -264,12 +277,46 @@ class ControllerSpec(Elaboratable):
         with m.If(due.valid):
             m.d.comb += Assert((receiver < dut.receivers) | due.empty)
         m.d.comb += Cover(dut.collided & inside.fetching.valid & current.pending.any())
+        if self._latency > 2:
+            self._between(m, due)
         for record, known in zip(dut.seen, clean, strict=True):
             with m.If(known):
                 m.d.comb += [
                     Assert(record.wants == self._unmasked(record).any()),
                     Assert(record.hartid <= self._harts),
                 ]
+
+    def _between(self, m: Module, due: _Due) -> None:
+        """What the stages hold between reading and changing: so that few steps of induction do."""
+        dut, inside = self._dut, self._dut.inside
+        fetching, executing = inside.fetching, inside.executing
+        # What was decoded belongs to the operation.
+        ahead, change = Signal(dut.record.ahead), Signal(dut.record.change)
+        dut.record.look_ahead(m, due.operation.data, ahead)
+        dut.record.decode(m, due.operation, ahead, change)
+        with m.If(due.valid & due.empty):
+            m.d.comb += change.eq(dut.record.change.const(dut.record.keeps_all()))
+        with m.If(due.valid):
+            m.d.comb += Assert(Value.cast(executing.what) == change.as_value())
+        # What was read, or else was written last, is the record, unless it is being changed.
+        was_valid, was_receiver = Signal(), Signal.like(executing.receiver)
+        was = Signal.like(inside.after)
+        m.d.sync += [
+            was_valid.eq(executing.valid),
+            was_receiver.eq(executing.receiver),
+            was.eq(inside.after),
+        ]
+        fetched = Signal.like(inside.after)
+        with m.If(was_valid & (was_receiver == fetching.receiver)):
+            m.d.comb += fetched.eq(was)
+        with m.Else():
+            m.d.comb += fetched.eq(dut.read)
+        changing = executing.valid & (executing.receiver == fetching.receiver)
+        with m.If(fetching.valid & ~changing & (fetching.receiver < dut.receivers)):
+            m.d.comb += Assert(
+                fetched.as_value()
+                == Array(record.as_value() for record in dut.seen)[fetching.receiver]
+            )
 
     def _model(self, m: Module, due: _Due, clean: list[Any]) -> None:
         """The record of one symbolic receiver, as the contract has it, and its answers."""
