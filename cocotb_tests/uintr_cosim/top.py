@@ -44,11 +44,12 @@ def make_top(config: DeviceConfig) -> Any:
     from amaranth.lib import wiring
     from amaranth.lib.wiring import In, Out
 
-    from uintr.system import System
+    from uintr.flavour import make_system
 
     class Top(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
         def __init__(self) -> None:
-            self._system = System(
+            self._system = make_system(
+                flavour=config.flavour,
                 harts=config.harts,
                 receivers=config.receivers,
                 base=config.base,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rel4.machine.device import DeviceConfig
 from uintr.checks import check_range
-from uintr.registers import ALL_FEATURES, MAX_HARTS, Feature
+from uintr.registers import ALL_FEATURES, MAX_HARTS, Feature, Flavour
 
 __all__ = ["BOARDS", "MIN_BAUD", "Board", "Target", "find_board"]
 
@@ -112,6 +112,7 @@ class Target:
         table_pages: int | None = None,
         features: Feature | None = None,
         baud: int | None = None,
+        flavour: Flavour = Flavour.RISCV,
     ) -> "Target":
         """The board called ``name``, in its default configuration but for what is given."""
         board = find_board(name)
@@ -126,6 +127,7 @@ class Target:
             receivers=board.receivers if receivers is None else receivers,
             table_pages=board.table_pages if table_pages is None else table_pages,
             features=board.features if features is None else features,
+            flavour=flavour,
         )
         return cls(board=board, config=config, baud=board.baud if baud is None else baud)
 
@@ -138,4 +140,6 @@ class Target:
     def name(self) -> str:
         """Name of this configuration in file names."""
         config = self.config
+        if config.flavour is Flavour.INTEL:
+            return f"{self.board.name}-intel-{config.harts}x{config.table_pages}"
         return f"{self.board.name}-{config.harts}x{config.receivers}x{config.table_pages}"

@@ -143,6 +143,7 @@ def _report(target: Target, toolchain: Toolchain, seed: int, folder: Path) -> di
     return {
         "board": target.board.name,
         "title": target.board.title,
+        "flavour": target.config.flavour,
         "harts": config["harts"],
         "receivers": config["receivers"],
         "table_pages": config["table_pages"],

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from rel4.machine.device import DeviceError, device_names
+from uintr.registers import Flavour
 from uintr_fpga import export
 from uintr_fpga.boards import BOARDS, Target, find_board
 from uintr_fpga.emulate import EmulationError, emulated
@@ -114,6 +115,9 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--receivers", type=int, help="receivers (default: the board's)")
     parser.add_argument("--table-pages", type=int, help="table memory (default: the board's)")
     parser.add_argument("--baud", type=int, help="bit rate (default: the board's)")
+    parser.add_argument(
+        "--flavour", choices=[*Flavour], default=Flavour.RISCV, help="default: %(default)s"
+    )
 
 
 def _target(arguments: argparse.Namespace) -> Target:
@@ -123,6 +127,7 @@ def _target(arguments: argparse.Namespace) -> Target:
         receivers=arguments.receivers,
         table_pages=arguments.table_pages,
         baud=arguments.baud,
+        flavour=Flavour(arguments.flavour),
     )
 
 

@@ -7,7 +7,8 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out, connect
 
 from rel4.machine.device import DeviceConfig
-from uintr.system import System
+from uintr.flavour import make_system
+from uintr.registers import Flavour
 from uintr_fpga.bridge import UartBridge
 from uintr_fpga.executor import LINES, Executor
 from uintr_fpga.uart import UartReceiver, UartTransmitter, uart_divisor
@@ -63,7 +64,8 @@ class BoardCore(wiring.Component):
         self.config = config
         self._clock_hz = clock_hz
         self._divisor = uart_divisor(clock_hz, baud)
-        self._system = System(
+        self._system = make_system(
+            flavour=config.flavour,
             harts=config.harts,
             receivers=config.receivers,
             base=config.base,
@@ -157,7 +159,12 @@ class BoardCore(wiring.Component):
         words = {
             "ident": Const(IDENT_WORD, 32),
             "shape": Const(
-                VERSION | config.harts << 8 | len(LINES) << 16 | config.latency << 20, 32
+                VERSION
+                | config.harts << 8
+                | len(LINES) << 16
+                | config.latency << 20
+                | (config.flavour is Flavour.INTEL) << 24,
+                32,
             ),
             "receivers": Const(config.receivers, 32),
             "table_pages": Const(config.table_pages, 32),

@@ -59,6 +59,8 @@ class UartDevice:
 
     def __init__(self, *, config: DeviceConfig, link: BoardLink) -> None:
         board = link.shape.config
+        if config.flavour is not board.flavour:
+            raise LinkError(f"the board must be of flavour {config.flavour}, not {board.flavour}")
         for name in ("receivers", "base", "table_base", "table_pages", "features", "latency"):
             wanted, there = getattr(config, name), getattr(board, name)
             if wanted != there:

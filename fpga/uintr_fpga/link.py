@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from rel4.machine.device import DeviceConfig
-from uintr.registers import Feature
+from uintr.registers import Feature, Flavour
 from uintr_fpga.uartbone import LinkError, LostError, SerialPort, read_command, write_command
 from uintr_fpga.window import (
     DOORBELL,
@@ -190,6 +190,7 @@ class BoardLink:
                 table_pages=pages,
                 features=Feature(features),
                 latency=shape >> 20 & 0xF,
+                flavour=Flavour.INTEL if shape >> 24 & 1 else Flavour.RISCV,
             ),
             lines=shape >> 16 & 0xF,
             clock_hz=clock,

@@ -54,7 +54,10 @@ class WindowRegister:
 REGISTERS = (
     WindowRegister("ident", 0x00, "ro", "The letters UINT."),
     WindowRegister(
-        "shape", 0x01, "ro", "Version 7:0, harts 15:8, interrupt lines a hart 19:16, latency 23:20."
+        "shape",
+        0x01,
+        "ro",
+        "Version 7:0, harts 15:8, interrupt lines a hart 19:16, latency 23:20, Intel flavour 24.",
     ),
     WindowRegister("receivers", 0x02, "ro", "Receivers of the controller."),
     WindowRegister("table_pages", 0x03, "ro", "Size of the table memory in 4 KiB pages."),

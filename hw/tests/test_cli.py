@@ -66,6 +66,18 @@ def test_features_can_be_left_out(
     assert ("count_supervisor_0" in capsys.readouterr().out) == there
 
 
+def test_the_flavour_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["generate", "--flavour", "intel", *SMALL]) == 0
+    out = capsys.readouterr().out
+    assert "\nmodule system(" in out
+    assert "input bus_lock;" in out
+    assert "uirrv" in out
+    assert main(["generate", "--flavour", "intel", "--bus", "axi4-lite", *SMALL]) == 0
+    assert "axi__awvalid" in capsys.readouterr().out
+    assert main(["generate", "--flavour", "intel", "-t", "fusesoc"]) == 0
+    assert "--flavour intel --block system" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -82,6 +94,10 @@ def test_features_can_be_left_out(
         (["generate", "--features", "supervisor,x"],
          "uintr generate: argument --features: must be all, none, or a list of supervisor, "
          "slot_reset, notify, mask, rejected, not 'x'"),
+        (["generate", "--flavour", "intel", "--block", "controller"],
+         "uintr: block of the Intel flavour must be system, not 'controller'"),
+        (["generate", "--flavour", "intel", "-t", "svd"],
+         "uintr: type for the Intel flavour must be one of verilog, rtlil, fusesoc, not 'svd'"),
         (["generate", "-o", "no/such/folder/x.v"],
          "uintr: output must be in a folder that exists, not 'no/such/folder/x.v'"),
     ],

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from uintr.axi_lite import OnAxiLite
 from uintr.controller_block import ControllerBlock
+from uintr.flavour import make_system
 from uintr.generate import rtlil_text, verilog_text
 from uintr.hart_unit_block import HartUnitBlock
 from uintr.integration import devicetree_binding, devicetree_example, fusesoc_core
@@ -23,8 +24,8 @@ from uintr.registers import (
     DEFAULT_TABLE_BASE,
     DEFAULT_TABLE_PAGES,
     Feature,
+    Flavour,
 )
-from uintr.system import System
 
 __all__ = ["main"]
 
@@ -76,7 +77,7 @@ def _features(text: str) -> Feature:
 
 
 def _parser() -> _Parser:
-    parser = _Parser(prog="uintr", description="User-interrupt gateware for RISC-V.")
+    parser = _Parser(prog="uintr", description="User-interrupt gateware.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     generate = commands.add_parser("generate", help="write the gateware for other tools")
     generate.add_argument(
@@ -87,6 +88,9 @@ def _parser() -> _Parser:
         help="default: %(default)s",
     )
     generate.add_argument("--block", choices=_BLOCKS, default="system", help="default: %(default)s")
+    generate.add_argument(
+        "--flavour", choices=[*Flavour], default=Flavour.RISCV, help="default: %(default)s"
+    )
     generate.add_argument("--bus", choices=_BUSES, default="wishbone", help="default: %(default)s")
     generate.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
     for name, default, what in (
@@ -129,6 +133,19 @@ def _write(path: Path, text: str) -> None:
         raise
 
 
+def _check_flavour(options: argparse.Namespace) -> None:
+    """The Intel flavour has a system alone, and no registers on the bus to be described."""
+    if options.flavour != Flavour.INTEL:
+        return
+    if options.block != "system":
+        raise ValueError(f"block of the Intel flavour must be system, not {options.block!r}")
+    known = (*_WRITERS, "fusesoc")
+    if options.type not in known:
+        raise ValueError(
+            f"type for the Intel flavour must be one of {', '.join(known)}, not {options.type!r}"
+        )
+
+
 def _block(options: argparse.Namespace) -> Any:
     """The component that the options describe."""
     common = {
@@ -143,7 +160,8 @@ def _block(options: argparse.Namespace) -> Any:
     elif options.block == "controller":
         block = ControllerBlock(**common)
     else:
-        block = System(
+        block = make_system(
+            flavour=options.flavour,
             base=options.base,
             table_base=options.table_base,
             table_pages=options.table_pages,
@@ -154,6 +172,7 @@ def _block(options: argparse.Namespace) -> Any:
 
 def _text(options: argparse.Namespace) -> str:
     """What is to be written."""
+    _check_flavour(options)
     name = options.block.replace("-", "_")
     if options.type in _WRITERS:
         return _WRITERS[options.type](_block(options), name=name)
@@ -161,6 +180,8 @@ def _text(options: argparse.Namespace) -> str:
         return devicetree_binding()
     if options.type == "fusesoc":
         arguments = f"--block {options.block} --bus {options.bus} -o {name}.v"
+        if options.flavour != Flavour.RISCV:
+            arguments = f"--flavour {options.flavour} {arguments}"
         return fusesoc_core(name=name, verilog=f"{name}.v", arguments=arguments)
     return _MAPS[options.type](
         RegisterMap(

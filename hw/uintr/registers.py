@@ -10,7 +10,7 @@ published one is the default.
 """
 
 from dataclasses import dataclass
-from enum import IntEnum, IntFlag
+from enum import IntEnum, IntFlag, StrEnum
 
 __all__ = [
     "ACTIVE",
@@ -32,6 +32,7 @@ __all__ = [
     "Feature",
     "FEATURES",
     "Field",
+    "Flavour",
     "HARTS",
     "HIGH",
     "ID",
@@ -93,6 +94,13 @@ DEFAULT_LATENCY = 3
 DEFAULT_TABLE_BASE = 0x8400_0000
 DEFAULT_TABLE_PAGES = 16
 """Sixteen 4 KiB sender tables, the pool that the published kernels reserve at boot."""
+
+
+class Flavour(StrEnum):
+    """Which family of user interrupts the hardware implements."""
+
+    RISCV = "riscv"
+    INTEL = "intel"
 
 
 class Feature(IntFlag):
@@ -159,6 +167,8 @@ class Status(IntEnum):
     VECTOR = 6  #: vector of the sender-table entry is 64 or more
     RECEIVER = 7  #: receiver index at or beyond the number of receivers
     BUS = 8  #: the bus answered with an error
+    UD = 14  #: Intel flavour: invalid-opcode exception
+    GP = 15  #: Intel flavour: general-protection exception
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from uintr.registers import ALL_FEATURES, Csr, Feature, RequestKind
 from uintr.sender import Sender
 from uintr_formal.arbiter import ArbiterSpec
 from uintr_formal.controller import ControllerSpec, Observed
+from uintr_formal.intel_catalogue import INTEL_BUGS, INTEL_PROOFS
 from uintr_formal.prove import Proof
 from uintr_formal.receiver import ReceiverSpec
 from uintr_formal.sender import SenderSpec
@@ -96,6 +97,7 @@ PROOFS: tuple[Proof, ...] = (
     Proof("sender cover", "every case happens", lambda: SenderSpec(receivers=512), 8, "cover"),
     Proof("bus", "transfers held, each ended once and for its owner", lambda: BusSpec(count=3), 2),
     Proof("bus cover", "each initiator is served", lambda: BusSpec(count=3), 8, "cover"),
+    *INTEL_PROOFS,
 )
 
 
@@ -279,4 +281,8 @@ BUGS: tuple[Bug, ...] = (
     Bug("the lowest port wins", "arbiter 5", _replace(RoundRobin, "elaborate", _stuck_round_robin)),
     Bug("the line is latched", "receiver", _replace(Receiver, "elaborate", _latched_line)),
     Bug("an invalid entry is used", "sender", _replace(Sender, "_check_entry", _unchecked_entry)),
+    *(
+        Bug(name, proof, _replace(owner, "elaborate", make))
+        for name, proof, owner, make in INTEL_BUGS
+    ),
 )

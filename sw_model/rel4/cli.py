@@ -21,12 +21,12 @@ from rel4.bench.published import published_policies
 from rel4.bench.results import write_atomically
 from rel4.bench.sweep import run_sweep
 from rel4.bench.table import render_table
-from rel4.commands import add_commands, add_examples
+from rel4.commands import add_commands, add_examples, add_flavour, flavour_of
 from rel4.explore.actors import ExploreError
 from rel4.explore.command import add_explore
 from rel4.machine.device import DeviceError, device_names, find_device
 from rel4.machine.hart import MachineError
-from uintr.registers import MAX_HARTS
+from uintr.registers import MAX_HARTS, Flavour
 
 __all__ = ["main"]
 
@@ -127,6 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     ipc.set_defaults(run=_ipc)
     ipc.add_argument("--harts", default="1,2", help="1, 2 or both with a comma (default)")
     ipc.add_argument("--concurrency", default="1,2,4,8,16,32,64,128", help="coroutines")
+    add_flavour(ipc)
     ipc.add_argument("--rounds", type=int, default=10, help="IPCs of a coroutine (default 10)")
     ipc.add_argument("--device", default="reference", help=f"one of {', '.join(device_names())}")
     ipc.add_argument("--port", help="serial port of the device uart")
@@ -138,8 +139,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _ipc(arguments: argparse.Namespace) -> int:
+    flavour = flavour_of(arguments)
     points = [
-        IpcPoint(kind=kind, harts=harts, concurrency=concurrency, rounds=arguments.rounds)
+        IpcPoint(
+            kind=kind,
+            harts=harts,
+            concurrency=concurrency,
+            rounds=arguments.rounds,
+            flavour=flavour,
+        )
         for harts in [_whole("harts", text) for text in arguments.harts.split(",")]
         for concurrency in [
             _whole("concurrency", text) for text in arguments.concurrency.split(",")
@@ -170,6 +178,7 @@ def _add_point_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--rounds", type=int, default=10, help="rounds of a coroutine (default 10)")
     parser.add_argument("--timer-period", type=int, default=20_000, help="cycles (default 20000)")
+    add_flavour(parser)
     parser.add_argument("--seed", type=int, default=1, help="of the timers' phases (default 1)")
     parser.add_argument("--no-jump", action="store_true", help="tick the hardware every cycle")
     parser.add_argument("--port", help="serial port of the board, for the device uart")
@@ -178,6 +187,7 @@ def _add_point_options(parser: argparse.ArgumentParser) -> None:
 def _points(arguments: argparse.Namespace) -> list[Point]:
     concurrencies = [_whole("concurrency", text) for text in arguments.concurrency.split(",")]
     policies = arguments.policy.split(",")
+    flavour = flavour_of(arguments)
     if arguments.harts is not None and not 1 <= arguments.harts <= MAX_HARTS:
         # A `Point` may have more, for studies on the reference device.
         raise ValueError(f"harts must be 1 to {MAX_HARTS}, not {arguments.harts}")
@@ -194,6 +204,7 @@ def _points(arguments: argparse.Namespace) -> list[Point]:
             timer_period=arguments.timer_period,
             seed=arguments.seed,
             jump=not arguments.no_jump,
+            flavour=flavour,
         )
         for policy in policies
         for concurrency in concurrencies
@@ -272,7 +283,9 @@ def _compare(arguments: argparse.Namespace) -> int:
         difference = first_difference(left, event_lines(other, names[-1]))
         different += difference is not None
         result = difference or f"identical, {len(left)} events"
-        print(f"{point.policy} N={point.concurrency} harts={point.harts}: {result}", flush=True)
+        name = f"{point.policy} N={point.concurrency} harts={point.harts}"
+        flavour = "" if point.flavour == Flavour.RISCV else f" {point.flavour}"
+        print(f"{name}{flavour}: {result}", flush=True)
     return 1 if different else 0
 
 

@@ -11,8 +11,9 @@ from rel4.bench.point import Point
 from rel4.bench.report import write_report
 from rel4.bench.study_run import run_study
 from rel4.completion import SHELLS, completion_script
+from uintr.registers import Flavour
 
-__all__ = ["EXAMPLES", "add_commands", "add_examples"]
+__all__ = ["EXAMPLES", "add_commands", "add_examples", "add_flavour", "flavour_of"]
 
 EXAMPLES = {
     "sweep": """examples:
@@ -112,6 +113,25 @@ def add_commands(
     )
     completion.set_defaults(run=lambda arguments: _completion(whole(), arguments))
     completion.add_argument("shell", metavar="SHELL", help=f"one of {', '.join(SHELLS)}")
+
+
+def add_flavour(parser: argparse.ArgumentParser) -> None:
+    """The option that names a family of user interrupts."""
+    parser.add_argument(
+        "--flavour", default=Flavour.RISCV.value, help=f"of {', '.join(Flavour)} (default riscv)"
+    )
+
+
+def flavour_of(arguments: argparse.Namespace) -> Flavour:
+    """The flavour that was asked for.
+
+    Raises
+    ------
+    ValueError : there is no such flavour.
+    """
+    if arguments.flavour not in list(Flavour):
+        raise ValueError(f"flavour must be one of {', '.join(Flavour)}, not {arguments.flavour!r}")
+    return Flavour(arguments.flavour)
 
 
 def add_examples(commands: "Commands[Any]") -> None:

@@ -11,9 +11,9 @@ from rel4.kernel.boot import boot_initial_thread
 from rel4.kernel.kernel import Kernel
 from rel4.machine.device import DeviceConfig, run_sync
 from rel4.machine.machine import Machine
-from rel4.machine.reference import ReferenceDevice
+from rel4.machine.reference import reference_device
 from rel4.user.root_task import RootTask
-from uintr.registers import ALL_FEATURES, Feature
+from uintr.registers import ALL_FEATURES, Feature, Flavour
 
 
 @dataclass
@@ -42,11 +42,11 @@ def run_program() -> Callable[..., Run]:
         timer_period: int = 20_000,
         receivers: int = 64,
         features: Feature = ALL_FEATURES,
+        flavour: Flavour = Flavour.RISCV,
         prepare: Callable[[Kernel], None] | None = None,
     ) -> Run:
-        machine = Machine(
-            ReferenceDevice(DeviceConfig(harts=harts, receivers=receivers, features=features))
-        )
+        config = DeviceConfig(harts=harts, receivers=receivers, features=features, flavour=flavour)
+        machine = Machine(reference_device(config))
         kernel = Kernel(
             machine,
             policies=[find_policy(policy).kernel()],

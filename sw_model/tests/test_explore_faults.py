@@ -11,8 +11,8 @@ from rel4.explore.search import Exploration, explore
 from rel4.kernel.async_runtime import AsyncRuntime, HandlerTask
 from rel4.machine.ops import AmoOr, CsrClear, Fence, Load, Store, Swap, Uipi, Uret
 from rel4.user.async_syscalls import AsyncSyscalls
-from rel4.user.executor import USIP, Executor, Handed
-from uintr.registers import Csr, UipiFunction
+from rel4.user.executor import Executor, Handed
+from uintr.registers import CSRS, Csr, UipiFunction
 
 
 def run(memory: str = "rvwmo", **program: Any) -> Exploration:
@@ -96,7 +96,7 @@ class TakeTwice(Ring):
 class OverwritesWakeWord(Executor):
     async def interrupt_handler(self) -> None:
         vectors = await Uipi(UipiFunction.READ)
-        await CsrClear(Csr.UIP, USIP)
+        await CsrClear(Csr.UIP, CSRS[Csr.UIP].pack(software=1))
         if vectors:
             await Store(self._wake_word, vectors)
         await Uret()

@@ -66,6 +66,7 @@ def test_the_command_writes_and_prints(tmp_path: Path, capsys: pytest.CaptureFix
 def test_the_table_sets_published_ratios_beside_ours() -> None:
     def made(kind: str, cycles: float) -> IpcRecord:
         return IpcRecord(
+            flavour="riscv",
             kind=kind,
             harts=1,
             concurrency=1,

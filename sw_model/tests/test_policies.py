@@ -19,16 +19,17 @@ from rel4.bench.policies import POLICIES
 from rel4.machine.costs import load_costs
 from rel4.machine.device import run_sync
 from rel4.machine.events import AsyncHandled, EventLog, LockWait, Mark, Syscall, Trap, UserTrap
-from rel4.machine.reference import ReferenceDevice
+from rel4.machine.reference import reference_device
 from rel4.user.adaptive import Chooser, Way
 from rel4.user.async_syscalls import Style
+from uintr.registers import Flavour
 
 RunProgram = Callable[..., Any]
 
 
 def run(**parameters: Any) -> EventLog:
     point = Point(**parameters)
-    return run_sync(simulate(point, ReferenceDevice(point.config)))
+    return run_sync(simulate(point, reference_device(point.config)))
 
 
 def measured(log: EventLog, kind: type) -> list[Any]:
@@ -38,11 +39,12 @@ def measured(log: EventLog, kind: type) -> list[Any]:
 
 @pytest.mark.parametrize("policy", [name for name, info in POLICIES.items() if info.asynchronous])
 @pytest.mark.parametrize(("harts", "clients"), [(1, 1), (2, 1), (3, 3)])
+@pytest.mark.parametrize("flavour", Flavour)
 def test_every_policy_serves_every_call_on_any_number_of_harts(
-    policy: str, harts: int, clients: int
+    policy: str, harts: int, clients: int, flavour: Flavour
 ) -> None:
     """Conservation is checked by the run itself."""
-    log = run(policy=policy, harts=harts, clients=clients, concurrency=3, rounds=2)
+    log = run(policy=policy, harts=harts, clients=clients, concurrency=3, rounds=2, flavour=flavour)
     calls = measured(log, AsyncHandled)
     assert calls
     # On one hart `adaptive` tries the synchronous way too.
@@ -53,8 +55,11 @@ def test_every_policy_serves_every_call_on_any_number_of_harts(
 
 @pytest.mark.parametrize("policy", ["uipi", "poll", "adaptive"])
 @pytest.mark.parametrize("concurrency", [1, 7])
-def test_a_second_hart_takes_every_trap_away(policy: str, concurrency: int) -> None:
-    log = run(policy=policy, harts=2, concurrency=concurrency)
+@pytest.mark.parametrize("flavour", Flavour)
+def test_a_second_hart_takes_every_trap_away(
+    policy: str, concurrency: int, flavour: Flavour
+) -> None:
+    log = run(policy=policy, harts=2, concurrency=concurrency, flavour=flavour)
     causes = [event.cause for event in measured(log, Trap) if event.hart == 0]
     assert "ecall" not in causes
     assert {event.hart for event in measured(log, AsyncHandled)} == {1}
@@ -96,7 +101,7 @@ def test_two_handlers_share_a_buffer_and_take_turns() -> None:
     """Where the kernel is slower than the user, so that requests wait."""
     point = Point(policy="spread", harts=3, concurrency=32, rounds=4)
     slow = load_costs().scaled("kernel.async_call", 4)
-    log = run_sync(simulate(point, ReferenceDevice(point.config), slow))
+    log = run_sync(simulate(point, reference_device(point.config), slow))
     harts = [event.hart for event in measured(log, AsyncHandled)]
     assert min(harts.count(1), harts.count(2)) > len(harts) // 4
     assert harts.count(0) == 0

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from rel4.machine import events as ev
-from uintr.registers import CSRS, Csr, UipiFunction
+from uintr.intel.registers import Instruction
+from uintr.registers import CSRS, Csr, Flavour, UipiFunction
 
 __all__ = ["ConservationError", "check_conservation"]
 
@@ -13,18 +14,70 @@ class ConservationError(Exception):
     """A run lost or invented a request, a reply or a user interrupt."""
 
 
-def check_conservation(log: Iterable[ev.Event], pending_at_end: dict[int, int]) -> None:
+class _Words:
+    """Pending words of RISC-V receivers: a post of a vector that is pending adds nothing."""
+
+    def __init__(self) -> None:
+        self.sure: Counter[int] = Counter()
+
+    def post(self, receiver: int, bits: int) -> None:
+        """``bits`` were posted."""
+        self.sure[receiver] |= bits
+
+    def take(self, receiver: int, bits: int) -> int:
+        """``bits`` were taken; answers those that nobody posted."""
+        invented = bits & ~self.sure[receiver]
+        self.sure[receiver] &= ~bits
+        return invented
+
+    def clear(self, receiver: int, bits: int) -> int:
+        """The kernel took the word ``bits``; answers those that nobody posted."""
+        return self.take(receiver, bits)
+
+
+class _Twofold(_Words):
+    """Pending vectors of Intel receivers: those that are ``sure``, and those of which there ``may``
+    be one more, because they were posted while they were pending.
+
+    A post is in PIR until notification processing, which leaves no event, moves it to UIRR. So a
+    second post of a pending vector may become one interrupt with the first, or one of its own.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may: Counter[int] = Counter()
+
+    def post(self, receiver: int, bits: int) -> None:
+        self.may[receiver] |= self.sure[receiver] & bits
+        super().post(receiver, bits)
+
+    def take(self, receiver: int, bits: int) -> int:
+        extra = super().take(receiver, bits)
+        invented = extra & ~self.may[receiver]
+        self.may[receiver] &= ~extra
+        return invented
+
+    def clear(self, receiver: int, bits: int) -> int:
+        return super().take(receiver, bits) & ~self.may.pop(receiver, 0)
+
+
+def check_conservation(
+    log: Iterable[ev.Event], pending_at_end: dict[int, int], flavour: Flavour = Flavour.RISCV
+) -> None:
     """Check one run.
 
     * Every request that was submitted was handled once and replied to once, and nothing else was.
     * Every bit that UIPI READ took had been posted since it was taken before; bits that were posted
       and not taken are pending at the end, no others; and at the end nothing is pending.
     * Every user interrupt found a bit to take, and every handler returned.
+    * Intel: the same of every delivered vector, and of what the kernel took of its descriptors. A
+      post of a vector that is pending may be an interrupt of its own there.
 
     Parameters
     ----------
     log : the run's events
     pending_at_end : pending word of each receiver, read from the hardware after the run
+    flavour : family of user interrupts
 
     Raises
     ------
@@ -32,7 +85,7 @@ def check_conservation(log: Iterable[ev.Event], pending_at_end: dict[int, int]) 
     """
     submitted: Counter[tuple[str, int]] = Counter()
     handled: Counter[tuple[str, int]] = Counter()
-    pending: Counter[int] = Counter()
+    words = _Words() if flavour is Flavour.RISCV else _Twofold()
     entries: dict[tuple[int, int], tuple[int, int]] = {}
     in_handler: dict[str, bool] = {}
     took_something: dict[int, bool] = {}
@@ -58,27 +111,29 @@ def check_conservation(log: Iterable[ev.Event], pending_at_end: dict[int, int]) 
             case ev.SenderEntryWritten():
                 entries[event.table, event.index] = (event.receiver, event.vector)
             case ev.ReceiverChanged():
-                pending[event.receiver] |= event.posted
-                invented = event.cleared & ~pending[event.receiver]
+                words.post(event.receiver, event.posted)
+                invented = words.clear(event.receiver, event.cleared) if event.cleared else 0
                 if invented:
                     fail(event, f"receiver {event.receiver} had bits {invented:#x} nobody posted")
-                pending[event.receiver] &= ~event.cleared
             case ev.UipiDone() if event.status == "OK":
                 receiver = CSRS[Csr.SUIRS].field("index").get(event.receiver)
-                if event.function == UipiFunction.SEND.name:
+                if event.function in (UipiFunction.SEND.name, Instruction.SENDUIPI.name):
                     key = (event.table, event.operand)
                     if key not in entries:
                         fail(event, f"a post through sender entry {event.operand} nobody wrote")
                     receiver, vector = entries[key]
-                    pending[receiver] |= 1 << vector
+                    words.post(receiver, 1 << vector)
                 elif event.function == UipiFunction.READ.name:
-                    invented = event.data & ~pending[receiver]
+                    invented = words.take(receiver, event.data)
                     if invented:
                         fail(event, f"receiver {receiver} had bits {invented:#x} nobody posted")
-                    pending[receiver] &= ~event.data
                     took_something[event.hart] = bool(event.data)
                 elif event.function == UipiFunction.WRITE.name:
-                    pending[receiver] |= event.operand
+                    words.post(receiver, event.operand)
+            case ev.Delivered():
+                if words.take(event.receiver, 1 << event.vector):
+                    fail(event, f"{event.thread} got vector {event.vector}, which nobody posted")
+                took_something[event.hart] = True
             case ev.UserTrap():
                 if in_handler.get(event.thread):
                     fail(event, f"{event.thread} took a user interrupt inside its handler")
@@ -101,12 +156,12 @@ def check_conservation(log: Iterable[ev.Event], pending_at_end: dict[int, int]) 
     for thread, inside in in_handler.items():
         if inside:
             raise ConservationError(f"{thread} never returned from its user-interrupt handler")
-    for receiver in pending.keys() | pending_at_end.keys():
+    for receiver in words.sure.keys() | pending_at_end.keys():
         found = pending_at_end.get(receiver, 0)
-        if found != pending[receiver]:
+        if found != words.sure[receiver]:
             raise ConservationError(
                 f"receiver {receiver} has {found:#x} pending at the end, the log says "
-                f"{pending[receiver]:#x}"
+                f"{words.sure[receiver]:#x}"
             )
         if found:
             raise ConservationError(f"receiver {receiver} still has {found:#x} pending at the end")

@@ -17,11 +17,12 @@ from rel4.machine.device import Device, DeviceConfig
 from rel4.machine.events import Mark, Trap, UserTrap
 from rel4.machine.machine import Machine
 from rel4.machine.ops import Log
-from rel4.user.async_ipc import IpcServer, enable_user_interrupts
+from rel4.user.async_ipc import IpcServer
 from rel4.user.async_syscalls import AsyncSyscalls, Style
 from rel4.user.root_task import RootTask, check
 from rel4.user.syscalls import Kernel as Stubs
 from rel4.user.threads import ThreadMaker
+from uintr.registers import Flavour
 
 from .workload import BEGIN, END
 
@@ -52,6 +53,7 @@ class IpcPoint:
     harts : 1 or 2
     concurrency : coroutines of the client, 1 to the capacity of the rings
     rounds : IPCs of each coroutine, at least 1
+    flavour : family of user interrupts
 
     Raises
     ------
@@ -62,6 +64,7 @@ class IpcPoint:
     harts: int
     concurrency: int
     rounds: int = 10
+    flavour: Flavour = Flavour.RISCV
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -77,13 +80,14 @@ class IpcPoint:
     @property
     def config(self) -> DeviceConfig:
         """The hardware it runs on."""
-        return DeviceConfig(harts=self.harts)
+        return DeviceConfig(harts=self.harts, flavour=self.flavour)
 
 
 @dataclass(frozen=True, kw_only=True)
 class IpcRecord:
     """One point's figures, per IPC."""
 
+    flavour: str
     kind: str
     harts: int
     concurrency: int
@@ -128,6 +132,7 @@ async def run_ipc(point: IpcPoint, device: Device) -> IpcRecord:
     ipcs = point.concurrency * point.rounds
     traps = sum(isinstance(e, Trap) and e.cause in ("ecall", "ipi") for e in inside)
     return IpcRecord(
+        flavour=point.flavour.value,
         kind=point.kind,
         harts=point.harts,
         concurrency=point.concurrency,
@@ -171,16 +176,24 @@ async def _asynchronous(task: RootTask, point: IpcPoint) -> None:
     await kernel.cnode_mint(task.cnode, badged_client, to_client, WRITE, vector)
     await kernel.cnode_mint(task.cnode, badged_server, to_server, WRITE, 0)
     check("TCB_BindNotification", await kernel.tcb_bind_notification(task.tcb, to_client))
-    await enable_user_interrupts(task.machine.place(executor.interrupt_handler))
-    check("UintrRegisterReceiver", await kernel.uintr_register_receiver(to_client, task.tcb))
+    handler = task.machine.place(executor.interrupt_handler)
+    check(
+        "UintrRegisterReceiver",
+        await task.interrupts.register(kernel, to_client, task.tcb, handler),
+    )
 
     alone = point.harts == 1
     tcbs: list[int] = []
 
     async def run_server(own: Stubs) -> None:
-        server = IpcServer(buffer, own.ipc_buffer + WAKE_WORD, own.yield_ if alone else None)
-        await enable_user_interrupts(task.machine.place(server.interrupt_handler))
-        check("UintrRegisterReceiver", await own.uintr_register_receiver(to_server, tcbs[0]))
+        server = IpcServer(
+            buffer, task.interrupts, own.ipc_buffer + WAKE_WORD, own.yield_ if alone else None
+        )
+        place = task.machine.place(server.interrupt_handler)
+        check(
+            "UintrRegisterReceiver",
+            await task.interrupts.register(own, to_server, tcbs[0], place),
+        )
         error, client = await own.uintr_register_sender(badged_client)
         check("UintrRegisterSender", error)
         await own.send(ready)

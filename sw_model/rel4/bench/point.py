@@ -11,6 +11,7 @@ from rel4.machine.costs import Costs
 from rel4.machine.device import MODEL_HARTS, Device, DeviceConfig
 from rel4.machine.events import EventLog, Mark, Trap, UserTrap
 from rel4.machine.machine import Machine
+from uintr.registers import Flavour
 
 from .conservation import check_conservation
 from .policies import find_policy
@@ -36,6 +37,7 @@ class Point:
     timer_period : cycles, at least 2 000 (a tick's own work must fit)
     seed : of the timers' phases, the only random thing
     jump : let time jump while the hardware is quiescent
+    flavour : family of user interrupts
 
     Raises
     ------
@@ -51,6 +53,7 @@ class Point:
     timer_period: int = 20_000
     seed: int = 1
     jump: bool = True
+    flavour: Flavour = Flavour.RISCV
 
     def __post_init__(self) -> None:
         find_policy(self.policy)
@@ -71,7 +74,7 @@ class Point:
     @property
     def config(self) -> DeviceConfig:
         """The hardware it runs on."""
-        return DeviceConfig(harts=self.harts)
+        return DeviceConfig(harts=self.harts, flavour=self.flavour)
 
     @property
     def calls(self) -> int:
@@ -81,7 +84,8 @@ class Point:
 
 def log_name(point: Point) -> str:
     """File name of the point's event log; the same on every device."""
-    return f"{point.policy}-h{point.harts}-n{point.concurrency}-s{point.seed}.jsonl.gz"
+    flavour = "" if point.flavour == Flavour.RISCV else f"{point.flavour}-"
+    return f"{flavour}{point.policy}-h{point.harts}-n{point.concurrency}-s{point.seed}.jsonl.gz"
 
 
 async def simulate(point: Point, device: Device, costs: Costs | None = None) -> EventLog:
@@ -117,7 +121,7 @@ async def simulate(point: Point, device: Device, costs: Costs | None = None) -> 
     )
     machine.boot(kernel)
     await machine.run()
-    check_conservation(machine.log, pending)
+    check_conservation(machine.log, pending, point.flavour)
     return machine.log
 
 
@@ -136,6 +140,7 @@ async def run_point(
         log.write(log_path)
     return make_record(
         device=device_name,
+        flavour=point.flavour.value,
         policy=point.policy,
         harts=point.harts,
         concurrency=point.concurrency,

@@ -16,6 +16,7 @@ from rel4.user.syscalls import Kernel as SystemCalls
 from rel4.user.threads import Thread as MadeThread
 from rel4.user.threads import ThreadMaker
 from rel4.user.user_thread import UserThread
+from uintr.registers import Flavour
 
 from .policies import find_policy
 
@@ -58,6 +59,7 @@ def run_program(
     notifications: int = 0,
     device: str = "reference",
     timer_period: int = 20_000,
+    flavour: str = Flavour.RISCV,
 ) -> ProgramRun:
     """Run each of ``bodies`` as a thread of its own, until the first of them ends.
 
@@ -71,6 +73,7 @@ def run_program(
     notifications : notifications to be made for the program, see `UserThread.notifications`
     device : name of a device; another than the reference wants module-level functions
     timer_period : cycles between timer interrupts
+    flavour : family of user interrupts, ``riscv`` or ``intel``
 
     Raises
     ------
@@ -79,7 +82,7 @@ def run_program(
     """
     if not bodies:
         raise ValueError("bodies must be at least one thread, not none")
-    config = DeviceConfig(harts=len(bodies) if harts is None else harts)
+    config = DeviceConfig(harts=len(bodies) if harts is None else harts, flavour=Flavour(flavour))
     job = partial(_run, tuple(bodies), notifications, timer_period)
     console, lines = find_device(device)(config, job)
     return ProgramRun(console, list(parse_events(lines)))

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import rel4
+from uintr.registers import Flavour
 
 from .published import (
     ROUNDS,
@@ -40,6 +41,7 @@ class PointRecord:
     Parameters
     ----------
     device : name of the device, as in the entry-point group ``rel4.devices``
+    flavour : family of user interrupts, ``riscv`` or ``intel``
     policy : where and when the kernel's handler runs
     harts : number of harts
     concurrency : number of coroutines, N
@@ -62,6 +64,7 @@ class PointRecord:
     """
 
     device: str
+    flavour: str
     policy: str
     harts: int
     concurrency: int
@@ -87,6 +90,7 @@ class PointRecord:
 def make_record(
     *,
     device: str,
+    flavour: str = Flavour.RISCV.value,
     policy: str,
     harts: int,
     concurrency: int,
@@ -103,7 +107,7 @@ def make_record(
     """The record of a run, with the derived and the published figures filled in.
 
     A published point is set beside ours only if it was measured the same way: same number of harts
-    and rounds, same timer period.
+    and rounds, same timer period, and RISC-V's user interrupts.
 
     Raises
     ------
@@ -114,12 +118,18 @@ def make_record(
             raise ValueError(f"{name} must be at least 1, not {value!r}")
     cycles_per_round = cycles / concurrency / rounds
     traps_per_syscall = traps / syscalls
-    comparable = (harts, rounds, timer_period) == (published_harts(policy), ROUNDS, TIMER_PERIOD)
+    comparable = (flavour, harts, rounds, timer_period) == (
+        Flavour.RISCV,
+        published_harts(policy),
+        ROUNDS,
+        TIMER_PERIOD,
+    )
     published = published_point(policy, concurrency) if comparable else None
     published_cycles = float(published.cycles_per_round) if published else None
     published_traps = published.traps_per_syscall if published else None
     return PointRecord(
         device=device,
+        flavour=flavour,
         policy=policy,
         harts=harts,
         concurrency=concurrency,
@@ -148,14 +158,16 @@ def _error_pct(ours: float, published: float | None) -> float | None:
 
 
 def sort_records(records: Iterable[PointRecord]) -> list[PointRecord]:
-    """By device, policy (the published ones first and in their order), shape, N, seed; so the order
-    does not depend on which point was finished first."""
+    """By device, flavour, policy (the published ones first and in their order), shape, N, seed; so
+    the order does not depend on which point was finished first."""
     known = published_policies()
 
     def key(record: PointRecord) -> tuple[object, ...]:
         rank = known.index(record.policy) if record.policy in known else len(known)
         return (
             record.device,
+            record.flavour != Flavour.RISCV,
+            record.flavour,
             rank,
             record.policy,
             record.harts,
@@ -204,6 +216,7 @@ def read_results(path: str | Path) -> list[PointRecord]:
             row = None
         if not isinstance(row, dict):
             raise ValueError(f"{path} line {number} must be a JSON object, not {line[:40]!r}")
+        row.setdefault("flavour", Flavour.RISCV.value)  # older files have one flavour only
         if row.keys() != wanted:
             wrong = ", ".join(sorted(row.keys() ^ wanted))
             raise ValueError(

@@ -20,7 +20,7 @@ from rel4.machine.ops import (
     SetTimer,
     WaitForInterrupt,
 )
-from uintr.registers import Privilege
+from uintr.registers import Flavour, Privilege
 
 from . import deletion, endpoint, irq, syscall
 from .async_runtime import AsyncRuntime
@@ -33,6 +33,8 @@ from .objects import TCB, AsidPool, Irq, ThreadState
 from .policies import Policy
 from .scheduler import Scheduler
 from .uintr import UserInterrupts
+from .uintr_intel import IntelUserInterrupts
+from .uintr_riscv import RiscvUserInterrupts
 from .untyped import WORK_UNITS
 
 __all__ = ["KERNEL_BASE", "Kernel"]
@@ -96,7 +98,10 @@ class Kernel:
         self._aborted: set[int] = set()
         self._inside = [True] * machine.device.config.harts
         self.schedulers: list[Scheduler] = []
-        self.uintr = UserInterrupts(machine.device.config, self)
+        config = machine.device.config
+        intel = config.flavour is Flavour.INTEL
+        flavour = IntelUserInterrupts if intel else RiscvUserInterrupts
+        self.uintr: UserInterrupts = flavour(config, self)
         self.runtime = AsyncRuntime(self)
         self.initial: list[TCB] = []
         self.console = ""
@@ -122,6 +127,7 @@ class Kernel:
         """Boot one hart: first timer tick, first thread."""
         await self.lock.acquire()
         self.here = hart.index
+        await self.uintr.start(hart.index)
         await SetTimer(await ReadTime() + self._timer_phase[hart.index])
         await self._leave(hart)
 
@@ -149,8 +155,7 @@ class Kernel:
             case "uipi":
                 async with Path("kernel.wake"):
                     pass
-                await self.uintr.take_absent_posts()
-                vectors = await self.uintr.take_kernel_signals(hart.index)
+                vectors = await self.uintr.take_interrupts(hart.index)
                 for policy in self.policies:
                     await policy.on_signal(self, hart, vectors)
             case "interrupt":

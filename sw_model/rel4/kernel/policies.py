@@ -184,7 +184,7 @@ class Uipi(Policy):
             # that were signalled meanwhile: each has its turn.
             await kernel.lock.pass_on()
             kernel.here = hart.index
-            vectors = await kernel.uintr.take_kernel_signals(hart.index)
+            vectors = await kernel.uintr.take_interrupts(hart.index)
 
 
 class Poll(Uipi):

@@ -50,6 +50,8 @@ def read(tcb: "TCB", name: str) -> int:
             return registers.info
         case "a7":
             return registers.number & MASK
+        case "sp":
+            return tcb.context.sp
         case _ if name in MESSAGE:
             return registers.message[MESSAGE[name]]
         case _:
@@ -70,6 +72,8 @@ def write(tcb: "TCB", name: str, value: int, machine: "Machine") -> None:
             context.registers = replace(registers, info=value)
         case "a7":
             context.registers = replace(registers, number=value)
+        case "sp":
+            context.sp = value
         case _ if name in MESSAGE:
             message = list(registers.message)
             message[MESSAGE[name]] = value

@@ -1,38 +1,28 @@
 """User interrupts as kernel resources: receivers, sender tables, signals, threads that wait.
 
+This is the kernel's one interface to them; what the hardware is told, and in which order, stands in
+the flavours (`uintr_riscv`, `uintr_intel`).
+
 A receiver belongs to a thread from the first registration on; several notifications of that thread
 may share it, and it is given back when the last of them or the thread goes. Giving back has one
-order: sender entries are made invalid, harts that may still be in a SEND are waited for, the
-receiver is deactivated, its pending word is cleared, its index is free. So neither a stale entry
-nor a stale bit reaches the next owner.
+order: sender entries are made invalid, harts that may still be in a send are waited for, the
+receiver is deactivated, what is pending is cleared, its index is free. So neither a stale entry nor
+a stale bit reaches the next owner.
 
 A thread that blocks where a user interrupt may wake it is *parked*: its receiver is deactivated,
 and only then its pending word is looked at. Interrupts of the kernel (signals, devices) wake a
-parked thread at once. A UIPI of another thread does so when the controller tells the kernel of the
-absent receiver (feature NOTIFY); without that feature the kernel looks at every timer tick.
+parked thread at once, posts of other threads when the hardware tells the kernel of them.
 """
 
+from abc import abstractmethod
+from collections.abc import Sequence
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from rel4.abi.message import MessageInfo
 from rel4.abi.numbers import SeL4Error
 from rel4.machine.device import DeviceConfig
-from rel4.machine.events import ReceiverChanged
-from rel4.machine.ops import Load, Log, Store, Uipi
-from uintr.registers import (
-    CLAIM,
-    CONTROL_OFFSET,
-    HIGH,
-    LOW,
-    NOTIFY_HART,
-    PAGE_BYTES,
-    SEND,
-    SLOT_RESET,
-    VECTORS,
-    Feature,
-    UipiFunction,
-)
+from uintr.registers import VECTORS
 
 from .capability import Slot
 from .errors import InvocationError, range_error
@@ -54,42 +44,53 @@ class UserInterrupts(HartContexts):
     ----------
     config : shape of the hardware
     kernel : for what it needs of threads and harts
+    receivers : what the hardware knows them by
+    tables : addresses of pages for sender tables
 
     Members
     -------
     receivers : receivers in use
     parked : threads that a user interrupt is to wake, by receiver
+    registration_words : message registers that the registration of a receiver needs
     """
 
-    def __init__(self, config: DeviceConfig, kernel: "Kernel") -> None:
+    registration_words: ClassVar[int] = 0
+
+    def __init__(
+        self, config: DeviceConfig, kernel: "Kernel", *, receivers: list[int], tables: list[int]
+    ) -> None:
         super().__init__(config)
         self._kernel = kernel
-        self._free_receivers = list(range(config.receivers))
-        self._free_pages = list(range(config.table_pages))
-        self._kernel_table = self._table()
+        self._count = len(receivers)
+        self._free_receivers = list(receivers)
+        self._all_tables = len(tables)
+        self._free_tables = list(tables)
+        self._kernel_table = self._new_table()
         self.receivers: list[int] = []
         self._kernel_receivers: dict[int, int] = {}
         self.parked: dict[int, TCB] = {}
-        self._notifies = False  # somebody has parked, and the controller tells of posts
 
     # --- allocation -------------------------------------------------------------------------------
 
-    def _table(self) -> SenderTable:
-        if not self._free_pages:
+    def _new_table(self) -> SenderTable:
+        if not self._free_tables:
             raise InvocationError(
                 SeL4Error.NOT_ENOUGH_MEMORY,
-                f"all {self._config.table_pages} sender tables are in use",
+                f"all {self._all_tables} sender tables are in use",
                 (0,),
             )
-        page = heappop(self._free_pages)
-        return SenderTable(self._config.table_base + page * PAGE_BYTES, self._quiesce)
+        return self._table_at(heappop(self._free_tables))
+
+    @abstractmethod
+    def _table_at(self, address: int) -> SenderTable:
+        """An empty table in the page at ``address``."""
 
     async def _allocate_receiver(self) -> int:
         """A free receiver, inactive and with nothing pending."""
         if not self._free_receivers:
             raise InvocationError(
                 SeL4Error.NOT_ENOUGH_MEMORY,
-                f"all {self._config.receivers} receivers are in use",
+                f"all {self._count} receivers are in use",
                 (0,),
             )
         receiver = heappop(self._free_receivers)
@@ -97,18 +98,19 @@ class UserInterrupts(HartContexts):
         await self._clear(receiver)
         return receiver
 
-    def _control(self, offset: int) -> int:
-        return self._config.base + CONTROL_OFFSET + offset
+    @abstractmethod
+    async def _clear(self, receiver: int) -> None:
+        """Deactivate a receiver, then take what is pending."""
 
-    async def _quiesce(self, table: SenderTable) -> None:
-        """A hart is in no SEND while it is in the kernel."""
-        for hart, suist in enumerate(self._suist):
-            if suist == table.suist:
+    async def quiesce(self, table: SenderTable) -> None:
+        """A hart is in no send while it is in the kernel."""
+        for hart, register in enumerate(self._tables):
+            if register == table.register:
                 await self._kernel.stall(hart)
 
     def _state(self, tcb: TCB) -> UserInterruptState:
-        """The state of a thread. A caller that has none yet may have set its CSRs already, so what
-        the hart holds now is taken for its own."""
+        """The state of a thread. A caller that has none yet may have set its registers already, so
+        what the hart holds now is taken for its own."""
         if tcb.uintr is None:
             tcb.uintr = UserInterruptState()
             here = self._kernel.here
@@ -118,9 +120,12 @@ class UserInterrupts(HartContexts):
 
     # --- registration -----------------------------------------------------------------------------
 
-    async def register_receiver(self, hart: int, tcb: TCB, notification: Notification) -> None:
+    async def register_receiver(
+        self, hart: int, tcb: TCB, notification: Notification, words: Sequence[int] = ()
+    ) -> None:
         """Give ``notification`` a receiver, whose user interrupts go to ``tcb``: the thread that it
-        is bound to, or one that has a receiver already, which is then shared.
+        is bound to, or one that has a receiver already, which is then shared. ``words`` are what
+        the flavour needs of a first registration.
 
         Raises
         ------
@@ -135,12 +140,14 @@ class UserInterrupts(HartContexts):
                 SeL4Error.ILLEGAL_OPERATION, "the notification must be bound to the thread"
             )
         if not has_one:
+            registers = self._registration(words)
             receiver = await self._allocate_receiver()
             previous = self.owner[hart]
             if previous is not None and previous is not tcb:
                 await self._save(hart)
             state = self._state(tcb)
             state.receiver = receiver
+            state.registers.update(registers)
             await self._activate(hart, state)
         state = self._state(tcb)
         assert state.receiver is not None
@@ -149,11 +156,9 @@ class UserInterrupts(HartContexts):
         notification.uintr_tcb = tcb
         notification.recv_idx = state.receiver
 
-    async def _clear(self, receiver: int) -> None:
-        """Deactivate a receiver, then take what is pending."""
-        await Store(self._slot(receiver, LOW.address), 0)
-        cleared = await Load(self._slot(receiver, HIGH.address))
-        await Log(ReceiverChanged(receiver, False, 0, cleared))
+    def _registration(self, words: Sequence[int]) -> dict[int, int]:
+        """Registers of a new receiver's thread as its registration's words say."""
+        return {}
 
     async def register_sender(
         self, tcb: TCB, notification: Notification, badge: int, slot: Slot
@@ -166,7 +171,7 @@ class UserInterrupts(HartContexts):
 
     def _table_of(self, tcb: TCB) -> SenderTable:
         if tcb.uintr is None or tcb.uintr.table is None:
-            table = self._table()
+            table = self._new_table()
             self._state(tcb).table = table
         found = self._state(tcb).table
         assert found is not None
@@ -182,17 +187,18 @@ class UserInterrupts(HartContexts):
     async def register_sender_to_kernel(self, tcb: TCB, hart: int, vector: int) -> SenderEntry:
         """An entry of ``tcb``'s table that interrupts the kernel on ``hart``.
 
-        The hart gets a receiver of supervisor kind when the first thread registers with it: its
-        posts are supervisor software interrupts, so no trap of the sender is needed to reach the
-        kernel.
+        The hart gets a receiver of the kernel's own when the first thread registers with it: its
+        posts are interrupts of the kernel, so no trap of the sender is needed to reach it.
         """
         if hart not in self._kernel_receivers:
             receiver = await self._allocate_receiver()
             self._kernel_receivers[hart] = receiver
-            low = LOW.pack(active=1, mode=1, supervisor=1, hartid=hart)
-            await Store(self._slot(receiver, LOW.address), low)
-            await Log(ReceiverChanged(receiver, True, 0, 0))
+            await self._activate_kernel(hart, receiver)
         return await self._table_of(tcb).add(self._kernel_receivers[hart], vector)
+
+    @abstractmethod
+    async def _activate_kernel(self, hart: int, receiver: int) -> None:
+        """Let ``receiver`` interrupt the kernel on ``hart``."""
 
     # --- release ----------------------------------------------------------------------------------
 
@@ -212,20 +218,14 @@ class UserInterrupts(HartContexts):
         notification.uintr_tcb = None
         if state.notifications:
             return
-        await self._free_receiver(state)
-        for hart, owner in enumerate(self.owner):
-            if owner is tcb:
-                await self._kernel.stall(hart)
-                self._stale.add(hart)
+        await self._free_receiver(tcb, state)
 
-    async def _free_receiver(self, state: UserInterruptState) -> None:
-        receiver, state.receiver = state.receiver, None
-        assert receiver is not None
-        self.parked.pop(receiver, None)
-        await self._clear(receiver)
-        if Feature.SLOT_RESET in self._config.features:
-            await Store(self._control(SLOT_RESET.address), receiver)
-        self.receivers.remove(receiver)
+    @abstractmethod
+    async def _free_receiver(self, tcb: TCB, state: UserInterruptState) -> None:
+        """Give the receiver of ``tcb`` back; the hart that holds its state saves it before a thread
+        runs there again."""
+
+    def _freed(self, receiver: int) -> None:
         heappush(self._free_receivers, receiver)
 
     async def release_thread(self, tcb: TCB) -> None:
@@ -239,7 +239,7 @@ class UserInterrupts(HartContexts):
         if table is not None:
             for entry in list(table.entries.values()):
                 await entry.detach()
-            heappush(self._free_pages, (table.address - self._config.table_base) // PAGE_BYTES)
+            heappush(self._free_tables, table.address)
         tcb.uintr = None
         for hart, owner in enumerate(self.owner):
             if owner is tcb:
@@ -248,43 +248,42 @@ class UserInterrupts(HartContexts):
     # --- signals from the kernel ------------------------------------------------------------------
 
     async def send(self, hart: int, index: int) -> None:
-        """UIPI SEND from the kernel's table."""
-        await self._set_table(hart, self._kernel_table.suist)
-        await Uipi(UipiFunction.SEND, index)
+        """Send through entry ``index`` of the kernel's table."""
+        await self._send(hart, index)
         entry = self._kernel_table.entries.get(index)
         if entry is not None and entry.notification is not None:
             await self.absent_post(entry.notification.recv_idx)
 
+    @abstractmethod
+    async def _send(self, hart: int, index: int) -> None:
+        """The send alone, by the instruction."""
+
     async def post(self, receiver: int, vector: int) -> None:
         """Post a vector as the kernel, and wake the receiver's thread if it is parked."""
-        await Store(self._slot(receiver, SEND.address), vector)
-        await Log(ReceiverChanged(receiver, False, 1 << vector, 0))
+        await self._post(receiver, vector)
         await self.absent_post(receiver)
+
+    @abstractmethod
+    async def _post(self, receiver: int, vector: int) -> None:
+        """The post alone."""
 
     # --- threads that wait ------------------------------------------------------------------------
 
     async def park(self, tcb: TCB) -> int:
         """``tcb``, which runs on this hart, is about to block. Answers its pending word: if it is
-        not 0 the thread must not block. Deactivated first: a post that this look misses meets an
-        inactive receiver."""
+        not 0 the thread must not block."""
         assert tcb.uintr is not None
         receiver = tcb.uintr.receiver
         assert receiver is not None
-        here = self._kernel.here
-        tells = Feature.NOTIFY in self._config.features
-        if tells and not self._notifies:
-            self._notifies = True
-            await Store(self._control(NOTIFY_HART.address), 0)
-        low = LOW.pack(active=0, mode=1, notify=int(tells), hartid=here)
-        await Store(self._slot(receiver, LOW.address), low)
-        pending = await Load(self._slot(receiver, HIGH.address))
-        if pending:
-            low = LOW.pack(active=1, mode=1, hartid=here)
-            await Store(self._slot(receiver, LOW.address), low)
-            await Store(self._slot(receiver, HIGH.address), pending)
-        else:
+        pending = await self._park(receiver)
+        if not pending:
             self.parked[receiver] = tcb
         return pending
+
+    @abstractmethod
+    async def _park(self, receiver: int) -> int:
+        """Have the kernel told of posts to ``receiver``, which is active here, instead of its
+        thread, unless something is pending; answers what is."""
 
     def awake(self, tcb: TCB) -> None:
         """``tcb`` waits no more."""
@@ -297,13 +296,8 @@ class UserInterrupts(HartContexts):
         tcb = self.parked.get(receiver)
         if tcb is None:
             return
-        low = LOW.pack(active=0, mode=1, hartid=tcb.affinity)  # told once is enough
-        await Store(self._slot(receiver, LOW.address), low)
-        pending = await self.pending(receiver)
+        pending = await self._absent(receiver, tcb)
         if not pending:
-            low = LOW.pack(active=0, mode=1, notify=1, hartid=tcb.affinity)
-            if self._notifies:
-                await Store(self._slot(receiver, LOW.address), low)
             return
         del self.parked[receiver]
         if not isinstance(tcb.waiting_on, TCB) and tcb.waiting_on is not None:
@@ -313,28 +307,18 @@ class UserInterrupts(HartContexts):
         give(tcb, pending, MessageInfo(), ())
         await self._kernel.prefer(tcb)
 
-    async def poll_parked(self) -> None:
-        """A timer tick: look at every parked thread's pending word, unless the controller tells."""
-        if not self._notifies:
-            for receiver in list(self.parked):
-                await self.absent_post(receiver)
+    @abstractmethod
+    async def _absent(self, receiver: int, tcb: TCB) -> int:
+        """What is pending at the receiver of ``tcb``, which is parked. If something is, the kernel
+        is not told of it any more."""
 
-    async def take_absent_posts(self) -> None:
-        """Take all receivers out of the controller's queue, and wake their threads."""
-        while self._notifies:
-            claim = await Load(self._control(CLAIM.address))
-            if not CLAIM.field("valid").get(claim):
-                return
-            await self.absent_post(CLAIM.field("receiver").get(claim))
+    async def poll_parked(self) -> None:  # where the hardware tells, there is no need
+        """A timer tick: look at parked threads of whose posts the hardware does not tell."""
 
-    async def take_kernel_signals(self, hart: int) -> int:
-        """Take what was posted to the kernel on ``hart``: one bit a vector. The line falls."""
-        receiver = self._kernel_receivers.get(hart)
-        if receiver is None:
-            return 0
-        vectors = await Load(self._slot(receiver, HIGH.address))
-        await Log(ReceiverChanged(receiver, True, 0, vectors))
-        return vectors
+    @abstractmethod
+    async def take_interrupts(self, hart: int) -> int:
+        """The hardware interrupted the kernel on ``hart``: wake the parked threads that it tells
+        of, and take what was posted to the kernel here, one bit a vector. The line falls."""
 
     # --- inspection -------------------------------------------------------------------------------
 
@@ -343,12 +327,9 @@ class UserInterrupts(HartContexts):
         """Receivers of the kernel itself, one a hart at most."""
         return set(self._kernel_receivers.values())
 
+    @abstractmethod
     async def pending(self, receiver: int) -> int:
-        """Take and put back a receiver's pending word, as the kernel's own code may."""
-        bits = await Load(self._slot(receiver, HIGH.address))
-        if bits:
-            await Store(self._slot(receiver, HIGH.address), bits)
-        return bits
+        """A receiver's pending word, which stays as it is."""
 
 
 def _check_sender(notification: Notification, badge: int) -> None:

@@ -1,51 +1,35 @@
-"""A hart's user-interrupt registers: whose they are, and how they change hands.
+"""Whose user-interrupt state a hart holds, and when it changes hands.
 
-They belong to one thread at a time, the hart's *owner*. They are saved only when another thread is
-to run on the hart, so that a trap which returns to the same thread costs nothing, and a thread that
-never registered pays nothing.
-
-Order matters twice. A receiver is deactivated before its `uip` is read, so that what is saved
-is the software bit and not the hart line; and it is activated last on the way out, so that no
-interrupt meets half-restored state. While a receiver is inactive its pending bits stay in the
-controller and raise the line at the next activation.
+A hart's state belongs to one thread at a time, the hart's *owner*. It is saved only when another
+thread is to run on the hart, so that a trap which returns to the same thread costs nothing, and a
+thread that never registered pays nothing. What is saved, and in which order, is the flavour's.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
 from rel4.machine.device import DeviceConfig
-from rel4.machine.events import ReceiverChanged
-from rel4.machine.ops import CsrWrite, Log, Store
-from uintr.registers import ACTIVE, CSRS, LOW, SLOT_BYTES, Csr
 
 from .objects import TCB, Notification
 from .uintr_entries import SenderTable
 
 __all__ = ["HartContexts", "UserInterruptState"]
 
-SAVED_CSRS = (
-    Csr.USTATUS,
-    Csr.UIE,
-    Csr.UTVEC,
-    Csr.USCRATCH,
-    Csr.UEPC,
-    Csr.UCAUSE,
-    Csr.UTVAL,
-    Csr.UIP,
-)
-DELEGATED = CSRS[Csr.SIDELEG].pack(software=1)
-
 
 @dataclass(eq=False, slots=True)
 class UserInterruptState:
-    """What a thread owns of the hardware, and its CSRs while it is off its hart."""
+    """What a thread owns of the hardware, and the hart's registers while it is off its hart.
+
+    ``registers`` are by the numbers of the flavour.
+    """
 
     receiver: int | None = None
     notifications: list[Notification] = field(default_factory=list)
     table: SenderTable | None = None
-    csrs: dict[Csr, int] = field(default_factory=dict)
+    registers: dict[int, int] = field(default_factory=dict)
 
 
-class HartContexts:
+class HartContexts(ABC):
     """Save and restore of user-interrupt state at context switches.
 
     Parameters
@@ -60,11 +44,11 @@ class HartContexts:
     def __init__(self, config: DeviceConfig) -> None:
         self._config = config
         self.owner: list[TCB | None] = [None] * config.harts
-        self._suist = [0] * config.harts
+        self._tables = [0] * config.harts  # what each hart's table register holds
         self._stale: set[int] = set()
 
-    def _slot(self, receiver: int, offset: int) -> int:
-        return self._config.base + receiver * SLOT_BYTES + offset
+    async def start(self, hart: int) -> None:  # noqa: B027  # not every flavour has something to do
+        """``hart`` boots."""
 
     async def switch(self, hart: int, tcb: TCB) -> None:
         """Last thing before ``tcb`` runs on ``hart``: make the hart's state that thread's."""
@@ -74,41 +58,25 @@ class HartContexts:
                 await self._restore(hart, tcb)
         state = tcb.uintr
         table = state.table if state is not None else None
-        await self._set_table(hart, table.suist if table is not None else 0)
+        await self._use_table(hart, table.register if table is not None else 0)
 
+    async def _use_table(self, hart: int, register: int) -> None:
+        if self._tables[hart] != register:
+            await self._set_table(register)
+            self._tables[hart] = register
+
+    @abstractmethod
     async def _save(self, hart: int) -> None:
-        self._stale.discard(hart)
-        owner = self.owner[hart]
-        if owner is None:
-            return
-        state = owner.uintr or UserInterruptState()  # its thread may have ended
-        if state.receiver is not None:
-            await Store(self._slot(state.receiver, ACTIVE.address), 0)
-            await Log(ReceiverChanged(state.receiver, False, 0, 0))
-        for csr in SAVED_CSRS:
-            state.csrs[csr] = await CsrWrite(csr, 0)  # read, and hidden from the next thread
-        await CsrWrite(Csr.SIDELEG, 0)
-        await CsrWrite(Csr.SUIRS, 0)
-        self.owner[hart] = None
+        """Save the owner's state, if there is an owner, and hide it from the next thread."""
 
+    @abstractmethod
     async def _restore(self, hart: int, tcb: TCB) -> None:
-        state = tcb.uintr
-        assert state is not None
-        for csr in SAVED_CSRS:
-            await CsrWrite(csr, state.csrs.get(csr, 0))
-        self.owner[hart] = tcb
-        await self._activate(hart, state)
+        """Make ``tcb`` the owner, whose state is loaded."""
 
+    @abstractmethod
     async def _activate(self, hart: int, state: UserInterruptState) -> None:
-        if state.receiver is None:
-            return
-        await CsrWrite(Csr.SIDELEG, DELEGATED)
-        await CsrWrite(Csr.SUIRS, CSRS[Csr.SUIRS].pack(en=1, index=state.receiver))
-        low = LOW.pack(active=1, mode=1, hartid=hart)
-        await Store(self._slot(state.receiver, LOW.address), low)
-        await Log(ReceiverChanged(state.receiver, True, 0, 0))
+        """Let the receiver of the owner interrupt it here, and tell what was posted meanwhile."""
 
-    async def _set_table(self, hart: int, suist: int) -> None:
-        if self._suist[hart] != suist:
-            await CsrWrite(Csr.SUIST, suist)
-            self._suist[hart] = suist
+    @abstractmethod
+    async def _set_table(self, register: int) -> None:
+        """Write this hart's table register; 0: no table."""

@@ -5,27 +5,36 @@ table when that capability is deleted or revoked, when the thread that owns the 
 the receiver's thread or notification ends, whichever comes first.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
+from typing import Protocol
 
 from rel4.abi.numbers import SeL4Error
 from rel4.machine.events import SenderEntryFreed, SenderEntryWritten
-from rel4.machine.ops import Log, Store
-from uintr.registers import (
-    CSRS,
-    ENTRIES_PER_PAGE,
-    PAGE_BYTES,
-    SENDER_ENTRY,
-    SENDER_ENTRY_BYTES,
-    Csr,
-)
+from rel4.machine.ops import Log
 
 from .capability import Slot
 from .errors import InvocationError
 from .objects import Notification
 
-__all__ = ["SenderEntry", "SenderTable"]
+__all__ = ["EntryFormat", "SenderEntry", "SenderTable"]
+
+
+class EntryFormat(Protocol):
+    """How a flavour writes sender tables."""
+
+    async def write_entry(self, address: int, index: int, receiver: int, vector: int) -> None:
+        """Make entry ``index`` of the table at ``address`` post ``vector`` to ``receiver``."""
+        ...
+
+    async def clear_entry(self, address: int, index: int) -> None:
+        """Make entry ``index`` of the table at ``address`` invalid."""
+        ...
+
+    async def quiesce(self, table: "SenderTable") -> None:
+        """Wait until no hart that uses this table can still be in a send that read an entry
+        before it was made invalid."""
+        ...
 
 
 @dataclass(eq=False, slots=True)
@@ -35,20 +44,18 @@ class SenderTable:
     Parameters
     ----------
     address : physical address of the page
-    quiesce : awaited after an entry was made invalid: waits until no hart that uses this table can
-        still be in a SEND that read the entry before
+    register : value of the hart's register that enables it
+    capacity : entries that there can be
+    hardware : writes entries
     """
 
     address: int
-    quiesce: Callable[["SenderTable"], Awaitable[None]]
+    register: int
+    capacity: int
+    hardware: EntryFormat
     entries: "dict[int, SenderEntry]" = field(default_factory=dict)
     _free: list[int] = field(default_factory=list)
     _next: int = 0
-
-    @property
-    def suist(self) -> int:
-        """Value of the suist CSR that enables this table."""
-        return CSRS[Csr.SUIST].pack(en=1, size=1, ppn=self.address // PAGE_BYTES)
 
     async def add(
         self,
@@ -66,29 +73,28 @@ class SenderTable:
         ------
         InvocationError : NotEnoughMemory: the table is full.
         """
-        if not self._free and self._next == ENTRIES_PER_PAGE:
+        if not self._free and self._next == self.capacity:
             raise InvocationError(SeL4Error.NOT_ENOUGH_MEMORY, "the sender table is full", (0,))
         if self._free:
             index = heappop(self._free)
         else:
             index = self._next
             self._next += 1
-        entry = SenderEntry(self, index, notification, slot)
+        entry = SenderEntry(self, index, receiver, vector, notification, slot)
         self.entries[index] = entry
         if notification is not None:
             notification.entries.append(entry)
         if slot is not None:
             slot.attached.append(entry)
-        word = SENDER_ENTRY.pack(valid=1, vector=vector, receiver=receiver)
-        await Store(self.address + index * SENDER_ENTRY_BYTES, word)
-        await Log(SenderEntryWritten(self.suist, index, vector, receiver))
+        await self.hardware.write_entry(self.address, index, receiver, vector)
+        await Log(SenderEntryWritten(self.register, index, vector, receiver))
         return entry
 
     async def drop(self, entry: "SenderEntry") -> None:
         """Make an entry invalid and its index free for reuse."""
-        await Store(self.address + entry.index * SENDER_ENTRY_BYTES, 0)
-        await Log(SenderEntryFreed(self.suist, entry.index))
-        await self.quiesce(self)
+        await self.hardware.clear_entry(self.address, entry.index)
+        await Log(SenderEntryFreed(self.register, entry.index))
+        await self.hardware.quiesce(self)
         del self.entries[entry.index]
         heappush(self._free, entry.index)
 
@@ -99,6 +105,8 @@ class SenderEntry:
 
     table: SenderTable
     index: int
+    receiver: int
+    vector: int
     notification: Notification | None
     slot: Slot | None
 

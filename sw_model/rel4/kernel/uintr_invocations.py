@@ -43,7 +43,8 @@ async def register_receiver(
     cap = _notification(slot)
     if not cap.can_receive:
         raise invalid_capability(0, "the capability cannot receive")
-    await kernel.uintr.register_receiver(hart.index, thread.tcb, cap.notification)
+    words = await arguments.words(kernel.uintr.registration_words)
+    await kernel.uintr.register_receiver(hart.index, thread.tcb, cap.notification, words)
     return ()
 
 

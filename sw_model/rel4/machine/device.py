@@ -29,6 +29,7 @@ from uintr.registers import (
     PAGE_BYTES,
     SLOT_BYTES,
     Feature,
+    Flavour,
     Privilege,
     RequestKind,
     Status,
@@ -70,6 +71,8 @@ class DeviceConfig:
     table_pages : its size in 4 KiB pages
     features : extensions that the hardware has
     latency : cycles from an operation that the controller accepts to the line, 2 to 4
+    flavour : family of user interrupts; Intel's has no controller, and so no use for ``receivers``,
+        ``base``, ``features`` and ``latency``
 
     Raises
     ------
@@ -83,8 +86,12 @@ class DeviceConfig:
     table_pages: int = DEFAULT_TABLE_PAGES
     features: Feature = ALL_FEATURES
     latency: int = DEFAULT_LATENCY
+    flavour: Flavour = Flavour.RISCV
 
     def __post_init__(self) -> None:
+        if self.flavour not in list(Flavour):
+            raise ValueError(f"flavour must be riscv or intel, not {self.flavour!r}")
+        object.__setattr__(self, "flavour", Flavour(self.flavour))  # JSON brings a plain string
         for name, value, most in (
             ("harts", self.harts, MODEL_HARTS),
             ("receivers", self.receivers, MAX_RECEIVERS),
@@ -98,7 +105,9 @@ class DeviceConfig:
     @property
     def windows(self) -> tuple[tuple[int, int], ...]:
         """(first, size in bytes) of what the bus decodes: receivers' slots, control page, sender
-        tables, and masks if there are any."""
+        tables, and masks if there are any. The Intel flavour has the tables alone."""
+        if self.flavour is Flavour.INTEL:
+            return ((self.table_base, PAGE_BYTES * self.table_pages),)
         places: tuple[tuple[int, int], ...] = (
             (self.base, SLOT_BYTES * self.receivers),
             (self.base + CONTROL_OFFSET, PAGE_BYTES),

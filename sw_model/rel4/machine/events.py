@@ -12,6 +12,7 @@ __all__ = [
     "AsyncReplied",
     "AsyncSubmitted",
     "ContextSwitch",
+    "Delivered",
     "Event",
     "EventLog",
     "Fault",
@@ -75,6 +76,16 @@ class UserTrap(_Stamped):
 
 
 @dataclass(slots=True)
+class Delivered(_Stamped):
+    """The user interrupt just taken carries ``vector``, which was posted to ``receiver``: the
+    address of the thread's UPID (Intel, where a delivery takes one vector)."""
+
+    thread: str
+    receiver: int
+    vector: int
+
+
+@dataclass(slots=True)
 class UserReturn(_Stamped):
     """uret: back to ``pc``."""
 
@@ -84,7 +95,8 @@ class UserReturn(_Stamped):
 
 @dataclass(slots=True)
 class UipiDone(_Stamped):
-    """A UIPI instruction ended. ``table`` and ``receiver`` are suist and suirs as they stood."""
+    """A UIPI instruction, or SENDUIPI, ended. ``table`` and ``receiver`` are suist and suirs, or
+    UINTR_TT and UINTR_PD, as they stood."""
 
     function: str
     operand: int
@@ -96,7 +108,8 @@ class UipiDone(_Stamped):
 
 @dataclass(slots=True)
 class SenderEntryWritten(_Stamped):
-    """The kernel wrote entry ``index`` of the sender table that suist value ``table`` names."""
+    """The kernel wrote entry ``index`` of the sender table that ``table`` names: the value of suist
+    or UINTR_TT. ``receiver`` is a number (RISC-V) or the address of a UPID (Intel)."""
 
     table: int
     index: int

@@ -12,11 +12,24 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
-from uintr.registers import Csr, CsrFunction, Privilege, RequestKind, Status
+from uintr.registers import Flavour, Privilege, RequestKind, Status
 
 from . import ops, sv39
 from .device import Request, Response
-from .events import Event, PathDone, Trap, TrapReturn, UipiDone, UserReturn, UserTrap
+from .events import Event, PathDone, Trap, TrapReturn
+from .faults import (
+    FETCH_PAGE_FAULT,
+    LOAD_ACCESS_FAULT,
+    LOAD_MISALIGNED,
+    LOAD_PAGE_FAULT,
+    STORE_ACCESS_FAULT,
+    STORE_MISALIGNED,
+    STORE_PAGE_FAULT,
+    MachineError,
+    OperationFault,
+)
+from .hart_intel import IntelUnit
+from .hart_riscv import RiscvUnit
 
 if TYPE_CHECKING:
     from .machine import Machine
@@ -25,35 +38,6 @@ __all__ = ["Context", "Hart", "MachineError", "Program"]
 
 Program = Coroutine[Any, Any, Any]
 Steps = Generator[simpy.Event, Any, Any]
-
-_CSR_FUNCTIONS: dict[type, CsrFunction] = {
-    ops.CsrRead: CsrFunction.READ,
-    ops.CsrWrite: CsrFunction.WRITE,
-    ops.CsrSet: CsrFunction.SET,
-    ops.CsrClear: CsrFunction.CLEAR,
-}
-
-
-ILLEGAL_INSTRUCTION = 2
-LOAD_MISALIGNED, STORE_MISALIGNED = 4, 6
-LOAD_ACCESS_FAULT, STORE_ACCESS_FAULT = 5, 7
-FETCH_PAGE_FAULT, LOAD_PAGE_FAULT, STORE_PAGE_FAULT = 12, 13, 15
-
-
-class MachineError(Exception):
-    """The model reached a state that the hardware or a correct kernel cannot be in."""
-
-
-class _FaultError(Exception):
-    """The running operation is not allowed; user code traps, kernel code is wrong.
-
-    ``cause`` and ``value`` are what scause and stval say.
-    """
-
-    def __init__(self, sentence: str, cause: int = ILLEGAL_INSTRUCTION, value: int = 0) -> None:
-        super().__init__(sentence)
-        self.cause = cause
-        self.value = value
 
 
 class _Frame:
@@ -90,6 +74,7 @@ class Context:
 
     Members
     -------
+    sp : stack pointer, which Intel's user interrupts use; a coroutine itself has no stack in memory
     fault, cause, value : of the last exception: a sentence, and what scause and stval say
     """
 
@@ -105,6 +90,7 @@ class Context:
         self.privilege = privilege
         self.root = root
         self.registers = ops.Registers()
+        self.sp = 0
         self.fault = ""
         self.cause = 0
         self.value = 0
@@ -117,7 +103,7 @@ class Context:
         """The frame that runs."""
         if not self.frames:
             if self._program is None:
-                raise _FaultError(
+                raise OperationFault(
                     f"page fault at {self._entry:#x} (fetch)", FETCH_PAGE_FAULT, self._entry
                 )
             self.frames.append(_Frame(self._program()))
@@ -128,6 +114,11 @@ class Context:
         the wrong place is noticed."""
         self._pc += 4
         return self._pc
+
+    def enter(self, handler: Program) -> None:
+        """Run an interrupt handler on top of what runs."""
+        self.frames.append(_Frame(handler))
+        self.frames[-1].pc = self.next_pc()
 
     @property
     def pc(self) -> int:
@@ -176,11 +167,11 @@ class Hart:
         self.supervisor_line = False
         self.ipi = False
         self.deadline: int | None = None
-        self.suist = 0  # as last written, for the log
-        self.suirs = 0
         self._waiting = False
         self._root: int | None = None
         self._privilege = Privilege.S
+        intel = machine.device.config.flavour is Flavour.INTEL
+        self.unit = IntelUnit(self) if intel else RiscvUnit(self)
         costs = machine.costs
         self._load_cycles = costs["machine.load"]
         self._store_cycles = costs["machine.store"]
@@ -196,19 +187,16 @@ class Hart:
             ops.Swap: self._amo,
             ops.AmoAdd: self._amo,
             ops.AmoOr: self._amo,
+            ops.AmoAnd: self._amo,
             ops.Fence: self._fence,
             ops.SfenceVma: self._sfence,
             ops.SpinWhile: self._kernel_spin,
-            ops.CsrRead: self._csr,
-            ops.CsrWrite: self._csr,
-            ops.CsrSet: self._csr,
-            ops.CsrClear: self._csr,
-            ops.Uipi: self._uipi,
             ops.SendIpi: self._send_ipi,
             ops.SetTimer: self._set_timer,
             ops.ReadTime: self._read_time,
             ops.PathWork: self._kernel_path_work,
             ops.PathEnd: self._kernel_path_end,
+            **self.unit.performs,
         }
         self.process = self.env.process(self._run())
 
@@ -266,10 +254,10 @@ class Hart:
                 return
             try:
                 if self.line and is_user:
-                    yield from self._user_trap(context)
+                    yield from self.unit.take(context)
                     continue
                 ended = yield from self._user_step(context)
-            except _FaultError as fault:
+            except OperationFault as fault:
                 context.fault, context.cause, context.value = str(fault), fault.cause, fault.value
                 yield from self._trap("fault", context)
                 return
@@ -308,13 +296,13 @@ class Hart:
                 context.registers = op.registers
                 frame.awaits_registers = True
                 return "ecall"
-            elif isinstance(op, ops.Uret):
-                yield from self._uret(context)
+            elif isinstance(op, self.unit.returns):
+                yield from self.unit.leave(op, context)
             elif isinstance(op, ops.WaitForInterrupt):
                 yield from self._wait(None)
             else:
                 frame.value = yield from self._perform(op, frame)
-        except _FaultError:
+        except OperationFault:
             frame.op = op
             raise
         return None
@@ -335,39 +323,20 @@ class Hart:
                 return
             try:
                 frame.value = yield from self._perform(op, frame)
-            except _FaultError as fault:
+            except OperationFault as fault:
                 raise MachineError(f"kernel fault on hart {self.index}: {fault}") from fault
 
-    # --- user interrupts --------------------------------------------------------------------------
-
-    def _user_trap(self, context: Context) -> Steps:
-        pc = context.top().pc
-        response = yield from self._request(Request(RequestKind.TRAP, data=pc))
-        if response.status is not Status.OK:
-            return  # the line fell before the trap was taken
-        handler = self.machine.code.get(response.data)
-        if handler is None:
-            raise _FaultError(
-                f"utvec points to {response.data:#x}, where no handler was placed",
-                FETCH_PAGE_FAULT,
-                response.data,
-            )
-        self.log(UserTrap(context.name, pc, response.data))
-        context.frames.append(_Frame(handler()))
-        context.frames[-1].pc = context.next_pc()
-
-    def _uret(self, context: Context) -> Steps:
-        response = yield from self._request(Request(RequestKind.URET))
-        if len(context.frames) < 2 or context.frames[-2].pc != response.data:
-            raise _FaultError(
-                f"uret of {context.name} returned to {response.data:#x}, which is not where it "
+    def resume(self, context: Context, pc: int) -> None:
+        """A user-interrupt handler returned to ``pc``, which must be where it interrupted."""
+        if len(context.frames) < 2 or context.frames[-2].pc != pc:
+            raise OperationFault(
+                f"uret of {context.name} returned to {pc:#x}, which is not where it "
                 "was interrupted: user-interrupt state was lost or mixed up",
                 FETCH_PAGE_FAULT,
-                response.data,
+                pc,
             )
         with suppress(RuntimeError):
             context.frames.pop().coroutine.close()
-        self.log(UserReturn(context.name, response.data))
 
     # --- waiting ----------------------------------------------------------------------------------
 
@@ -430,7 +399,7 @@ class Hart:
             self._path_close(frame)
 
     def _user_spin(self, op: ops.SpinWhile, frame: _Frame) -> Steps:
-        address = self._translate(op.address, write=False)
+        address = self.translate(op.address, write=False)
         memory = self.machine.memory
         while memory.load(address) == op.value:
             left = None if op.until is None else op.until - int(self.env.now)
@@ -481,7 +450,7 @@ class Hart:
             return None
         perform = self._perform_by_type.get(type(op))
         if perform is None:
-            raise _FaultError(f"{type(op).__name__} is not an operation for this privilege")
+            raise OperationFault(f"{type(op).__name__} is not an operation for this privilege")
         return (yield from perform(op, frame))
 
     def _compute(self, op: ops.Compute, frame: _Frame) -> Steps:
@@ -490,22 +459,30 @@ class Hart:
             frame.charge(op.cycles)
 
     def _load(self, op: ops.Load, frame: _Frame) -> Steps:
-        address = self._translate(op.address, write=False)
+        address = self.translate(op.address, write=False)
         if self.machine.is_device(address):
-            return (yield from self._bus(Request(RequestKind.LOAD, address=address)))
+            return (yield from self.bus(Request(RequestKind.LOAD, address=address)))
+        return (yield from self.load_word(address, frame))
+
+    def load_word(self, address: int, frame: _Frame) -> Steps:
+        """Load from memory at a physical address."""
         yield self.env.timeout(self._load_cycles)
         frame.charge(self._load_cycles)
         return self.machine.memory.load(address)
 
     def _store(self, op: ops.Store, frame: _Frame) -> Steps:
-        address = self._translate(op.address, write=True)
+        address = self.translate(op.address, write=True)
         if self.machine.is_device(address):
             request = Request(RequestKind.STORE, address=address, data=op.value)
-            yield from self._bus(request)
+            yield from self.bus(request)
             return
+        yield from self.store_word(address, op.value, frame)
+
+    def store_word(self, address: int, value: int, frame: _Frame) -> Steps:
+        """Store to memory at a physical address."""
         yield self.env.timeout(self._store_cycles)
         frame.charge(self._store_cycles)
-        self.machine.memory.store(address, op.value)
+        self.machine.memory.store(address, value)
 
     def _clear(self, op: ops.Clear, frame: _Frame) -> Steps:
         self._supervisor_only("clear")
@@ -516,10 +493,12 @@ class Hart:
 
     def _supervisor_only(self, what: str) -> None:
         if self._privilege is Privilege.U:
-            raise _FaultError(f"{what} is an operation of the supervisor")
+            raise OperationFault(f"{what} is an operation of the supervisor")
 
-    def _amo(self, op: ops.Swap | ops.AmoAdd | ops.AmoOr, frame: _Frame) -> Steps:
-        address = self._translate(op.address, write=True)
+    def _amo(self, op: ops.Swap | ops.AmoAdd | ops.AmoAnd | ops.AmoOr, frame: _Frame) -> Steps:
+        address = self.translate(op.address, write=True)
+        if self.machine.is_device(address):
+            return (yield from self.unit.amo(op, address))
         yield self.env.timeout(self._amo_cycles)
         frame.charge(self._amo_cycles)
         memory = self.machine.memory
@@ -528,6 +507,8 @@ class Hart:
             new = op.value
         elif isinstance(op, ops.AmoAdd):
             new = old + op.value
+        elif isinstance(op, ops.AmoAnd):
+            new = old & op.value
         else:
             new = old | op.value
         memory.store(address, new)
@@ -556,49 +537,16 @@ class Hart:
             memory.unwatch(op.address, notify)
         yield self.env.timeout(self._spin_cycles)
 
-    def _csr(self, op: Any, frame: _Frame) -> Steps:
-        function = _CSR_FUNCTIONS[type(op)]
-        operand = 0 if function is CsrFunction.READ else op.value
-        response = yield from self._request(
-            Request(RequestKind.CSR, function=function, address=op.csr, data=operand)
-        )
-        if response.status is not Status.OK:
-            raise _FaultError(f"illegal access to CSR {Csr(op.csr).name.lower()}")
-        if function is CsrFunction.WRITE:
-            if op.csr == Csr.SUIST:
-                self.suist = operand
-            elif op.csr == Csr.SUIRS:
-                self.suirs = operand
-        return response.data
-
-    def _uipi(self, op: ops.Uipi, frame: _Frame) -> Steps:
-        response = yield from self._request(
-            Request(RequestKind.UIPI, function=op.function, data=op.operand)
-        )
-        if response.status is Status.ILLEGAL:
-            raise _FaultError("illegal UIPI function")
-        self.log(
-            UipiDone(
-                op.function.name,
-                op.operand,
-                self.suist,
-                self.suirs,
-                response.data,
-                response.status.name,
-            )
-        )
-        return response.data
-
     def _send_ipi(self, op: ops.SendIpi, frame: _Frame) -> Steps:
         if self._privilege is Privilege.U:
-            raise _FaultError("an interrupt to another hart is sent by the kernel")
+            raise OperationFault("an interrupt to another hart is sent by the kernel")
         yield self.env.timeout(self._ipi_cycles)
         frame.charge(self._ipi_cycles)
         self.machine.harts[op.hart].interrupt()
 
     def _set_timer(self, op: ops.SetTimer, frame: _Frame) -> Steps:
         if self._privilege is Privilege.U:
-            raise _FaultError("stimecmp is a supervisor register")
+            raise OperationFault("stimecmp is a supervisor register")
         yield self.env.timeout(1)
         frame.charge(1)
         self.deadline = op.deadline
@@ -614,29 +562,32 @@ class Hart:
         self._privilege = privilege
         self.machine.device.set_privilege(self.index, privilege)
 
-    def _request(self, request: Request) -> Generator[simpy.Event, Response, Response]:
+    def request(self, request: Request) -> Generator[simpy.Event, Response, Response]:
+        """Make one request of the hart unit and wait for the answer."""
         return (yield self.machine.submit(self.index, request))
 
-    def _bus(self, request: Request) -> Generator[simpy.Event, Any, int]:
-        response = yield from self._request(request)
+    def bus(self, request: Request) -> Generator[simpy.Event, Any, int]:
+        """Make one memory request; answers the word read, or raises an access fault."""
+        response = yield from self.request(request)
         if response.status is not Status.OK:
             store = request.kind is RequestKind.STORE
-            raise _FaultError(
+            raise OperationFault(
                 f"access fault at {request.address:#x} ({response.status.name})",
                 STORE_ACCESS_FAULT if store else LOAD_ACCESS_FAULT,
                 request.address,
             )
         return response.data
 
-    def _translate(self, address: int, *, write: bool) -> int:
+    def translate(self, address: int, *, write: bool) -> int:
+        """Physical address of a word; a fault if the running code may not access it so."""
         if address & 7:
             cause = STORE_MISALIGNED if write else LOAD_MISALIGNED
-            raise _FaultError(f"address {address:#x} must be a multiple of 8", cause, address)
+            raise OperationFault(f"address {address:#x} must be a multiple of 8", cause, address)
         if self._root is None:
             return address
         page = self.machine.translate(self._root, address >> sv39.PAGE_BITS)
         if page is None or not page[1] & (sv39.PTE.W if write else sv39.PTE.R):
-            raise _FaultError(
+            raise OperationFault(
                 f"page fault at {address:#x} ({'store' if write else 'load'})",
                 STORE_PAGE_FAULT if write else LOAD_PAGE_FAULT,
                 address,

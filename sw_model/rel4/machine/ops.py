@@ -17,6 +17,7 @@ from .events import Event
 
 __all__ = [
     "AmoAdd",
+    "AmoAnd",
     "AmoOr",
     "Clear",
     "Compute",
@@ -105,6 +106,14 @@ class Swap(Op[int]):
 @dataclass(frozen=True, slots=True)
 class AmoAdd(Op[int]):
     """Atomically add to the word at ``address`` (amoadd.d.aqrl); answers the value before."""
+
+    address: int
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class AmoAnd(Op[int]):
+    """Atomically AND into the word at ``address`` (amoand.d.aqrl); answers the value before."""
 
     address: int
     value: int

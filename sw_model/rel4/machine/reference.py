@@ -35,13 +35,22 @@ from uintr.registers import (
     Csr,
     CsrFunction,
     Feature,
+    Flavour,
     Privilege,
     RequestKind,
     Status,
     UipiFunction,
 )
 
-__all__ = ["Bus", "Controller", "HartUnit", "Operation", "ReferenceDevice", "run"]
+__all__ = [
+    "Bus",
+    "Controller",
+    "HartUnit",
+    "Operation",
+    "ReferenceDevice",
+    "reference_device",
+    "run",
+]
 
 T = TypeVar("T")
 
@@ -834,6 +843,15 @@ class ReferenceDevice:
             self._outstanding[hart] = False
 
 
+def reference_device(config: DeviceConfig) -> Device:
+    """A new reference device of the flavour that ``config`` names."""
+    if config.flavour is Flavour.INTEL:
+        from rel4.machine.intel_reference import IntelReferenceDevice
+
+        return IntelReferenceDevice(config)
+    return ReferenceDevice(config)
+
+
 def run(config: DeviceConfig, job: Callable[[Device], Coroutine[Any, Any, T]]) -> T:
     """Drive ``job`` on a new reference device to its end; the entry point ``reference``."""
-    return run_sync(job(ReferenceDevice(config)))
+    return run_sync(job(reference_device(config)))

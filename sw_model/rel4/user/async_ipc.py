@@ -9,19 +9,11 @@ The server here is the plainest one: it serves what is there in order, replies, 
 from collections.abc import Awaitable, Callable
 
 from rel4.abi.syscall_buffer import PUBLISH_CYCLES, Item, SyscallBuffer
-from rel4.machine.ops import AmoOr, CsrClear, CsrSet, CsrWrite, Path, SpinWhile, Swap, Uipi, Uret
-from uintr.registers import CSRS, Csr, UipiFunction
+from rel4.machine.ops import Path, SpinWhile, Swap
 
-__all__ = ["IpcServer", "enable_user_interrupts"]
+from .interrupts import UserInterrupts
 
-USIP = CSRS[Csr.UIP].pack(software=1)
-
-
-async def enable_user_interrupts(handler: int) -> None:
-    """Let user interrupts of this thread go to the code at ``handler``."""
-    await CsrWrite(Csr.UTVEC, handler)
-    await CsrSet(Csr.USTATUS, CSRS[Csr.USTATUS].pack(uie=1))
-    await CsrSet(Csr.UIE, CSRS[Csr.UIE].pack(software=1))
+__all__ = ["IpcServer"]
 
 
 class IpcServer:
@@ -30,6 +22,7 @@ class IpcServer:
     Parameters
     ----------
     buffer : the shared rings
+    interrupts : user interrupts of this flavour
     wake_word : address of a word of its own, where its interrupt handler leaves the vectors
     give_way : awaited when there is nothing to do; None: spin until a user interrupt comes
     """
@@ -37,15 +30,17 @@ class IpcServer:
     def __init__(
         self,
         buffer: SyscallBuffer,
+        interrupts: UserInterrupts,
         wake_word: int,
         give_way: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._buffer = buffer
+        self._interrupts = interrupts
         self._wake_word = wake_word
         self._give_way = give_way
 
     async def serve(self, client: int, handle: Callable[[Item], Item]) -> None:
-        """Serve for ever; ``client`` is the operand of UIPI SEND that wakes the client."""
+        """Serve for ever; ``client`` is the operand of the send that wakes the client."""
         buffer = self._buffer
         while True:
             while await buffer.requests.count():
@@ -57,7 +52,7 @@ class IpcServer:
                     await buffer.replies.put(handle(request))
                     wake = await buffer.receiver_online.claim()
                 if wake:
-                    await Uipi(UipiFunction.SEND, client)
+                    await self._interrupts.send(client)
             if await buffer.handler_online.retire(buffer.requests):
                 await self._sleep()
 
@@ -73,10 +68,5 @@ class IpcServer:
                 return
 
     async def interrupt_handler(self) -> None:
-        """What utvec points to: take the pending vectors, note them, return."""
-        async with Path("user.interrupt_handler"):
-            vectors = await Uipi(UipiFunction.READ)
-            await CsrClear(Csr.UIP, USIP)
-            if vectors:
-                await AmoOr(self._wake_word, vectors)
-        await Uret()
+        """Take the pending vectors, note them, return."""
+        await self._interrupts.note(self._wake_word)

@@ -19,8 +19,7 @@ from rel4.abi.coroutine import Suspend
 from rel4.abi.numbers import ASYNC_INVOCATIONS, AsyncLabel, Invocation, SeL4Error
 from rel4.abi.syscall_buffer import PUBLISH_CYCLES, STRING_BYTES, Item, SyscallBuffer
 from rel4.machine.events import AsyncHandled, AsyncReplied, AsyncSubmitted
-from rel4.machine.ops import Fence, Load, Log, Path, ReadTime, SpinWhile, Uipi
-from uintr.registers import UipiFunction
+from rel4.machine.ops import Fence, Load, Log, Path, ReadTime, SpinWhile
 
 from .calls import Answer, ObjectCalls
 from .executor import Executor, Handed
@@ -104,7 +103,7 @@ class AsyncSyscalls(ObjectCalls):
 
     Members
     -------
-    sender : operand of UIPI SEND that wakes the kernel's handler; None: it is woken by a trap
+    sender : operand of the send that wakes the kernel's handler; None: it is woken by a trap
     executor : whose coroutines make the calls
     outstanding : requests without a reply
     meter : measures what calls cost, where there is one
@@ -221,7 +220,7 @@ class AsyncSyscalls(ObjectCalls):
 
     async def _wake(self) -> None:
         if self.sender is not None and await self._helped():
-            await Uipi(UipiFunction.SEND, self.sender)
+            await self.executor.interrupts.send(self.sender)
         else:
             await self._kernel.wake_syscall_handler()
 

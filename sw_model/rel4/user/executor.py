@@ -6,8 +6,10 @@ from typing import Any
 
 from rel4.abi.coroutine import Poll, Task
 from rel4.machine.events import TaskRun
-from rel4.machine.ops import AmoOr, CsrClear, Load, Log, Path, SpinWhile, Swap, Uipi, Uret
-from uintr.registers import CSRS, VECTORS, Csr, UipiFunction
+from rel4.machine.ops import Load, Log, Path, SpinWhile, Swap
+from uintr.registers import VECTORS
+
+from .interrupts import RISCV, UserInterrupts
 
 __all__ = ["MAX_TASKS", "PRIORITIES", "Executor", "Handed"]
 
@@ -15,7 +17,6 @@ PRIORITIES = 8
 """0 is the highest."""
 MAX_TASKS = 4096
 """As many coroutines as the syscall buffer has items."""
-USIP = CSRS[Csr.UIP].pack(software=1)
 
 Handed = tuple[int, Any]
 """A coroutine and the value to resume it with at once."""
@@ -46,6 +47,7 @@ class Executor:
     Parameters
     ----------
     wake_word : virtual address of that word
+    interrupts : user interrupts of the machine's flavour
 
     Members
     -------
@@ -54,8 +56,9 @@ class Executor:
         it answers is resumed at once, without going through a queue; None lets the executor spin
     """
 
-    def __init__(self, wake_word: int) -> None:
+    def __init__(self, wake_word: int, interrupts: UserInterrupts = RISCV) -> None:
         self._wake_word = wake_word
+        self.interrupts = interrupts
         self._queues: list[deque[int]] = [deque() for _ in range(PRIORITIES)]
         self._coroutines: dict[int, _Coroutine] = {}
         self._free = iter(range(MAX_TASKS))
@@ -144,10 +147,5 @@ class Executor:
         return None
 
     async def interrupt_handler(self) -> None:
-        """What utvec points to: take the pending vectors, note them, return."""
-        async with Path("user.interrupt_handler"):
-            vectors = await Uipi(UipiFunction.READ)
-            await CsrClear(Csr.UIP, USIP)
-            if vectors:
-                await AmoOr(self._wake_word, vectors)
-        await Uret()
+        """Take the pending vectors, note them, return."""
+        await self.interrupts.note(self._wake_word)

@@ -6,11 +6,10 @@ from rel4.abi.layout import DATA_ADDRESS, IPC_BUFFER_ADDRESS
 from rel4.abi.numbers import CapSlot, ObjectType, SeL4Error
 from rel4.abi.syscall_buffer import SyscallBuffer
 from rel4.machine.machine import Machine
-from rel4.machine.ops import CsrSet, CsrWrite
-from uintr.registers import CSRS, Csr
 
 from .async_syscalls import AsyncSyscalls, Style
 from .executor import Executor
+from .interrupts import UserInterrupts, interrupts_of
 from .syscalls import Kernel
 
 __all__ = ["RootTask", "SyscallError"]
@@ -44,12 +43,20 @@ class RootTask:
     machine: Machine
     name: str = "root"
     kernel: Kernel = field(default_factory=lambda: Kernel(IPC_BUFFER_ADDRESS))
-    executor: Executor = field(default_factory=lambda: Executor(DATA_ADDRESS))
+    executor: Executor = field(init=False)
     tcb: int = CapSlot.INIT_THREAD_TCB
     cnode: int = CapSlot.INIT_THREAD_CNODE
     vspace: int = CapSlot.INIT_THREAD_VSPACE
     _untyped: int = CapSlot.FIRST_UNTYPED
     _next_slot: int = CapSlot.FIRST_FREE
+
+    def __post_init__(self) -> None:
+        self.executor = Executor(DATA_ADDRESS, self.interrupts)
+
+    @property
+    def interrupts(self) -> UserInterrupts:
+        """User interrupts of the machine's flavour."""
+        return interrupts_of(self.machine)
 
     async def allocate(self, kind: ObjectType, count: int = 1, size_bits: int = 0) -> range:
         """Make ``count`` objects; answers their capability pointers."""
@@ -114,10 +121,11 @@ class RootTask:
             await kernel.cnode_mint(self.cnode, badged, notification, write_only, vector),
         )
         check("TCB_BindNotification", await kernel.tcb_bind_notification(self.tcb, notification))
-        await CsrWrite(Csr.UTVEC, self.machine.place(self.executor.interrupt_handler))
-        await CsrSet(Csr.USTATUS, CSRS[Csr.USTATUS].pack(uie=1))
-        await CsrSet(Csr.UIE, CSRS[Csr.UIE].pack(software=1))
-        check("UintrRegisterReceiver", await kernel.uintr_register_receiver(notification, self.tcb))
+        handler = self.machine.place(self.executor.interrupt_handler)
+        check(
+            "UintrRegisterReceiver",
+            await self.interrupts.register(kernel, notification, self.tcb, handler),
+        )
         error, calls.sender = await kernel.uintr_register_async_syscall(badged, buffer, policy)
         check("UintrRegisterAsyncSyscall", error)
         return calls

@@ -50,10 +50,13 @@ class Kernel(ObjectCalls):
 
     # --- user interrupts --------------------------------------------------------------------------
 
-    async def uintr_register_receiver(self, notification: int, tcb: int) -> SeL4Error:
-        """Make the notification deliver to ``tcb``, to which it is bound, by user interrupts."""
-        caps = (tcb,)
-        return (await self.invoke(notification, Invocation.UINTR_REGISTER_RECEIVER, (), caps)).error
+    async def uintr_register_receiver(
+        self, notification: int, tcb: int, words: tuple[int, ...] = ()
+    ) -> SeL4Error:
+        """Make the notification deliver to ``tcb``, to which it is bound, by user interrupts.
+        ``words`` are what the flavour needs: on Intel handler and stack adjustment."""
+        label = Invocation.UINTR_REGISTER_RECEIVER
+        return (await self.invoke(notification, label, words, (tcb,))).error
 
     async def uintr_register_sender(self, notification: int) -> tuple[SeL4Error, int]:
         """A sender-table entry for the notification; answers the operand of UIPI SEND."""

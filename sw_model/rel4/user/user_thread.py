@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from rel4.abi.layout import DATA_ADDRESS
 from rel4.abi.numbers import SeL4Error
 from rel4.machine.machine import Machine
-from rel4.machine.ops import AmoOr, CsrClear, CsrSet, CsrWrite, Path, SpinWhile, Swap, Uipi, Uret
-from uintr.registers import CSRS, VECTORS, Csr, UipiFunction
+from rel4.machine.ops import SpinWhile, Swap
+from uintr.registers import VECTORS
 
+from .interrupts import UserInterrupts, interrupts_of
 from .root_task import check
 from .syscalls import Kernel
 
@@ -57,12 +58,10 @@ class UserThread:
             f"TCB_BindNotification of {self.name}",
             await self.kernel.tcb_bind_notification(self.tcb, notification),
         )
-        await CsrWrite(Csr.UTVEC, self.machine.place(self._handler))
-        await CsrSet(Csr.USTATUS, CSRS[Csr.USTATUS].pack(uie=1))
-        await CsrSet(Csr.UIE, CSRS[Csr.UIE].pack(software=1))
+        handler = self.machine.place(self._handler)
         check(
             f"UintrRegisterReceiver of {self.name}",
-            await self.kernel.uintr_register_receiver(notification, self.tcb),
+            await self.interrupts.register(self.kernel, notification, self.tcb, handler),
         )
 
     async def connect(self, notification: int, *, vector: int) -> int:
@@ -92,7 +91,7 @@ class UserThread:
 
     async def send(self, connection: int) -> None:
         """Post, without the kernel."""
-        await Uipi(UipiFunction.SEND, connection)
+        await self.interrupts.send(connection)
 
     async def next_vectors(self) -> list[int]:
         """The vectors that arrived since the last time; waits for at least one."""
@@ -103,14 +102,14 @@ class UserThread:
                 return [vector for vector in range(VECTORS) if word >> vector & 1]
 
     @property
+    def interrupts(self) -> UserInterrupts:
+        """User interrupts of the machine's flavour."""
+        return interrupts_of(self.machine)
+
+    @property
     def _arrived(self) -> int:
         return _ARRIVED + 64 * self.number
 
     async def _handler(self) -> None:
-        """What utvec points to."""
-        async with Path("user.interrupt_handler"):
-            vectors = await Uipi(UipiFunction.READ)
-            await CsrClear(Csr.UIP, CSRS[Csr.UIP].pack(software=1))
-            if vectors:
-                await AmoOr(self._arrived, vectors)
-        await Uret()
+        """Take the pending vectors, note them, return."""
+        await self.interrupts.note(self._arrived)

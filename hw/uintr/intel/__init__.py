@@ -1,0 +1,1 @@
+"""The Intel flavour of user interrupts: UITT, UPID, UIRR. Imports nothing."""

@@ -1,0 +1,122 @@
+"""The proofs of the Intel flavour, and the broken designs that they have to notice."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from amaranth.hdl import Mux
+
+from uintr.intel.bus import LockingArbiter
+from uintr.intel.descriptor_unit import DescriptorUnit
+from uintr.intel.receiver import Receiver
+from uintr.intel.registers import Msr
+from uintr_formal.intel_bus import LockingBusSpec
+from uintr_formal.intel_quiet import HartQuietSpec
+from uintr_formal.intel_receiver import IntelReceiverSpec
+from uintr_formal.intel_timer import UserTimerSpec
+from uintr_formal.intel_update import UpdateSpec
+from uintr_formal.prove import Proof
+
+__all__ = ["INTEL_BUGS", "INTEL_PROOFS"]
+
+_COVER = "every case happens"
+
+INTEL_PROOFS: tuple[Proof, ...] = (
+    *(
+        Proof(
+            f"intel bus {count}",
+            "under the lock nobody else's transfer; held, ended once and for its owner",
+            partial(LockingBusSpec, count=count),
+            2,
+            quick=count < 9,
+        )
+        for count in (2, 3, 5, 9)
+    ),
+    Proof("intel bus 3 cover", _COVER, partial(LockingBusSpec, count=3), 8, "cover"),
+    Proof(
+        "intel update",
+        "atomic; PIR bits conserved; ON = one notification outstanding; none with SN",
+        UpdateSpec,
+        2,
+    ),
+    Proof("intel update cover", _COVER, UpdateSpec, 20, "cover", quick=False),
+    Proof(
+        "intel receiver",
+        "highest vector first; UIRR conserved; faults and users change nothing",
+        IntelReceiverSpec,
+        2,
+    ),
+    Proof("intel receiver cover", _COVER, IntelReceiverSpec, 8, "cover"),
+    Proof("intel timer", "the event once, when it is due; else quiet", UserTimerSpec, 2),
+    Proof("intel timer cover", _COVER, UserTimerSpec, 4, "cover"),
+    Proof("intel quiet", "an idle hart unit stays as it is", HartQuietSpec, 2),
+    Proof("intel quiet cover", _COVER, HartQuietSpec, 14, "cover"),
+)
+
+
+def _no_lock(right: Any) -> Any:
+    """The second word is read after the lock was given up."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        m.d.comb += self.lock.eq(self.state[1])
+        return m
+
+    return wrong
+
+
+def _deaf_arbiter(right: Any) -> Any:
+    """The arbiter of a bus without lock."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        with m.If(self.bus.ack):
+            m.d.sync += self.busy.eq(0)
+        return m
+
+    return wrong
+
+
+def _vector_lost(right: Any) -> Any:
+    """What is already in UIRR is forgotten when a notification is processed."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        with m.If(self.merge):
+            m.d.sync += self.words[Msr.UINTR_RR].eq(self.merged)
+        return m
+
+    return wrong
+
+
+def _lowest_first(right: Any) -> Any:
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        uirr = self.words[Msr.UINTR_RR]
+        with m.If(self.start & self.interrupt & uirr[0]):
+            m.d.sync += self.uirrv.eq(0)
+        return m
+
+    return wrong
+
+
+def _sn_ignored(right: Any) -> Any:
+    """SN is taken for clear once the UPID was read."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        with m.If(self.bus.ack & self.state[3]):
+            m.d.sync += self.status.eq(Mux(self.posting, self.bus.dat_r & ~2, self.bus.dat_r))
+        return m
+
+    return wrong
+
+
+INTEL_BUGS: tuple[tuple[str, str, Any, Callable[[Any], Any]], ...] = (
+    ("intel: no lock between words", "intel update", DescriptorUnit, _no_lock),
+    ("intel: SN is ignored", "intel update", DescriptorUnit, _sn_ignored),
+    ("intel: an arbiter without lock", "intel bus 3", LockingArbiter, _deaf_arbiter),
+    ("intel: merging forgets UIRR", "intel receiver", Receiver, _vector_lost),
+    ("intel: the lowest vector first", "intel receiver", Receiver, _lowest_first),
+)
+"""Name, proof, and whose `elaborate` is replaced by what."""

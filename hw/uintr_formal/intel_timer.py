@@ -1,0 +1,60 @@
+"""Properties of the user timer.
+
+* the event is processed only when allowed, with a deadline that is reached, and once: it disarms;
+* its bit is that of the timer's vector, one bit;
+* *quiet*: while nothing counts and nothing is due, and without a write, no register changes.
+"""
+
+from typing import Any
+
+from amaranth.asserts import AnySeq
+from amaranth.hdl import Assert, ClockDomain, Cover, Elaboratable, Module, Signal
+
+from uintr.intel.timer import UserTimer
+
+__all__ = ["UserTimerSpec"]
+
+_VECTOR_BITS = 6
+
+
+class UserTimerSpec(Elaboratable):
+    """No parameters."""
+
+    def __init__(self) -> None:
+        self.domain = ClockDomain("sync", reset_less=True)
+
+    def elaborate(self, platform: Any) -> Module:
+        """The registers now and one cycle ago."""
+        m = Module()
+        m.domains.sync = self.domain
+        m.submodules.dut = dut = UserTimer()
+        for signal in (dut.allowed, dut.write_timer, dut.write_tsc, dut.word):
+            m.d.comb += signal.eq(AnySeq(len(signal)))
+        deadline = dut.timer[_VECTOR_BITS:]
+        due, written, counted = Signal(), Signal(), Signal()
+        timer, tsc = Signal.like(dut.timer), Signal.like(dut.tsc)
+        begun = Signal()
+        m.d.sync += [
+            begun.eq(1),
+            due.eq(dut.due & ~dut.write_timer),
+            written.eq(dut.write_timer | dut.write_tsc),
+            counted.eq(dut.counting),
+            timer.eq(dut.timer),
+            tsc.eq(dut.tsc),
+        ]
+        m.d.comb += [
+            Assert(
+                ~dut.due | (dut.allowed & deadline.any() & (dut.tsc >= deadline << _VECTOR_BITS))
+            ),
+            Assert(~dut.counting | (dut.tsc < deadline << _VECTOR_BITS)),
+            Assert(~(dut.due & dut.counting)),
+            Assert(dut.event == (dut.due << dut.timer[:_VECTOR_BITS])),
+            Cover(dut.due & (dut.tsc > 64)),
+        ]
+        with m.If(begun & due):
+            m.d.comb += [Assert(~deadline.any()), Assert(~dut.due)]
+        with m.If(begun & ~written):
+            m.d.comb += Assert(dut.tsc == (tsc + counted)[: len(tsc)])
+            with m.If(~due):
+                m.d.comb += Assert(dut.timer == timer)
+        return m

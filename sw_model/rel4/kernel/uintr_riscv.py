@@ -1,0 +1,221 @@
+"""User interrupts of RISC-V under the kernel's interface: controller, sender tables, hart's CSRs.
+
+Order matters twice at a context switch. A receiver is deactivated before its thread's `uip` is
+read, so that what is saved is the software bit and not the hart line; and it is activated last on
+the way out, so that no interrupt meets half-restored state. While a receiver is inactive its
+pending bits stay in the controller and raise the line at the next activation.
+
+A parked thread's receiver is deactivated first: a post that the look at its pending word misses
+meets an inactive receiver. A UIPI of another thread wakes it when the controller tells the kernel
+of the absent receiver (feature NOTIFY); without that feature the kernel looks at every timer tick.
+"""
+
+from typing import TYPE_CHECKING
+
+from rel4.machine.device import DeviceConfig
+from rel4.machine.events import ReceiverChanged
+from rel4.machine.ops import CsrWrite, Load, Log, Store, Uipi
+from uintr.registers import (
+    ACTIVE,
+    CLAIM,
+    CONTROL_OFFSET,
+    CSRS,
+    ENTRIES_PER_PAGE,
+    HIGH,
+    LOW,
+    NOTIFY_HART,
+    PAGE_BYTES,
+    SEND,
+    SENDER_ENTRY,
+    SENDER_ENTRY_BYTES,
+    SLOT_BYTES,
+    SLOT_RESET,
+    Csr,
+    Feature,
+    UipiFunction,
+)
+
+from .objects import TCB
+from .uintr import UserInterrupts
+from .uintr_context import UserInterruptState
+from .uintr_entries import SenderTable
+
+if TYPE_CHECKING:
+    from .kernel import Kernel
+
+__all__ = ["RiscvUserInterrupts"]
+
+SAVED_CSRS = (
+    Csr.USTATUS,
+    Csr.UIE,
+    Csr.UTVEC,
+    Csr.USCRATCH,
+    Csr.UEPC,
+    Csr.UCAUSE,
+    Csr.UTVAL,
+    Csr.UIP,
+)
+DELEGATED = CSRS[Csr.SIDELEG].pack(software=1)
+
+
+class RiscvUserInterrupts(UserInterrupts):
+    """The controller's receivers, tables of eight-byte entries, and the CSRs of the N extension."""
+
+    def __init__(self, config: DeviceConfig, kernel: "Kernel") -> None:
+        pages = range(config.table_pages)
+        super().__init__(
+            config,
+            kernel,
+            receivers=list(range(config.receivers)),
+            tables=[config.table_base + page * PAGE_BYTES for page in pages],
+        )
+        self._notifies = False  # somebody has parked, and the controller tells of posts
+
+    # --- places -----------------------------------------------------------------------------------
+
+    def _slot(self, receiver: int, offset: int) -> int:
+        return self._config.base + receiver * SLOT_BYTES + offset
+
+    def _control(self, offset: int) -> int:
+        return self._config.base + CONTROL_OFFSET + offset
+
+    def _table_at(self, address: int) -> SenderTable:
+        suist = CSRS[Csr.SUIST].pack(en=1, size=1, ppn=address // PAGE_BYTES)
+        return SenderTable(address, suist, ENTRIES_PER_PAGE, self)
+
+    async def write_entry(self, address: int, index: int, receiver: int, vector: int) -> None:
+        """One store."""
+        word = SENDER_ENTRY.pack(valid=1, vector=vector, receiver=receiver)
+        await Store(address + index * SENDER_ENTRY_BYTES, word)
+
+    async def clear_entry(self, address: int, index: int) -> None:
+        """One store."""
+        await Store(address + index * SENDER_ENTRY_BYTES, 0)
+
+    # --- context switch ---------------------------------------------------------------------------
+
+    async def _save(self, hart: int) -> None:
+        self._stale.discard(hart)
+        owner = self.owner[hart]
+        if owner is None:
+            return
+        state = owner.uintr or UserInterruptState()  # its thread may have ended
+        if state.receiver is not None:
+            await Store(self._slot(state.receiver, ACTIVE.address), 0)
+            await Log(ReceiverChanged(state.receiver, False, 0, 0))
+        for csr in SAVED_CSRS:
+            state.registers[csr] = await CsrWrite(csr, 0)  # read, and hidden from the next thread
+        await CsrWrite(Csr.SIDELEG, 0)
+        await CsrWrite(Csr.SUIRS, 0)
+        self.owner[hart] = None
+
+    async def _restore(self, hart: int, tcb: TCB) -> None:
+        state = tcb.uintr
+        assert state is not None
+        for csr in SAVED_CSRS:
+            await CsrWrite(csr, state.registers.get(csr, 0))
+        self.owner[hart] = tcb
+        await self._activate(hart, state)
+
+    async def _activate(self, hart: int, state: UserInterruptState) -> None:
+        if state.receiver is None:
+            return
+        await CsrWrite(Csr.SIDELEG, DELEGATED)
+        await CsrWrite(Csr.SUIRS, CSRS[Csr.SUIRS].pack(en=1, index=state.receiver))
+        low = LOW.pack(active=1, mode=1, hartid=hart)
+        await Store(self._slot(state.receiver, LOW.address), low)
+        await Log(ReceiverChanged(state.receiver, True, 0, 0))
+
+    async def _set_table(self, register: int) -> None:
+        await CsrWrite(Csr.SUIST, register)
+
+    # --- receivers --------------------------------------------------------------------------------
+
+    async def _clear(self, receiver: int) -> None:
+        await Store(self._slot(receiver, LOW.address), 0)
+        cleared = await Load(self._slot(receiver, HIGH.address))
+        await Log(ReceiverChanged(receiver, False, 0, cleared))
+
+    async def _activate_kernel(self, hart: int, receiver: int) -> None:
+        low = LOW.pack(active=1, mode=1, supervisor=1, hartid=hart)
+        await Store(self._slot(receiver, LOW.address), low)
+        await Log(ReceiverChanged(receiver, True, 0, 0))
+
+    async def _free_receiver(self, tcb: TCB, state: UserInterruptState) -> None:
+        receiver, state.receiver = state.receiver, None
+        assert receiver is not None
+        self.parked.pop(receiver, None)
+        await self._clear(receiver)
+        if Feature.SLOT_RESET in self._config.features:
+            await Store(self._control(SLOT_RESET.address), receiver)
+        self.receivers.remove(receiver)
+        self._freed(receiver)
+        for hart, owner in enumerate(self.owner):
+            if owner is tcb:
+                await self._kernel.stall(hart)
+                self._stale.add(hart)
+
+    # --- signals from the kernel ------------------------------------------------------------------
+
+    async def _send(self, hart: int, index: int) -> None:
+        await self._use_table(hart, self._kernel_table.register)
+        await Uipi(UipiFunction.SEND, index)
+
+    async def _post(self, receiver: int, vector: int) -> None:
+        await Store(self._slot(receiver, SEND.address), vector)
+        await Log(ReceiverChanged(receiver, False, 1 << vector, 0))
+
+    # --- threads that wait ------------------------------------------------------------------------
+
+    async def _park(self, receiver: int) -> int:
+        here = self._kernel.here
+        tells = Feature.NOTIFY in self._config.features
+        if tells and not self._notifies:
+            self._notifies = True
+            await Store(self._control(NOTIFY_HART.address), 0)
+        low = LOW.pack(active=0, mode=1, notify=int(tells), hartid=here)
+        await Store(self._slot(receiver, LOW.address), low)
+        pending = await Load(self._slot(receiver, HIGH.address))
+        if pending:
+            low = LOW.pack(active=1, mode=1, hartid=here)
+            await Store(self._slot(receiver, LOW.address), low)
+            await Store(self._slot(receiver, HIGH.address), pending)
+        return pending
+
+    async def _absent(self, receiver: int, tcb: TCB) -> int:
+        low = LOW.pack(active=0, mode=1, hartid=tcb.affinity)  # told once is enough
+        await Store(self._slot(receiver, LOW.address), low)
+        pending = await self.pending(receiver)
+        if not pending and self._notifies:
+            low = LOW.pack(active=0, mode=1, notify=1, hartid=tcb.affinity)
+            await Store(self._slot(receiver, LOW.address), low)
+        return pending
+
+    async def poll_parked(self) -> None:
+        """A timer tick: look at every parked thread's pending word, unless the controller tells."""
+        if not self._notifies:
+            for receiver in list(self.parked):
+                await self.absent_post(receiver)
+
+    async def take_interrupts(self, hart: int) -> int:
+        """Empty the controller's queue of absent receivers, then the kernel's receiver here."""
+        while self._notifies:
+            claim = await Load(self._control(CLAIM.address))
+            if not CLAIM.field("valid").get(claim):
+                break
+            await self.absent_post(CLAIM.field("receiver").get(claim))
+        receiver = self._kernel_receivers.get(hart)
+        if receiver is None:
+            return 0
+        vectors = await Load(self._slot(receiver, HIGH.address))
+        await Log(ReceiverChanged(receiver, True, 0, vectors))
+        return vectors
+
+    # --- inspection -------------------------------------------------------------------------------
+
+    async def pending(self, receiver: int) -> int:
+        """Take and put back a receiver's pending word, as the kernel's own code may."""
+        bits = await Load(self._slot(receiver, HIGH.address))
+        if bits:
+            await Store(self._slot(receiver, HIGH.address), bits)
+        return bits

@@ -1,0 +1,144 @@
+"""What the hart units of the Intel reference share: the locking bus and the interrupt fabric."""
+
+from typing import NamedTuple
+
+from rel4.machine.device import DeviceConfig
+from uintr.registers import PAGE_BYTES, XLEN
+
+__all__ = ["Interrupt", "InterruptFabric", "LockingBus", "Transfer", "check_table", "next_in_turn"]
+
+
+def check_table(config: DeviceConfig) -> None:
+    """Raise ValueError unless the table memory lies on pages within 64 bits."""
+    base, size = config.table_base, config.table_pages * PAGE_BYTES
+    if not 0 <= base < 1 << XLEN or base % PAGE_BYTES:
+        raise ValueError(f"table_base must be a 64-bit multiple of {PAGE_BYTES:#x}, not {base:#x}")
+    if base + size > 1 << XLEN:
+        raise ValueError(
+            f"table_base must be at most {(1 << XLEN) - size:#x} "
+            f"for {config.table_pages} pages, not {base:#x}"
+        )
+
+
+def next_in_turn(waiting: int, last: int) -> int:
+    """First set bit of ``waiting`` (not 0) after bit ``last``, going round."""
+    later = waiting >> (last + 1) << (last + 1)
+    chosen = later or waiting
+    return (chosen & -chosen).bit_length() - 1
+
+
+class Transfer(NamedTuple):
+    """One transfer of eight bytes."""
+
+    write: bool
+    address: int
+    data: int
+
+
+class LockingBus:
+    """Round-robin arbiter with a lock, decoder and table memory.
+
+    Initiator h is hart unit h; the bus from outside, initiator ``harts``, is at rest.
+
+    Parameters
+    ----------
+    config : shape and addresses
+
+    Members
+    -------
+    busy : a transfer is wanted or under way
+    """
+
+    def __init__(self, *, config: DeviceConfig) -> None:
+        self._outside = config.harts
+        self._base = config.table_base
+        self._end = config.table_base + config.table_pages * PAGE_BYTES
+        self._words: dict[int, int] = {}
+        self._transfers = [Transfer(False, 0, 0)] * config.harts
+        self.reset()
+
+    def reset(self) -> None:
+        """End all transfers. The table memory keeps its words."""
+        self._waiting = 0
+        self._owner = -1
+        self._last = self._outside
+        self._reply: tuple[int, bool] | None = None
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._waiting)
+
+    def request(self, initiator: int, transfer: Transfer, *, locked: bool = False) -> None:
+        """Raise `cyc` and `stb` from the next cycle on, until `step` answers with the end.
+        ``locked``: the initiator's last transfer ended at this very edge with its lock held, so
+        it is still connected.
+        """
+        self._transfers[initiator] = transfer
+        self._waiting |= 1 << initiator
+        if locked:
+            self._owner = initiator
+
+    def step(self) -> tuple[int, int, bool] | None:
+        """One clock edge. Answers (initiator, data, error) of the transfer that ends in the cycle
+        before it."""
+        if self._reply is not None:
+            (data, error), owner = self._reply, self._owner
+            self._waiting &= ~(1 << owner)
+            self._owner, self._reply = -1, None
+            return owner, data, error
+        if self._waiting:
+            if self._owner < 0:
+                self._owner = self._last = next_in_turn(self._waiting, self._last)
+            write, address, data = self._transfers[self._owner]
+            if not self._base <= address < self._end:
+                self._reply = (0, True)
+            elif write:
+                self._words[address] = data
+                self._reply = (0, False)
+            else:
+                self._reply = (self._words.get(address, 0), False)
+        return None
+
+
+class Interrupt(NamedTuple):
+    """An interrupt on its way from one hart to another."""
+
+    vector: int
+    destination: int
+
+
+class InterruptFabric:
+    """Takes one interrupt a cycle, in turn, to the hart it is for.
+
+    Parameters
+    ----------
+    harts : number of harts
+    """
+
+    def __init__(self, *, harts: int) -> None:
+        self._harts = harts
+        self._interrupts = [Interrupt(0, 0)] * harts
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what is presented."""
+        self._waiting = 0
+        self._last = self._harts
+
+    @property
+    def busy(self) -> bool:
+        """An interrupt is presented."""
+        return bool(self._waiting)
+
+    def present(self, hart: int, interrupt: Interrupt) -> None:
+        """From the next cycle on, until it is accepted."""
+        self._interrupts[hart] = interrupt
+        self._waiting |= 1 << hart
+
+    def step(self) -> tuple[int, Interrupt] | None:
+        """One clock edge. Answers who was accepted, and with what."""
+        if not self._waiting:
+            return None
+        hart = self._last = next_in_turn(self._waiting, self._last)
+        self._waiting &= ~(1 << hart)
+        return hart, self._interrupts[hart]
