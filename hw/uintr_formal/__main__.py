@@ -18,10 +18,12 @@ from uintr_formal.prove import Outcome, prove
 __all__ = ["main"]
 
 
+_KINDS = {"prove": "k-induction", "bmc": "bounded", "cover": "cover"}
+
+
 def _row(outcome: Outcome, words: str) -> str:
-    kind = {"prove": "k-induction", "bmc": "bounded", "cover": "cover"}[outcome.mode]
     return (
-        f"{outcome.name:34} {kind:12} {outcome.depth:5} {outcome.seconds:8.1f} s  "
+        f"{outcome.name:34} {_KINDS[outcome.mode]:12} {outcome.depth:5} {outcome.seconds:8.1f} s  "
         f"{outcome.result:8} {words}"
     )
 
@@ -44,7 +46,7 @@ def _store(path: Path, outcome: Outcome, words: str, commit: str) -> None:
     rows = {}
     if path.exists():
         rows = {row["name"]: row for row in map(json.loads, path.read_text().splitlines())}
-    rows[outcome.name] = asdict(outcome) | {"property": words, "commit": commit}
+    rows[outcome.name] = asdict(outcome) | {"words": words, "commit": commit}
     kept = [json.dumps(rows[name]) for name in order if name in rows]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(kept) + "\n")

@@ -23,7 +23,7 @@ from uintr_formal.receiver import ReceiverSpec
 from uintr_formal.sender import SenderSpec
 from uintr_formal.wishbone import BusSpec
 
-__all__ = ["BUGS", "PROOFS", "Bug"]
+__all__ = ["BUGS", "PROOFS", "PROPERTIES", "Bug"]
 
 
 def _controller(harts: int, receivers: int, latency: int, features: Feature) -> Callable[[], Any]:
@@ -99,6 +99,37 @@ PROOFS: tuple[Proof, ...] = (
     Proof("bus cover", "each initiator is served", lambda: BusSpec(count=3), 8, "cover"),
     *INTEL_PROOFS,
 )
+
+
+_PLAIN_CONTROLLER = "controller latency {} plain"
+_EXTENDED_CONTROLLER = "controller latency {} extended"
+_LATENCIES = (2, 3, 4)
+_CONTROLLERS = (
+    *(_PLAIN_CONTROLLER.format(latency) for latency in _LATENCIES),
+    "controller 16 receivers",
+    *(_EXTENDED_CONTROLLER.format(latency) for latency in _LATENCIES),
+)
+_EXTENDED_CONTROLLERS = tuple(_EXTENDED_CONTROLLER.format(latency) for latency in _LATENCIES)
+_ARBITERS = ("arbiter 3", "arbiter 5", "arbiter 17")
+
+PROPERTIES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("no bit lost or invented: posts, reads that clear, write-ORs", _CONTROLLERS),
+    ("the same with slot resets and mask changes", _EXTENDED_CONTROLLERS),
+    ("a line is exactly the OR, in the cycle of the answer", _CONTROLLERS),
+    ("a counter, with what is about to be counted, is the number", _CONTROLLERS),
+    ("after an answered change of hart the old line is without the receiver", _CONTROLLERS),
+    ("after a slot reset nothing of the former owner is left", _EXTENDED_CONTROLLERS),
+    ("absent receiver: one notification a transition; none lost, none more", _EXTENDED_CONTROLLERS),
+    ("every operation answered once, on its port, in its cycle, with its word", _CONTROLLERS),
+    ("idle and nothing asked: nothing changes", (*_CONTROLLERS, *_ARBITERS)),
+    ("one grant if somebody asks, to one who asks", _ARBITERS),
+    ("a request is passed over by at most n - 1 grants", _ARBITERS),
+    ("refused UIPI has no effect; only own valid entries below the limit", ("sender",)),
+    ("every UIPI ends once, bus errors too; Wishbone held", ("sender",)),
+    ("uip, ustatus, trap condition, uret; the line is never latched", ("receiver",)),
+    ("bus: transfers held, each ended once and for its owner", ("bus",)),
+)
+"""What is proven, in words, and which proofs do."""
 
 
 @dataclass(frozen=True)
@@ -224,14 +255,27 @@ def _unchecked_entry(right: Any) -> Any:
     return wrong
 
 
-_PLAIN = "controller latency {} plain"
-_EXTENDED = "controller latency 3 extended"
+_EXTENDED = _EXTENDED_CONTROLLER.format(3)
 
 BUGS: tuple[Bug, ...] = (
-    Bug("vector 17 is lost", _PLAIN.format(3), _replace(Record, "execute", _lost_vector)),
-    Bug("a line misses vector 63", _PLAIN.format(2), _replace(Record, "contributes", _blind_line)),
-    Bug("no forwarding", _PLAIN.format(4), _replace(Controller, "_forward", _no_forwarding)),
-    Bug("answers are lost", _PLAIN.format(3), _replace(Controller, "_respond", _swallowed_answer)),
+    Bug(
+        "vector 17 is lost", _PLAIN_CONTROLLER.format(3), _replace(Record, "execute", _lost_vector)
+    ),
+    Bug(
+        "a line misses vector 63",
+        _PLAIN_CONTROLLER.format(2),
+        _replace(Record, "contributes", _blind_line),
+    ),
+    Bug(
+        "no forwarding",
+        _PLAIN_CONTROLLER.format(4),
+        _replace(Controller, "_forward", _no_forwarding),
+    ),
+    Bug(
+        "answers are lost",
+        _PLAIN_CONTROLLER.format(3),
+        _replace(Controller, "_respond", _swallowed_answer),
+    ),
     Bug("a slot reset keeps the mask", _EXTENDED, _replace(Record, "decode", _kept_mask)),
     Bug("a receiver is queued twice", _EXTENDED, _replace(Record, "decode", _listed_twice)),
     Bug("the lowest port wins", "arbiter 5", _replace(RoundRobin, "elaborate", _stuck_round_robin)),
