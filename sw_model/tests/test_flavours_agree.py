@@ -22,7 +22,6 @@ from rel4.user.syscalls import Kernel
 from rel4.user.threads import ThreadMaker
 from uintr.registers import Flavour
 
-
 RunProgram = Callable[..., Any]
 OK, ANY = SeL4Error.NO_ERROR, 0b1111
 RECEIVERS, HARTS, STEPS = 3, 3, 40
