@@ -80,7 +80,8 @@ def intel_registers_page() -> str:
     parts = [
         "# Registers of the Intel flavour\n",
         "Made from `hw/uintr/intel/registers.py` when these pages are built. All are 64 bits wide; "
-        "those that are not in memory are 0 after reset. What they do is on [its own page](../intel.md).\n",
+        "those that are not in memory are 0 after reset. What they do is on "
+        "[its own page](../intel.md).\n",
         "## In memory\n",
         _register(UITTE, f"entry of a UITT, {UITTE_BYTES} bytes each"),
         _register(UITTE_ADDRESS, f"offset {UITTE_ADDRESS.address:#x} of the entry"),
