@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 export AMARANTH_USE_YOSYS = builtin
 
 .DELETE_ON_ERROR:
-.PHONY: help env run test lint format formal bench bench-hw random coverage mutate claims readme docs clean \
+.PHONY: help env run test lint format formal bench bench-hw random coverage mutate claims readme flavours docs clean \
   env-fpga bitstreams test-litex test-package test-blocks test-gates check-tools
 
 help: ## list the targets
@@ -77,7 +77,17 @@ readme: $(VENV)/.stamp-run ## take the README's measured tables and figures from
 	@mkdir -p docs/data
 	@cp $(OUT)/results.jsonl docs/data/sweep.jsonl
 	@$(BIN)/python -m rel4.bench.readme
+	@$(BIN)/python -m rel4.bench.flavours
 	@echo "readme: README.md, docs/data/sweep.jsonl and docs/img/ hold the sweep of $(OUT)"
+
+flavours: $(VENV)/.stamp-run ## RISC-V and Intel side by side, on the reference: docs/data and the README's tables
+	@for flavour in riscv intel; do $(BIN)/rel4 sweep --flavour $$flavour --jobs $(JOBS) --no-log \
+	  --policy sync,tick,ipi,inline,uipi,poll,spread,adaptive --concurrency 2,16,128 \
+	  --out build/flavours/$$flavour || exit; done
+	@$(BIN)/rel4 pingpong --out build/flavours/pingpong
+	@cat build/flavours/riscv/results.jsonl build/flavours/intel/results.jsonl > docs/data/flavours.jsonl
+	@cp build/flavours/pingpong/pingpong.jsonl docs/data/pingpong.jsonl
+	@$(BIN)/python -m rel4.bench.flavours
 
 env-fpga: $(VENV)/.stamp-fpga-ice40 $(VENV)/.stamp-fpga-ecp5 $(VENV)/.stamp-fpga-gowin ## the tools that make bitstreams
 

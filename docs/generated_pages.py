@@ -7,6 +7,18 @@ from scaling_page import scaling_page
 
 from rel4.bench.policies import find_policy, policy_names
 from rel4.machine.costs import load_costs
+from uintr.intel.registers import (
+    INTERNAL_REGISTERS,
+    MSRS,
+    UITTE,
+    UITTE_ADDRESS,
+    UITTE_BYTES,
+    UPID,
+    UPID_BYTES,
+    UPID_PIR,
+    Fault,
+    Instruction,
+)
 from uintr.registers import (
     CSRS,
     SENDER_ENTRY,
@@ -17,7 +29,13 @@ from uintr.registers import (
     uipi_word,
 )
 
-__all__ = ["costs_page", "policies_page", "registers_page", "write_pages"]
+__all__ = [
+    "costs_page",
+    "intel_registers_page",
+    "policies_page",
+    "registers_page",
+    "write_pages",
+]
 
 _HEAD = "| bits | field | access | reset | |\n|---|---|---|---|---|\n"
 
@@ -55,6 +73,35 @@ def _register(register: Register, place: str) -> str:
         bits = str(field.lsb) if field.width == 1 else f"{high}:{field.lsb}"
         rows.append(f"| {bits} | {field.name} | {field.access} | {field.reset:#x} | {field.doc} |")
     return f"### {register.name}\n\n{place}. {register.doc}\n\n{_HEAD}" + "\n".join(rows) + "\n"
+
+
+def intel_registers_page() -> str:
+    """Every register and word in memory of the table in ``uintr.intel.registers``."""
+    parts = [
+        "# Registers of the Intel flavour\n",
+        "Made from `hw/uintr/intel/registers.py` when these pages are built. All are 64 bits wide; "
+        "those that are not in memory are 0 after reset. What they do is on "
+        "[its own page](../intel.md).\n",
+        "## In memory\n",
+        _register(UITTE, f"entry of a UITT, {UITTE_BYTES} bytes each"),
+        _register(UITTE_ADDRESS, f"offset {UITTE_ADDRESS.address:#x} of the entry"),
+        _register(UPID, f"posted-interrupt descriptor, {UPID_BYTES} bytes each"),
+        _register(UPID_PIR, f"offset {UPID_PIR.address:#x} of the descriptor"),
+        "## MSRs\n",
+        *(_register(MSRS[msr], f"{msr:#x}") for msr in MSRS),
+        "## Internal registers\n",
+        *(
+            _register(INTERNAL_REGISTERS[name], f"1 << 32 \\| {name & 0xFF}")
+            for name in INTERNAL_REGISTERS
+        ),
+        "## Instructions\n",
+        "| instruction | function of a UIPI request |\n|---|---|\n"
+        + "".join(f"| {each.name} | {each.value} |\n" for each in Instruction),
+        "## Why SENDUIPI is refused\n",
+        "| cause | number |\n|---|---|\n"
+        + "".join(f"| {fault.name} | {fault.value} |\n" for fault in Fault),
+    ]
+    return "\n".join(parts)
 
 
 def costs_page() -> str:
@@ -102,6 +149,7 @@ def write_pages(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     pages = {
         "registers": registers_page(),
+        "intel_registers": intel_registers_page(),
         "policies": policies_page(),
         "costs": costs_page(),
         "scaling": scaling_page(),

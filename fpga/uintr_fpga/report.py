@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from uintr.registers import Flavour
+
 __all__ = ["read_results", "readme_table", "store_result", "write_table"]
 
 _BEGIN, _END = "<!-- fpga -->\n", "\n<!-- /fpga -->"
@@ -31,7 +33,12 @@ def read_results(path: Path) -> list[dict[str, Any]]:
 
 
 def _key(result: Mapping[str, Any]) -> tuple[Any, ...]:
-    return (*(result[name] for name in _SHAPE), result["seed"])
+    return (*(result[name] for name in _SHAPE), _flavour(result), result["seed"])
+
+
+def _flavour(result: Mapping[str, Any]) -> str:
+    """Reports from before there were two have none."""
+    return str(result.get("flavour", Flavour.RISCV))
 
 
 def store_result(path: Path, result: Mapping[str, Any]) -> None:
@@ -52,17 +59,17 @@ def readme_table(results: Iterable[Mapping[str, Any]]) -> str:
     for result in results:
         groups.setdefault(_key(result)[:-1], []).append(result)
     lines = [
-        "| board | harts | receivers | LUTs | flip-flops | block RAMs | clock, MHz "
+        "| board | flavour | harts | receivers | LUTs | flip-flops | block RAMs | clock, MHz "
         "| slowest of seeds, MHz | margin |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for group in groups.values():
         worst = min(group, key=lambda each: float(each["fmax_mhz"]))
         total = worst["total"]
         seeds = ", ".join(str(each["seed"]) for each in group)
         lines.append(
-            f"| {worst['title']} | {worst['harts']} | {worst['receivers']} | {total['lut']} "
-            f"| {total['ff']} | {total['ram']} | {worst['clock_mhz']:g} "
+            f"| {worst['title']} | {_flavour(worst)} | {worst['harts']} | {worst['receivers']} "
+            f"| {total['lut']} | {total['ff']} | {total['ram']} | {worst['clock_mhz']:g} "
             f"| {worst['fmax_mhz']:.1f} of {seeds} | {worst['margin_percent']:.0f} % |"
         )
     tools = sorted(

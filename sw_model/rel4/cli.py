@@ -94,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     claims.set_defaults(run=_claims)
     claims.add_argument("--device", default="reference", help="name of a device")
+    add_flavour(claims)
     claims.add_argument(
         "--sensitivity", action="store_true", help="controls, and vary every cost, on the reference"
     )
@@ -243,6 +244,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
 
 
 def _claims(arguments: argparse.Namespace) -> int:
+    flavour = flavour_of(arguments)
     find_device(arguments.device)
     if not 1 <= arguments.jobs <= 256:
         raise ValueError(f"jobs must be 1 to 256, not {arguments.jobs}")
@@ -258,6 +260,7 @@ def _claims(arguments: argparse.Namespace) -> int:
             jobs=arguments.jobs,
             store=store,
             minutes=arguments.minutes,
+            flavour=flavour,
         )
     except UnfinishedError as reason:
         print(f"rel4: {reason}", file=sys.stderr)

@@ -1,16 +1,21 @@
-"""Commands for those who look: trace, report, study, completion; and examples for every help."""
+"""Commands for those who look: trace, report, study, pingpong, completion; examples for all."""
 
 import argparse
+import json
 import textwrap
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rel4.bench import trace as trace_command
+from rel4.bench.pingpong import KINDS, PingPoint, render_pingpong, run_pingpong
 from rel4.bench.point import Point
 from rel4.bench.report import write_report
+from rel4.bench.results import write_atomically
 from rel4.bench.study_run import run_study
 from rel4.completion import SHELLS, completion_script
+from rel4.machine.device import find_device
 from uintr.registers import Flavour
 
 __all__ = ["EXAMPLES", "add_commands", "add_examples", "add_flavour", "flavour_of"]
@@ -38,6 +43,10 @@ EXAMPLES = {
 """,
     "ipc": """examples:
   rel4 ipc --harts 2 --concurrency 1,8               client and server on a hart each
+""",
+    "pingpong": """examples:
+  rel4 pingpong                                      both flavours, one hart and two
+  rel4 pingpong --flavour intel --harts 2 --device rtl
 """,
     "claims": """examples:
   rel4 claims --device rtl                           every claim with its bound, on RTL
@@ -106,6 +115,24 @@ def add_commands(
     study.add_argument("--jobs", type=int, default=2, help="processes at a time (default 2)")
     study.add_argument("--scheduler", metavar="ADDRESS", help="run on this Dask scheduler instead")
 
+    pingpong = commands.add_parser(
+        "pingpong",
+        help="a message to another thread and back, by user interrupts and by the kernel",
+        description="Two threads answer each other: by user interrupts, by a signal of the kernel, "
+        "by Signal and Wait, by a word through an endpoint. Cycles, traps and user interrupts per "
+        "round trip. Writes pingpong.jsonl.",
+    )
+    pingpong.set_defaults(run=_pingpong)
+    pingpong.add_argument(
+        "--flavour", default=",".join(Flavour), help="flavours, with a comma between (default both)"
+    )
+    pingpong.add_argument("--harts", default="1,2", help="1, 2 or both with a comma (default)")
+    pingpong.add_argument("--rounds", type=int, default=100, help="round trips (default 100)")
+    pingpong.add_argument("--device", default="reference", help="name of a device")
+    pingpong.add_argument(
+        "--out", type=Path, default=Path("build/pingpong"), help="folder for results"
+    )
+
     completion = commands.add_parser(
         "completion",
         help="a script that completes commands and options in a shell",
@@ -129,9 +156,13 @@ def flavour_of(arguments: argparse.Namespace) -> Flavour:
     ------
     ValueError : there is no such flavour.
     """
-    if arguments.flavour not in list(Flavour):
-        raise ValueError(f"flavour must be one of {', '.join(Flavour)}, not {arguments.flavour!r}")
-    return Flavour(arguments.flavour)
+    return _flavour(arguments.flavour)
+
+
+def _flavour(name: str) -> Flavour:
+    if name not in list(Flavour):
+        raise ValueError(f"flavour must be one of {', '.join(Flavour)}, not {name!r}")
+    return Flavour(name)
 
 
 def add_examples(commands: "Commands[Any]") -> None:
@@ -160,6 +191,28 @@ def _study(arguments: argparse.Namespace) -> int:
         jobs=arguments.jobs,
         scheduler=arguments.scheduler,
     )
+    return 0
+
+
+def _pingpong(arguments: argparse.Namespace) -> int:
+    harts = arguments.harts.split(",")
+    if not set(harts) <= {"1", "2"}:
+        raise ValueError(f"harts must be 1, 2 or 1,2, not {arguments.harts!r}")
+    points = [
+        PingPoint(kind=kind, harts=int(count), rounds=arguments.rounds, flavour=_flavour(name))
+        for name in arguments.flavour.split(",")
+        for count in harts
+        for kind in KINDS
+    ]
+    device = find_device(arguments.device)
+    if arguments.out.exists() and not arguments.out.is_dir():
+        raise ValueError(f"out must be a folder, and {arguments.out} is a file")
+    records = [device(point.config, partial(run_pingpong, point)) for point in points]
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    lines = "".join(json.dumps(record.as_dict()) + "\n" for record in records)
+    write_atomically(arguments.out / "pingpong.jsonl", lines.encode())
+    print(render_pingpong(records))
+    print(f"\n{len(records)} points, every message answered. Results are in {arguments.out}")
     return 0
 
 

@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
+from typing import Any
 
 from rel4.machine.costs import Cost, Costs, load_costs
 from rel4.machine.device import Device, find_device
 from rel4.machine.events import Mark, Trap
+from uintr.registers import Flavour
 
 from .point import Point, simulate
 from .policies import POLICIES
@@ -96,6 +98,7 @@ class Lab:
     device : name of a device
     costs : default costs.toml
     every_n : what "every N" means here
+    flavour : family of user interrupts
 
     Members
     -------
@@ -107,17 +110,30 @@ class Lab:
         device: str = "reference",
         costs: Costs | None = None,
         every_n: tuple[int, ...] = EVERY_N,
+        flavour: Flavour = Flavour.RISCV,
     ) -> None:
         self._device = device
+        self._flavour = flavour
         self.every_n = every_n
         self.costs = costs or load_costs()
         self.known: dict[Point, Summary] = {}
 
-    def run(
+    def point(
         self, policy: str, n: int, *, harts: int = 1, clients: int = 1, workload: str = "published"
-    ) -> Summary:
-        """The point's summary."""
-        point = Point(policy=policy, harts=harts, concurrency=n, clients=clients, workload=workload)
+    ) -> Point:
+        """A point of this flavour."""
+        return Point(
+            policy=policy,
+            harts=harts,
+            concurrency=n,
+            clients=clients,
+            workload=workload,
+            flavour=self._flavour,
+        )
+
+    def run(self, policy: str, n: int, **shape: Any) -> Summary:
+        """The summary of `point`."""
+        point = self.point(policy, n, **shape)
         if point not in self.known:
             job = partial(summarise, point, self.costs)
             self.known[point] = find_device(self._device)(point.config, job)

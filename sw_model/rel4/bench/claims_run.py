@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from rel4.machine.costs import Costs, load_costs
 from rel4.machine.device import Device, find_device
+from uintr.registers import Flavour
 
 from .claims import A_FEW_N, EVERY_N, Finding, Lab, Summary, evaluate, flips, summarise
 from .point import Point
@@ -52,11 +53,13 @@ class Variant:
     device : name of a device
     changes : costs that differ from costs.toml, by name
     every_n : what "every N" means
+    flavour : family of user interrupts
     """
 
     device: str
     changes: tuple[tuple[str, int], ...] = ()
     every_n: tuple[int, ...] = EVERY_N
+    flavour: Flavour = Flavour.RISCV
 
     @property
     def costs(self) -> Costs:
@@ -67,17 +70,14 @@ class Variant:
 class _Planner(Lab):
     """Runs nothing, and notes what would be run."""
 
-    def run(
-        self, policy: str, n: int, *, harts: int = 1, clients: int = 1, workload: str = "published"
-    ) -> Summary:
-        point = Point(policy=policy, harts=harts, concurrency=n, clients=clients, workload=workload)
-        return self.known.setdefault(point, Summary(1, 0, (1.0,)))
+    def run(self, policy: str, n: int, **shape: Any) -> Summary:
+        return self.known.setdefault(self.point(policy, n, **shape), Summary(1, 0, (1.0,)))
 
 
 def plan(variant: Variant) -> list[Point]:
     """The points that the claims need. A claim that stops at the first N that satisfies it may need
     more; it runs them itself."""
-    planner = _Planner(variant.device, variant.costs, variant.every_n)
+    planner = _Planner(variant.device, variant.costs, variant.every_n, variant.flavour)
     evaluate(planner)
     return list(planner.known)
 
@@ -193,7 +193,7 @@ def _run_points(
 
 def _findings(variant: Variant, store: Store) -> list[Finding]:
     known = store.read()
-    lab = Lab(variant.device, variant.costs, variant.every_n)
+    lab = Lab(variant.device, variant.costs, variant.every_n, variant.flavour)
     for point in plan(variant):
         lab.known[point] = known[store.key(variant, point)]
     return evaluate(lab)
@@ -218,21 +218,29 @@ def _touched(
     return work
 
 
-def controls(device: str) -> dict[str, Variant]:
+def controls(device: str, flavour: Flavour = Flavour.RISCV) -> dict[str, Variant]:
     """The experiments of `CONTROLS`."""
     costs = load_costs()
     return {
-        name: Variant(device=device, changes=((changed, costs[source]),), every_n=CONTROL_N)
+        name: Variant(
+            device=device,
+            changes=((changed, costs[source]),),
+            every_n=CONTROL_N,
+            flavour=flavour,
+        )
         for name, (changed, source) in CONTROLS.items()
     }
 
 
-def _variations(device: str) -> dict[tuple[str, float], Variant]:
+def _variations(device: str, flavour: Flavour) -> dict[tuple[str, float], Variant]:
     """Each cost at half and at double."""
     costs = load_costs()
     return {
         (name, factor): Variant(
-            device=device, changes=((name, round(costs[name] * factor)),), every_n=A_FEW_N
+            device=device,
+            changes=((name, round(costs[name] * factor)),),
+            every_n=A_FEW_N,
+            flavour=flavour,
         )
         for name in sorted(costs)
         for factor in FACTORS
@@ -246,6 +254,7 @@ def run_claims(
     jobs: int,
     store: Store,
     minutes: float | None = None,
+    flavour: Flavour = Flavour.RISCV,
     show: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Evaluate every claim on ``device``; with ``sensitivity``, the controls and each cost at half
@@ -256,6 +265,7 @@ def run_claims(
     jobs : processes at a time
     store : takes finished points, and gives those that were finished before
     minutes : after which no further points are begun
+    flavour : family of user interrupts
     show : prints a line
 
     Returns the record that docs/data/claims.json holds.
@@ -264,10 +274,10 @@ def run_claims(
     ------
     UnfinishedError : time was up.
     """
-    measured = Variant(device=device)
-    base = Variant(device="reference", every_n=A_FEW_N)
-    same_work = controls("reference") if sensitivity else {}
-    varied = _variations("reference") if sensitivity else {}
+    measured = Variant(device=device, flavour=flavour)
+    base = Variant(device="reference", every_n=A_FEW_N, flavour=flavour)
+    same_work = controls("reference", flavour) if sensitivity else {}
+    varied = _variations("reference", flavour) if sensitivity else {}
     until = None if minutes is None else time.monotonic() + 60 * minutes
     first = [measured, *same_work.values(), *([base] if sensitivity else ())]
     _run_points({variant: plan(variant) for variant in first}, store, jobs, until)
@@ -280,6 +290,7 @@ def run_claims(
         show(f"{verdict:6} {finding.value:8.3f}  target {finding.target:<6g} {finding.text}{bound}")
     record: dict[str, Any] = {
         "device": device,
+        "flavour": flavour.value,
         "commit": source_commit(),
         "claims": [asdict(finding) for finding in findings],
     }

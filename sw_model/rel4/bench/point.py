@@ -70,6 +70,10 @@ class Point:
         if self.workload not in WORKLOADS:
             names = ", ".join(WORKLOADS)
             raise ValueError(f"workload must be one of {names}, not {self.workload!r}")
+        if self.flavour not in list(Flavour):
+            names = ", ".join(Flavour)
+            raise ValueError(f"flavour must be one of {names}, not {self.flavour!r}")
+        object.__setattr__(self, "flavour", Flavour(self.flavour))  # a study has the word
 
     @property
     def config(self) -> DeviceConfig:

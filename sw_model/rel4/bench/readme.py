@@ -15,7 +15,16 @@ from .results import PointRecord, read_results, write_atomically
 from .series import Curve, curves
 from .table import points_sheet, summary_sheet
 
-__all__ = ["BEGIN", "END", "main", "render_measured", "replace_measured", "words_for"]
+__all__ = [
+    "BEGIN",
+    "END",
+    "main",
+    "markdown",
+    "render_measured",
+    "replace_between",
+    "replace_measured",
+    "words_for",
+]
 
 BEGIN = "<!-- measured: begin (`make readme` writes what follows) -->"
 END = "<!-- measured: end -->"
@@ -112,7 +121,7 @@ def render_measured(records: Iterable[PointRecord], words: Words = ENGLISH) -> s
             words.traps,
             _by_concurrency(mine, columns=(6, 7, 8)),
             words.summary,
-            _markdown(words.columns, summary_sheet(mine).rows),
+            markdown(words.columns, summary_sheet(mine).rows),
         ]
     if parts:
         parts += [
@@ -129,11 +138,21 @@ def replace_measured(text: str, measured: str) -> str:
     ------
     ValueError : the markers are not there, once each and in order.
     """
-    before, begin, rest = text.partition(BEGIN)
-    old, end, after = rest.partition(END)
-    if not begin or not end or BEGIN in after or END in before + after or BEGIN in old:
+    return replace_between(text, measured, BEGIN, END)
+
+
+def replace_between(text: str, new: str, first: str, last: str) -> str:
+    """``text`` with everything between the marker lines ``first`` and ``last`` replaced.
+
+    Raises
+    ------
+    ValueError : the markers are not there, once each and in order.
+    """
+    before, begin, rest = text.partition(first)
+    old, end, after = rest.partition(last)
+    if not begin or not end or first in after or last in before + after or first in old:
         raise ValueError(f"text must hold the markers once each and in order, not {text[:40]!r}")
-    return f"{before}{BEGIN}\n\n{measured}\n\n{END}{after}"
+    return f"{before}{first}\n\n{new}\n\n{last}{after}"
 
 
 def _by_concurrency(found: Sequence[Curve], *, columns: tuple[int, int, int]) -> str:
@@ -147,10 +166,11 @@ def _by_concurrency(found: Sequence[Curve], *, columns: tuple[int, int, int]) ->
         for curve in found
     ]
     rows = [[str(n), *(row.get(i, "-") for i in range(len(found)))] for n, row in cells.items()]
-    return _markdown(["N", *heads], sorted(rows, key=lambda row: int(row[0])))
+    return markdown(["N", *heads], sorted(rows, key=lambda row: int(row[0])))
 
 
-def _markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table, its columns flush right."""
     lines = ["| " + " | ".join(heads) + " |", "|" + "|".join("---:" for _ in heads) + "|"]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join(lines)

@@ -49,6 +49,7 @@ async def send(
         return
     receiver = endpoint.queue.popleft()
     receiver.waiting_on = None
+    kernel.uintr.awake(receiver)
     await transfer(sender, receiver, endpoint, cap.badge, grant=cap.can_grant)
     receiver.state = ThreadState.RUNNING
     await kernel.prefer(receiver)
@@ -121,6 +122,7 @@ async def cancel_ipc(kernel: "Kernel", tcb: TCB) -> None:
         case ThreadState.BLOCKED_ON_SEND | ThreadState.BLOCKED_ON_RECEIVE:
             assert isinstance(tcb.waiting_on, Endpoint)
             tcb.waiting_on.queue.remove(tcb)
+            kernel.uintr.awake(tcb)
             _again(tcb)
         case ThreadState.BLOCKED_ON_NOTIFICATION:
             await notification.cancel(kernel, tcb)
@@ -144,6 +146,7 @@ def _again(tcb: TCB) -> None:
 async def _release(kernel: "Kernel", tcb: TCB) -> None:
     """Let a waiting thread begin its system call again; one that faulted stays where it is."""
     tcb.waiting_on = None
+    kernel.uintr.awake(tcb)
     if tcb.fault is not None:
         tcb.fault = None
         tcb.state = ThreadState.INACTIVE

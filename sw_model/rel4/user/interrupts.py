@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rel4.abi.numbers import SeL4Error
 from rel4.machine.ops import AmoOr, CsrClear, CsrSet, CsrWrite, Path, Uipi, Uret
-from rel4.machine.ops_intel import Pop, SendUipi, Stui, Uiret
+from rel4.machine.ops_intel import Clui, Pop, SendUipi, Stui, Uiret
 from uintr.intel.registers import MSRS, Msr
 from uintr.registers import CSRS, PAGE_BYTES, Csr, Flavour, UipiFunction
 
@@ -43,10 +43,24 @@ class UserInterrupts(ABC):
 
     @abstractmethod
     async def register(
-        self, kernel: "Kernel", notification: int, tcb: int, handler: int
+        self,
+        kernel: "Kernel",
+        notification: int,
+        tcb: int,
+        handler: int,
+        *,
+        enabled: bool = True,
     ) -> SeL4Error:
         """Let user interrupts of ``notification`` run the code at ``handler`` in this thread,
-        whose capability ``tcb`` is. Enabled from now on, if the call succeeds."""
+        whose capability ``tcb`` is; from now on, or from `enable` on."""
+
+    @abstractmethod
+    async def enable(self) -> None:
+        """Let user interrupts come."""
+
+    @abstractmethod
+    async def disable(self) -> None:
+        """Keep user interrupts pending."""
 
     @abstractmethod
     async def send(self, operand: int) -> None:
@@ -75,11 +89,29 @@ class RiscvInterrupts(UserInterrupts):
     handler_path = "user.interrupt_handler"
 
     async def register(
-        self, kernel: "Kernel", notification: int, tcb: int, handler: int
+        self,
+        kernel: "Kernel",
+        notification: int,
+        tcb: int,
+        handler: int,
+        *,
+        enabled: bool = True,
     ) -> SeL4Error:
-        """Enable, then register: the kernel takes the CSRs for the thread's."""
-        await enable_user_interrupts(handler)
+        """Set the CSRs, then register: the kernel takes them for the thread's."""
+        if enabled:
+            await enable_user_interrupts(handler)
+        else:
+            await CsrWrite(Csr.UTVEC, handler)
+            await CsrSet(Csr.UIE, CSRS[Csr.UIE].pack(software=1))
         return await kernel.uintr_register_receiver(notification, tcb)
+
+    async def enable(self) -> None:
+        """Ustatus.uie is set."""
+        await CsrSet(Csr.USTATUS, CSRS[Csr.USTATUS].pack(uie=1))
+
+    async def disable(self) -> None:
+        """Ustatus.uie is cleared."""
+        await CsrClear(Csr.USTATUS, CSRS[Csr.USTATUS].pack(uie=1))
 
     async def send(self, operand: int) -> None:
         """UIPI SEND."""
@@ -106,14 +138,28 @@ class IntelInterrupts(UserInterrupts):
     handler_path = "user.interrupt_handler_intel"
 
     async def register(
-        self, kernel: "Kernel", notification: int, tcb: int, handler: int
+        self,
+        kernel: "Kernel",
+        notification: int,
+        tcb: int,
+        handler: int,
+        *,
+        enabled: bool = True,
     ) -> SeL4Error:
         """Register, then enable: the registers are the kernel's to write."""
         stack = kernel.ipc_buffer + PAGE_BYTES | LOAD
         error = await kernel.uintr_register_receiver(notification, tcb, (handler, stack))
-        if error is SeL4Error.NO_ERROR:
-            await Stui()
+        if enabled and error is SeL4Error.NO_ERROR:
+            await self.enable()
         return error
+
+    async def enable(self) -> None:
+        """STUI."""
+        await Stui()
+
+    async def disable(self) -> None:
+        """CLUI."""
+        await Clui()
 
     async def send(self, operand: int) -> None:
         """SENDUIPI."""
@@ -140,5 +186,5 @@ def interrupts_of(machine: "Machine") -> UserInterrupts:
 async def enable_user_interrupts(handler: int) -> None:
     """Let user interrupts of this thread go to the code at ``handler`` (RISC-V)."""
     await CsrWrite(Csr.UTVEC, handler)
-    await CsrSet(Csr.USTATUS, CSRS[Csr.USTATUS].pack(uie=1))
+    await RISCV.enable()
     await CsrSet(Csr.UIE, CSRS[Csr.UIE].pack(software=1))

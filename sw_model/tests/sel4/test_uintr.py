@@ -294,6 +294,62 @@ def test_a_blocked_receiver_is_woken_by_a_post(
 
 
 @BOTH
+@pytest.mark.parametrize("how", ["message", "suspend"])
+@pytest.mark.parametrize("by_kernel", [True, False])
+def test_a_receiver_that_something_else_unblocked_is_interrupted_again(
+    run_program: RunProgram, flavour: Flavour, how: str, by_kernel: bool
+) -> None:
+    """It waits no more: a post is an interrupt of it, and does not end a wait that is over."""
+    taken: list[int] = []
+    got: list[int] = []
+
+    async def body(task: RootTask) -> None:
+        kernel, root = task.kernel, task.cnode
+        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
+        ep, ready = await task.allocate(ObjectType.ENDPOINT, 2)
+        tcbs: list[int] = []
+
+        async def receiver(own: Kernel) -> None:
+            handler = handler_into(task, taken)
+            assert await task.interrupts.register(own, ntfn, tcbs[0], handler) is OK
+            await own.send(ready)
+            message = await own.recv(ep)
+            got.append(message.words[0] if message.info.length else -1)
+            while True:
+                await Compute(10)
+
+        thread = await ThreadMaker(task).make(receiver, hart=1, resume=False, name="receiver")
+        tcbs.append(thread.tcb)
+        await kernel.tcb_bind_notification(thread.tcb, ntfn)
+        await kernel.tcb_resume(thread.tcb)
+        await kernel.recv(ready)
+        await kernel.cnode_mint(root, 100, ntfn, ANY, 4)
+        _, index = await kernel.uintr_register_sender(100)
+
+        async def post() -> None:
+            await (kernel.signal(100) if by_kernel else task.interrupts.send(index))
+
+        await Compute(10_000)
+        match how:
+            case "message":
+                await kernel.send(ep, (77,))
+                await post()  # before the other hart runs it
+            case _:
+                await kernel.tcb_suspend(thread.tcb)
+                await post()
+                await kernel.tcb_resume(thread.tcb)
+        await Compute(10_000)
+        await post()
+        await Compute(10_000)
+
+    run = run_program(body, flavour=flavour, harts=2)
+    assert taken == [1 << 4] * 2
+    # A thread that is resumed waits again, and what is pending ends that wait.
+    assert got == [77 if how == "message" else -1]
+    assert violations(run.kernel) == []
+
+
+@BOTH
 def test_a_pending_interrupt_keeps_its_thread_from_blocking(
     run_program: RunProgram, flavour: Flavour
 ) -> None:

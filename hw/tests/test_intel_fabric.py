@@ -1,0 +1,58 @@
+"""The interrupt fabric against its contract: one a cycle, in turn, to the hart that is named."""
+
+import random
+from typing import Any
+
+import pytest
+from hwbench import refused, simulate
+
+from uintr.intel.fabric import InterruptFabric
+
+
+def present(ctx: Any, dut: InterruptFabric, hart: int, vector: int, destination: int) -> None:
+    port = dut.ports[hart]
+    ctx.set(port.valid, 1)
+    ctx.set(port.payload.vector, vector)
+    ctx.set(port.payload.destination, destination)
+
+
+@pytest.mark.parametrize("harts", [1, 2, 5])
+def test_each_interrupt_arrives_once_and_who_was_served_goes_last(harts: int) -> None:
+    dut = InterruptFabric(harts=harts)
+    source = random.Random(harts)
+
+    async def testbench(ctx: Any) -> None:
+        waiting: dict[int, tuple[int, int]] = {}
+        first = 0
+        for _ in range(1_000):
+            for hart in range(harts):
+                if hart not in waiting and source.random() < 0.4:
+                    # Some for harts that are not there, which differ in high bits alone.
+                    destination = source.randrange(harts) | source.choice([0, 0, 1 << 31, 1 << 8])
+                    waiting[hart] = source.randrange(256), destination
+                    present(ctx, dut, hart, *waiting[hart])
+            chosen = next(
+                (h for h in ((first + n) % harts for n in range(harts)) if h in waiting), None
+            )
+            assert ctx.get(dut.busy) == bool(waiting)
+            assert [ctx.get(port.ready) for port in dut.ports] == [
+                int(hart == chosen) for hart in range(harts)
+            ]
+            arrive = ctx.get(dut.arrive)
+            if chosen is None:
+                assert arrive == 0
+            else:
+                vector, destination = waiting.pop(chosen)
+                assert arrive == (1 << destination if destination < harts else 0)
+                assert ctx.get(dut.vector) == vector
+                first = (chosen + 1) % harts
+            await ctx.tick()
+            if chosen is not None:
+                ctx.set(dut.ports[chosen].valid, 0)
+
+    simulate(dut, testbench)
+
+
+def test_parameters_are_checked() -> None:
+    assert refused(InterruptFabric, harts=0) == "harts must be 1 to 64, not 0"
+    assert refused(InterruptFabric, harts=65) == "harts must be 1 to 64, not 65"

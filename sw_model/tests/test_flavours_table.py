@@ -1,0 +1,96 @@
+"""The README's comparison of the flavours."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from rel4.bench.flavours import BEGIN, END, main, read_pingpong, render_flavours
+from rel4.bench.pingpong import KINDS, PingRecord
+from rel4.bench.results import PointRecord, make_record, write_results
+from uintr.registers import Flavour
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def sweep() -> list[PointRecord]:
+    """Made-up numbers, measured by nobody."""
+    return [
+        make_record(
+            device="reference",
+            flavour=flavour.value,
+            policy="tick",
+            harts=1,
+            concurrency=n,
+            rounds=10,
+            timer_period=20_000,
+            seed=1,
+            cycles=(8_000 + 100 * number) * n * 10,
+            syscalls=20 * n,
+            traps=20 * n,
+            timer_traps=0,
+            user_interrupts=0,
+            wall_s=0.1,
+        )
+        for n in (2, 16)
+        for number, flavour in enumerate(Flavour)
+    ]
+
+
+def pingpong() -> list[PingRecord]:
+    return [
+        PingRecord(
+            flavour=flavour.value,
+            kind=kind,
+            harts=harts,
+            rounds=10,
+            cycles=101.5,
+            least=90,
+            median=100 + number,
+            most=120,
+            traps=2.0,
+            user_interrupts=0.0,
+        )
+        for number, flavour in enumerate(Flavour)
+        for harts in (1, 2)
+        for kind in KINDS
+    ]
+
+
+def test_both_flavours_stand_in_one_cell() -> None:
+    text = render_flavours(sweep(), pingpong())
+    assert "| policy | harts | N = 2 | N = 16 |" in text
+    assert "| tick | 1 | 8000 / 8100 | 8000 / 8100 |" in text
+    assert "| way | 1 hart | 1 hart: traps | 2 harts | 2 harts: traps |" in text
+    assert "| `pipe` | 100 / 101 | 2.0 / 2.0 | 100 / 101 | 2.0 / 2.0 |" in text
+    assert "两种用户态中断" in render_flavours(sweep(), pingpong(), Path("README.zh.md"))
+
+
+def test_a_point_of_one_flavour_only_is_refused() -> None:
+    with pytest.raises(ValueError, match="^tick at N = 16 must be there for both flavours$"):
+        render_flavours(sweep()[:-1], pingpong())
+
+
+def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, _ = write_results(sweep(), tmp_path)
+    ping = tmp_path / "pingpong.jsonl"
+    ping.write_text("".join(json.dumps(asdict(r)) + "\n" for r in pingpong()), encoding="utf-8")
+    readme = tmp_path / "README.md"
+    readme.write_text(f"{BEGIN}\n{END}\n", encoding="utf-8")
+    arguments = [f"--sweep={data}", f"--pingpong={ping}", f"--readme={readme}"]
+    assert main([*arguments, "--check"]) == 1
+    assert "run `make readme`" in capsys.readouterr().out
+    assert main(arguments) == 0
+    assert main([*arguments, "--check"]) == 0
+    ping.write_text("{}\n", encoding="utf-8")
+    assert main(arguments) == 2
+    assert "must be lines of rel4 pingpong" in capsys.readouterr().err
+
+
+def test_the_readmes_show_the_committed_comparison() -> None:
+    data = ROOT / "docs" / "data"
+    readmes = [str(ROOT / name) for name in ("README.md", "README.zh.md")]
+    arguments = [f"--sweep={data / 'flavours.jsonl'}", f"--pingpong={data / 'pingpong.jsonl'}"]
+    assert main([*arguments, "--readme", *readmes, "--check"]) == 0
+    assert len(read_pingpong(data / "pingpong.jsonl")) == 4 * len(KINDS)
