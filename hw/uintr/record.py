@@ -176,29 +176,41 @@ class Record:
         return exists if self._harts == 1 << bits else exists & (hartid[:bits] < self._harts)
 
     def execute(self, m: Module, change: Any, before: Any, after: Any) -> None:
-        """What ``change`` makes of ``before``."""
+        """What ``change`` makes of ``before``.
+
+        No part of ``after`` is read here: a vector of which a bit depends on another one is a loop
+        to simulators.
+        """
         merged = Signal(VECTORS)
+        pending = Signal(VECTORS)
+        active = Signal()
         wants = Signal()
         m.d.comb += [
             merged.eq(before.pending | change.bits),
-            after.pending.eq(Mux(change.clears, 0, merged)),
-            after.active.eq((before.active & change.keeps_active) | change.active),
+            pending.eq(Mux(change.clears, 0, merged)),
+            active.eq((before.active & change.keeps_active) | change.active),
+            after.pending.eq(pending),
+            after.active.eq(active),
             after.wants.eq(wants),
         ]
+        low = {}
         for name in self._low:
             kept = Mux(change.keeps_low, getattr(before, name), 0)
-            m.d.comb += getattr(after, name).eq(kept | getattr(change, name))
+            low[name] = kept | getattr(change, name)
+            m.d.comb += getattr(after, name).eq(low[name])
         if self.mask:
+            mask = Signal(VECTORS)
             m.d.comb += [
-                after.mask.eq(Mux(change.keeps_mask, before.mask, 0) | change.mask),
-                wants.eq((after.pending & ~after.mask).any()),
+                mask.eq(Mux(change.keeps_mask, before.mask, 0) | change.mask),
+                after.mask.eq(mask),
+                wants.eq((pending & ~mask).any()),
             ]
         else:
             m.d.comb += wants.eq((before.wants & ~change.clears) | change.some)
         if self.notify:
             absent = Signal()
             m.d.comb += [
-                absent.eq(wants & ~before.wants & after.notify & ~after.active),
+                absent.eq(wants & ~before.wants & low["notify"] & ~active),
                 after.queued.eq((before.queued & change.keeps_queued) | absent),
                 after.listed.eq((before.listed & change.keeps_listed) | absent),
             ]
