@@ -38,6 +38,7 @@ def _controller(harts: int, receivers: int, latency: int, features: Feature) -> 
 
 _CONTROLLER = "pending bits conserved; line = OR, counter = number; answers exact; quiet"
 _DEPTH = {2: 2, 3: 2, 4: 3}
+_EXTENDED_DEPTH = {2: 4, 3: 5, 4: 6}
 
 PROOFS: tuple[Proof, ...] = (
     *(
@@ -45,10 +46,13 @@ PROOFS: tuple[Proof, ...] = (
             f"controller latency {latency} {name}",
             f"{_CONTROLLER} (4 receivers, 2 harts, 64 vectors)",
             _controller(2, 4, latency, features),
-            _DEPTH[latency],
+            depths[latency],
         )
         for latency in (2, 3, 4)
-        for name, features in (("plain", Feature(0)), ("extended", ALL_FEATURES))
+        for name, features, depths in (
+            ("plain", Feature(0), _DEPTH),
+            ("extended", ALL_FEATURES, _EXTENDED_DEPTH),
+        )
     ),
     *(
         Proof(
