@@ -52,10 +52,10 @@ bench: $(VENV)/.stamp-run ## the same with several seeds: mean and spread, in bu
 	@$(BIN)/python -m rel4.bench.merge $(BENCH_OUT) $(BENCH_SEEDS:%=$(BENCH_OUT)/seed-%)
 
 formal: $(VENV)/.stamp-formal ## the proofs: property, engine, depth, seconds, result
-	@$(BIN)/python -m uintr_formal
+	@$(BIN)/python -m uintr_formal --store docs/data/formal.jsonl
 	@$(BIN)/python -m uintr_formal --bugs
 
-bench-hw: $(VENV)/.stamp-fpga-ecp5 ## area, speed and latency on ECP5, in build/bench_hw.json (BENCH=quick)
+bench-hw: $(VENV)/.stamp-fpga-ecp5 $(VENV)/.stamp-fpga-ice40 ## area, speed and latency on FPGAs, in build/bench_hw.json (BENCH=quick)
 	@$(BIN)/python -m uintr_fpga.bench_hw $(if $(filter quick,$(BENCH)),--quick)
 
 random: $(VENV)/.stamp-test ## a million random operations against the reference, into docs/data

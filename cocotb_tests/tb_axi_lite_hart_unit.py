@@ -35,6 +35,9 @@ async def loads_stores_and_posts(dut: Any) -> None:
     Clock(dut.clk, 10, unit="ns").start()
     for name in ("line", "supervisor_line", "response__valid", "response__payload"):
         getattr(dut, name).value = 0
+    dut.open.value = 1
+    dut.caches.value = 0  # entries change in memory here, behind the unit's back
+    dut.invalidate.value = 0
     dut.operation__ready.value = 1
     dut.hart__request__valid.value = 0
     dut.hart__privilege.value = Privilege.S.value

@@ -6,19 +6,26 @@ from uintr.registers import (
     ACTIVE,
     CLAIM,
     CONTROL_OFFSET,
+    CSRS,
+    ENTRY_CACHE,
     FEATURES,
     HARTS,
     HIGH,
     ID,
+    INVALIDATE,
     LOW,
     MASK_BYTES,
     MASK_OFFSET,
     NOTIFY_HART,
+    PAGE_BYTES,
     RECEIVERS,
     REJECTED,
     SEND,
     SENDER_ENTRY,
     SLOT_RESET,
+    THROTTLE,
+    Csr,
+    CsrFunction,
     Register,
     RequestKind,
     Status,
@@ -26,7 +33,17 @@ from uintr.registers import (
 )
 from verbs import Verbs
 
-__all__ = ["absent_receivers", "identification", "masks", "rejected_posts", "slot_reset"]
+__all__ = [
+    "absent_receivers",
+    "budgets",
+    "entry_caches",
+    "identification",
+    "masks",
+    "posts_in_flight",
+    "rejected_posts",
+    "revocation",
+    "slot_reset",
+]
 
 _VALID = CLAIM.field("valid").mask
 
@@ -169,3 +186,168 @@ async def rejected_posts(device: Device) -> None:
         assert await verbs.load(_control(device, REJECTED, 0)) == 0
     await verbs.store(_control(device, REJECTED, hart), 0)
     assert await verbs.load(_control(device, REJECTED, hart)) == 0
+
+
+async def budgets(device: Device) -> None:
+    """A storm is cut to the hart's budget; what is refused has no effect and is counted."""
+    verbs = Verbs(device=device)
+    config = device.config
+    hart = config.harts - 1
+    await verbs.store(entry_address(config, 0), SENDER_ENTRY.pack(valid=1, vector=3, receiver=1))
+    await verbs.enable_sender(hart)
+    throttle = _control(device, THROTTLE, hart)
+    await verbs.store(throttle, THROTTLE.pack(period=1000, burst=3))
+    statuses = [(await verbs.uipi(UipiFunction.SEND, 0, hart)).status for _ in range(5)]
+    assert statuses == [Status.OK] * 3 + [Status.THROTTLED] * 2
+    assert await verbs.load(throttle) == THROTTLE.pack(period=1000, burst=3, count=2)
+    word = await verbs.load(_control(device, REJECTED, hart))
+    assert word == REJECTED.pack(count=2, cause=Status.THROTTLED)
+    # A refusal for any other reason takes no token, and comes first where it is found first.
+    assert (await verbs.uipi(UipiFunction.SEND, 512, hart)).status is Status.INDEX
+    high = slot_address(config, 1, HIGH)
+    assert await verbs.load(high) == 1 << 3
+    assert (await verbs.uipi(UipiFunction.SEND, 0, hart)).status is Status.THROTTLED
+    assert await verbs.load(high) == 0
+    # The device is not quiescent, so that time does not jump, until the bucket is full.
+    assert 2000 < await verbs.settle() <= 3000
+    assert (await verbs.uipi(UipiFunction.SEND, 0, hart)).status is Status.OK
+    # Other harts have budgets of their own; burst 0 is no post at all; period 0 any number.
+    if hart:
+        await verbs.enable_sender(0)
+        for _ in range(5):
+            assert (await verbs.uipi(UipiFunction.SEND, 0, 0)).status is Status.OK
+        assert await verbs.load(_control(device, THROTTLE, 0)) == 0
+    await verbs.store(throttle, THROTTLE.pack(period=1))
+    assert (await verbs.uipi(UipiFunction.SEND, 0, hart)).status is Status.THROTTLED
+    await verbs.store(throttle, 0)
+    for _ in range(5):
+        assert (await verbs.uipi(UipiFunction.SEND, 0, hart)).status is Status.OK
+    assert await verbs.settle() <= config.latency + 1
+    beyond = Request(RequestKind.LOAD, 0, _control(device, THROTTLE, config.harts))
+    assert (await verbs.request(0, beyond))[0] == Response(0, Status.BUS)
+
+
+async def entry_caches(device: Device) -> None:
+    """Kept entries are used until they are invalidated, whatever the table holds by then."""
+    verbs = Verbs(device=device)
+    config = device.config
+    hart = config.harts - 1
+    entry, cache = entry_address(config, 0), _control(device, ENTRY_CACHE, hart)
+    ppn = config.table_base // PAGE_BYTES
+    suist = CSRS[Csr.SUIST].pack(ppn=ppn, size=1, en=1)
+
+    async def sends_to() -> int | None:
+        """The receiver that the first entry stands for, in the hardware's eyes."""
+        for receiver in range(2):
+            await verbs.load(slot_address(config, receiver, HIGH))
+        response = await verbs.uipi(UipiFunction.SEND, 0, hart)
+        if response.status is Status.INVALID:
+            return None
+        assert response == Response(0, Status.OK)
+        pending = [await verbs.load(slot_address(config, each, HIGH)) for each in range(2)]
+        return pending.index(1)
+
+    async def table(receiver: int | None) -> None:
+        word = 0 if receiver is None else SENDER_ENTRY.pack(valid=1, receiver=receiver)
+        await verbs.store(entry, word, hart)
+
+    await verbs.write(Csr.SUIST, suist, hart)
+    assert await verbs.load(cache) == 0, "off after reset"
+    await table(0)
+    assert await sends_to() == 0
+    await table(1)
+    assert await sends_to() == 1, "software that does not know the cache sees none"
+    await verbs.store(cache, ENTRY_CACHE.pack(enable=1))
+    assert await verbs.load(cache) == ENTRY_CACHE.pack(enable=1)
+    assert await sends_to() == 1
+    # A store is not seen, not even one of this hart; explicit invalidation is needed.
+    await table(0)
+    assert await sends_to() == 1
+    await verbs.store(_control(device, INVALIDATE), 0)
+    assert await sends_to() == 0
+    await table(None)
+    assert await sends_to() == 0
+    await verbs.store(cache, ENTRY_CACHE.pack(enable=1))
+    assert await sends_to() is None
+    # Writing, setting or clearing suist invalidates, reading it does not.
+    for function, word, forgets in (
+        (CsrFunction.READ, suist, False),
+        (CsrFunction.WRITE, suist, True),
+        (CsrFunction.SET, 0, True),
+        (CsrFunction.CLEAR, 0, True),
+    ):
+        await table(1)
+        assert await sends_to() == 1
+        await table(0)
+        await verbs.csr(function, Csr.SUIST, word, hart)
+        assert await sends_to() == (0 if forgets else 1), function
+        await verbs.store(_control(device, INVALIDATE), 0)
+    # Off: invalidated, and nothing is kept any more.
+    await table(1)
+    assert await sends_to() == 1
+    await verbs.store(cache, 0)
+    await table(0)
+    assert await sends_to() == 0
+    await table(1)
+    assert await sends_to() == 1
+    # Reset: off and empty.
+    await verbs.store(cache, ENTRY_CACHE.pack(enable=1))
+    await device.reset()
+    assert await verbs.load(cache) == 0
+    beyond = Request(RequestKind.STORE, 0, _control(device, ENTRY_CACHE, config.harts), 1)
+    assert (await verbs.request(0, beyond))[0] == Response(0, Status.BUS)
+
+
+async def posts_in_flight(device: Device) -> None:
+    """Posts of kept entries follow each other so fast that two are not yet answered when the hart
+    asks for something else: their answers are not taken for its own.
+    """
+    verbs = Verbs(device=device)
+    await verbs.store(entry_address(device.config, 0), SENDER_ENTRY.pack(valid=1, vector=5))
+    await verbs.enable_sender()
+    await verbs.enable_receiver(0)
+    await verbs.store(_control(device, ENTRY_CACHE), 1)
+    for posts in range(1, 7):
+        for _ in range(posts):
+            assert await verbs.uipi(UipiFunction.SEND, 0) == Response(0, Status.OK)
+        assert await verbs.uipi(UipiFunction.READ) == Response(1 << 5, Status.OK)
+    await verbs.settle()
+
+
+async def revocation(device: Device) -> None:
+    """A post under way is waited for, and no cache keeps its entry: entry cleared, slot reset, and
+    nothing comes after, however the writes meet the posts of the other harts.
+    """
+    verbs = Verbs(device=device)
+    config = device.config
+    senders = range(1, config.harts)
+    entry, high = entry_address(config, 0), slot_address(config, 1, HIGH)
+    for hart in senders:
+        await verbs.enable_sender(hart)
+        await verbs.store(_control(device, ENTRY_CACHE, hart), 1)
+    send = Request(RequestKind.UIPI, UipiFunction.SEND)
+    for pause in range(12):
+        await verbs.store(entry, SENDER_ENTRY.pack(valid=1, receiver=1))
+        for hart in senders:
+            await verbs.uipi(UipiFunction.SEND, 0, hart)
+        device.submit(0, Request(RequestKind.STORE, 0, entry, 0))
+        steps = [Request(RequestKind.STORE, 0, _control(device, SLOT_RESET), 1)]
+        waits = dict.fromkeys(senders, pause)
+        busy: set[int] = set()
+        done = False
+        while not done or busy:
+            for hart in senders:
+                if hart not in busy and not done:
+                    if waits[hart]:
+                        waits[hart] -= 1
+                    else:
+                        device.submit(hart, send)
+                        busy.add(hart)
+            await device.run(1)
+            busy -= {hart for hart in busy if device.response(hart) is not None}
+            if device.response(0) is not None:
+                if steps:
+                    device.submit(0, steps.pop(0))
+                else:
+                    done = True
+        assert await verbs.load(high) == 0, f"a post after slot reset, pause {pause}"

@@ -4,9 +4,15 @@ from rel4.machine.device import Device, Request, Response
 from traffic import entry_address, slot_address
 from uintr.registers import (
     ACTIVE,
+    CLAIM,
+    CONTROL_OFFSET,
+    ENTRY_CACHE,
     HIGH,
+    INVALIDATE,
     LOW,
     SENDER_ENTRY,
+    SLOT_RESET,
+    THROTTLE,
     Csr,
     CsrFunction,
     Privilege,
@@ -16,7 +22,7 @@ from uintr.registers import (
 )
 from verbs import Verbs
 
-__all__ = ["answers", "contention", "lines", "sweep"]
+__all__ = ["answers", "budget", "contention", "invalidation", "kept_entries", "lines", "sweep"]
 
 
 async def sweep(device: Device) -> int:
@@ -40,6 +46,7 @@ async def answers(device: Device) -> None:
     config = device.config
     await verbs.settle()
 
+    early = config.latency == 2  # posts are presented in the cycle in which their entry arrives
     operated = config.latency + 2  # through the controller
 
     async def check(request: Request, status: Status, cycles: int, data: int = 0) -> None:
@@ -74,7 +81,7 @@ async def answers(device: Device) -> None:
         ({"valid": 0}, Status.INVALID, 3),
         ({"valid": 1, "vector": 64}, Status.VECTOR, 3),
         ({"valid": 1, "receiver": config.receivers}, Status.RECEIVER, 3),
-        ({"valid": 1, "vector": 63}, Status.OK, 4),
+        ({"valid": 1, "vector": 63}, Status.OK, 4 - early),
     ):
         await verbs.store(entry(0), SENDER_ENTRY.pack(**fields))
         await check(send, status, cycles)
@@ -115,7 +122,7 @@ async def lines(device: Device) -> None:
     read = Request(RequestKind.UIPI, UipiFunction.READ)
     write = Request(RequestKind.UIPI, UipiFunction.WRITE, 0, 8)
     shown = config.latency + 1
-    assert await until_interrupt(send, True) == shown + 2
+    assert await until_interrupt(send, True) == (4 if config.latency == 2 else config.latency + 3)
     assert await until_interrupt(read, False) == shown
     assert await until_interrupt(write, True) == shown
     assert await until_interrupt(Request(RequestKind.UIPI, UipiFunction.DEACTIVATE), False) == shown
@@ -175,8 +182,67 @@ async def contention(device: Device) -> None:
     turns = [3 + 2 * ((hart - 1) % count) for hart in harts]
     assert await together(load) == turns
     send = Request(RequestKind.UIPI, UipiFunction.SEND)
-    assert await together(send) == [turn + 1 for turn in turns]
+    assert await together(send) == [turn + (latency != 2) for turn in turns]
     # A transfer to the controller occupies the bus for a cycle more than its latency.
     slow = Request(RequestKind.LOAD, 0, slot_address(device.config, 0, LOW))
     turns = [latency + 2 + (latency + 1) * ((hart - 1) % count) for hart in harts]
     assert await together(slow) == turns
+
+
+_SEND = Request(RequestKind.UIPI, UipiFunction.SEND)
+
+
+async def budget(device: Device) -> None:
+    """A token that a post took in cycle p is back for a SEND that is accepted in p + period + 1."""
+    verbs = Verbs(device=device)
+    config = device.config
+    throttle = config.base + CONTROL_OFFSET + THROTTLE.address
+    await verbs.store(entry_address(config, 0), SENDER_ENTRY.pack(valid=1))
+    await verbs.enable_sender()
+    for period in (1, 2, 3, 20):
+        for pause, status in ((period - 1, Status.THROTTLED), (period, Status.OK)):
+            await verbs.store(throttle, THROTTLE.pack(period=period, burst=1))
+            response, _ = await verbs.request(0, _SEND)
+            assert response == Response(0, Status.OK)
+            for _ in range(pause):  # from p + 1, the cycle of the response, on
+                await device.run(1)
+            response, _ = await verbs.request(0, _SEND)
+            assert response == Response(0, status), (period, pause)
+            await verbs.settle()
+
+
+async def kept_entries(device: Device) -> dict[str, int]:
+    """Cycles of UIPI SEND until its response: with the cache off, when it misses, when it hits."""
+    verbs = Verbs(device=device)
+    config = device.config
+    cache = config.base + CONTROL_OFFSET + ENTRY_CACHE.address
+    await verbs.store(entry_address(config, 0), SENDER_ENTRY.pack(valid=1))
+    await verbs.enable_sender()
+    cycles = {}
+    await verbs.settle()
+    cycles["off"] = (await verbs.request(0, _SEND))[1]
+    await verbs.store(cache, 1)
+    for name in ("miss", "hit"):
+        await verbs.settle()
+        cycles[name] = (await verbs.request(0, _SEND))[1]
+    read = 4 - (config.latency == 2) + config.table_wait_states
+    assert cycles == {"off": read, "miss": read, "hit": 2}
+    return cycles
+
+
+async def invalidation(device: Device) -> None:
+    """A write of INVALIDATE, ENTRY_CACHE or SLOT_RESET takes a cycle more than other accesses."""
+    verbs = Verbs(device=device)
+    page = device.config.base + CONTROL_OFFSET
+    await verbs.settle()
+    for register in (INVALIDATE, ENTRY_CACHE):
+        request = Request(RequestKind.STORE, 0, page + register.address, 1)
+        assert await verbs.request(0, request) == (Response(0, Status.OK), 4)
+        request = Request(RequestKind.LOAD, 0, page + register.address)
+        answer = int(register is ENTRY_CACHE)
+        assert await verbs.request(0, request) == (Response(answer, Status.OK), 3)
+    latency = device.config.latency
+    for register, data, cycles in ((CLAIM, None, latency + 2), (SLOT_RESET, 0, latency + 3)):
+        kind = RequestKind.LOAD if data is None else RequestKind.STORE
+        request = Request(kind, 0, page + register.address, data or 0)
+        assert await verbs.request(0, request) == (Response(0, Status.OK), cycles)

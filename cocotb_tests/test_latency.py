@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 import tb_latency
+from rel4.machine import reference
 from shapes import SHAPES
 from uintr_cosim.device import run
 
@@ -14,11 +15,27 @@ def test_sweep(simulator: str, shape: str) -> None:
     assert run(SHAPES[shape], tb_latency.sweep) == SHAPES[shape].receivers
 
 
+BENCHES = [
+    tb_latency.answers,
+    tb_latency.lines,
+    tb_latency.contention,
+    tb_latency.budget,
+    tb_latency.kept_entries,
+    tb_latency.invalidation,
+]
+
+
+@pytest.mark.parametrize("shape", ["2x512", "2x6 fast", "3x9 slow"])
+@pytest.mark.parametrize("bench", BENCHES, ids=lambda bench: bench.__name__)
+def test_reference(shape: str, bench: Any) -> None:
+    reference.run(SHAPES[shape], bench)
+
+
 @pytest.mark.parametrize("shape", ["1x1", "4x64", "2x6 fast", "3x9 slow"])
-@pytest.mark.parametrize(
-    "bench",
-    [tb_latency.answers, tb_latency.lines, tb_latency.contention],
-    ids=lambda bench: bench.__name__,
-)
+@pytest.mark.parametrize("bench", BENCHES, ids=lambda bench: bench.__name__)
 def test_latency(simulator: str, shape: str, bench: Any) -> None:
     run(SHAPES[shape], bench)
+
+
+def test_kept_entries_of_a_slow_memory(simulator: str) -> None:
+    assert run(SHAPES["2x3 far"], tb_latency.kept_entries) == {"off": 9, "miss": 9, "hit": 2}

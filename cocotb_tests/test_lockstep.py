@@ -12,7 +12,7 @@ from uintr_cosim.device import run
 OPERATIONS = {"verilator": 10_000, "icarus": 3000}
 
 ALWAYS = (
-    *(status.name for status in Status if status < Status.UD),
+    *(status.name for status in Status if status < Status.THROTTLED),
     "interrupt",
     "quiescent",
     "line joined",
@@ -35,5 +35,7 @@ def test_lockstep(simulator: str, shape: str) -> None:
         wanted += SUPERVISOR
         if simulator == "verilator":
             wanted += LONG_RUN
+    if Feature.THROTTLE in config.features and simulator == "verilator":
+        wanted += (Status.THROTTLED.name,)
     missing = [name for name in wanted if not coverage.get(name)]
     assert not missing, f"seed {seed!r} never reached {missing}; it reached {coverage}"

@@ -11,7 +11,9 @@ from uintr.registers import (
     CONTROL_REGISTERS,
     CSRS,
     ENTRIES_PER_PAGE,
+    ENTRY_CACHE,
     HIGH,
+    INVALIDATE,
     LOW,
     MASK,
     MASK_BYTES,
@@ -25,10 +27,12 @@ from uintr.registers import (
     SLOT_BYTES,
     SLOT_REGISTERS,
     SLOT_RESET,
+    THROTTLE,
     VECTORS,
     XLEN,
     Csr,
     CsrFunction,
+    Feature,
     Privilege,
     Register,
     RequestKind,
@@ -40,10 +44,15 @@ __all__ = ["BusTraffic", "Traffic", "entry_address", "slot_address"]
 _SOFTWARE = CSRS[Csr.UIP].field("software").mask
 _USED_ENTRIES = 32
 """Entries at the beginning of the table that the traffic keeps filled."""
-_OFTEN = (CLAIM, CLAIM, SLOT_RESET, SLOT_RESET, REJECTED, MASK, MASK, MASK)
+_OFTEN = (
+    *(CLAIM, CLAIM, SLOT_RESET, SLOT_RESET, REJECTED, MASK, MASK, MASK),
+    *(THROTTLE, THROTTLE, ENTRY_CACHE, INVALIDATE, INVALIDATE),
+)
 """Registers of control page and masks that take more than one access to tell on a receiver."""
 _FAULTS = 3
 """Ways in which an entry is broken: invalid, vector, receiver."""
+_FAVOURITES = range(_FAULTS, _FAULTS + 2)
+"""Entries that are used so often that a cache may find them."""
 _UNKNOWN_KINDS = sorted({0, 1, 2, 3, 4, 5, 6, 7} - {kind.value for kind in RequestKind})
 _ALL_BYTES = (1 << XLEN // 8) - 1
 
@@ -102,6 +111,10 @@ class Traffic:
                 for index in range(self._hart, _USED_ENTRIES, self._config.harts)
             ),
         ]
+        if Feature.ENTRY_CACHE in self._config.features and self._draw.random() < 0.7:
+            cache = ENTRY_CACHE.address + 8 * self._hart
+            address = self._config.base + CONTROL_OFFSET + cache
+            self._first.append(Request(RequestKind.STORE, 0, address, 1))
 
     @property
     def beginning(self) -> bool:
@@ -148,8 +161,8 @@ class Traffic:
         if draw.random() < 0.05:
             word = CSRS[Csr.SUIRS].pack(index=self._receiver(), en=1)
             return self._write(Csr.SUIRS, word)
-        if self._level is Privilege.U or draw.random() < 0.7:
-            return draw.choice((self._send, self._own, self._own, self._own))()
+        if self._level is Privilege.U or draw.random() < 0.6:
+            return draw.choice((self._send, self._send, self._own, self._own))()
         return draw.choice((self._slot, self._slot, self._control, self._table))()
 
     def _write(self, csr: Csr, word: int) -> Request:
@@ -182,7 +195,8 @@ class Traffic:
         draw = self._draw
         index = draw.choice(
             (
-                *(draw.randrange(_USED_ENTRIES) for _ in range(20)),
+                *(draw.randrange(_USED_ENTRIES) for _ in range(10)),
+                *(draw.choice(_FAVOURITES) for _ in range(10)),
                 ENTRIES_PER_PAGE - 1,
                 ENTRIES_PER_PAGE,
                 draw.getrandbits(XLEN),
@@ -268,8 +282,13 @@ class Traffic:
             write = draw.random() < 0.7
             address = config.base + MASK_OFFSET + MASK_BYTES * self._receiver()
             word = draw.choice((0, 0, ~0 % (1 << XLEN), word))
-        elif register is REJECTED:
+        elif register in (REJECTED, THROTTLE, ENTRY_CACHE):
             address += 8 * draw.randrange(config.harts + 1)
+            if register is THROTTLE:
+                period = draw.choice((0, 0, 1, 2, 7, 30, 300))
+                word = THROTTLE.pack(period=period, burst=draw.choice((0, 1, 2, 3, 255)))
+            elif register is ENTRY_CACHE:
+                word = word & ~1 | (draw.random() < 0.8)
         elif register is SLOT_RESET:
             write = draw.random() < 0.9
             word = draw.choice((self._receiver(), self._receiver(), word))

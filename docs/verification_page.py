@@ -72,7 +72,9 @@ def _name(proof: dict[str, Any]) -> str:
 
 
 def formal(data: Path) -> str:
-    """Every proof."""
+    """Every property with its proofs, and every proof."""
+    from uintr_formal.catalogue import PROPERTIES
+
     proofs = _lines(data / "formal.jsonl")
     if not proofs:
         return _missing("make formal")
@@ -81,8 +83,18 @@ def formal(data: Path) -> str:
         f"{p.get('depth', '')} | {p.get('seconds', 0):.0f} | {p['result']}"
         for p in proofs
     ]
-    head = "property | in words | kind | engine | depth | seconds | result"
-    return f"{_commits(proofs)}\n\n" + _table(head, rows)
+    passed = {_name(proof) for proof in proofs if proof["result"] == "PASS"}
+    properties = []
+    for words, names in PROPERTIES:
+        held = ", ".join(f"`{name}`" for name in names if name in passed)
+        others = ", ".join(f"`{name}`" for name in names if name not in passed)
+        properties.append(f"{words} | {held or '-'} | {others or '-'}")
+    return (
+        f"{_commits(proofs)}\n\n"
+        + _table("property | proven by | not shown by", properties)
+        + "\n"
+        + _table("proof | in words | kind | engine | depth | seconds | result", rows)
+    )
 
 
 def random(data: Path) -> str:

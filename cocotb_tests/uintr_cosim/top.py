@@ -55,6 +55,7 @@ def make_top(config: DeviceConfig) -> Any:
                 base=config.base,
                 table_base=config.table_base,
                 table_pages=config.table_pages,
+                table_wait_states=config.table_wait_states,
                 features=config.features,
                 latency=config.latency,
             )

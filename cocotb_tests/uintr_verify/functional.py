@@ -19,6 +19,8 @@ from uintr.registers import (
     CONTROL_OFFSET,
     MASK_BYTES,
     MASK_OFFSET,
+    MAX_HARTS,
+    REJECTED_OFFSET,
     SLOT_BYTES,
     Csr,
     CsrFunction,
@@ -28,6 +30,7 @@ from uintr.registers import (
     Status,
     UipiFunction,
 )
+from uintr_verify.sender_bins import SenderBins
 from uintr_verify.shared_reference import ALL_BYTES, BusTransfer, SharedReference
 
 __all__ = ["DISTANCES", "Functional", "distance_name", "model"]
@@ -84,6 +87,24 @@ _OF_FEATURE = {
         "mask: notification by unmasking",
     ),
     Feature.REJECTED: ("rejected: counted", "rejected: cleared"),
+    Feature.THROTTLE: (
+        "SEND THROTTLED",
+        "throttle: the last token is taken",
+        "throttle: a token comes back",
+        "throttle: a token is taken and one comes back",
+        "throttle: written while tokens are missing",
+    ),
+    Feature.ENTRY_CACHE: (
+        "entry cache: filled",
+        "entry cache: filled in place of another entry",
+        "entry cache: hit",
+        "entry cache: hit of what the table holds no longer",
+        "entry cache: invalidated by INVALIDATE",
+        "entry cache: invalidated by ENTRY_CACHE",
+        "entry cache: invalidated by SLOT_RESET",
+        "entry cache: invalidated by suist",
+        "entry cache: invalidation waits for a post",
+    ),
 }
 
 
@@ -171,11 +192,13 @@ class Functional:
         self._contended = (1 << self._harts + 1) - 1
         self._accept = self._controller._accept
         self._controller._accept = self._accepted  # type: ignore[method-assign]  # to listen
+        self._senders = SenderBins(reference=reference, bins=self.bins)
 
     def reset(self) -> None:
         """The device was reset."""
         self._last.clear()
         self._asked = [None] * (self._harts + 1)
+        self._senders.reset()
 
     def submit(self, hart: int, request: Request) -> None:
         """A hart presents a request."""
@@ -253,6 +276,7 @@ class Functional:
         self._cycle = self._reference.cycles
         bins, reference = self.bins, self._reference
         controller = self._controller
+        self._senders.step()
         bins["operation: waits for the sweep"] += bool(controller.sweep and controller.valid)
         bins["bus: contended by all initiators"] += self._bus.waiting == self._contended
         bins["notify: hart is told"] += bool(
@@ -317,7 +341,8 @@ class Functional:
         if 0 <= offset < SLOT_BYTES << (config.receivers - 1).bit_length():
             return "slot"
         if 0 <= offset - CONTROL_OFFSET < 4096:
-            return "rejected" if offset - CONTROL_OFFSET >= 0x400 else "control"
+            counter = offset - CONTROL_OFFSET - REJECTED_OFFSET
+            return "rejected" if 0 <= counter < 8 * MAX_HARTS else "control"
         masks = MASK_BYTES << (config.receivers - 1).bit_length()
         if Feature.MASK in config.features and 0 <= offset - MASK_OFFSET < masks:
             return "mask"

@@ -2,9 +2,11 @@
 
 from typing import NamedTuple
 
+from rel4.machine.bus import Bus, Transfer
 from rel4.machine.control_page import ControlPage
+from rel4.machine.controller import Controller
 from rel4.machine.device import DeviceConfig, Response
-from rel4.machine.reference import Bus, Controller, ReferenceDevice, Transfer
+from rel4.machine.reference import ReferenceDevice
 from uintr.registers import XLEN, Status
 
 __all__ = ["ALL_BYTES", "BusTransfer", "SharedReference"]
@@ -59,6 +61,7 @@ class _SharedBus(Bus):
             return
         before = self._table.get(address, 0)
         self.reply = (0 if write else before, False)
+        self._wait = self._wait_states
         if write:
             bytes_written = sum(
                 0xFF << 8 * place for place in range(_WORD_BYTES) if self._select >> place & 1

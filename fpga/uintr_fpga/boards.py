@@ -7,7 +7,8 @@ platform is imported only when a bitstream is built.
 from dataclasses import dataclass
 
 from rel4.machine.device import DeviceConfig
-from uintr.registers import ALL_FEATURES, Feature, Flavour
+from uintr.checks import check_range
+from uintr.registers import ALL_FEATURES, MAX_HARTS, Feature, Flavour
 
 __all__ = ["BOARDS", "MIN_BAUD", "Board", "Target", "find_board"]
 
@@ -119,6 +120,8 @@ class Target:
             raise ValueError(
                 f"baud must be at least {MIN_BAUD}, so that commands end in time, not {baud!r}"
             )
+        if harts is not None:  # the model alone has more than gateware
+            check_range("harts", harts, 1, MAX_HARTS)
         config = DeviceConfig(
             harts=board.harts if harts is None else harts,
             receivers=board.receivers if receivers is None else receivers,

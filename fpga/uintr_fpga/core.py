@@ -71,6 +71,7 @@ class BoardCore(wiring.Component):
             base=config.base,
             table_base=config.table_base,
             table_pages=config.table_pages,
+            table_wait_states=config.table_wait_states,
             features=config.features,
             latency=config.latency,
         )

@@ -61,7 +61,8 @@ class UartDevice:
         board = link.shape.config
         if config.flavour is not board.flavour:
             raise LinkError(f"the board must be of flavour {config.flavour}, not {board.flavour}")
-        for name in ("receivers", "base", "table_base", "table_pages", "features", "latency"):
+        names = ("receivers", "base", "table_base", "table_pages", "table_wait_states")
+        for name in (*names, "features", "latency"):
             wanted, there = getattr(config, name), getattr(board, name)
             if wanted != there:
                 raise LinkError(f"the board must have {name} {wanted:#x}, not {there:#x}")

@@ -93,7 +93,7 @@ def test_the_flavour_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
         (["generate", "--table-pages", "5000"], "uintr: table_pages must be 1 to 4095, not 5000"),
         (["generate", "--features", "supervisor,x"],
          "uintr generate: argument --features: must be all, none, or a list of supervisor, "
-         "slot_reset, notify, mask, rejected, not 'x'"),
+         "slot_reset, notify, mask, rejected, throttle, entry_cache, not 'x'"),
         (["generate", "--flavour", "intel", "--block", "controller"],
          "uintr: block of the Intel flavour must be system, not 'controller'"),
         (["generate", "--flavour", "intel", "-t", "svd"],

@@ -11,14 +11,17 @@ from uintr.registers import (
     ALL_FEATURES,
     CLAIM,
     CONTROL_REGISTERS,
+    ENTRY_CACHE,
     FEATURES,
     HARTS,
     ID,
+    INVALIDATE,
     MAGIC,
     NOTIFY_HART,
     RECEIVERS,
     REJECTED,
     SLOT_RESET,
+    THROTTLE,
     Feature,
     Status,
 )
@@ -36,14 +39,26 @@ async def transfer(
     ctx.set(bus.sel, sel)
     ctx.set(bus.dat_w, data or 0)
     answer: int | OperationFunction | None = None
+    invalidates = ctx.get(dut.invalidate)
+    for _ in range(100 if invalidates else 1):
+        assert not ctx.get(bus.ack)
+        assert ctx.get(dut.invalidate) == invalidates
+        if ctx.get(dut.operates):
+            break
+        await ctx.tick()
+        if ctx.get(bus.ack) or ctx.get(dut.operates):
+            break
     if ctx.get(dut.operates):
         answer = OperationFunction(ctx.get(dut.function))
+        for _ in range(3):  # as long as the controller takes
+            assert ctx.get(dut.operates)
+            await ctx.tick()
+            assert not ctx.get(bus.ack)
+            assert not ctx.get(bus.err)
+        ctx.set(dut.done, 1)
         await ctx.tick()
-        assert not ctx.get(bus.ack)
-        assert not ctx.get(bus.err)
+        ctx.set(dut.done, 0)
     else:
-        assert not ctx.get(bus.ack)
-        await ctx.tick()
         assert ctx.get(bus.ack) != ctx.get(bus.err)
         answer = ctx.get(bus.dat_r) if ctx.get(bus.ack) else None
         await ctx.tick()
@@ -67,7 +82,7 @@ def with_page(job: Any, features: Feature = ALL_FEATURES) -> None:
 def test_identification_is_read_only() -> None:
     async def job(ctx: Any, dut: ControlPage) -> None:
         for register, value in (
-            (ID, MAGIC << 32 | 1), (FEATURES, 0b11111), (HARTS, 3), (RECEIVERS, 5),
+            (ID, MAGIC << 32 | 1), (FEATURES, 0b111_1111), (HARTS, 3), (RECEIVERS, 5),
         ):  # fmt: skip
             assert await transfer(ctx, dut, register.address, ONES) == 0
             assert await transfer(ctx, dut, register.address) == value
@@ -80,7 +95,9 @@ def test_a_register_without_its_feature_is_not_there(features: Feature) -> None:
     there = {ID: True, FEATURES: True, HARTS: True, RECEIVERS: True}
     there |= {SLOT_RESET: Feature.SLOT_RESET in features, REJECTED: Feature.REJECTED in features}
     there |= {CLAIM: Feature.NOTIFY in features, NOTIFY_HART: Feature.NOTIFY in features}
-    assert set(there) == {*CONTROL_REGISTERS, REJECTED}
+    there |= {THROTTLE: Feature.THROTTLE in features}
+    there |= dict.fromkeys((INVALIDATE, ENTRY_CACHE), Feature.ENTRY_CACHE in features)
+    assert set(there) == {*CONTROL_REGISTERS, REJECTED, THROTTLE, ENTRY_CACHE}
 
     async def job(ctx: Any, dut: ControlPage) -> None:
         assert await transfer(ctx, dut, FEATURES.address) == features
@@ -94,7 +111,7 @@ def test_a_register_without_its_feature_is_not_there(features: Feature) -> None:
 
 def test_what_is_not_a_register_is_an_error() -> None:
     async def job(ctx: Any, dut: ControlPage) -> None:
-        for address in (0x38, 0x3F8, 0x400 + 3 * 8, 0xFF8):
+        for address in (0x40, 0x3F8, 0x400 + 3 * 8, 0x600 + 3 * 8, 0x800 + 3 * 8, 0xFF8):
             assert await transfer(ctx, dut, address) is None
             assert await transfer(ctx, dut, address, 1) is None
         for sel in (0, 0x7F, 0xFE):
@@ -149,6 +166,71 @@ def test_each_hart_has_its_counter() -> None:
         assert await transfer(ctx, dut, REJECTED.address + 16, ONES) == 0
         words = [await transfer(ctx, dut, REJECTED.address + 8 * hart) for hart in range(3)]
         assert words == [REJECTED.pack(count=1, cause=Status.INDEX), 0, 0]
+
+    with_page(job)
+
+
+def test_each_hart_has_its_budget() -> None:
+    async def job(ctx: Any, dut: ControlPage) -> None:
+        assert ctx.get(dut.open) == 0b111
+        word = THROTTLE.pack(period=40, burst=1)
+        assert await transfer(ctx, dut, THROTTLE.address + 8, word) == 0
+        assert await transfer(ctx, dut, THROTTLE.address + 8) == word
+        assert await transfer(ctx, dut, THROTTLE.address) == 0
+        assert ctx.get(dut.resting)
+        ctx.set(dut.posted, 0b011)
+        await ctx.tick()
+        ctx.set(dut.posted, 0)
+        assert ctx.get(dut.open) == 0b101
+        assert not ctx.get(dut.resting)
+        # Refused for want of a token, and for another reason.
+        ctx.set(dut.rejected, 0b110)
+        ctx.set(dut.cause[1], Status.THROTTLED)
+        ctx.set(dut.cause[2], Status.INDEX)
+        await ctx.tick()
+        ctx.set(dut.rejected, 0)
+        counts = [await transfer(ctx, dut, THROTTLE.address + 8 * hart) for hart in range(3)]
+        assert counts == [0, word | 1 << 32, 0]
+        rejected = await transfer(ctx, dut, REJECTED.address + 8)
+        assert rejected == REJECTED.pack(count=1, cause=Status.THROTTLED)
+
+    with_page(job)
+
+
+@pytest.mark.parametrize("posts", [0, 1, 5])
+def test_an_invalidation_waits_for_the_posts_it_concerns(posts: int) -> None:
+    """First seen in cycle 0, in which a hart finds an entry in its cache, whose post waits from
+    cycle 1 on: answered in the second cycle after the last that waits, a slot reset handed over
+    in the first.
+    """
+
+    async def job(ctx: Any, dut: ControlPage) -> None:
+        bus = dut.bus
+        for address, harts, posting in (
+            (INVALIDATE.address, 0b111, 0b100),
+            (ENTRY_CACHE.address + 8, 0b010, 0b010),
+            (ENTRY_CACHE.address, 0b001, 0b110),  # the posts of others are of no concern
+            (SLOT_RESET.address, 0b111, 0b010),
+        ):
+            resets = address == SLOT_RESET.address
+            waits = posts if posting & harts else 0
+            for signal, value in (
+                (bus.cyc, 1), (bus.stb, 1), (bus.we, 1), (bus.adr, address // 8),
+                (bus.sel, 0xFF), (bus.dat_w, 1),
+            ):  # fmt: skip
+                ctx.set(signal, value)
+            for cycle in range(waits + 3):
+                ctx.set(dut.posting, posting if 1 <= cycle <= posts else 0)
+                ctx.set(dut.done, resets and cycle == waits + 2)
+                acknowledged = cycle == waits + 2 and not resets
+                assert ctx.get(bus.ack) == acknowledged, cycle
+                assert ctx.get(dut.operates) == (resets and cycle > waits), cycle
+                assert ctx.get(dut.invalidate) == (0 if acknowledged else harts), cycle
+                await ctx.tick()
+            for signal in (bus.cyc, bus.stb, dut.done, dut.posting):
+                ctx.set(signal, 0)
+            await ctx.tick()
+        assert ctx.get(dut.caches) == 0b011
 
     with_page(job)
 

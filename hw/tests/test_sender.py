@@ -7,7 +7,7 @@ import pytest
 from hwbench import ONES, Posted, Surroundings, refused, simulate
 
 from uintr.interfaces import OperationFunction
-from uintr.registers import CSRS, SENDER_ENTRY, Csr, Register, Status, UipiFunction
+from uintr.registers import CSRS, SENDER_ENTRY, Csr, Feature, Register, Status, UipiFunction
 from uintr.sender import Sender
 
 RECEIVERS = 5
@@ -32,6 +32,7 @@ class Bench:
         self.around = Surroundings(ctx, dut.bus, dut.port)
         self.suist = SUIST
         self.suirs = SUIRS
+        ctx.set(dut.open, 1)
 
     async def tick(self, cycles: int = 1) -> None:
         for _ in range(cycles):
@@ -62,8 +63,8 @@ class Bench:
         raise AssertionError("the instruction does not end")
 
 
-def with_bench(job: Any, receivers: int = RECEIVERS) -> None:
-    dut = Sender(receivers=receivers)
+def with_bench(job: Any, receivers: int = RECEIVERS, **more: Any) -> None:
+    dut = Sender(receivers=receivers, **more)
 
     async def testbench(ctx: Any) -> None:
         await job(Bench(ctx, dut))
@@ -185,6 +186,93 @@ def test_send_needs_a_table_and_no_receiver_of_its_own() -> None:
         assert len(bench.around.posted) == len(bench.around.transfers) == 1
 
     with_bench(job)
+
+
+@pytest.mark.parametrize("accept_delay", [0, 1, 7])
+@pytest.mark.parametrize("bus_delay", [1, 2, 6])
+def test_an_early_post_is_presented_with_its_entry(bus_delay: int, accept_delay: int) -> None:
+    async def job(bench: Bench) -> None:
+        around = bench.around
+        around.bus_delay, around.accept_delay = bus_delay, accept_delay
+        around.memory[TABLE // 8 + 17] = ENTRY
+        expected = (Status.OK, 0, 1 + bus_delay + accept_delay)
+        assert await bench.uipi(UipiFunction.SEND, 17) == expected
+        assert around.posted == [Posted(OperationFunction.SEND, 4, 9)]
+        # The answer to it is not taken for the next instruction's.
+        around.accept_delay = 0
+        around.answer = 0x1234
+        assert await bench.uipi(UipiFunction.READ) == (Status.OK, 0x1234, 4)
+        for entry, status in (
+            (ENTRY & ~1, Status.INVALID),
+            (SENDER_ENTRY.pack(valid=1, vector=64), Status.VECTOR),
+            (SENDER_ENTRY.pack(valid=1, receiver=5), Status.RECEIVER),
+        ):
+            around.memory[TABLE // 8] = entry
+            assert await bench.uipi(UipiFunction.SEND, 0) == (status, 0, 1 + bus_delay)
+        await bench.tick(8)
+        assert len(around.posted) == 2
+
+    with_bench(job, early=True)
+
+
+# --- Throttle and cache ---------------------------------------------------------------------------
+
+
+def test_without_a_token_nothing_is_read_or_posted() -> None:
+    async def job(bench: Bench) -> None:
+        bench.around.memory[TABLE // 8] = ENTRY
+        bench.ctx.set(bench.dut.open, 0)
+        assert await bench.uipi(UipiFunction.SEND, 0) == (Status.THROTTLED, 0, 0)
+        assert (await bench.uipi(UipiFunction.SEND, 512)).status == Status.INDEX
+        assert (await bench.uipi(UipiFunction.ACTIVATE)).status == Status.OK
+        await bench.tick(8)
+        assert not bench.around.transfers
+        assert len(bench.around.posted) == 1
+        bench.ctx.set(bench.dut.open, 1)
+        assert (await bench.uipi(UipiFunction.SEND, 0)).status == Status.OK
+
+    with_bench(job)
+
+
+def test_without_the_feature_there_is_no_budget() -> None:
+    async def job(bench: Bench) -> None:
+        bench.around.memory[TABLE // 8] = ENTRY
+        bench.ctx.set(bench.dut.open, 0)
+        bench.ctx.set(bench.dut.caches, 1)
+        for sent in (1, 2):
+            assert (await bench.uipi(UipiFunction.SEND, 0)).status == Status.OK
+            assert len(bench.around.transfers) == sent, "nor a cache"
+
+    with_bench(job, features=Feature(0))
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_a_kept_entry_is_posted_without_a_read(early: bool) -> None:
+    async def job(bench: Bench) -> None:
+        around = bench.around
+        around.bus_delay = 6
+        around.memory = {TABLE // 8: ENTRY, TABLE // 8 + 5: ENTRY & ~1}
+        read = (Status.OK, 0, 7 if early else 8)
+        assert await bench.uipi(UipiFunction.SEND, 0) == read, "not kept: not enabled"
+        bench.ctx.set(bench.dut.caches, 1)
+        assert await bench.uipi(UipiFunction.SEND, 0) == read
+        assert len(around.transfers) == 2
+        # In the table there may by now be anything.
+        around.memory[TABLE // 8] = 0
+        assert await bench.uipi(UipiFunction.SEND, 0) == (Status.OK, 0, 1)
+        assert await bench.uipi(UipiFunction.SEND, 512) == (Status.INDEX, 0, 0)
+        assert around.posted == [Posted(OperationFunction.SEND, 4, 9)] * 3
+        # What was refused is not kept.
+        for _ in range(2):
+            assert (await bench.uipi(UipiFunction.SEND, 5)).status == Status.INVALID
+        assert len(around.transfers) == 4
+        bench.ctx.set(bench.dut.invalidate, 1)
+        await bench.tick()
+        bench.ctx.set(bench.dut.invalidate, 0)
+        assert (await bench.uipi(UipiFunction.SEND, 0)).status == Status.INVALID
+        assert len(around.posted) == 3
+
+    with_bench(job, early=early)
 
 
 # --- The thread's own receiver --------------------------------------------------------------------

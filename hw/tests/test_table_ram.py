@@ -11,17 +11,18 @@ from uintr.table_ram import TableRam
 
 
 async def transfer(
-    ctx: Any, bus: Any, address: int, data: int | None = None, sel: int = 0xFF
+    ctx: Any, bus: Any, address: int, data: int | None = None, sel: int = 0xFF, waits: int = 0
 ) -> int:
-    """One transfer; checks that `ack` comes in the second cycle and stays for one."""
+    """One transfer; checks that `ack` comes in the second cycle, or later, and stays for one."""
     ctx.set(bus.cyc, 1)
     ctx.set(bus.stb, 1)
     ctx.set(bus.we, data is not None)
     ctx.set(bus.adr, address)
     ctx.set(bus.sel, sel)
     ctx.set(bus.dat_w, data or 0)
-    assert ctx.get(bus.ack) == 0
-    await ctx.tick()
+    for _ in range(waits + 1):
+        assert ctx.get(bus.ack) == 0
+        await ctx.tick()
     assert ctx.get(bus.ack) == 1
     assert ctx.get(bus.err) == 0
     answer = int(ctx.get(bus.dat_r))
@@ -32,9 +33,10 @@ async def transfer(
     return answer
 
 
-def test_random_transfers_with_byte_selects() -> None:
+@pytest.mark.parametrize("waits", [0, 1, 3])
+def test_random_transfers_with_byte_selects(waits: int) -> None:
     pages = 2
-    dut = TableRam(pages=pages)
+    dut = TableRam(pages=pages, wait_states=waits)
     generator = random.Random(1)
 
     async def testbench(ctx: Any) -> None:
@@ -44,13 +46,13 @@ def test_random_transfers_with_byte_selects() -> None:
             word = generator.choice(words)
             if generator.random() < 0.5:
                 data, sel = generator.getrandbits(64), generator.getrandbits(8)
-                await transfer(ctx, dut.bus, word, data, sel)
+                await transfer(ctx, dut.bus, word, data, sel, waits)
                 for byte in range(8):
                     if sel >> byte & 1:
                         memory[word * 8 + byte] = data >> 8 * byte & 0xFF
             else:
                 expected = int.from_bytes(memory[word * 8 : word * 8 + 8], "little")
-                assert await transfer(ctx, dut.bus, word) == expected
+                assert await transfer(ctx, dut.bus, word, waits=waits) == expected
             if generator.random() < 0.2:
                 await ctx.tick()
 

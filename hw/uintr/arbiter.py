@@ -5,7 +5,7 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -41,6 +41,7 @@ class RoundRobin(wiring.Component):
     grant : one-hot, or 0 without any request
     advance : the grant is taken in this cycle; without a request it has no effect
     behind : the requesters after the last grant; after reset none
+    overtakes : for few requesters, of each pair (low, high): the higher one comes first
 
     Raises
     ------
@@ -51,28 +52,46 @@ class RoundRobin(wiring.Component):
         check_range("count", count, 1, 1 << 16)
         self._count = count
         self.behind = Signal(count)
+        self.overtakes = {
+            (low, high): Signal(name=f"overtakes_{low}_{high}")
+            for high in range(count if count <= _SMALL else 0)
+            for low in range(high)
+        }
         super().__init__({"requests": In(count), "grant": Out(count), "advance": In(1)})
 
     def elaborate(self, platform: Any) -> Module:
-        """Two lowest-bit searches: among those behind the last grant, and among all."""
+        """Who comes before whom is kept, for few requesters; else two lowest-bit searches."""
         m = Module()
-
-        behind = self.behind
-        first = Signal(self._count)
-        m.d.comb += first.eq(self.requests & behind)
-        if self._count <= _SMALL:
-            # Side by side, and chosen at the end: the shortest way through look-up tables.
-            for place in range(self._count):
-                earlier = Mux(first.any(), first[:place].any(), self.requests[:place].any())
-                chosen = Mux(first.any(), first[place], self.requests[place])
-                m.d.comb += self.grant[place].eq(chosen & ~earlier)
-                with m.If(self.advance & self.requests.any()):
-                    m.d.sync += behind[place].eq(earlier)
+        if 1 < self._count <= _SMALL:
+            self._compare(m)
         else:
-            # Isolating the lowest bit by subtraction uses the carry chain.
+            # Among those behind the last grant, and among all. Isolating the lowest bit by
+            # subtraction uses the carry chain.
+            first = Signal(self._count)
+            m.d.comb += first.eq(self.requests & self.behind)
             eligible = Mux(first.any(), first, self.requests)
             m.d.comb += self.grant.eq(eligible & -eligible)
             with m.If(self.advance & self.requests.any()):
-                m.d.sync += behind.eq(~(self.grant | (self.grant - 1)))
-
+                m.d.sync += self.behind.eq(~(self.grant | (self.grant - 1)))
         return m
+
+    def _compare(self, m: Module) -> None:
+        """Each request against each other one: the shortest way through look-up tables.
+
+        For a pair, ``overtakes``: the last grant was at the lower one or between them, so the
+        higher one comes first. Otherwise the lower one does.
+        """
+        overtakes = self.overtakes
+        for place in range(self._count):
+            ahead = [
+                other & (overtakes[place, at] if at > place else ~overtakes[at, place])
+                for at, other in enumerate(self.requests)
+                if at != place
+            ]
+            m.d.comb += self.grant[place].eq(self.requests[place] & ~Cat(ahead).any())
+            if place:
+                m.d.comb += self.behind[place].eq(overtakes[0, place])
+        with m.If(self.advance & self.requests.any()):
+            m.d.sync += [
+                bit.eq(self.grant[low:high].any()) for (low, high), bit in overtakes.items()
+            ]

@@ -99,6 +99,7 @@ def _parser() -> _Parser:
         ("base", DEFAULT_BASE, "address of the controller"),
         ("table-base", DEFAULT_TABLE_BASE, "address of the sender-table memory"),
         ("table-pages", DEFAULT_TABLE_PAGES, "its size in 4 KiB pages"),
+        ("table-wait-states", 0, "cycles that it takes longer"),
         ("latency", DEFAULT_LATENCY, "cycles from an accepted post to the line, 2 to 4"),
     ):
         shown = f"{default:#x}" if "base" in name else str(default)
@@ -156,7 +157,9 @@ def _block(options: argparse.Namespace) -> Any:
     }
     block: Any
     if options.block == "hart-unit":
-        block = HartUnitBlock(receivers=options.receivers)
+        block = HartUnitBlock(
+            receivers=options.receivers, features=options.features, latency=options.latency
+        )
     elif options.block == "controller":
         block = ControllerBlock(**common)
     else:
@@ -165,6 +168,7 @@ def _block(options: argparse.Namespace) -> Any:
             base=options.base,
             table_base=options.table_base,
             table_pages=options.table_pages,
+            table_wait_states=options.table_wait_states,
             **common,
         )
     return OnAxiLite(block) if options.bus == "axi4-lite" else block

@@ -10,9 +10,12 @@ from uintr.checks import check_range
 from uintr.interfaces import WORD_BYTES, OperationFunction, Wishbone, layout
 from uintr.registers import (
     CLAIM,
+    ENTRY_CACHE,
+    ENTRY_CACHE_OFFSET,
     FEATURES,
     HARTS,
     ID,
+    INVALIDATE,
     MAX_HARTS,
     MAX_RECEIVERS,
     NOTIFY_HART,
@@ -20,12 +23,14 @@ from uintr.registers import (
     RECEIVERS,
     REJECTED_OFFSET,
     SLOT_RESET,
+    THROTTLE_OFFSET,
     XLEN,
     Feature,
     Register,
     Status,
 )
 from uintr.rejected import RejectedCounter
+from uintr.throttle import Throttle
 
 __all__ = ["ControlPage"]
 
@@ -47,6 +52,12 @@ class ControlPage(wiring.Component):
 
     A refusal in the cycle in which its counter is cleared counts: the counter is 1 afterwards.
 
+    A write of INVALIDATE, ENTRY_CACHE or SLOT_RESET invalidates caches at the end of the cycle in
+    which ``stb`` is first seen, then waits, for a cycle at least, while a hart that it concerns is
+    ``posting``. Only then a transfer that resets a slot is handed over, and any other ends in the
+    cycle after. While the transfer holds the bus nobody can read a new entry, so from then on no
+    post of an entry that was read before is under way.
+
     Parameters
     ----------
     harts, receivers : shape of the hardware
@@ -56,9 +67,14 @@ class ControlPage(wiring.Component):
     -------
     bus : word addresses from the beginning of the page; `operates` transfers are not answered
     operates, function, receiver : the transfer is an operation of the controller
+    done : that operation ends the transfer in this cycle
     notify_hart : the register
     rejected : one bit a hart: a UIPI SEND is refused in this cycle
     cause : array of status, while its bit of ``rejected``
+    posted, posting : one bit a hart: the post of a UIPI SEND is accepted in this cycle; one waits
+    open, caches, invalidate : one bit a hart: its throttle has a token; its entry cache is enabled;
+        must forget
+    resting : no register of the page changes without a transfer or one of these inputs
     """
 
     def __init__(self, *, harts: int, receivers: int, features: Feature) -> None:
@@ -73,9 +89,16 @@ class ControlPage(wiring.Component):
                 "operates": Out(1),
                 "function": Out(OperationFunction),
                 "receiver": Out(16),
+                "done": In(1),
                 "notify_hart": Out(range(harts + 1), init=harts),
                 "rejected": In(harts),
                 "cause": In(Status).array(harts),
+                "posted": In(harts),
+                "posting": In(harts),
+                "open": Out(harts),
+                "caches": Out(harts),
+                "invalidate": Out(harts),
+                "resting": Out(1),
             }
         )
 
@@ -99,6 +122,11 @@ class ControlPage(wiring.Component):
                     counter.cause.eq(self.cause[hart]),
                 ]
                 counters.append(counter)
+        throttles = self._throttles(m) if Feature.THROTTLE in self._features else []
+        caching = Feature.ENTRY_CACHE in self._features
+        concerned = Signal(self._harts)  # harts whose former entries must not be used any more
+        if not throttles:
+            m.d.comb += [self.open.eq(~0), self.resting.eq(1)]
 
         with m.Switch(place):
             for register, word in (
@@ -114,6 +142,7 @@ class ControlPage(wiring.Component):
                     m.d.comb += [
                         found.eq(~bus.we | (bus.dat_w < self._receivers)),
                         self.receiver.eq(bus.dat_w),
+                        concerned.eq((write & found).replicate(self._harts)),
                     ]
             if Feature.NOTIFY in self._features:
                 with m.Case(CLAIM.address // WORD_BYTES):
@@ -132,18 +161,62 @@ class ControlPage(wiring.Component):
                         answer.eq(counter.word),
                         counter.clear.eq(write),
                     ]
+            for hart, throttle in enumerate(throttles):
+                with m.Case(THROTTLE_OFFSET // WORD_BYTES + hart):
+                    m.d.comb += [
+                        found.eq(1),
+                        answer.eq(throttle.word),
+                        throttle.write.eq(write),
+                    ]
+            if caching:
+                with m.Case(INVALIDATE.address // WORD_BYTES):
+                    m.d.comb += [found.eq(1), concerned.eq(write.replicate(self._harts))]
+                for hart in range(self._harts):
+                    with m.Case(ENTRY_CACHE_OFFSET // WORD_BYTES + hart):
+                        m.d.comb += [
+                            found.eq(1),
+                            answer.eq(self.caches[hart]),
+                            concerned[hart].eq(write),
+                        ]
+                        with m.If(write):
+                            m.d.sync += self.caches[hart].eq(
+                                data.View(layout(ENTRY_CACHE), bus.dat_w).enable
+                            )
+
+        # Caches forget in the first cycle; a post may have been found there in that very cycle.
+        begun = Signal()
+        waits = Signal()
+        if caching:
+            m.d.comb += self.invalidate.eq(concerned)
+        m.d.comb += waits.eq(concerned.any() & (~begun | (concerned & self.posting).any()))
+        m.d.sync += begun.eq(wanted & ~self.done)
 
         with m.Switch(Cat(bus.we, place)):
             for (register, is_write), function in _OPERATES.items():
                 with m.Case(register.address // WORD_BYTES << 1 | is_write):
                     m.d.comb += [
                         self.function.eq(function),
-                        self.operates.eq(bus.cyc & bus.stb & found & bus.sel.all()),
+                        self.operates.eq(bus.cyc & bus.stb & found & bus.sel.all() & ~waits),
                     ]
 
         m.d.sync += [
-            bus.ack.eq(wanted & found & bus.sel.all() & ~self.operates),
+            bus.ack.eq(wanted & found & bus.sel.all() & ~self.operates & ~waits),
             bus.err.eq(wanted & ~(found & bus.sel.all())),
             bus.dat_r.eq(Mux(bus.we, 0, answer)),
         ]
         return m
+
+    def _throttles(self, m: Module) -> list[Throttle]:
+        """One for each hart."""
+        throttles = []
+        for hart in range(self._harts):
+            m.submodules[f"throttle_{hart}"] = throttle = Throttle()
+            m.d.comb += [
+                throttle.data.eq(self.bus.dat_w),
+                throttle.posted.eq(self.posted[hart]),
+                throttle.refused.eq(self.rejected[hart] & (self.cause[hart] == Status.THROTTLED)),
+                self.open[hart].eq(throttle.open),
+            ]
+            throttles.append(throttle)
+        m.d.comb += self.resting.eq(Cat(throttle.resting for throttle in throttles).all())
+        return throttles

@@ -1,20 +1,33 @@
 """The controller: every receiver's record, and the interrupt lines of every hart."""
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
-from amaranth.lib import memory, wiring
+from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value
+from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from uintr.arbiter import RoundRobin, select
 from uintr.checks import check_range
 from uintr.claim_queue import ClaimQueue
-from uintr.interfaces import OPERATION, OperationFunction, OperationPort
+from uintr.interfaces import OperationFunction, OperationPort
 from uintr.lines import LineCounters
-from uintr.record import Decoder, Record
+from uintr.record import Record
 from uintr.registers import ALL_FEATURES, DEFAULT_LATENCY, MAX_HARTS, MAX_RECEIVERS, XLEN, Feature
 
-__all__ = ["Controller", "Inside"]
+__all__ = ["Controller", "Inside", "Stage"]
+
+_PUBLISHED = OperationFunction.WRITE_ACTIVE
+"""The last operation that no extension adds."""
+
+
+class Stage(NamedTuple):
+    """An operation in a stage of the pipeline, when ``valid``."""
+
+    valid: Any
+    port: Any  #: one-hot, who asked
+    receiver: Any
+    what: Any  #: the operation, or what it was decoded to
 
 
 class Inside(NamedTuple):
@@ -23,26 +36,32 @@ class Inside(NamedTuple):
     records: memory.Memory
     swept: Signal
     sweep: Signal
-    operation: Any  #: whose record is changed in this cycle
-    executing: Signal
+    addressing: Stage
+    fetching: Stage
+    executing: Stage
     before: Any
+    after: Any
     counters: LineCounters
+    queue: ClaimQueue | None
 
 
 class Controller(wiring.Component):
     """Operates on receivers, one operation a cycle, and keeps the lines.
 
     An operation accepted in cycle p shows in the lines, and is answered, in p + ``latency``. Its
-    record is read and written back in between; operations take effect in the order of acceptance,
-    back-to-back ones on the same receiver too.
+    record is read, changed and written back in between; operations take effect in the order of
+    acceptance, back-to-back ones on the same receiver too.
 
-    ======== ================ =============== ================ ===================
-    latency  record is there  written back    counters change  line and response
-    ======== ================ =============== ================ ===================
-    2        p+1              end of p+1      end of p+1       p+2
-    3        p+1              end of p+1      end of p+2       p+3
-    4        p+2              end of p+2      end of p+3       p+4
-    ======== ================ =============== ================ ===================
+    ======== ============ ============= ==================== =================
+    latency  granted      RAM addressed changed and written  line and response
+    ======== ============ ============= ==================== =================
+    2        p            p             p+1                  p+2
+    3        p            p             p+2                  p+3
+    4        p            p+1           p+3                  p+4
+    ======== ============ ============= ==================== =================
+
+    From latency 3 on the RAM's output goes into a register before it is changed; with 4 there is
+    one behind the arbiter, too.
 
     ``line[h]`` is high exactly when some receiver of user kind has pending bits that are not
     masked, is active and belongs to hart h; ``supervisor_line[h]`` the same for receivers of
@@ -95,6 +114,16 @@ class Controller(wiring.Component):
         self._count = ports
         self._record = Record(harts=harts, features=features)
         self._latency = latency
+        self._arbiter: Any = RoundRobin(count=ports)
+        narrow = features & (Feature.SLOT_RESET | Feature.MASK | Feature.NOTIFY) == Feature(0)
+        last = max(each for each in OperationFunction if not narrow or each <= _PUBLISHED)
+        self._operation = data.StructLayout(
+            {
+                "function": last.bit_length(),
+                "receiver": max(1, (receivers - 1).bit_length()),
+                "data": XLEN,
+            }
+        )
         super().__init__(
             {
                 "ports": In(OperationPort()).array(ports),
@@ -110,14 +139,14 @@ class Controller(wiring.Component):
         m = Module()
         shape = self._record.shape
 
-        # A block RAM with one read and one write port.
+        # A block RAM with one read and one write port. What it reads from a place that is being
+        # written goes unused (`_forward`).
         # (A depth of 1 would be a memory without address bits, which Verilog does not have.)
         m.submodules.records = records = memory.Memory(
             shape=shape, depth=max(2, self._receivers), init=[]
         )
         write = records.write_port()
-        slow = self._latency == 4
-        read = records.read_port(transparent_for=() if slow else (write,))
+        read = records.read_port()
 
         # Sweep: after reset, clear one record a cycle.
         swept = Signal()
@@ -128,128 +157,177 @@ class Controller(wiring.Component):
                 swept.eq(sweep == self._receivers - 1),
             ]
 
-        # p: grant one port, address the memory. A claim is for the receiver at the queue's head.
-        accepted, granted, port = self._grant(m, swept)
-        if self._record.notify:
-            m.submodules.queue = queue = ClaimQueue(receivers=self._receivers)
-            claiming = granted.function == OperationFunction.CLAIM
-            chosen = Signal(OPERATION)
-            m.d.comb += [
-                chosen.eq(granted),
-                queue.pop.eq(accepted & claiming),
-            ]
-            with m.If(claiming):
-                m.d.comb += chosen.receiver.eq(queue.head)
-                with m.If(~queue.valid):  # nothing to claim: any read without effect that answers 0
-                    m.d.comb += [chosen.function.eq(OperationFunction.SEND), chosen.data.eq(~0)]
-        else:
-            chosen = granted
-        m.d.comb += [read.addr.eq(chosen.receiver), read.en.eq(accepted)]
+        # Grant one port.
+        stages = []
+        addressing = self._grant(m, swept)
+        if self._latency == 4:
+            addressing = self._next(m, addressing, "granted")
+            stages.append(addressing)
 
-        # The next stage holds the operation; with a latency of 4 one more does, while the memory's
-        # output is put into a register.
-        operation, executing, executing_port = self._next(m, chosen, accepted, port, "")
-        decoder = Decoder(m, operation)
-        bits, some = decoder.bits, decoder.some
-        before = read.data
-        after = Signal(shape)
-        if slow:
-            fetched, ahead = operation, executing
-            operation, executing, executing_port = self._next(
-                m, fetched, ahead, executing_port, "_late"
-            )
-            bits, some = Signal.like(bits), Signal.like(some)
-            m.d.sync += [bits.eq(decoder.bits), some.eq(decoder.some)]
-            before = self._forward(m, write, read, fetched, operation, executing, after)
+        # Address the memory; a claim is for the receiver at the queue's head.
+        queue = self._claim(m, addressing) if self._record.notify else None
+        receiver = addressing.receiver
+        if queue is not None:
+            claims = addressing.what.function == OperationFunction.CLAIM
+            receiver = Signal(self._operation["receiver"].shape)
+            m.d.comb += receiver.eq(Mux(claims, queue.head, addressing.receiver))
+            addressing = addressing._replace(receiver=receiver)
+            nothing = Signal()
+            with m.If(addressing.valid):
+                m.d.sync += nothing.eq(claims & ~queue.valid)
+        m.d.comb += [read.addr.eq(receiver), read.en.eq(addressing.valid)]
+
+        # Fetch the record, and decode the operation meanwhile. With latency 2 it is executed in
+        # the same cycle.
+        fetching = self._next(m, addressing, "fetching")
+        stages.append(fetching)
+        change = Signal(self._record.change)
+        self._record.decode(m, fetching.what, self._look_ahead(m, addressing, fetching), change)
+        if queue is not None:
+            with m.If(nothing):
+                # Any change that keeps all and answers 0.
+                m.d.comb += change.eq(self._record.change.const(self._record.keeps_all()))
+        executing = fetching._replace(what=change)
+        if self._latency == 2:
+            with m.If(~swept):
+                m.d.comb += change.eq(self._record.change.const(self._record.erases()))
+        else:
+            executing = self._next(m, executing, "executing", init=self._record.erases())
+            stages.append(executing)
 
         # Change the record.
-        answer = Signal(XLEN)
-        self._record.execute(m, operation, bits, some, before, after, answer)
+        before, after = Signal(shape), Signal(shape)
+        m.d.comb += before.eq(self._forward(m, read.data, addressing, fetching, executing, after))
+        self._record.execute(m, executing.what, before, after)
         m.d.comb += [
-            write.en.eq(executing | ~swept),
-            write.addr.eq(Mux(swept, operation.receiver, sweep)),
-            write.data.eq(Mux(swept, after, 0)),
+            write.en.eq(executing.valid | ~swept),
+            write.addr.eq(Mux(swept, executing.receiver, sweep)),
+            write.data.eq(after),  # erased while the sweep runs: nothing was decoded yet
         ]
-        if self._record.notify:
+        if queue is not None:
             m.d.comb += [
-                queue.push.eq(executing & after.listed & ~before.listed),
-                queue.number.eq(operation.receiver),
+                queue.push.eq(executing.valid & after.listed & ~before.listed),
+                queue.number.eq(executing.receiver),
             ]
 
-        counters = self._count_lines(m, executing, before, after)
-        busy = self._respond(m, executing, executing_port, answer)
-        stages = executing | busy
-        if slow:
-            stages |= ahead
-        m.d.comb += self.idle.eq(swept & ~stages)
-        self._observe(m, Inside(records, swept, sweep, operation, executing, before, counters))
+        counters = self._count_lines(m, executing.valid, before, after)
+        answers = self._record.answers(m, executing.what, executing.receiver, before)
+        busy = self._respond(m, executing, answers)
+        m.d.comb += self.idle.eq(swept & ~busy & ~Cat(stage.valid for stage in stages).any())
+        self._observe(
+            m,
+            Inside(records, swept, sweep, addressing, fetching, executing, before, after,
+                   counters, queue),
+        )  # fmt: skip
         return m
 
     def _observe(self, m: Module, inside: Inside) -> None:
         """A specification that needs to see the inside overrides this."""
 
-    def _grant(self, m: Module, swept: Value) -> tuple[Value, Any, Value]:
-        m.submodules.round_robin = round_robin = RoundRobin(count=self._count)
+    def _grant(self, m: Module, swept: Value) -> Stage:
+        m.submodules.round_robin = round_robin = self._arbiter
         accepted = Signal()
-        granted = Signal(OPERATION)
+        granted = Signal(self._operation)
+        narrow = self._operation.members
+        payloads = [
+            Cat(
+                Value.cast(getattr(port.operation.payload, name))[: Shape.cast(member).width]
+                for name, member in narrow.items()
+            )
+            for port in self.ports
+        ]
         m.d.comb += [
-            round_robin.requests.eq(Cat(port.operation.valid & swept for port in self.ports)),
-            round_robin.advance.eq(1),
-            accepted.eq(round_robin.requests.any()),
-            granted.eq(select(round_robin.grant, (port.operation.payload for port in self.ports))),
+            # Nothing is taken before the sweep is over; what is chosen need not wait to hear that.
+            round_robin.requests.eq(Cat(port.operation.valid for port in self.ports)),
+            round_robin.advance.eq(swept),
+            accepted.eq(swept & round_robin.requests.any()),
+            granted.eq(select(round_robin.grant, payloads)),
         ]
         for port, bit in zip(self.ports, round_robin.grant, strict=True):
-            m.d.comb += port.operation.ready.eq(bit)
-        return accepted, granted, round_robin.grant
+            m.d.comb += port.operation.ready.eq(bit & swept)
+        return Stage(accepted, round_robin.grant, granted.receiver, granted)
 
-    def _next(
-        self, m: Module, operation: Any, valid: Any, port: Any, suffix: str
-    ) -> tuple[Any, Any, Any]:
+    def _look_ahead(self, m: Module, addressing: Stage, fetching: Stage) -> Any:
+        """What decoding an operation's data takes longest to find; with latency 4 found before."""
+        ahead = Signal(self._record.ahead)
+        if self._latency < 4:
+            self._record.look_ahead(m, fetching.what.data, ahead)
+            return ahead
+        self._record.look_ahead(m, addressing.what.data, ahead)
+        registered = Signal.like(ahead)
+        with m.If(addressing.valid):
+            m.d.sync += registered.eq(ahead)
+        return registered
+
+    def _claim(self, m: Module, addressing: Stage) -> ClaimQueue:
+        """The queue, and what a claim takes from it.
+
+        With latency 3 a claim meets the operation that was accepted two cycles before in its last
+        stage, and what that one pushes must not be missed.
+        """
+        m.submodules.queue = queue = ClaimQueue(
+            receivers=self._receivers, through=self._latency == 3
+        )
+        claims = addressing.what.function == OperationFunction.CLAIM
+        m.d.comb += queue.pop.eq(addressing.valid & claims)
+        return queue
+
+    def _next(self, m: Module, stage: Stage, name: str, *, init: Any = None) -> Stage:
         """The registers of the next stage."""
-        later = Signal(OPERATION, name=f"operation{suffix}")
-        executing = Signal(name=f"executing{suffix}")
-        executing_port = Signal(self._count, name=f"executing_port{suffix}")
-        m.d.sync += executing.eq(valid)
-        with m.If(valid):
-            m.d.sync += [later.eq(operation), executing_port.eq(port)]
-        return later, executing, executing_port
+        valid = Signal(name=name)
+        port = Signal(self._count, name=f"{name}_port")
+        receiver = Signal(self._operation["receiver"].shape, name=f"{name}_receiver")
+        what = Signal.like(stage.what, name=f"{name}_what", init=init)
+        m.d.sync += valid.eq(stage.valid)
+        with m.If(stage.valid):
+            m.d.sync += [
+                port.eq(stage.port), receiver.eq(stage.receiver), what.eq(stage.what)
+            ]  # fmt: skip
+        return Stage(valid, port, receiver, what)
 
     def _forward(
-        self, m: Module, write: Any, read: Any, fetched: Any, operation: Any, executing: Any,
+        self, m: Module, word: Any, addressing: Stage, fetching: Stage, executing: Stage,
         after: Any,
     ) -> Any:  # fmt: skip
-        """The record of the operation that is executed next, in registers.
+        """The record of the operation that is executed.
 
-        What the memory reads is too old if one of the two operations ahead is for the same
-        receiver. Then the later of the two is held instead, and the memory's word, whatever it may
-        be after reading and writing one place at once, goes unused.
+        What the memory reads is too old if an operation ahead, that was not written back when it
+        read, is for the same receiver: the one before (*near*), and with a register behind the
+        memory the one before that (*far*). Then what that one has written is taken instead.
         """
-        stored = Signal.like(after, name="stored")
-        held = Signal.like(after, name="held")
-        use_held = Signal()
+
+        def meet(stage: Stage, ahead: Stage) -> Value:
+            return stage.valid & ahead.valid & (stage.receiver == ahead.receiver)
+
+        near, far = Signal(), Signal()
         written = Signal.like(after, name="written")
-        written_to = Signal.like(operation.receiver)
-        was_written = Signal()
-        one_ahead = Signal()
-        two_ahead = Signal()
-        m.d.comb += [
-            one_ahead.eq(executing & (operation.receiver == fetched.receiver)),
-            two_ahead.eq(was_written & (written_to == fetched.receiver)),
-        ]
+        m.d.sync += written.eq(after)
+        if self._latency == 2:
+            m.d.sync += near.eq(meet(addressing, executing))
+            return Mux(near, written, word)
+
+        was_valid = Signal()
+        was = executing._replace(
+            valid=was_valid, receiver=Signal.like(executing.receiver, name="written_receiver")
+        )
+        m.d.sync += [was.valid.eq(executing.valid), was.receiver.eq(executing.receiver)]
+        if self._latency == 4:
+            m.d.sync += [near.eq(meet(addressing, fetching)), far.eq(meet(addressing, executing))]
+        else:
+            m.d.comb += [near.eq(meet(fetching, executing)), far.eq(meet(fetching, was))]
+        # A register with nothing else to do may be the block RAM's own.
+        stored = Signal.like(after, name="stored", reset_less=True)
+        is_stored = Signal()
+        bypass = Signal.like(after, name="bypass")
         m.d.sync += [
-            was_written.eq(executing),
-            written_to.eq(operation.receiver),
-            written.eq(after),
-            stored.eq(read.data),
-            use_held.eq(one_ahead | two_ahead),
-            held.eq(Mux(one_ahead, after, written)),
+            stored.eq(word),
+            is_stored.eq(fetching.valid & ~near & ~far),
+            bypass.eq(Mux(near, after, 0) | Mux(far & ~near, written, 0)),
         ]
-        before = Signal.like(after, name="before")
-        m.d.comb += before.eq(Mux(use_held, held, stored))
-        return before
+        return Mux(is_stored, stored, 0) | bypass.as_value()
 
     def _count_lines(self, m: Module, executing: Any, before: Any, after: Any) -> LineCounters:
-        """Tell the counters who left and who joined: at once, or a cycle later."""
+        """Tell the counters who left and who joined."""
         kinds = [("user", False, self.line)]
         if self._record.supervisor:
             kinds.append(("supervisor", True, self.supervisor_line))
@@ -270,15 +348,10 @@ class Controller(wiring.Component):
             )
             for record in (before, after)
         )
-        leave = Mux(executing, contributed & ~contributes, 0)
-        join = Mux(executing, contributes & ~contributed, 0)
-        if self._latency == 2:
-            m.d.comb += [counters.leave.eq(leave), counters.join.eq(join)]
-        else:
-            leaving, joining = Signal(len(names)), Signal(len(names))
-            m.d.sync += [leaving.eq(leave), joining.eq(join)]
-            m.d.comb += [counters.leave.eq(leaving), counters.join.eq(joining)]
-
+        m.d.comb += [
+            counters.leave.eq(Mux(executing, contributed & ~contributes, 0)),
+            counters.join.eq(Mux(executing, contributes & ~contributed, 0)),
+        ]
         m.d.comb += self.line.eq(counters.line[: self._harts])
         told = Signal(self._harts)
         if self._record.notify:
@@ -289,19 +362,17 @@ class Controller(wiring.Component):
         m.d.comb += self.supervisor_line.eq(raised | told)
         return counters
 
-    def _respond(self, m: Module, executing: Any, executing_port: Any, answer: Any) -> Value:
-        """The answer travels with its port beside the counters. Answers that it is on its way."""
-        port = Mux(executing, executing_port, 0)
-        valid: Any = executing
-        busy: Any = 0
-        for number in range(1 if self._latency == 2 else 2):
-            to = Signal(self._count, name=f"answer_port_{number}")
-            word = Signal(XLEN, name=f"answer_{number}")
-            m.d.sync += to.eq(port)
-            with m.If(valid):
-                m.d.sync += word.eq(answer)
-            port, answer, valid = to, word, to.any()
-            busy |= valid
+    def _respond(self, m: Module, executing: Stage, answers: Iterable[tuple[Any, Any]]) -> Value:
+        """The answer, beside the lines. Answers that there is one."""
+        port = Signal(self._count, name="answer_port")
+        m.d.sync += port.eq(Mux(executing.valid, executing.port, 0))
+        word: Any = 0
+        for number, (taken, value) in enumerate(answers):
+            part = Signal(len(value), name=f"answer_{number}")
+            m.d.sync += part.eq(value)
+            with m.If(~(executing.valid & taken)):
+                m.d.sync += part.eq(0)
+            word |= part
         for each, bit in zip(self.ports, port, strict=True):
-            m.d.comb += [each.response.valid.eq(bit), each.response.payload.eq(answer)]
-        return busy
+            m.d.comb += [each.response.valid.eq(bit), each.response.payload.eq(word)]
+        return port.any()

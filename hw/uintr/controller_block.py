@@ -32,7 +32,8 @@ class ControllerBlock(wiring.Component):
     """Receivers, control page and masks on one bus, and the lines of the harts.
 
     Posts come over the bus: a write of SEND. Addresses are those behind the base; whoever places
-    the block decodes the base. Without hart units nothing is refused, so REJECTED counts nothing.
+    the block decodes the base. Without hart units nothing is refused, so REJECTED counts nothing,
+    and THROTTLE and ENTRY_CACHE, which concern hart units alone, are left out of ``features``.
 
     Parameters
     ----------
@@ -56,6 +57,7 @@ class ControllerBlock(wiring.Component):
         features: Feature = ALL_FEATURES,
         latency: int = DEFAULT_LATENCY,
     ) -> None:
+        features &= ~(Feature.THROTTLE | Feature.ENTRY_CACHE)
         self._controller = Controller(
             harts=harts, receivers=receivers, ports=1, features=features, latency=latency
         )

@@ -15,7 +15,15 @@ from uintr.interfaces import (
     Wishbone,
 )
 from uintr.receiver import Receiver
-from uintr.registers import MAX_RECEIVERS, XLEN, Privilege, RequestKind, Status
+from uintr.registers import (
+    ALL_FEATURES,
+    MAX_RECEIVERS,
+    XLEN,
+    Feature,
+    Privilege,
+    RequestKind,
+    Status,
+)
 from uintr.sender import Sender
 
 __all__ = ["HartUnit"]
@@ -34,6 +42,8 @@ class HartUnit(wiring.Component):
     Parameters
     ----------
     receivers : number of receivers of the controller
+    features : THROTTLE and ENTRY_CACHE concern the hart unit
+    early : posts are presented in the cycle in which their entry arrives
 
     Members
     -------
@@ -43,16 +53,27 @@ class HartUnit(wiring.Component):
     bus : sender-table reads, loads and stores
     port : to the controller
     rejected, cause : a UIPI SEND is refused in this cycle, and its status
+    posted, posting : the post of a UIPI SEND is accepted in this cycle; one is presented whose
+        entry was there before
+    open : the throttle has a token; without it UIPI SEND is refused
+    caches, invalidate : keep the entries that are read; forget them. A write of suist forgets them
+        too
     idle : no request is outstanding and no response is shown
+    transferring : a load or store is under way
+    receiver, sender : the two sides, for a specification to see
 
     Raises
     ------
     ValueError : ``receivers`` is out of range.
     """
 
-    def __init__(self, *, receivers: int) -> None:
+    def __init__(
+        self, *, receivers: int, features: Feature = ALL_FEATURES, early: bool = False
+    ) -> None:
         check_range("receivers", receivers, 1, MAX_RECEIVERS)
-        self._receivers = receivers
+        self.transferring = Signal()
+        self.receiver = Receiver()
+        self.sender = Sender(receivers=receivers, features=features, early=early)
         super().__init__(
             {
                 "hart": In(HartPort()),
@@ -62,6 +83,11 @@ class HartUnit(wiring.Component):
                 "port": Out(OperationPort()),
                 "rejected": Out(1),
                 "cause": Out(Status),
+                "posted": Out(1),
+                "posting": Out(1),
+                "open": In(1, init=1),
+                "caches": In(1),
+                "invalidate": In(1),
                 "idle": Out(1),
             }
         )
@@ -69,8 +95,8 @@ class HartUnit(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Receiver and sender side by side; this block keeps the one outstanding request."""
         m = Module()
-        m.submodules.receiver = receiver = Receiver()
-        m.submodules.sender = sender = Sender(receivers=self._receivers)
+        m.submodules.receiver = receiver = self.receiver
+        m.submodules.sender = sender = self.sender
         request, response = self.hart.request, self.hart.response
         payload = request.payload
 
@@ -94,13 +120,16 @@ class HartUnit(wiring.Component):
             sender.operand.eq(payload.data),
             sender.suist.eq(receiver.suist),
             sender.suirs.eq(receiver.suirs),
+            sender.open.eq(self.open),
+            sender.caches.eq(self.caches),
+            sender.invalidate.eq(self.invalidate | receiver.suist_written),
         ]
         for name in ("kind", "function", "address", "data"):
             m.d.comb += getattr(receiver.request, name).eq(getattr(payload, name))
         connect(m, sender.port, flipped(self.port))
 
         # A load or store has the bus to itself, since the sender is idle then.
-        transferring = Signal()
+        transferring = self.transferring
         write = Signal()
         address = Signal(ADDRESS_BITS)
         word = Signal(XLEN)
@@ -165,6 +194,8 @@ class HartUnit(wiring.Component):
         m.d.comb += [
             self.rejected.eq(sender.rejected),
             self.cause.eq(sender.answer.status),
+            self.posted.eq(sender.posted),
+            self.posting.eq(sender.posting),
         ]
 
         m.d.sync += response.valid.eq(finish)

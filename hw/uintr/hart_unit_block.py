@@ -6,10 +6,11 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from uintr.checks import check_range
 from uintr.hart_unit import HartUnit
 from uintr.interfaces import OPERATION
 from uintr.pass_through import pass_through
-from uintr.registers import XLEN
+from uintr.registers import ALL_FEATURES, DEFAULT_LATENCY, XLEN, Feature
 
 __all__ = ["HartUnitBlock"]
 
@@ -23,6 +24,9 @@ class HartUnitBlock(wiring.Component):
     Parameters
     ----------
     receivers : number of receivers of the controller
+    features, latency : of the controller and its control page. Without THROTTLE ``open`` goes
+        unused, without ENTRY_CACHE ``caches`` and ``invalidate``; with a latency of 2 posts are
+        presented early
 
     Members
     -------
@@ -32,11 +36,18 @@ class HartUnitBlock(wiring.Component):
 
     Raises
     ------
-    ValueError : ``receivers`` is out of range.
+    ValueError : a parameter is out of range.
     """
 
-    def __init__(self, *, receivers: int) -> None:
-        self._unit = HartUnit(receivers=receivers)
+    def __init__(
+        self,
+        *,
+        receivers: int,
+        features: Feature = ALL_FEATURES,
+        latency: int = DEFAULT_LATENCY,
+    ) -> None:
+        check_range("latency", latency, 2, 4)
+        self._unit = HartUnit(receivers=receivers, features=features, early=latency == 2)
         members = dict(self._unit.signature.members)
         del members["port"]
         word = wiring.Signature({"valid": Out(1), "payload": Out(XLEN)})

@@ -41,6 +41,7 @@ class Receiver(wiring.Component):
     answer : how it ended, in the same cycle
     interrupt : a user software interrupt can be taken
     suist, suirs : sender table and receiver of the current thread
+    suist_written : suist is written, set or cleared in this cycle, with whatever value
     words : the CSRs as they are stored
     """
 
@@ -59,6 +60,7 @@ class Receiver(wiring.Component):
                 "interrupt": Out(1),
                 "suist": Out(layout(CSRS[Csr.SUIST])),
                 "suirs": Out(layout(CSRS[Csr.SUIRS])),
+                "suist_written": Out(1),
             }
         )
 
@@ -144,6 +146,13 @@ class Receiver(wiring.Component):
             with m.Default():
                 m.d.comb += good.eq(0)
 
+        m.d.comb += self.suist_written.eq(
+            self.start
+            & good
+            & (self.request.kind == RequestKind.CSR)
+            & (number == Csr.SUIST)
+            & (self.request.function != CsrFunction.READ)
+        )
         m.d.comb += self._end(
             Mux(good, Status.OK, Status.ILLEGAL),
             Mux(good, before, 0),

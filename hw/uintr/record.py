@@ -6,47 +6,15 @@ from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import data
 
 from uintr.interfaces import OperationFunction, layout
-from uintr.registers import ACTIVE, CLAIM, HIGH, LOW, MASK, VECTORS, Feature
+from uintr.registers import ACTIVE, CLAIM, LOW, MASK, VECTORS, Feature
 
-__all__ = ["CLAIM_STALE", "Decoder", "Record"]
+__all__ = ["CLAIM_STALE", "Record"]
 
 CLAIM_STALE = 62
 """Bit of a CLAIM operation's answer: the slot was reset since it was queued, so ask again."""
 
 
-class Decoder:
-    """What an operation means for a pending word, known before the record is.
-
-    Parameters
-    ----------
-    m : module to add to
-    operation : a signal of `OPERATION`
-
-    Members
-    -------
-    bits : bits that are or-ed into the pending word
-    some : there are such bits
-    """
-
-    def __init__(self, m: Module, operation: Any, *, suffix: str = "") -> None:
-        self.bits = Signal(VECTORS, name=f"bits{suffix}")
-        self.some = Signal(name=f"some{suffix}")
-        number_bits = (VECTORS - 1).bit_length()
-        half = number_bits // 2
-        high = Signal(VECTORS >> half, name=f"vector_high{suffix}")
-        low = Signal(1 << half, name=f"vector_low{suffix}")
-        is_send = operation.function == OperationFunction.SEND
-        is_or = Signal(name=f"is_or{suffix}")
-        exists = is_send & ~operation.data[number_bits:].any()
-        m.d.comb += [
-            is_or.eq(operation.function == OperationFunction.WRITE_HIGH),
-            high.eq(Mux(exists, 1 << operation.data[half:number_bits], 0)),
-            low.eq(1 << operation.data[:half]),
-            self.some.eq(exists | (is_or & operation.data.any())),
-        ]
-        for vector in range(VECTORS):
-            posted = high[vector >> half] & low[vector & (1 << half) - 1]
-            m.d.comb += self.bits[vector].eq(posted | (is_or & operation.data[vector]))
+_NUMBER_BITS = (VECTORS - 1).bit_length()
 
 
 class Record:
@@ -58,10 +26,22 @@ class Record:
     in the ring of the queue; stays when a slot reset takes ``queued`` away, so that a receiver
     never stands there twice).
 
+    An operation is decoded before the record is there, into a *change*: of each field, whether it
+    is kept, and what is or-ed into it then. So a bit of the record passes one AND and one OR.
+
     Parameters
     ----------
     harts : number of harts; also the value of ``hartid`` that stands for every other one
     features : extensions
+
+    Members
+    -------
+    shape : layout of a record
+    change : layout of a change: ``bits`` that are set in the pending word, whether there are
+        ``some``, the pending word is cleared (``clear``; then there are none); other fields of
+        ``low`` and ``mask`` are set; ``keeps_*``: the field stays; ``answers_*``: it is answered
+    ahead : layout of what is known of the data before: some bit is ``above`` those of a vector's
+        number; the hart ``exists``
     """
 
     def __init__(self, *, harts: int, features: Feature) -> None:
@@ -70,76 +50,124 @@ class Record:
         self.mask = Feature.MASK in features
         self.notify = Feature.NOTIFY in features
         self.slot_reset = Feature.SLOT_RESET in features
-        fields: dict[str, Any] = {
-            "pending": VECTORS,
-            "wants": 1,
-            "active": 1,
+        low: dict[str, Any] = {
             "mode": 1,
             **({"supervisor": 1} if self.supervisor else {}),
-            **({"notify": 1, "queued": 1, "listed": 1} if self.notify else {}),
+            **({"notify": 1} if self.notify else {}),
             "hartid": range(harts + 1),
-            **({"mask": VECTORS} if self.mask else {}),
         }
-        self._names = tuple(fields)
-        self.shape = data.StructLayout(fields)
+        self._low = tuple(low)
+        self.shape = data.StructLayout(
+            {
+                "pending": VECTORS,
+                "wants": 1,
+                "active": 1,
+                **low,
+                **({"queued": 1, "listed": 1} if self.notify else {}),
+                **({"mask": VECTORS} if self.mask else {}),
+            }
+        )
+        flags = ["some", "clears", "keeps_low", "keeps_active", "answers_pending", "answers_low",
+                 "answers_active"]  # fmt: skip
+        flags += ["keeps_mask", "answers_mask"] * self.mask
+        flags += ["keeps_queued", "keeps_listed", "claims"] * self.notify
+        self.change = data.StructLayout(
+            {
+                "bits": VECTORS,
+                **dict.fromkeys(flags, 1),
+                "active": 1,
+                **low,
+                **({"mask": VECTORS} if self.mask else {}),
+            }
+        )
+
+        self.ahead = data.StructLayout({"above": 1, "exists": 1})
+
+    def erases(self) -> dict[str, int]:
+        """The change that makes every field zero."""
+        return {"clears": 1}
+
+    def keeps_all(self) -> dict[str, int]:
+        """The change that does nothing, and answers 0."""
+        return {name: 1 for name in self.change.members if name.startswith("keeps_")}
 
     def contributes(self, record: Any, hart: int, *, supervisor: bool) -> Any:
         """The record raises that line of that hart."""
         kind = record.supervisor if self.supervisor else Const(0, 1)
         return record.wants & record.active & (record.hartid == hart) & (kind == supervisor)
 
-    def execute(
-        self, m: Module, operation: Any, bits: Any, some: Any, before: Any, after: Any, answer: Any
-    ) -> None:
-        """What ``operation`` makes of ``before``, and what it answers. ``bits`` and ``some`` are
-        those of the operation's `Decoder`.
-        """
-        low = data.View(layout(LOW), operation.data)
-        clear = Signal()
-        erase = Signal()
-        # The new fields, each a signal of its own: what one needs of another is no loop then.
-        new = {name: Signal.like(getattr(before, name), name=f"new_{name}") for name in self._names}
-        m.d.comb += [signal.eq(getattr(before, name)) for name, signal in new.items()]
+    def look_ahead(self, m: Module, word: Any, ahead: Any) -> None:
+        """What decoding needs to know of an operation's data, ``ahead`` of it if there is time."""
+        hartid = data.View(layout(LOW), word).hartid
         m.d.comb += [
-            clear.eq(operation.function == OperationFunction.READ_HIGH),
-            new["pending"].eq(Mux(clear, 0, before.pending) | bits),
+            ahead.above.eq(word[_NUMBER_BITS:].any()),
+            ahead.exists.eq(self._exists(hartid)),
         ]
 
-        with m.Switch(operation.function):
-            with m.Case(OperationFunction.WRITE_LOW):
-                m.d.comb += [
-                    new["active"].eq(low.active),
-                    new["mode"].eq(low.mode),
-                    new["hartid"].eq(Mux(self._exists(low.hartid), low.hartid, self._harts)),
-                ]
-                if self.supervisor:
-                    m.d.comb += new["supervisor"].eq(low.supervisor)
-                if self.notify:
-                    m.d.comb += new["notify"].eq(low.notify)
-            with m.Case(OperationFunction.WRITE_ACTIVE):
-                m.d.comb += new["active"].eq(data.View(layout(ACTIVE), operation.data).active)
-            if self.mask:
-                with m.Case(OperationFunction.WRITE_MASK):
-                    m.d.comb += new["mask"].eq(data.View(layout(MASK), operation.data).vectors)
-            if self.slot_reset:
-                with m.Case(OperationFunction.RESET_SLOT):
-                    m.d.comb += erase.eq(1)
+    def decode(self, m: Module, operation: Any, ahead: Any, change: Any) -> None:
+        """``operation`` (its function, its data) as a ``change``."""
+        word = operation.data
+        is_ = {each: Signal(name=f"is_{each.name.lower()}") for each in OperationFunction}
+        for each, signal in is_.items():
+            if each.value >> len(operation.function) == 0:
+                m.d.comb += signal.eq(operation.function == each)
+        resets = is_[OperationFunction.RESET_SLOT] if self.slot_reset else Const(0, 1)
+        ors = is_[OperationFunction.WRITE_HIGH]
+        self._decode_post(m, word, ahead.above, is_[OperationFunction.SEND], ors, change)
 
+        writes = is_[OperationFunction.WRITE_LOW]
+        low = data.View(layout(LOW), word)
+        active = data.View(layout(ACTIVE), word).active
+        activates = is_[OperationFunction.WRITE_ACTIVE]
+        m.d.comb += [
+            change.clears.eq(is_[OperationFunction.READ_HIGH] | resets),
+            change.keeps_low.eq(~(writes | resets)),
+            change.keeps_active.eq(~(writes | resets | activates)),
+            change.active.eq((writes & low.active) | (activates & active)),
+            change.answers_pending.eq(is_[OperationFunction.READ_HIGH]),
+            change.answers_low.eq(is_[OperationFunction.READ_LOW]),
+            change.answers_active.eq(is_[OperationFunction.READ_ACTIVE]),
+        ]
+        for name in self._low:
+            field = getattr(low, name)
+            if name == "hartid":
+                field = Mux(ahead.exists, field, self._harts)
+            with m.If(writes):
+                m.d.comb += getattr(change, name).eq(field)
         if self.mask:
-            m.d.comb += new["wants"].eq((new["pending"] & ~new["mask"]).any())
-        else:
-            m.d.comb += new["wants"].eq((before.wants & ~clear) | some)
+            masks = is_[OperationFunction.WRITE_MASK]
+            m.d.comb += [
+                change.keeps_mask.eq(~(masks | resets)),
+                change.answers_mask.eq(is_[OperationFunction.READ_MASK]),
+            ]
+            with m.If(masks):
+                m.d.comb += change.mask.eq(data.View(layout(MASK), word).vectors)
         if self.notify:
-            with m.If(operation.function == OperationFunction.CLAIM):
-                m.d.comb += [new["queued"].eq(0), new["listed"].eq(0)]
-            with m.Elif(new["wants"] & ~before.wants & new["notify"] & ~new["active"]):
-                m.d.comb += [new["queued"].eq(1), new["listed"].eq(1)]
+            claims = is_[OperationFunction.CLAIM]
+            m.d.comb += [
+                change.claims.eq(claims),
+                change.keeps_queued.eq(~(claims | resets)),
+                change.keeps_listed.eq(~claims),
+            ]
 
-        for name, signal in new.items():
-            kept = name == "listed"
-            m.d.comb += getattr(after, name).eq(signal if kept else Mux(erase, 0, signal))
-
-        self._answer(m, operation, before, answer)
+    def _decode_post(
+        self, m: Module, word: Any, above: Any, sends: Any, ors: Any, change: Any
+    ) -> None:
+        """The bits of SEND and of write-OR."""
+        half = _NUMBER_BITS // 2
+        high = Signal(VECTORS >> half)
+        low = Signal(1 << half)
+        m.d.comb += [
+            high.eq(Mux(sends & ~above, 1 << word[half:_NUMBER_BITS], 0)),
+            low.eq(1 << word[:half]),
+            change.some.eq(Mux(sends, ~above, ors & (above | word[:_NUMBER_BITS].any()))),
+        ]
+        m.d.comb += [
+            change.bits[vector].eq(
+                (high[vector >> half] & low[vector & (1 << half) - 1]) | (ors & word[vector])
+            )
+            for vector in range(VECTORS)
+        ]
 
     def _exists(self, hartid: Any) -> Any:
         """``hartid`` is below the number of harts; without a comparison of all its bits."""
@@ -147,33 +175,67 @@ class Record:
         exists = ~hartid[bits:].any()
         return exists if self._harts == 1 << bits else exists & (hartid[:bits] < self._harts)
 
-    def _answer(self, m: Module, operation: Any, before: Any, answer: Any) -> None:
-        low = data.View(layout(LOW), answer)
-        with m.Switch(operation.function):
-            with m.Case(OperationFunction.READ_HIGH):
-                m.d.comb += data.View(layout(HIGH), answer).pending.eq(before.pending)
-            with m.Case(OperationFunction.READ_LOW):
-                m.d.comb += [
-                    low.active.eq(before.active),
-                    low.mode.eq(before.mode),
-                    low.hartid.eq(before.hartid),
-                ]
-                if self.supervisor:
-                    m.d.comb += low.supervisor.eq(before.supervisor)
-                if self.notify:
-                    m.d.comb += low.notify.eq(before.notify)
-            with m.Case(OperationFunction.READ_ACTIVE):
-                m.d.comb += data.View(layout(ACTIVE), answer).active.eq(before.active)
-            if self.mask:
-                with m.Case(OperationFunction.READ_MASK):
-                    m.d.comb += data.View(layout(MASK), answer).vectors.eq(before.mask)
-            if self.notify:
-                with m.Case(OperationFunction.CLAIM):
-                    claim = data.View(layout(CLAIM), answer)
-                    with m.If(before.queued):
-                        m.d.comb += [
-                            claim.valid.eq(1),
-                            claim.receiver.eq(operation.receiver),
-                        ]
-                    with m.Else():
-                        m.d.comb += answer[CLAIM_STALE].eq(1)
+    def execute(self, m: Module, change: Any, before: Any, after: Any) -> None:
+        """What ``change`` makes of ``before``.
+
+        No part of ``after`` is read here: a vector of which a bit depends on another one is a loop
+        to simulators.
+        """
+        merged = Signal(VECTORS)
+        pending = Signal(VECTORS)
+        active = Signal()
+        wants = Signal()
+        m.d.comb += [
+            merged.eq(before.pending | change.bits),
+            pending.eq(Mux(change.clears, 0, merged)),
+            active.eq((before.active & change.keeps_active) | change.active),
+            after.pending.eq(pending),
+            after.active.eq(active),
+            after.wants.eq(wants),
+        ]
+        low = {}
+        for name in self._low:
+            kept = Mux(change.keeps_low, getattr(before, name), 0)
+            low[name] = kept | getattr(change, name)
+            m.d.comb += getattr(after, name).eq(low[name])
+        if self.mask:
+            mask = Signal(VECTORS)
+            m.d.comb += [
+                mask.eq(Mux(change.keeps_mask, before.mask, 0) | change.mask),
+                after.mask.eq(mask),
+                wants.eq((pending & ~mask).any()),
+            ]
+        else:
+            m.d.comb += wants.eq((before.wants & ~change.clears) | change.some)
+        if self.notify:
+            absent = Signal()
+            m.d.comb += [
+                absent.eq(wants & ~before.wants & low["notify"] & ~active),
+                after.queued.eq((before.queued & change.keeps_queued) | absent),
+                after.listed.eq((before.listed & change.keeps_listed) | absent),
+            ]
+
+    def answers(self, m: Module, change: Any, receiver: Any, before: Any) -> list[tuple[Any, Any]]:
+        """The words of which one is answered, each behind the condition for it."""
+        low = Signal(layout(LOW), name="answer_low")
+        active = Signal(layout(ACTIVE), name="answer_active")
+        m.d.comb += [
+            low.active.eq(before.active),
+            *(getattr(low, name).eq(getattr(before, name)) for name in self._low),
+            active.active.eq(before.active),
+        ]
+        words = [
+            # A word that is cleared has no bits set in the same operation: so the merged one, which
+            # is needed anyhow, is the one before.
+            (change.answers_pending, before.pending | change.bits),
+            (change.answers_low, low.as_value()),
+            (change.answers_active, active.as_value()),
+        ]
+        if self.mask:
+            words.append((change.answers_mask, before.mask))
+        if self.notify:
+            claim = Signal(layout(CLAIM), name="answer_claim")
+            m.d.comb += [claim.valid.eq(1), claim.receiver.eq(receiver)]
+            answer = Mux(before.queued, claim.as_value(), 1 << CLAIM_STALE)
+            words.append((change.claims, answer))
+        return words

@@ -16,6 +16,8 @@ from uintr.registers import (
     DEFAULT_BASE,
     DEFAULT_HARTS,
     DEFAULT_RECEIVERS,
+    ENTRY_CACHE,
+    ENTRY_CACHE_OFFSET,
     MASK,
     MASK_BYTES,
     MASK_OFFSET,
@@ -26,6 +28,8 @@ from uintr.registers import (
     SENDER_ENTRY_BYTES,
     SLOT_BYTES,
     SLOT_REGISTERS,
+    THROTTLE,
+    THROTTLE_OFFSET,
     UIPI_FUNCT3,
     UIPI_OPCODE,
     URET_WORD,
@@ -65,6 +69,10 @@ class RegisterMap:
             yield MASK, MASK_OFFSET, self.receivers, MASK_BYTES
         if Feature.REJECTED in self.features:
             yield REJECTED, CONTROL_OFFSET + REJECTED_OFFSET, self.harts, _WORD_BYTES
+        if Feature.THROTTLE in self.features:
+            yield THROTTLE, CONTROL_OFFSET + THROTTLE_OFFSET, self.harts, _WORD_BYTES
+        if Feature.ENTRY_CACHE in self.features:
+            yield ENTRY_CACHE, CONTROL_OFFSET + ENTRY_CACHE_OFFSET, self.harts, _WORD_BYTES
 
     @property
     def size(self) -> int:

@@ -15,6 +15,7 @@ from enum import IntEnum, IntFlag, StrEnum
 __all__ = [
     "ACTIVE",
     "ALL_FEATURES",
+    "CACHE_ENTRIES",
     "CAUSE_USER_SOFTWARE",
     "CLAIM",
     "CONTROL_OFFSET",
@@ -29,6 +30,8 @@ __all__ = [
     "DEFAULT_TABLE_BASE",
     "DEFAULT_TABLE_PAGES",
     "ENTRIES_PER_PAGE",
+    "ENTRY_CACHE",
+    "ENTRY_CACHE_OFFSET",
     "Feature",
     "FEATURES",
     "Field",
@@ -37,6 +40,7 @@ __all__ = [
     "HIGH",
     "ID",
     "INTERRUPT_BIT",
+    "INVALIDATE",
     "LOW",
     "MAGIC",
     "MASK",
@@ -44,6 +48,7 @@ __all__ = [
     "MASK_OFFSET",
     "MAX_HARTS",
     "MAX_RECEIVERS",
+    "MAX_WAIT_STATES",
     "NOTIFY_HART",
     "PAGE_BYTES",
     "Privilege",
@@ -59,6 +64,8 @@ __all__ = [
     "SLOT_REGISTERS",
     "SLOT_RESET",
     "Status",
+    "THROTTLE",
+    "THROTTLE_OFFSET",
     "UIPI_FUNCT3",
     "UIPI_OPCODE",
     "uipi_word",
@@ -94,6 +101,8 @@ DEFAULT_LATENCY = 3
 DEFAULT_TABLE_BASE = 0x8400_0000
 DEFAULT_TABLE_PAGES = 16
 """Sixteen 4 KiB sender tables, the pool that the published kernels reserve at boot."""
+MAX_WAIT_STATES = 1023
+"""Of the memory for sender tables."""
 
 
 class Flavour(StrEnum):
@@ -112,6 +121,8 @@ class Feature(IntFlag):
     NOTIFY = 1 << 2  #: the kernel is told of absent receivers (LOW.notify, CLAIM, NOTIFY_HART)
     MASK = 1 << 3  #: a mask of vectors for each receiver (MASK)
     REJECTED = 1 << 4  #: refused posts are counted for each hart (REJECTED)
+    THROTTLE = 1 << 5  #: each hart's posts can be given a budget (THROTTLE)
+    ENTRY_CACHE = 1 << 6  #: each hart can keep sender-table entries (ENTRY_CACHE, INVALIDATE)
 
 
 ALL_FEATURES = Feature(sum(Feature))
@@ -167,6 +178,7 @@ class Status(IntEnum):
     VECTOR = 6  #: vector of the sender-table entry is 64 or more
     RECEIVER = 7  #: receiver index at or beyond the number of receivers
     BUS = 8  #: the bus answered with an error
+    THROTTLED = 9  #: the hart's budget of posts is used up for now
     UD = 14  #: Intel flavour: invalid-opcode exception
     GP = 15  #: Intel flavour: general-protection exception
 
@@ -361,7 +373,14 @@ NOTIFY_HART = Register(
     ),
     "Who is told of absent receivers.",
 )
-CONTROL_REGISTERS = (ID, FEATURES, HARTS, RECEIVERS, SLOT_RESET, CLAIM, NOTIFY_HART)
+INVALIDATE = Register(
+    "INVALIDATE",
+    0x38,
+    (Field("any", 0, 64, "wo", doc="Without meaning."),),
+    "Write: forgets the cached sender-table entries of all harts. When it is answered no post of "
+    "an entry that was read before is under way any more. (Feature ENTRY_CACHE.)",
+)
+CONTROL_REGISTERS = (ID, FEATURES, HARTS, RECEIVERS, SLOT_RESET, CLAIM, NOTIFY_HART, INVALIDATE)
 
 REJECTED_OFFSET = 0x400
 """Within the control page: one word a hart (feature REJECTED)."""
@@ -374,6 +393,33 @@ REJECTED = Register(
         Field("reserved", 36, 28, "reserved"),
     ),
     "Refused posts of one hart. Any write clears it; a refusal in the same cycle counts.",
+)
+
+THROTTLE_OFFSET = 0x600
+"""Within the control page: one word a hart (feature THROTTLE)."""
+THROTTLE = Register(
+    "THROTTLE",
+    THROTTLE_OFFSET,
+    (
+        Field("period", 0, 24, doc="Cycles after which a token comes back. 0: no budget at all."),
+        Field("burst", 24, 8, doc="Tokens of the full bucket. 0: no post while there is a period."),
+        Field("count", 32, 32, "ro", doc="UIPI SEND without a token; stays at its highest value."),
+    ),
+    "Budget of one hart's posts: each takes a token. Any write fills the bucket and clears count.",
+)
+
+CACHE_ENTRIES = 4
+"""Sender-table entries that a hart unit can keep; an entry's place is its index modulo this."""
+ENTRY_CACHE_OFFSET = 0x800
+"""Within the control page: one word a hart (feature ENTRY_CACHE)."""
+ENTRY_CACHE = Register(
+    "ENTRY_CACHE",
+    ENTRY_CACHE_OFFSET,
+    (
+        Field("enable", 0, 1, doc="The hart unit keeps the entries that its UIPI SENDs have read."),
+        Field("reserved", 1, 63, "reserved"),
+    ),
+    "Entry cache of one hart. Any write also does for this hart what INVALIDATE does for all.",
 )
 
 # --- The sender table (UIST), in memory ----------------------------------------------------------

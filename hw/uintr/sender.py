@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from uintr.checks import check_range
+from uintr.entry_cache import INDEX_BITS, EntryCache
 from uintr.interfaces import (
     ADDRESS_BITS,
     ANSWER,
@@ -17,6 +18,7 @@ from uintr.interfaces import (
     layout,
 )
 from uintr.registers import (
+    ALL_FEATURES,
     CSRS,
     ENTRIES_PER_PAGE,
     MAX_RECEIVERS,
@@ -24,6 +26,7 @@ from uintr.registers import (
     VECTORS,
     XLEN,
     Csr,
+    Feature,
     Status,
     UipiFunction,
 )
@@ -34,21 +37,26 @@ __all__ = ["Sender"]
 class Sender(wiring.Component):
     """Executes UIPI instructions, one at a time.
 
-    SEND reads its sender-table entry over the bus and posts; it is done when the post is accepted.
-    The others operate on the thread's own receiver and are done with the controller's response.
-    Every check that fails ends the instruction there and then, before anything was changed.
+    SEND reads its sender-table entry over the bus, or finds it in the cache, and posts; it is done
+    when the post is accepted. The others operate on the thread's own receiver and are done with the
+    controller's response. Every check that fails ends the instruction there and then, before
+    anything was changed.
 
     With ``start`` in cycle t, ``done`` is high in
 
-    * t, if the function, the enable bit, the table's size or suirs refuse it;
+    * t, if the function, the enable bit, the table's size, the throttle or suirs refuse it;
     * a, if the bus, or the entry's valid bit, vector or receiver refuse it, where a is the cycle
       in which the bus read that begins in t+1 ends;
-    * p, when the post is accepted, a+1 at the earliest, for SEND;
-    * p+3 for the others, where p is the cycle of acceptance, t+1 at the earliest.
+    * p, when the post is accepted, for SEND: at the earliest a+1, or a if ``early``, or t+1 if the
+      entry is in the cache;
+    * the cycle of the response for the others.
 
     Parameters
     ----------
     receivers : number of receivers; the index of any other is refused
+    features : THROTTLE and ENTRY_CACHE concern the sender
+    early : present the post in the very cycle in which its entry arrives. That saves a cycle, and
+        puts the checks between table memory and controller without a register
 
     Members
     -------
@@ -58,20 +66,30 @@ class Sender(wiring.Component):
     done : the instruction ends in this cycle
     answer : how it ended, while ``done``
     rejected : a SEND ends in this cycle, and was refused
+    posted : a SEND ends in this cycle, and its post was accepted
+    open : the throttle has a token, in the cycle of ``start``
+    caches, invalidate : entries that are read are kept; forget them all
     bus : reads the sender table
     port : to the controller
-    posting, awaiting, resting : a post is presented, an answer is waited for, nothing is under way;
-        for a specification to see
+    posting, awaiting, resting : a post is presented whose entry was there before this cycle, an
+        answer is waited for, nothing is under way
+    unclaimed : posts that are accepted and not yet answered
+    cache : for a specification to see
 
     Raises
     ------
     ValueError : ``receivers`` is out of range.
     """
 
-    def __init__(self, *, receivers: int) -> None:
+    def __init__(
+        self, *, receivers: int, features: Feature = ALL_FEATURES, early: bool = False
+    ) -> None:
         check_range("receivers", receivers, 1, MAX_RECEIVERS)
         self._receivers = receivers
-        self.posting = Signal()
+        self._throttled = Feature.THROTTLE in features
+        self._early = early
+        self.cache = EntryCache() if Feature.ENTRY_CACHE in features else None
+        self.unclaimed = Signal(1 if self.cache is None else 2)
         self.awaiting = Signal()
         self.resting = Signal()
         super().__init__(
@@ -84,6 +102,11 @@ class Sender(wiring.Component):
                 "done": Out(1),
                 "answer": Out(ANSWER),
                 "rejected": Out(1),
+                "posted": Out(1),
+                "posting": Out(1),
+                "open": In(1, init=1),
+                "caches": In(1),
+                "invalidate": In(1),
                 "bus": Out(Wishbone()),
                 "port": Out(OperationPort()),
             }
@@ -101,12 +124,16 @@ class Sender(wiring.Component):
             self.bus.sel.eq(~0),
             self.port.operation.payload.eq(operation),
         ]
+        if self.cache is not None:
+            self._keep(m, self.cache)
 
-        # A SEND is done before its post is answered. That answer may arrive while the next
-        # instruction waits for its own, and must not be taken for it.
-        unclaimed = Signal()
-        with m.If(response.valid):
-            m.d.sync += unclaimed.eq(0)
+        # A SEND is done before its post is answered. That answer may arrive while a later
+        # instruction waits for its own, and must not be taken for it. Posts follow each other in
+        # four cycles at least, or in two if their entries are in the cache, and are answered in
+        # four at most.
+        m.d.sync += self.unclaimed.eq(
+            self.unclaimed + self.posted - (response.valid & self.unclaimed.any())
+        )
 
         with m.FSM() as fsm:
             with m.State("IDLE"), m.If(self.start):
@@ -122,15 +149,14 @@ class Sender(wiring.Component):
             with m.State("POST"):
                 m.d.comb += self.port.operation.valid.eq(1)
                 with m.If(self.port.operation.ready):
-                    m.d.sync += unclaimed.eq(1)
-                    self._end(m, Status.OK)
+                    self._accepted(m)
 
             with m.State("OPERATE"):
                 m.d.comb += self.port.operation.valid.eq(1)
                 with m.If(self.port.operation.ready):
                     m.next = "RESPONSE"
 
-            with m.State("RESPONSE"), m.If(response.valid & ~unclaimed):
+            with m.State("RESPONSE"), m.If(response.valid & ~self.unclaimed.any()):
                 m.d.comb += self.answer.data.eq(response.payload)
                 self._end(m, Status.OK)
 
@@ -168,6 +194,13 @@ class Sender(wiring.Component):
                 self._refuse(m, Status.DISABLED)
             with m.Elif(self.operand >= entries):
                 self._refuse(m, Status.INDEX)
+            if self._throttled:
+                with m.Elif(~self.open):
+                    self._refuse(m, Status.THROTTLED)
+            if self.cache is not None:
+                with m.Elif(self.cache.hit):
+                    m.d.sync += self._post(operation, self.cache.receiver, self.cache.vector)
+                    m.next = "POST"
             with m.Else():
                 m.d.sync += address.eq(Cat(Const(0, entry_bits), self.suist.ppn) + index)
                 m.next = "ENTRY"
@@ -194,9 +227,43 @@ class Sender(wiring.Component):
         with m.Elif(entry.receiver >= self._receivers):
             self._refuse(m, Status.RECEIVER)
         with m.Else():
-            m.d.sync += [
-                operation.function.eq(OperationFunction.SEND),
-                operation.receiver.eq(entry.receiver),
-                operation.data.eq(entry.vector),
-            ]
+            m.d.sync += self._post(operation, entry.receiver, entry.vector)
             m.next = "POST"
+            if self.cache is not None:
+                m.d.comb += self.cache.fill.eq(self.caches)
+            if self._early:
+                # The word that the memory shows now; from the next cycle on, its copy.
+                m.d.comb += [
+                    self._post(self.port.operation.payload, entry.receiver, entry.vector),
+                    self.port.operation.valid.eq(1),
+                ]
+                with m.If(self.port.operation.ready):
+                    self._accepted(m)
+
+    @staticmethod
+    def _post(operation: Any, receiver: Any, vector: Any) -> list[Any]:
+        """Make ``operation`` the post."""
+        return [
+            operation.function.eq(OperationFunction.SEND),
+            operation.receiver.eq(receiver),
+            operation.data.eq(vector),
+        ]
+
+    def _accepted(self, m: Module) -> None:
+        """The controller accepts the post in this cycle."""
+        m.d.comb += self.posted.eq(1)
+        self._end(m, Status.OK)
+
+    def _keep(self, m: Module, cache: EntryCache) -> None:
+        """The cache is asked in the cycle of ``start``, and filled when the entry arrives."""
+        m.submodules.cache = cache
+        index = Signal(INDEX_BITS)
+        with m.If(self.start):
+            m.d.sync += index.eq(self.operand)
+        entry = data.View(layout(SENDER_ENTRY), self.bus.dat_r)
+        m.d.comb += [
+            cache.index.eq(Mux(self.start, self.operand, index)),
+            cache.fill_receiver.eq(entry.receiver),
+            cache.fill_vector.eq(entry.vector),
+            cache.invalidate.eq(self.invalidate),
+        ]

@@ -25,6 +25,7 @@ from uintr.registers import (
     MASK_OFFSET,
     MAX_HARTS,
     MAX_RECEIVERS,
+    MAX_WAIT_STATES,
     PAGE_BYTES,
     SLOT_BYTES,
     XLEN,
@@ -39,8 +40,9 @@ __all__ = ["System"]
 class System(wiring.Component):
     """User interrupts for ``harts`` harts: the top of simulation and board alike.
 
-    A UIPI SEND reaches the receiver's line ``latency + 3`` cycles after it was accepted, when
-    nobody else is under way. Every cycle in between is laid down in the page on the hardware.
+    A UIPI SEND reaches the receiver's line ``latency + 3`` cycles after it was accepted, 4 with a
+    ``latency`` of 2, when nobody else is under way and the table memory has no wait states. Every
+    cycle in between is laid down in the page on the hardware.
 
     Parameters
     ----------
@@ -51,6 +53,7 @@ class System(wiring.Component):
         fixed distances behind it
     table_base : address of the memory for sender tables, a multiple of 4096
     table_pages : its size in 4 KiB pages, 1 to 4095
+    table_wait_states : cycles that a transfer of that memory takes longer than two
     features : extensions
     latency : cycles from an accepted operation to the line, 2 to 4
 
@@ -58,8 +61,8 @@ class System(wiring.Component):
     -------
     hart : array of `HartPort`
     bus : a supervisor's way to controller and tables from outside
-    quiescent : every hart unit is idle, no transfer is under way, the controller is idle; without
-        new input no register changes any more
+    quiescent : every hart unit is idle, no transfer is under way, the controller is idle, no token
+        of a throttle is on its way back; without new input no register changes any more
 
     Raises
     ------
@@ -74,12 +77,14 @@ class System(wiring.Component):
         base: int = DEFAULT_BASE,
         table_base: int = DEFAULT_TABLE_BASE,
         table_pages: int = DEFAULT_TABLE_PAGES,
+        table_wait_states: int = 0,
         features: Feature = ALL_FEATURES,
         latency: int = DEFAULT_LATENCY,
     ) -> None:
         check_range("harts", harts, 1, MAX_HARTS)
         check_range("receivers", receivers, 1, MAX_RECEIVERS)
         check_range("table_pages", table_pages, 1, MAX_TABLE_PAGES)
+        check_range("table_wait_states", table_wait_states, 0, MAX_WAIT_STATES)
         size = SLOT_BYTES << (receivers - 1).bit_length()
         table_size = table_pages * PAGE_BYTES
         check_range("latency", latency, 2, 4)
@@ -111,6 +116,7 @@ class System(wiring.Component):
         self._latency = latency
         self._windows = ((table_base, table_size), *own)
         self._table_pages = table_pages
+        self._table_wait_states = table_wait_states
         super().__init__(
             {
                 "hart": In(HartPort()).array(harts),
@@ -133,13 +139,17 @@ class System(wiring.Component):
             harts=self._harts, receivers=self._receivers, features=self._features
         )
         m.submodules.bridge = bridge = ControllerBridge(receivers=self._receivers)
-        m.submodules.table_ram = table_ram = TableRam(pages=self._table_pages)
+        m.submodules.table_ram = table_ram = TableRam(
+            pages=self._table_pages, wait_states=self._table_wait_states
+        )
         m.submodules.arbiter = arbiter = BusArbiter(count=self._harts + 1)
         m.submodules.decoder = decoder = BusDecoder(windows=self._windows)
 
         units = []
         for number in range(self._harts):
-            unit = HartUnit(receivers=self._receivers)
+            unit = HartUnit(
+                receivers=self._receivers, features=self._features, early=self._latency == 2
+            )
             m.submodules[f"hart_unit_{number}"] = unit
             units.append(unit)
             connect(m, flipped(self.hart[number]), unit.hart)
@@ -150,6 +160,11 @@ class System(wiring.Component):
                 unit.supervisor_line.eq(controller.supervisor_line[number]),
                 control.rejected[number].eq(unit.rejected),
                 control.cause[number].eq(unit.cause),
+                control.posted[number].eq(unit.posted),
+                control.posting[number].eq(unit.posting),
+                unit.open.eq(control.open[number]),
+                unit.caches.eq(control.caches[number]),
+                unit.invalidate.eq(control.invalidate[number]),
             ]
 
         connect(m, bridge.port, controller.ports[self._harts])
@@ -165,6 +180,7 @@ class System(wiring.Component):
         m.d.comb += self.quiescent.eq(
             Cat(unit.idle for unit in units).all()
             & controller.idle
+            & control.resting
             & ~Cat(each.cyc & each.stb for each in arbiter.initiators).any()
         )
         return m
@@ -178,6 +194,7 @@ class System(wiring.Component):
             bridge.operates.eq(control.operates),
             bridge.function.eq(control.function),
             bridge.receiver.eq(control.receiver),
+            control.done.eq(bridge.done),
             target.err.eq(control.bus.err),
             target.ack.eq(control.bus.ack | bridge.done),
             target.dat_r.eq(Mux(bridge.done, bridge.answer, control.bus.dat_r)),

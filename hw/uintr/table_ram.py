@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, unsigned
+from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In
 
 from uintr.checks import check_range
 from uintr.interfaces import WORD_BYTES, Wishbone
-from uintr.registers import PAGE_BYTES, XLEN
+from uintr.registers import MAX_WAIT_STATES, PAGE_BYTES, XLEN
 
 __all__ = ["MAX_TABLE_PAGES", "TableRam"]
 
@@ -19,13 +19,15 @@ MAX_TABLE_PAGES = 4095
 class TableRam(wiring.Component):
     """Block RAM on the bus.
 
-    ``ack`` is a register, high in the cycle after ``stb`` was first seen: a read answers what was
-    there before that edge, a write is done at it. Reset leaves the contents; at power-on they are
-    zeros, that is, entries that are not valid.
+    ``ack`` is a register, high in the cycle after ``stb`` was first seen, or ``wait_states`` cycles
+    later. A read answers what was there before the edge at the end of that first cycle, a write is
+    done at it. Reset leaves the contents; at power-on they are zeros, that is, entries that are not
+    valid.
 
     Parameters
     ----------
     pages : size in pages of 4 KiB
+    wait_states : cycles that a transfer takes longer, to stand for a slower memory
 
     Members
     -------
@@ -33,11 +35,13 @@ class TableRam(wiring.Component):
 
     Raises
     ------
-    ValueError : ``pages`` is not 1 to 4095.
+    ValueError : a parameter is out of range.
     """
 
-    def __init__(self, *, pages: int) -> None:
+    def __init__(self, *, pages: int, wait_states: int = 0) -> None:
         check_range("pages", pages, 1, MAX_TABLE_PAGES)
+        check_range("wait_states", wait_states, 0, MAX_WAIT_STATES)
+        self._wait_states = wait_states
         self._words = pages * PAGE_BYTES // WORD_BYTES
         super().__init__({"bus": In(Wishbone())})
 
@@ -48,8 +52,19 @@ class TableRam(wiring.Component):
         write = words.write_port(granularity=8)
         read = words.read_port()
 
-        begin = self.bus.cyc & self.bus.stb & ~self.bus.ack
-        m.d.sync += self.bus.ack.eq(begin)
+        begin = Signal()
+        asked = self.bus.cyc & self.bus.stb & ~self.bus.ack
+        if self._wait_states:
+            waited = Signal(range(self._wait_states + 1))
+            last = waited == self._wait_states
+            m.d.comb += begin.eq(asked & ~waited.any())
+            m.d.sync += [
+                self.bus.ack.eq(asked & last),
+                waited.eq(Mux(asked & ~last, waited + 1, 0)),
+            ]
+        else:
+            m.d.comb += begin.eq(asked)
+            m.d.sync += self.bus.ack.eq(asked)
         m.d.comb += [
             read.addr.eq(self.bus.adr),
             read.en.eq(begin & ~self.bus.we),

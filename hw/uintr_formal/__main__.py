@@ -5,8 +5,9 @@ Exit status 0: everything holds (or, with ``--bugs``, every bug is noticed).
 
 import argparse
 import json
+import subprocess
 import warnings
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from amaranth.hdl import UnusedElaboratable
@@ -17,12 +18,38 @@ from uintr_formal.prove import Outcome, prove
 __all__ = ["main"]
 
 
+_KINDS = {"prove": "k-induction", "bmc": "bounded", "cover": "cover"}
+
+
 def _row(outcome: Outcome, words: str) -> str:
-    kind = {"prove": "k-induction", "bmc": "bounded", "cover": "cover"}[outcome.mode]
     return (
-        f"{outcome.name:34} {kind:12} {outcome.depth:5} {outcome.seconds:8.1f} s  "
+        f"{outcome.name:34} {_KINDS[outcome.mode]:12} {outcome.depth:5} {outcome.seconds:8.1f} s  "
         f"{outcome.result:8} {words}"
     )
+
+
+def _commit() -> str:
+    """The commit that is checked out; with ``+`` if files differ from it."""
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", *arguments], capture_output=True, text=True, timeout=60, check=False
+        )
+        return done.stdout.strip()
+
+    return git("rev-parse", "--short", "HEAD") + "+" * bool(git("status", "--porcelain", "-uno"))
+
+
+def _store(path: Path, outcome: Outcome, words: str, commit: str) -> None:
+    """Put one result into ``path``, in the place of an older one of the same proof."""
+    order = [proof.name for proof in PROOFS]
+    rows = {}
+    if path.exists():
+        rows = {row["name"]: row for row in map(json.loads, path.read_text().splitlines())}
+    rows[outcome.name] = asdict(outcome) | {"words": words, "commit": commit}
+    kept = [json.dumps(rows[name]) for name in order if name in rows]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(kept) + "\n")
 
 
 def main() -> int:
@@ -33,11 +60,12 @@ def main() -> int:
     parser.add_argument("--only", default="", metavar="TEXT", help="names that contain TEXT")
     parser.add_argument("--seconds", type=int, default=900, help="limit for each (900)")
     parser.add_argument("--out", type=Path, default=Path("build/formal"), help="folder of the runs")
+    parser.add_argument("--store", type=Path, help="JSON lines that the results are put into")
     options = parser.parse_args()
     # Specifications elaborate designs themselves, and Amaranth does not see that.
     warnings.simplefilter("ignore", UnusedElaboratable)
     good = True
-    lines = []
+    commit = _commit()
     if options.bugs:
         proofs = {proof.name: proof for proof in PROOFS}
         for bug in BUGS:
@@ -56,9 +84,8 @@ def main() -> int:
         outcome = prove(proof, folder=options.out, seconds=options.seconds)
         good &= outcome.result == "PASS"
         print(_row(outcome, proof.words), flush=True)
-        lines.append(json.dumps(json.loads(outcome.json()) | {"words": proof.words}))
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "proofs.jsonl").write_text("\n".join(lines) + "\n")
+        if options.store:
+            _store(options.store, outcome, proof.words, commit)
     return 0 if good else 1
 
 

@@ -1,8 +1,9 @@
 """Properties of round-robin selection.
 
-* at most one grant, only to one who asks, and always one if somebody asks;
+* *choice*: at most one grant, only to one who asks, and always one if somebody asks;
 * *fairness*: while a request is held it is passed over by at most ``count - 1`` grants. With one
-  grant a cycle, as in the controller, an operation waits at most ``count - 1`` cycles.
+  grant a cycle, as in the controller, an operation waits at most ``count - 1`` cycles;
+* *quiet*: without a grant that is taken, the order stays.
 """
 
 from typing import Any
@@ -23,7 +24,43 @@ from amaranth.hdl import (
 
 from uintr.arbiter import RoundRobin
 
-__all__ = ["ArbiterSpec"]
+__all__ = ["AnyChoice", "ArbiterSpec"]
+
+
+class AnyChoice(RoundRobin):
+    """Grants any one request: more runs than round robin has, and no state.
+
+    What holds with it in the place of the arbiter rests only on the first of the properties above.
+    """
+
+    def elaborate(self, platform: Any) -> Module:
+        """No state at all."""
+        m = Module()
+        grant = self.grant
+        m.d.comb += [grant.eq(AnySeq(self._count)), *_chooses(Assume, self)]
+        return m
+
+
+def _chooses(claim: Any, dut: RoundRobin) -> list[Any]:
+    grant, requests = dut.grant, dut.requests
+    return [
+        claim((grant & (grant - 1)) == 0),
+        claim((grant & ~requests) == 0),
+        claim(grant.any() == requests.any()),
+    ]
+
+
+def _ordered(dut: RoundRobin) -> list[Any]:
+    """What the arbiter keeps is an order."""
+    return [
+        # Behind are always the highest requesters, or none.
+        Assert((dut.behind & -dut.behind) == (~dut.behind + 1)[: len(dut.behind)] & dut.behind),
+        Assert((dut.behind | (dut.behind - 1))[: len(dut.behind)].all()),
+        *(
+            Assert(bit == (dut.behind[high] & ~dut.behind[low]))
+            for (low, high), bit in dut.overtakes.items()
+        ),
+    ]
 
 
 class ArbiterSpec(Elaboratable):
@@ -49,14 +86,14 @@ class ArbiterSpec(Elaboratable):
         m.d.comb += mine.eq(1 << who)
 
         grant = dut.grant
-        m.d.comb += [
-            Assert((grant & (grant - 1)) == 0),
-            Assert((grant & ~dut.requests) == 0),
-            Assert(grant.any() == dut.requests.any()),
-            # Behind are always the highest requesters, or none.
-            Assert((dut.behind & -dut.behind) == (~dut.behind + 1)[:count] & dut.behind),
-            Assert((dut.behind | (dut.behind - 1))[:count].all()),
-        ]
+        m.d.comb += [*_chooses(Assert, dut), *_ordered(dut)]
+        # Quiet: who is not asked, or not heard, keeps his order.
+        order = Cat(dut.behind, *dut.overtakes.values())
+        before = Signal.like(order)
+        kept = Signal()
+        m.d.sync += [before.eq(order), kept.eq(~(dut.advance & dut.requests.any()))]
+        with m.If(kept):
+            m.d.comb += Assert(order == before)
 
         # How many others come before ours in the present order.
         width = Const(0, 16)

@@ -10,9 +10,10 @@ from amaranth.hdl import Mux, Signal
 
 from uintr.arbiter import RoundRobin
 from uintr.controller import Controller
+from uintr.interfaces import OperationFunction
 from uintr.receiver import Receiver
-from uintr.record import Decoder, Record
-from uintr.registers import ALL_FEATURES, VECTORS, Csr, Feature, RequestKind
+from uintr.record import Record
+from uintr.registers import ALL_FEATURES, Csr, Feature, RequestKind
 from uintr.sender import Sender
 from uintr_formal.arbiter import ArbiterSpec
 from uintr_formal.controller import ControllerSpec, Observed
@@ -22,7 +23,7 @@ from uintr_formal.receiver import ReceiverSpec
 from uintr_formal.sender import SenderSpec
 from uintr_formal.wishbone import BusSpec
 
-__all__ = ["BUGS", "PROOFS", "Bug"]
+__all__ = ["BUGS", "PROOFS", "PROPERTIES", "Bug"]
 
 
 def _controller(harts: int, receivers: int, latency: int, features: Feature) -> Callable[[], Any]:
@@ -36,7 +37,8 @@ def _controller(harts: int, receivers: int, latency: int, features: Feature) -> 
 
 
 _CONTROLLER = "pending bits conserved; line = OR, counter = number; answers exact; quiet"
-_DEPTH = {2: 2, 3: 3, 4: 5}
+_DEPTH = {2: 2, 3: 2, 4: 3}
+_EXTENDED_DEPTH = {2: 4, 3: 5, 4: 6}
 
 PROOFS: tuple[Proof, ...] = (
     *(
@@ -44,10 +46,13 @@ PROOFS: tuple[Proof, ...] = (
             f"controller latency {latency} {name}",
             f"{_CONTROLLER} (4 receivers, 2 harts, 64 vectors)",
             _controller(2, 4, latency, features),
-            _DEPTH[latency],
+            depths[latency],
         )
         for latency in (2, 3, 4)
-        for name, features in (("plain", Feature(0)), ("extended", ALL_FEATURES))
+        for name, features, depths in (
+            ("plain", Feature(0), _DEPTH),
+            ("extended", ALL_FEATURES, _EXTENDED_DEPTH),
+        )
     ),
     *(
         Proof(
@@ -68,7 +73,7 @@ PROOFS: tuple[Proof, ...] = (
     ),
     *(
         proof
-        for count in (3, 5)
+        for count in (3, 5, 17)  # pairs compared, pairs compared, carry chain
         for proof in (
             Proof(
                 f"arbiter {count}",
@@ -80,7 +85,7 @@ PROOFS: tuple[Proof, ...] = (
                 f"arbiter {count} cover",
                 "the bound is reached",
                 partial(ArbiterSpec, count=count),
-                12,
+                max(12, count + 4),
                 "cover",
             ),
         )
@@ -98,6 +103,37 @@ PROOFS: tuple[Proof, ...] = (
     Proof("bus cover", "each initiator is served", lambda: BusSpec(count=3), 8, "cover"),
     *INTEL_PROOFS,
 )
+
+
+_PLAIN_CONTROLLER = "controller latency {} plain"
+_EXTENDED_CONTROLLER = "controller latency {} extended"
+_LATENCIES = (2, 3, 4)
+_CONTROLLERS = (
+    *(_PLAIN_CONTROLLER.format(latency) for latency in _LATENCIES),
+    "controller 16 receivers",
+    *(_EXTENDED_CONTROLLER.format(latency) for latency in _LATENCIES),
+)
+_EXTENDED_CONTROLLERS = tuple(_EXTENDED_CONTROLLER.format(latency) for latency in _LATENCIES)
+_ARBITERS = ("arbiter 3", "arbiter 5", "arbiter 17")
+
+PROPERTIES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("no bit lost or invented: posts, reads that clear, write-ORs", _CONTROLLERS),
+    ("the same with slot resets and mask changes", _EXTENDED_CONTROLLERS),
+    ("a line is exactly the OR, in the cycle of the answer", _CONTROLLERS),
+    ("a counter, with what is about to be counted, is the number", _CONTROLLERS),
+    ("after an answered change of hart the old line is without the receiver", _CONTROLLERS),
+    ("after a slot reset nothing of the former owner is left", _EXTENDED_CONTROLLERS),
+    ("absent receiver: one notification a transition; none lost, none more", _EXTENDED_CONTROLLERS),
+    ("every operation answered once, on its port, in its cycle, with its word", _CONTROLLERS),
+    ("idle and nothing asked: nothing changes", (*_CONTROLLERS, *_ARBITERS)),
+    ("one grant if somebody asks, to one who asks", _ARBITERS),
+    ("a request is passed over by at most n - 1 grants", _ARBITERS),
+    ("refused UIPI has no effect; only own valid entries below the limit", ("sender",)),
+    ("every UIPI ends once, bus errors too; Wishbone held", ("sender",)),
+    ("uip, ustatus, trap condition, uret; the line is never latched", ("receiver",)),
+    ("bus: transfers held, each ended once and for its owner", ("bus",)),
+)
+"""What is proven, in words, and which proofs do."""
 
 
 @dataclass(frozen=True)
@@ -130,11 +166,11 @@ def _replace(owner: Any, name: str, make: Callable[[Any], Any]) -> Callable[[], 
 
 
 def _lost_vector(right: Any) -> Any:
-    def wrong(self: Any, m: Any, operation: Any, **more: Any) -> None:
-        right(self, m, operation, **more)
-        kept = Signal(VECTORS, name="kept")
-        m.d.comb += kept.eq(self.bits & ~(1 << 17))
-        self.bits = kept
+    def wrong(self: Any, m: Any, change: Any, before: Any, after: Any) -> None:
+        kept = Signal(self.change, name="kept")
+        m.d.comb += kept.eq(change)
+        m.d.comb += kept.bits.eq(change.bits & ~(1 << 17))
+        right(self, m, kept, before, after)
 
     return wrong
 
@@ -151,18 +187,41 @@ def _blind_line(right: Any) -> Any:
 
 
 def _no_forwarding(right: Any) -> Any:
-    def wrong(self: Any, m: Any, write: Any, read: Any, *more: Any) -> Any:
-        right(self, m, write, read, *more)
+    def wrong(self: Any, m: Any, word: Any, *more: Any) -> Any:
+        right(self, m, word, *more)
         stored = Signal.like(more[-1], name="unforwarded")
-        m.d.sync += stored.eq(read.data)
+        m.d.sync += stored.eq(word)
         return stored
 
     return wrong
 
 
 def _swallowed_answer(right: Any) -> Any:
-    def wrong(self: Any, m: Any, executing: Any, port: Any, answer: Any) -> Any:
-        return right(self, m, executing & ~answer[5], port, answer)
+    def wrong(self: Any, m: Any, executing: Any, answers: Any) -> Any:
+        heard = executing.valid & ~executing.what.bits[5]
+        return right(self, m, executing._replace(valid=heard), answers)
+
+    return wrong
+
+
+def _kept_mask(right: Any) -> Any:
+    """A slot reset leaves the mask of the former owner."""
+
+    def wrong(self: Any, m: Any, operation: Any, change: Any) -> None:
+        right(self, m, operation, change)
+        with m.If(operation.function == OperationFunction.RESET_SLOT):
+            m.d.comb += change.keeps_mask.eq(1)
+
+    return wrong
+
+
+def _listed_twice(right: Any) -> Any:
+    """A receiver that is reset while it waits is forgotten to stand in the ring."""
+
+    def wrong(self: Any, m: Any, operation: Any, change: Any) -> None:
+        right(self, m, operation, change)
+        with m.If(operation.function == OperationFunction.RESET_SLOT):
+            m.d.comb += change.keeps_listed.eq(0)
 
     return wrong
 
@@ -170,7 +229,7 @@ def _swallowed_answer(right: Any) -> Any:
 def _stuck_round_robin(right: Any) -> Any:
     def wrong(self: Any, platform: Any) -> Any:
         m = right(self, platform)
-        m.d.sync += self.behind.eq(0)
+        m.d.sync += [bit.eq(0) for bit in self.overtakes.values()]
         return m
 
     return wrong
@@ -200,13 +259,29 @@ def _unchecked_entry(right: Any) -> Any:
     return wrong
 
 
-_PLAIN = "controller latency {} plain"
+_EXTENDED = _EXTENDED_CONTROLLER.format(3)
 
 BUGS: tuple[Bug, ...] = (
-    Bug("vector 17 is lost", _PLAIN.format(3), _replace(Decoder, "__init__", _lost_vector)),
-    Bug("a line misses vector 63", _PLAIN.format(2), _replace(Record, "contributes", _blind_line)),
-    Bug("no forwarding", _PLAIN.format(4), _replace(Controller, "_forward", _no_forwarding)),
-    Bug("answers are lost", _PLAIN.format(3), _replace(Controller, "_respond", _swallowed_answer)),
+    Bug(
+        "vector 17 is lost", _PLAIN_CONTROLLER.format(3), _replace(Record, "execute", _lost_vector)
+    ),
+    Bug(
+        "a line misses vector 63",
+        _PLAIN_CONTROLLER.format(2),
+        _replace(Record, "contributes", _blind_line),
+    ),
+    Bug(
+        "no forwarding",
+        _PLAIN_CONTROLLER.format(4),
+        _replace(Controller, "_forward", _no_forwarding),
+    ),
+    Bug(
+        "answers are lost",
+        _PLAIN_CONTROLLER.format(3),
+        _replace(Controller, "_respond", _swallowed_answer),
+    ),
+    Bug("a slot reset keeps the mask", _EXTENDED, _replace(Record, "decode", _kept_mask)),
+    Bug("a receiver is queued twice", _EXTENDED, _replace(Record, "decode", _listed_twice)),
     Bug("the lowest port wins", "arbiter 5", _replace(RoundRobin, "elaborate", _stuck_round_robin)),
     Bug("the line is latched", "receiver", _replace(Receiver, "elaborate", _latched_line)),
     Bug("an invalid entry is used", "sender", _replace(Sender, "_check_entry", _unchecked_entry)),

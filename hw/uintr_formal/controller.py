@@ -2,17 +2,28 @@
 
 Said in words, for every receiver, hart, vector and port at once:
 
-* *conservation*: a pending bit is set exactly by the post of its vector and by write-OR, cleared
-  exactly by the read of its word and by slot reset, and changed by nothing else;
-* *line*: each line is exactly the OR over the records that the contract defines, one cycle after
-  the record was written (latency 2: in that cycle's successor, without a further one); each counter
-  is the number of such records;
+* *conservation*: the record of a symbolic receiver is at every moment what the contract makes of
+  the operations for it, in the order of their acceptance: all 64 pending bits, so none is lost or
+  invented in any interleaving of posts, reads that clear, write-ORs, slot resets and mask changes;
+  after a slot reset nothing of the former owner is left;
+* *line*: a line is exactly the OR over the records that the contract defines, in the cycle in which
+  the operation is answered: then the old hart's line no longer contains a receiver that moved;
+* *counter*: together with what is about to be counted it is the number of such receivers;
 * *answer*: every operation is answered on its port ``latency`` cycles after it was accepted, with
-  the word that its record had, and there is no other answer;
-* *quiet*: without operations under way no record and no counter changes.
+  what the contract says of the record, and there is no other answer;
+* *notification*: exactly one for each time that an absent receiver begins to have something
+  unmasked; it stands in the ring of the claim queue exactly once until it is claimed, and the ring
+  holds nothing else and never more than there are receivers;
+* *quiet*: when the controller is idle and nothing is asked, no record, counter, pointer or stage
+  changes.
+
+What the records' memory reads from a place that is being written is anything: so nothing rests on
+it. The records may hold anything before they are cleared. The arbiter may choose any port that
+asks; that it does choose one, and fairly, is proven of it alone.
 """
 
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 from amaranth.asserts import AnyConst, AnySeq
 from amaranth.hdl import (
@@ -29,31 +40,65 @@ from amaranth.hdl import (
     Signal,
     Value,
 )
+from amaranth.lib import data
 
-from uintr.controller import Controller, Inside
-from uintr.interfaces import OPERATION, OperationFunction
-from uintr.registers import VECTORS, Feature
+from uintr.controller import Controller, Inside, Stage
+from uintr.interfaces import OPERATION, OperationFunction, layout
+from uintr.record import CLAIM_STALE
+from uintr.registers import ACTIVE, CLAIM, LOW, VECTORS, XLEN, Feature
+from uintr_formal.arbiter import AnyChoice
 
 __all__ = ["ControllerSpec", "Observed"]
 
 
 class Observed(Controller):
-    """The controller with all its records in sight."""
+    """The controller with all its records, and the ring of its queue, in sight."""
 
     def __init__(self, **shape: Any) -> None:
         super().__init__(**shape)
         self.receivers: int = shape["receivers"]
         self.record = self._record
+        self._arbiter = AnyChoice(count=shape["ports"])
         self.seen = [
             Signal(self._record.shape, name=f"seen_{number}") for number in range(self.receivers)
         ]
+        self.ring: list[Value] = []
+        self.collided = Signal()
+        self.read: Any
         self.inside: Inside
+
+    def _forward(
+        self, m: Module, word: Any, addressing: Stage, fetching: Stage, executing: Stage,
+        after: Any,
+    ) -> Any:  # fmt: skip
+        """The memory answers anything where it read what was being written."""
+        m.d.sync += self.collided.eq(
+            addressing.valid & executing.valid & (addressing.receiver == executing.receiver)
+        )
+        self.read = Signal.like(after, name="read")
+        anything = AnySeq(self.record.shape.size)
+        m.d.comb += self.read.eq(Mux(self.collided, anything, word.as_value()))
+        return super()._forward(m, self.read, addressing, fetching, executing, after)
 
     def _observe(self, m: Module, inside: Inside) -> None:
         self.inside = inside
         for number, seen in enumerate(self.seen):
             port = inside.records.read_port(domain="comb")
             m.d.comb += [port.addr.eq(number), seen.eq(port.data)]
+        if inside.queue is not None:
+            for place in range(inside.queue.ring.depth):
+                port = inside.queue.ring.read_port(domain="comb")
+                m.d.comb += port.addr.eq(place)
+                self.ring.append(port.data)
+
+
+class _Due(NamedTuple):
+    """What the contract knows of an operation under way; ``empty``: a claim that found nothing."""
+
+    valid: Signal
+    port: Signal
+    operation: Any
+    empty: Signal
 
 
 class ControllerSpec(Elaboratable):
@@ -77,24 +122,39 @@ class ControllerSpec(Elaboratable):
         self._features = features
 
     def elaborate(self, platform: Any) -> Module:
-        """Environment, shadow state, assertions."""
+        """Environment, model, assertions."""
         m = Module()
         m.domains.sync = self.domain
         # Elaborated here and now, so that its inside can be spoken of.
         m.submodules.dut = self._dut.elaborate(platform)
+        inside = self._dut.inside
+        clean = [
+            inside.swept | (Const(number, 17) < inside.sweep)
+            for number in range(self._dut.receivers)
+        ]
         self._environment(m)
-        self._records(m)
-        self._answers(m)
+        due = self._under_way(m)
+        self._sweep(m)
+        self._records(m, due[-1], clean)
+        self._model(m, due[-1], clean)
+        self._lines(m, clean)
+        if inside.queue is not None:
+            self._queue(m, clean)
+        self._quiet(m)
         return m
+
+    def _allowed(self, operation: Any) -> Value:
+        """There is such an operation, with these features."""
+        functions = [OperationFunction(number) for number in range(7)]
+        functions += [OperationFunction.RESET_SLOT] * (Feature.SLOT_RESET in self._features)
+        if Feature.MASK in self._features:
+            functions += [OperationFunction.READ_MASK, OperationFunction.WRITE_MASK]
+        functions += [OperationFunction.CLAIM] * (Feature.NOTIFY in self._features)
+        return Value.cast(operation.function).matches(*functions)
 
     def _environment(self, m: Module) -> None:
         """Streams keep what they present, and present only what there is."""
         dut = self._dut
-        allowed = [OperationFunction(number) for number in range(7)]
-        allowed += [OperationFunction.RESET_SLOT] * (Feature.SLOT_RESET in self._features)
-        if Feature.MASK in self._features:
-            allowed += [OperationFunction.READ_MASK, OperationFunction.WRITE_MASK]
-        allowed += [OperationFunction.CLAIM] * (Feature.NOTIFY in self._features)
         m.d.comb += dut.notify_hart.eq(AnySeq(len(dut.notify_hart)))
         for port in dut.ports:
             operation = port.operation
@@ -107,7 +167,8 @@ class ControllerSpec(Elaboratable):
             m.d.sync += [payload.eq(operation.payload), held.eq(operation.valid & ~operation.ready)]
             m.d.comb += [
                 Assume(operation.payload.receiver < dut.receivers),
-                Assume(Value.cast(operation.payload.function).matches(*allowed)),
+                Assume(self._allowed(operation.payload)),
+                Cover(held & operation.ready),
             ]
             with m.If(held):
                 m.d.comb += [
@@ -115,63 +176,294 @@ class ControllerSpec(Elaboratable):
                     Assume(operation.payload.as_value() == payload.as_value()),
                 ]
 
-    def _records(self, m: Module) -> None:
-        dut, seen = self._dut, self._dut.seen
-        inside = dut.inside
-        clean = [
-            inside.swept | (Const(number, 16) < inside.sweep) for number in range(dut.receivers)
+    def _under_way(self, m: Module) -> list[_Due]:
+        """What was accepted, a cycle a stage up to the one that writes back; and the answers."""
+        dut, inside = self._dut, self._dut.inside
+        due = [
+            _Due(
+                Signal(name=f"due_{stage}"),
+                Signal(len(dut.ports), name=f"due_{stage}_port"),
+                Signal(OPERATION, name=f"due_{stage}_operation"),
+                Signal(name=f"due_{stage}_empty"),
+            )
+            for stage in range(self._latency)
         ]
-        # Conservation, of a symbolic bit of a symbolic receiver.
-        receiver = AnyConst(range(max(2, dut.receivers)))
-        vector = AnyConst(range(VECTORS))
-        m.d.comb += Assume(receiver < dut.receivers)
-        word = Array(record.pending for record in seen)[receiver]
-        bit = word.bit_select(vector, 1)
-        expected = Signal()
-        function, data = Value.cast(inside.operation.function), inside.operation.data
-        mine = inside.executing & (inside.operation.receiver == receiver)
-        posted = (function == OperationFunction.SEND) & (data == vector)
-        written = (function == OperationFunction.WRITE_HIGH) & data.bit_select(vector, 1)
-        cleared = function.matches(OperationFunction.READ_HIGH, OperationFunction.RESET_SLOT)
-        with m.If(mine & (posted | written)):
-            m.d.sync += expected.eq(1)
-        with m.Elif(mine & cleared):
-            m.d.sync += expected.eq(0)
-        with m.If(Array(clean)[receiver]):
-            m.d.comb += Assert(bit == expected)
-        with m.Else():
-            m.d.comb += Assert(~expected)
-        m.d.comb += Cover(Array(clean)[receiver] & expected & (vector == VECTORS - 1))
+        for number, port in enumerate(dut.ports):
+            with m.If(port.operation.valid & port.operation.ready):
+                m.d.comb += [
+                    due[0].valid.eq(1),
+                    due[0].port.eq(1 << number),
+                    due[0].operation.eq(port.operation.payload),
+                ]
+        m.d.comb += Assert(
+            sum((Mux(port.operation.ready, 1, 0) for port in dut.ports), Const(0, 8)) <= 1
+        )
+        addressed = 1 if self._latency == 4 else 0
+        for step, (this, after) in enumerate(pairwise(due)):
+            m.d.sync += [
+                after.valid.eq(this.valid),
+                after.port.eq(this.port),
+                after.operation.eq(this.operation),
+                after.empty.eq(this.empty),
+            ]
+            if step == addressed and inside.queue is not None:
+                claims = this.operation.function == OperationFunction.CLAIM
+                m.d.sync += after.empty.eq(claims & ~inside.queue.valid)
+                with m.If(claims):
+                    m.d.sync += after.operation.receiver.eq(inside.queue.head)
 
-        # What the counters rest on.
-        m.d.comb += [
-            Assert(~inside.executing | inside.swept),
-            Assert(~inside.executing | (inside.operation.receiver < dut.receivers)),
-        ]
-        with m.If(inside.executing):
-            current = Array(record.as_value() for record in seen)[inside.operation.receiver]
-            m.d.comb += Assert(Value.cast(inside.before) == current)
-        for record, known in zip(seen, clean, strict=True):
-            unmasked = record.pending & ~(record.mask if dut.record.mask else 0)
+        for this in due[1:]:
+            with m.If(this.valid):
+                m.d.comb += [
+                    Assert(self._allowed(this.operation)),
+                    Assert(this.port.any() & ~(this.port & (this.port - 1)).any()),
+                ]
+
+        # The pipeline holds the same.
+        decoded = [(inside.addressing, due[addressed]), (inside.fetching, due[addressed + 1])]
+        for stage, this in decoded:
+            claims = this.operation.function == OperationFunction.CLAIM
+            chosen = claims if stage is inside.addressing else Const(0, 1)
+            with m.If(this.valid):
+                m.d.comb += [
+                    Assert(Value.cast(stage.what.function) == Value.cast(this.operation.function)),
+                    Assert(stage.what.data == this.operation.data),
+                    Assert(chosen | (stage.receiver == this.operation.receiver)),
+                ]
+        with m.If(due[-1].valid):
+            m.d.comb += Assert(inside.executing.receiver == due[-1].operation.receiver)
+        for stage, this in (*decoded, (inside.executing, due[-1])):
+            m.d.comb += Assert(stage.valid == this.valid)
+            with m.If(this.valid):
+                m.d.comb += Assert(stage.port == this.port)
+
+        # Exactly one answer, in its cycle, on its port.
+        answered = Signal(len(dut.ports))
+        m.d.sync += answered.eq(Mux(due[-1].valid, due[-1].port, 0))
+        for number, port in enumerate(dut.ports):
+            m.d.comb += [
+                Assert(port.response.valid == answered[number]),
+                Cover(port.response.valid & port.response.payload.any()),
+            ]
+        return due
+
+    def _sweep(self, m: Module) -> None:
+        """While the records are cleared nothing is under way."""
+        dut, inside = self._dut, self._dut.inside
+        stages = (inside.addressing, inside.fetching, inside.executing)
+        m.d.comb += Assert(inside.sweep < dut.receivers)
+        with m.If(~inside.swept):
+            m.d.comb += [
+                Assert(~Cat(stage.valid for stage in stages).any()),
+                Assert(Value.cast(inside.after) == 0),
+            ]
+            if self._latency > 2:
+                erases = dut.record.change.const(dut.record.erases()).as_value()
+                m.d.comb += Assert(Value.cast(inside.executing.what) == erases)
+            if inside.queue is not None:
+                m.d.comb += Assert(inside.queue.first == inside.queue.last)
+
+    def _unmasked(self, record: Any) -> Any:
+        return record.pending & ~(record.mask if self._dut.record.mask else 0)
+
+    def _records(self, m: Module, due: _Due, clean: list[Any]) -> None:
+        """What an operation sees is what was written last; what a record says of itself is true."""
+        dut, inside = self._dut, self._dut.inside
+        receiver = due.operation.receiver
+        current = Signal(dut.record.shape, name="current")
+        m.d.comb += current.eq(Array(record.as_value() for record in dut.seen)[receiver])
+        with m.If(due.valid & (receiver < dut.receivers)):
+            m.d.comb += Assert(Value.cast(inside.before) == current.as_value())
+        with m.If(due.valid):
+            m.d.comb += Assert((receiver < dut.receivers) | due.empty)
+        m.d.comb += Cover(dut.collided & inside.fetching.valid & current.pending.any())
+        if self._latency > 2 and not self._features:
+            # With extensions the solver takes longer with it than with more steps without.
+            self._between(m, due)
+        for record, known in zip(dut.seen, clean, strict=True):
             with m.If(known):
                 m.d.comb += [
-                    Assert(record.wants == unmasked.any()),
+                    Assert(record.wants == self._unmasked(record).any()),
                     Assert(record.hartid <= self._harts),
                 ]
-        self._lines(m, clean)
+
+    def _between(self, m: Module, due: _Due) -> None:
+        """What the stages hold between reading and changing: so that few steps of induction do."""
+        dut, inside = self._dut, self._dut.inside
+        fetching, executing = inside.fetching, inside.executing
+        # What was decoded belongs to the operation.
+        ahead, change = Signal(dut.record.ahead), Signal(dut.record.change)
+        dut.record.look_ahead(m, due.operation.data, ahead)
+        dut.record.decode(m, due.operation, ahead, change)
+        with m.If(due.valid & due.empty):
+            m.d.comb += change.eq(dut.record.change.const(dut.record.keeps_all()))
+        with m.If(due.valid):
+            m.d.comb += Assert(Value.cast(executing.what) == change.as_value())
+        # What was read, or else was written last, is the record, unless it is being changed.
+        was_valid, was_receiver = Signal(), Signal.like(executing.receiver)
+        was = Signal.like(inside.after)
+        m.d.sync += [
+            was_valid.eq(executing.valid),
+            was_receiver.eq(executing.receiver),
+            was.eq(inside.after),
+        ]
+        fetched = Signal.like(inside.after)
+        with m.If(was_valid & (was_receiver == fetching.receiver)):
+            m.d.comb += fetched.eq(was)
+        with m.Else():
+            m.d.comb += fetched.eq(dut.read)
+        changing = executing.valid & (executing.receiver == fetching.receiver)
+        with m.If(fetching.valid & ~changing & (fetching.receiver < dut.receivers)):
+            m.d.comb += Assert(
+                fetched.as_value()
+                == Array(record.as_value() for record in dut.seen)[fetching.receiver]
+            )
+
+    def _model(self, m: Module, due: _Due, clean: list[Any]) -> None:
+        """The record of one symbolic receiver, as the contract has it, and its answers."""
+        dut = self._dut
+        parts = dut.record
+        mine = AnyConst(range(max(2, dut.receivers)))
+        m.d.comb += Assume(mine < dut.receivers)
+        stored = Signal(parts.shape, name="stored")
+        m.d.comb += stored.eq(Array(record.as_value() for record in dut.seen)[mine])
+
+        low = Signal(layout(LOW), name="model_low")
+        pending = Signal(VECTORS, name="model_pending")
+        mask = Signal(VECTORS, name="model_mask")
+        queued = Signal(name="model_queued")
+        fields = [("active", low.active), ("pending", pending)]
+        fields += [(name, getattr(low, name)) for name in ("mode", "hartid")]
+        fields += [("supervisor", low.supervisor)] * parts.supervisor
+        fields += [("notify", low.notify)] * parts.notify
+        fields += [("mask", mask)] * parts.mask + [("queued", queued)] * parts.notify
+        # The model has nothing beside what is stored.
+        known = Signal(layout(LOW), name="known_low")
+        m.d.comb += [
+            getattr(known, name).eq(value)
+            for name, value in fields
+            if name not in ("pending", "mask", "queued")
+        ]
+        m.d.comb += Assert(known.as_value() == low.as_value())
+        for extension, value in ((parts.mask, mask), (parts.notify, queued)):
+            if not extension:
+                m.d.comb += Assert(value == 0)
+        for name, value in fields:
+            with m.If(Array(clean)[mine]):
+                m.d.comb += Assert(getattr(stored, name) == value)
+            with m.Else():
+                m.d.comb += Assert(value == 0)
+
+        function, word = due.operation.function, due.operation.data
+        turn = due.valid & ~due.empty & (due.operation.receiver == mine)
+        next_low = Signal(layout(LOW), name="next_low")
+        next_pending = Signal(VECTORS, name="next_pending")
+        next_mask = Signal(VECTORS, name="next_mask")
+        next_queued = Signal(name="next_queued")
+        answer = Signal(XLEN, name="model_answer")
+        written = data.View(layout(LOW), word)
+        claim = Signal(layout(CLAIM), name="model_claim")
+        absent = Signal()
+        m.d.comb += [
+            next_low.eq(low),
+            next_pending.eq(pending),
+            next_mask.eq(mask),
+            next_queued.eq(queued),
+            claim.valid.eq(1),
+            claim.receiver.eq(mine),
+        ]
+        with m.Switch(Value.cast(function)):
+            with m.Case(OperationFunction.SEND), m.If(word < VECTORS):
+                m.d.comb += next_pending.eq(pending | (1 << word[:6]))
+            with m.Case(OperationFunction.READ_LOW):
+                m.d.comb += answer.eq(low)
+            with m.Case(OperationFunction.WRITE_LOW):
+                m.d.comb += [next_low.active.eq(written.active), next_low.mode.eq(written.mode)]
+                m.d.comb += next_low.hartid.eq(
+                    Mux(written.hartid < self._harts, written.hartid, self._harts)
+                )
+                if parts.supervisor:
+                    m.d.comb += next_low.supervisor.eq(written.supervisor)
+                if parts.notify:
+                    m.d.comb += next_low.notify.eq(written.notify)
+            with m.Case(OperationFunction.READ_HIGH):
+                m.d.comb += [answer.eq(pending), next_pending.eq(0)]
+            with m.Case(OperationFunction.WRITE_HIGH):
+                m.d.comb += next_pending.eq(pending | word)
+            with m.Case(OperationFunction.READ_ACTIVE):
+                m.d.comb += answer.eq(low.active)
+            with m.Case(OperationFunction.WRITE_ACTIVE):
+                m.d.comb += next_low.active.eq(data.View(layout(ACTIVE), word).active)
+            with m.Case(OperationFunction.RESET_SLOT):
+                m.d.comb += [
+                    next_low.eq(0), next_pending.eq(0), next_mask.eq(0), next_queued.eq(0)
+                ]  # fmt: skip
+            with m.Case(OperationFunction.READ_MASK):
+                m.d.comb += answer.eq(mask)
+            with m.Case(OperationFunction.WRITE_MASK):
+                m.d.comb += next_mask.eq(word)
+            with m.Case(OperationFunction.CLAIM):
+                m.d.comb += [
+                    answer.eq(Mux(queued, claim.as_value(), 1 << CLAIM_STALE)),
+                    next_queued.eq(0),
+                ]
+        m.d.comb += absent.eq(
+            ~(pending & ~mask).any()
+            & (next_pending & ~next_mask).any()
+            & next_low.notify
+            & ~next_low.active
+        )
+        with m.If(turn):
+            m.d.sync += [
+                low.eq(next_low),
+                pending.eq(next_pending),
+                mask.eq(next_mask),
+                queued.eq(next_queued | absent),
+            ]
+        expected = Signal(XLEN)
+        answered, nothing = Signal(), Signal()
+        m.d.sync += [
+            expected.eq(answer),
+            answered.eq(turn),
+            nothing.eq(due.valid & due.empty),
+        ]
+        with m.If(answered | nothing):
+            m.d.comb += Assert(dut.ports[0].response.payload == Mux(nothing, 0, expected))
+        m.d.comb += [
+            Cover(turn & next_pending[VECTORS - 1] & Array(clean)[mine]),
+            Cover(turn & (function == OperationFunction.READ_HIGH) & answer.any()),
+            Cover(turn & (low.hartid != next_low.hartid) & pending.any() & low.active),
+        ]
+        if parts.notify:
+            m.d.comb += [
+                Cover(answered & expected[XLEN - 1]),
+                Cover(answered & expected[CLAIM_STALE]),
+                Cover(nothing),
+            ]
+        if parts.mask:
+            m.d.comb += Cover(turn & (pending & mask).any() & (next_mask != mask))
 
     def _raises(self, record: Any, hart: int, supervisor: bool) -> Any:
         """The contract's words for it, not the design's."""
-        unmasked = record.pending & ~(record.mask if self._dut.record.mask else 0)
         kind = record.supervisor if self._dut.record.supervisor else Const(0, 1)
-        return unmasked.any() & record.active & (record.hartid == hart) & (kind == supervisor)
+        return (
+            self._unmasked(record).any()
+            & record.active
+            & (record.hartid == hart)
+            & (kind == supervisor)
+        )
 
     def _lines(self, m: Module, clean: list[Any]) -> None:
         dut = self._dut
-        inside = dut.inside
+        counters = dut.inside.counters
         kinds = [(False, dut.line)]
         if dut.record.supervisor:
             kinds.append((True, dut.supervisor_line))
+        told: Any = Const(0, 1)
+        if dut.record.notify:
+            told = Cat(
+                known & record.queued for record, known in zip(dut.seen, clean, strict=True)
+            ).any()
         place = 0
         for supervisor, line in kinds:
             for hart in range(self._harts):
@@ -179,43 +471,84 @@ class ControllerSpec(Elaboratable):
                     known & self._raises(record, hart, supervisor)
                     for record, known in zip(dut.seen, clean, strict=True)
                 ]
-                total = sum((Cat(each, Const(0, 8)) for each in raises), Const(0, 8))
-                count = inside.counters.counts[place]
-                if self._latency == 2:
-                    m.d.comb += Assert(count == total)
-                    due = Cat(*raises).any()
-                else:
-                    join, leave = inside.counters.join[place], inside.counters.leave[place]
-                    m.d.comb += [
-                        Assert(count + join == total + leave),
-                        Assert(~(join & leave)),
-                    ]
-                    due = Signal(name=f"due_{place}")
-                    m.d.sync += due.eq(Cat(*raises).any())
-                if not (supervisor and dut.record.notify):
-                    m.d.comb += Assert(line[hart] == due)
-                m.d.comb += Cover(line[hart])
+                self._count(m, place, raises)
+                due = Cat(*raises).any()
+                if supervisor:
+                    due |= told & (dut.notify_hart == hart)
+                m.d.comb += [Assert(line[hart] == due), Cover(line[hart])]
                 place += 1
+        if dut.record.notify:
+            waiting = [known & record.queued for record, known in zip(dut.seen, clean, strict=True)]
+            self._count(m, place, waiting)
+        m.d.comb += Assert((counters.leaving & counters.joining) == 0)
+        if not dut.record.supervisor and not dut.record.notify:
+            m.d.comb += Assert(dut.supervisor_line == 0)
 
-        # Quiet: with nothing under way, nothing changes.
-        state = Cat(*(record.as_value() for record in dut.seen), *inside.counters.counts)
+    def _count(self, m: Module, place: int, raises: list[Any]) -> None:
+        counters = self._dut.inside.counters
+        total = sum((Cat(each, Const(0, 8)) for each in raises), Const(0, 8))
+        m.d.comb += Assert(
+            counters.counts[place] + counters.joining[place] == total + counters.leaving[place]
+        )
+
+    def _queue(self, m: Module, clean: list[Any]) -> None:
+        """A receiver is listed exactly when it stands in the ring or its claim is under way."""
+        dut, inside = self._dut, self._dut.inside
+        queue = inside.queue
+        assert queue is not None
+        bits = len(queue.first)
+        stands = Signal(bits)
+        m.d.comb += stands.eq(queue.last - queue.first)
+        taken = []
+        for place in range(len(dut.ring)):
+            ahead = Signal(bits - 1, name=f"ahead_{place}")
+            m.d.comb += ahead.eq(place - queue.first)
+            taken.append(ahead < stands)
+        due = [(inside.fetching.valid, inside.fetching.what.function == OperationFunction.CLAIM,
+                inside.fetching.receiver)]  # fmt: skip
+        if self._latency > 2:
+            due.append((inside.executing.valid, inside.executing.what.claims,
+                        inside.executing.receiver))  # fmt: skip
+        empty = Signal()
+        m.d.sync += empty.eq(~queue.valid)  # what the claim found that is fetching now
+        m.d.comb += [
+            Assert(stands <= dut.receivers),
+            Assert((stands == 0) | (queue.head == Array(dut.ring)[queue.first[:-1]])),
+            Cover(stands == 2),
+        ]
+        for used, number in zip(taken, dut.ring, strict=True):
+            m.d.comb += Assert(~used | (number < dut.receivers))
+        for receiver, (record, known) in enumerate(zip(dut.seen, clean, strict=True)):
+            places = [
+                *(
+                    used & (number == receiver)
+                    for used, number in zip(taken, dut.ring, strict=True)
+                ),
+                due[0][0] & due[0][1] & ~empty & (due[0][2] == receiver),
+                *(valid & claims & (number == receiver) for valid, claims, number in due[1:]),
+            ]
+            total = sum((Cat(each, Const(0, 8)) for each in places), Const(0, 8))
+            m.d.comb += [
+                Assert(total == (known & record.listed)),
+                Assert(~(known & record.queued) | record.listed),
+            ]
+
+    def _quiet(self, m: Module) -> None:
+        """With nothing under way and nothing asked, nothing changes."""
+        dut, inside = self._dut, self._dut.inside
+        parts = [record.as_value() for record in dut.seen]
+        parts += [*inside.counters.counts, inside.counters.leaving, inside.counters.joining]
+        for stage in (inside.fetching, inside.executing):
+            parts += [stage.valid, stage.port, stage.receiver, Value.cast(stage.what)]
+        parts += [Value.cast(inside.before), Value.cast(inside.after)]
+        parts += [inside.swept, inside.sweep, dut.idle, dut.line]
+        if inside.queue is not None:
+            parts += [inside.queue.first, inside.queue.last, inside.queue.head, *dut.ring]
+        state = Cat(*parts)
         before = Signal(len(state))
         was_idle = Signal()
-        m.d.sync += [before.eq(state), was_idle.eq(dut.idle)]
+        asked = Cat(port.operation.valid for port in dut.ports).any()
+        m.d.sync += [before.eq(state), was_idle.eq(dut.idle & ~asked)]
         with m.If(was_idle):
             m.d.comb += Assert(before == state)
-
-    def _answers(self, m: Module) -> None:
-        """Exactly one answer, in exactly ``latency`` cycles."""
-        dut = self._dut
-        for number, port in enumerate(dut.ports):
-            due: Any = port.operation.valid & port.operation.ready
-            for stage in range(self._latency):
-                later = Signal(name=f"answer_due_{number}_{stage}")
-                m.d.sync += later.eq(due)
-                due = later
-            m.d.comb += Assert(port.response.valid == due)
-            m.d.comb += Cover(port.response.valid & port.response.payload.any())
-        m.d.comb += Assert(
-            sum((Mux(port.operation.ready, 1, 0) for port in dut.ports), Const(0, 8)) <= 1
-        )
+        m.d.comb += Cover(was_idle & dut.line.any())

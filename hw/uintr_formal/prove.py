@@ -3,13 +3,12 @@
 The tools are those of the Python environment that this runs in, whatever else is installed.
 """
 
-import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +48,9 @@ class Outcome:
     result: str
     seconds: float
 
-    def json(self) -> str:
-        """One JSON line."""
-        return json.dumps(asdict(self))
-
 
 _ENGINE = "smtbmc yices"
+# Without their initial contents memories may hold anything at the beginning, as after a reset.
 _SCRIPT = """\
 [options]
 mode {mode}
@@ -69,6 +65,7 @@ read_rtlil design.il
 hierarchy -top top
 proc
 flatten
+delete t:$meminit*
 memory_map -formal
 opt -full
 chformal -lower

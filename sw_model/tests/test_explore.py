@@ -227,6 +227,7 @@ def test_the_command_says_that_it_is_not_finished(capsys: pytest.CaptureFixture[
         (["--style", "lazy"], "style must be one of published, direct, uipi, not 'lazy'"),
         (["--memory", "tso"], "memory must be one of sc, rvwmo, not 'tso'"),
         (["--max-states", "0"], "max-states must be at least 1, not 0"),
+        (["--jobs", "0"], "jobs must be 1 to 256, not 0"),
     ],
 )
 def test_bad_requests_are_one_sentence(

@@ -1,8 +1,12 @@
 """``rel4 explore``: the programs, what is printed, the exit status."""
 
 import argparse
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing import get_context
 from typing import Any
 
 from .coverage import missed
@@ -41,6 +45,7 @@ def add_explore(commands: "argparse._SubParsersAction[Any]") -> None:
     parser.add_argument("--signal", action="store_true", help="a second vector is posted")
     parser.add_argument("--style", help=f"of the user's side, one of {', '.join(STYLES)}")
     parser.add_argument("--max-states", type=int, default=5_000_000, help="default 5000000")
+    parser.add_argument("--jobs", type=int, default=2, help="processes at a time (default 2)")
 
 
 Shape = dict[str, Any]
@@ -93,19 +98,21 @@ def _say(text: str) -> None:
 
 
 def _explore(arguments: argparse.Namespace) -> int:
+    if not 1 <= arguments.jobs <= 256:
+        raise ValueError(f"jobs must be 1 to 256, not {arguments.jobs}")
+    programs = _programs(arguments)
     done: list[Exploration] = []
-    for program in _programs(arguments):
-        found = explore(
-            program, memory=arguments.memory, max_states=arguments.max_states, progress=_say
-        )
-        print(f"{program.title()}: {_figures(found)}", flush=True)
-        if found.verdict is not None:
-            _print_failure(arguments, program, found)
-            return FOUND
-        if not found.finished:
-            _say(f"not finished: there are more than {arguments.max_states} states (--max-states)")
-            return NOT_FINISHED
-        done.append(found)
+    with _explorations(programs, arguments) as explorations:
+        for program, found in zip(programs, explorations, strict=True):
+            print(f"{program.title()}: {_figures(found)}", flush=True)
+            if found.verdict is not None:
+                _print_failure(arguments, program, found)
+                return FOUND
+            if not found.finished:
+                most = arguments.max_states
+                _say(f"not finished: there are more than {most} states (--max-states)")
+                return NOT_FINISHED
+            done.append(found)
     _print_coverage(done)
     states = sum(found.states for found in done)
     print(
@@ -113,6 +120,21 @@ def _explore(arguments: argparse.Namespace) -> int:
         f"{states} states of {len(done)} programs, memory {arguments.memory}"
     )
     return 0
+
+
+@contextmanager
+def _explorations(
+    programs: list[Program], arguments: argparse.Namespace
+) -> Iterator[Iterable[Exploration]]:
+    """What is found in ``programs``, in their order. Leaving ends whatever still runs."""
+    one = partial(explore, memory=arguments.memory, max_states=arguments.max_states, progress=_say)
+    jobs = min(arguments.jobs, len(programs))
+    if jobs == 1:
+        yield map(one, programs)
+        return
+    # The processes leave Ctrl-C to this one, which ends them.
+    with get_context("spawn").Pool(jobs, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+        yield pool.imap(one, programs)
 
 
 def _figures(found: Exploration) -> str:

@@ -26,6 +26,7 @@ from uintr.registers import (
     MASK_BYTES,
     MASK_OFFSET,
     MAX_RECEIVERS,
+    MAX_WAIT_STATES,
     PAGE_BYTES,
     SLOT_BYTES,
     Feature,
@@ -69,6 +70,7 @@ class DeviceConfig:
     base : physical address of the controller (`receivers` slots of 32 bytes)
     table_base : physical address of the sender-table memory
     table_pages : its size in 4 KiB pages
+    table_wait_states : cycles that a transfer of that memory takes longer than two
     features : extensions that the hardware has
     latency : cycles from an operation that the controller accepts to the line, 2 to 4
     flavour : family of user interrupts; Intel's has no controller, and so no use for ``receivers``,
@@ -84,6 +86,7 @@ class DeviceConfig:
     base: int = DEFAULT_BASE
     table_base: int = DEFAULT_TABLE_BASE
     table_pages: int = DEFAULT_TABLE_PAGES
+    table_wait_states: int = 0
     features: Feature = ALL_FEATURES
     latency: int = DEFAULT_LATENCY
     flavour: Flavour = Flavour.RISCV
@@ -99,6 +102,10 @@ class DeviceConfig:
         ):
             if not 1 <= value <= most:
                 raise ValueError(f"{name} must be 1 to {most}, not {value!r}")
+        if not 0 <= self.table_wait_states <= MAX_WAIT_STATES:
+            raise ValueError(
+                f"table_wait_states must be 0 to {MAX_WAIT_STATES}, not {self.table_wait_states!r}"
+            )
         if not 2 <= self.latency <= 4:
             raise ValueError(f"latency must be 2 to 4, not {self.latency!r}")
 

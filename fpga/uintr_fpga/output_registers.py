@@ -1,0 +1,74 @@
+"""Puts registers behind block RAM into the block RAM, in a netlist for ECP5.
+
+A block RAM of an ECP5 has a register of its own behind its read port, much faster than the read
+port without it. Other synthesis tools use it by themselves; Yosys does not.
+"""
+
+from collections import Counter
+from typing import Any
+
+__all__ = ["use_output_registers"]
+
+_ALONE = {"CEMUX": "1", "CLKMUX": "CLK", "GSR": "DISABLED"}
+"""Parameters of a flip-flop that takes something in every cycle."""
+
+
+def use_output_registers(netlist: dict[str, Any]) -> int:
+    """Change ``netlist``, Yosys's JSON for ECP5. Answers how many block RAMs have a register now.
+
+    A block RAM is changed when every bit that is read from it goes to one flip-flop and to nothing
+    else, all of them with the block RAM's clock, without enable and without reset. What the
+    flip-flops hold at the beginning is lost.
+    """
+    return sum(map(_change, netlist["modules"].values()))
+
+
+def _change(module: dict[str, Any]) -> int:
+    cells = module["cells"]
+    readers = Counter(
+        bit
+        for cell in cells.values()
+        for port, bits in cell["connections"].items()
+        if cell["port_directions"].get(port) != "output"
+        for bit in bits
+    )
+    readers.update(
+        bit for port in module["ports"].values() if port["direction"] != "input"
+        for bit in port["bits"]
+    )  # fmt: skip
+    flip_flops = {
+        cell["connections"]["DI"][0]: name
+        for name, cell in cells.items()
+        if cell["type"] == "TRELLIS_FF" and _alone(cell)
+    }
+    changed = 0
+    for cell in list(cells.values()):
+        if cell["type"] != "DP16KD" or cell["parameters"]["REGMODE_B"] != "NOREG":
+            continue
+        pins = cell["connections"]
+        read = {
+            port: bits[0]
+            for port, bits in pins.items()
+            if port.startswith("DO") and bits and readers[bits[0]]
+        }
+        behind = {port: flip_flops.get(bit) for port, bit in read.items() if readers[bit] == 1}
+        clocks = {pins["CLKB"][0]} | {
+            cells[name]["connections"]["CLK"][0] for name in behind.values() if name
+        }
+        if not read or behind.keys() != read.keys() or None in behind.values() or len(clocks) > 1:
+            continue
+        for port, name in behind.items():
+            pins[port] = cells.pop(name)["connections"]["Q"]
+        # A wide port reads through both.
+        cell["parameters"] |= {"REGMODE_A": "OUTREG", "REGMODE_B": "OUTREG"}
+        pins |= {"OCEA": ["1"], "OCEB": ["1"]}
+        changed += 1
+    return changed
+
+
+def _alone(cell: dict[str, Any]) -> bool:
+    parameters, pins = cell["parameters"], cell["connections"]
+    return all(parameters.get(name, "").strip() == value for name, value in _ALONE.items()) and (
+        pins.get("LSR", ["0"]) in (["0"], [])
+        and pins.get("CE", ["1"]) in (["1"], [])
+    )  # fmt: skip

@@ -1,0 +1,67 @@
+"""The reference device's throttle: a bucket of tokens for the posts of one hart."""
+
+from uintr.registers import THROTTLE
+
+__all__ = ["Throttle"]
+
+_PERIOD, _BURST, _COUNT = (THROTTLE.field(name) for name in ("period", "burst", "count"))
+
+
+class Throttle:
+    """What is told in a cycle, `write`, `post` and `refuse`, takes effect with `step`.
+
+    Members
+    -------
+    open : a post is allowed
+    resting : no token is on its way back
+    """
+
+    def __init__(self) -> None:
+        self._period = self._burst = self._count = 0
+        self._missing = 0
+        self._left = 0  # cycles until the next token comes back
+        self._written: int | None = None
+        self._taken = self._refused = False
+
+    @property
+    def open(self) -> bool:
+        return not self._period or self._missing < self._burst
+
+    @property
+    def resting(self) -> bool:
+        return not self._missing
+
+    @property
+    def word(self) -> int:
+        """The register."""
+        return _PERIOD.put(self._period) | _BURST.put(self._burst) | _COUNT.put(self._count)
+
+    def write(self, word: int) -> None:
+        """The register is written."""
+        self._written = word
+
+    def post(self) -> None:
+        """A post was accepted."""
+        self._taken = bool(self._period)
+
+    def refuse(self) -> None:
+        """A post was refused for want of a token."""
+        self._refused = True
+
+    def step(self) -> None:
+        """One clock edge."""
+        returned = False
+        if self._missing:
+            self._left -= 1
+            if not self._left:
+                returned = True
+                self._left = self._period
+        elif self._taken:
+            self._left = self._period
+        self._missing += self._taken - returned
+        if self._written is not None:
+            self._period, self._burst = _PERIOD.get(self._written), _BURST.get(self._written)
+            self._missing = self._count = 0
+        self._count = min(self._count + self._refused, (1 << _COUNT.width) - 1)
+        self._written = None
+        self._taken = self._refused = False
