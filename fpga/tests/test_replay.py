@@ -4,7 +4,27 @@ from pathlib import Path
 
 from emulated_board import BAUD
 
+from uintr.registers import Flavour
+from uintr_fpga.record import read_record
 from uintr_fpga.replay import record_point, replay_file
+
+
+def test_a_record_of_the_intel_flavour_is_played_on_that_flavour(tmp_path: Path) -> None:
+    path = tmp_path / "record.jsonl.gz"
+    steps = record_point(
+        device="reference",
+        policy="tick",
+        harts=1,
+        concurrency=2,
+        rounds=1,
+        port=None,
+        path=path,
+        flavour=Flavour.INTEL,
+    )
+    config, _ = read_record(path)
+    assert config.flavour is Flavour.INTEL
+    outcome = replay_file(path, device="reference", port=None, baud=None)
+    assert (outcome.difference, outcome.steps) == (None, steps)
 
 
 def test_batched_replay(board: str, tmp_path: Path) -> None:

@@ -88,6 +88,9 @@ def _parser() -> _Parser:
     record.add_argument("--harts", type=int, default=1)
     record.add_argument("--concurrency", type=int, default=2)
     record.add_argument("--rounds", type=int, default=1)
+    record.add_argument(
+        "--flavour", choices=[*Flavour], default=Flavour.RISCV, help="default: %(default)s"
+    )
     record.add_argument("--port", help="serial port, for the device uart")
     record.add_argument("-o", "--output", type=Path, required=True)
 
@@ -219,6 +222,7 @@ def _record(arguments: argparse.Namespace) -> int:
         rounds=arguments.rounds,
         port=arguments.port,
         path=arguments.output,
+        flavour=Flavour(arguments.flavour),
     )
     print(f"{steps} steps in {arguments.output}")
     return 0

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rel4.bench.point import Point, simulate
 from rel4.machine.device import Device, find_device
+from uintr.registers import Flavour
 from uintr_fpga.device import UartDevice, connect
 from uintr_fpga.record import Recorder, RecordingDevice, read_record, replay_on
 from uintr_fpga.steps import Seen, Step
@@ -43,11 +44,14 @@ def record_point(
     rounds: int,
     port: str | None,
     path: Path,
+    flavour: Flavour = Flavour.RISCV,
 ) -> int:
     """Run one point on a device and record it; answers the number of steps."""
     if port is not None:
         os.environ["UINTR_PORT"] = port
-    point = Point(policy=policy, harts=harts, concurrency=concurrency, rounds=rounds)
+    point = Point(
+        policy=policy, harts=harts, concurrency=concurrency, rounds=rounds, flavour=flavour
+    )
     steps: int = find_device(device)(point.config, partial(_record, point, device, path))
     return steps
 
