@@ -1,8 +1,6 @@
 """All proofs there are, and the broken designs that they have to notice."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -10,17 +8,15 @@ from amaranth.hdl import Mux, Signal
 
 from uintr.arbiter import RoundRobin
 from uintr.controller import Controller
-from uintr.receiver import Receiver
 from uintr.record import Decoder, Record
-from uintr.registers import ALL_FEATURES, VECTORS, Csr, Feature, RequestKind
-from uintr.sender import Sender
+from uintr.registers import ALL_FEATURES, VECTORS, Feature
 from uintr_formal.arbiter import ArbiterSpec
+from uintr_formal.bug import Bug
+from uintr_formal.bug import replaced as _replace
 from uintr_formal.controller import ControllerSpec, Observed
+from uintr_formal.hart_catalogue import HART_BUGS, HART_PROOFS
 from uintr_formal.intel_catalogue import INTEL_BUGS, INTEL_PROOFS
 from uintr_formal.prove import Proof
-from uintr_formal.receiver import ReceiverSpec
-from uintr_formal.sender import SenderSpec
-from uintr_formal.wishbone import BusSpec
 
 __all__ = ["BUGS", "PROOFS", "Bug"]
 
@@ -85,48 +81,9 @@ PROOFS: tuple[Proof, ...] = (
             ),
         )
     ),
-    Proof("receiver", "uip, ustatus, trap condition, uret, privileges", ReceiverSpec, 2),
-    Proof("receiver cover", "every case happens", ReceiverSpec, 8, "cover"),
-    Proof(
-        "sender",
-        "posts only of own valid entries; refused without effect; done once; Wishbone held",
-        lambda: SenderSpec(receivers=512),
-        2,
-    ),
-    Proof("sender cover", "every case happens", lambda: SenderSpec(receivers=512), 8, "cover"),
-    Proof("bus", "transfers held, each ended once and for its owner", lambda: BusSpec(count=3), 2),
-    Proof("bus cover", "each initiator is served", lambda: BusSpec(count=3), 8, "cover"),
+    *HART_PROOFS,
     *INTEL_PROOFS,
 )
-
-
-@dataclass(frozen=True)
-class Bug:
-    """A design made wrong on purpose.
-
-    Parameters
-    ----------
-    name : what is wrong
-    proof : the proof that has to notice
-    broken : a context in which designs are made wrong
-    """
-
-    name: str
-    proof: str
-    broken: Callable[[], Any]
-
-
-def _replace(owner: Any, name: str, make: Callable[[Any], Any]) -> Callable[[], Any]:
-    @contextmanager
-    def broken() -> Iterator[None]:
-        right = getattr(owner, name)
-        setattr(owner, name, make(right))
-        try:
-            yield
-        finally:
-            setattr(owner, name, right)
-
-    return broken
 
 
 def _lost_vector(right: Any) -> Any:
@@ -176,30 +133,6 @@ def _stuck_round_robin(right: Any) -> Any:
     return wrong
 
 
-def _latched_line(right: Any) -> Any:
-    """The defect of the published RTL: an access to uip may take the line for the software bit."""
-
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        with m.If(self.start & self.line & (self.request.kind == RequestKind.CSR)):
-            m.d.sync += self.words[Csr.UIP][0].eq(1)
-        return m
-
-    return wrong
-
-
-def _unchecked_entry(right: Any) -> Any:
-    """The defect of the published RTL: the entry's valid bit is not looked at."""
-
-    def wrong(self: Any, m: Any, operation: Any) -> None:
-        with m.If(self.bus.dat_r[0]):
-            right(self, m, operation)
-        with m.Else():
-            m.next = "POST"
-
-    return wrong
-
-
 _PLAIN = "controller latency {} plain"
 
 BUGS: tuple[Bug, ...] = (
@@ -208,8 +141,7 @@ BUGS: tuple[Bug, ...] = (
     Bug("no forwarding", _PLAIN.format(4), _replace(Controller, "_forward", _no_forwarding)),
     Bug("answers are lost", _PLAIN.format(3), _replace(Controller, "_respond", _swallowed_answer)),
     Bug("the lowest port wins", "arbiter 5", _replace(RoundRobin, "elaborate", _stuck_round_robin)),
-    Bug("the line is latched", "receiver", _replace(Receiver, "elaborate", _latched_line)),
-    Bug("an invalid entry is used", "sender", _replace(Sender, "_check_entry", _unchecked_entry)),
+    *HART_BUGS,
     *(
         Bug(name, proof, _replace(owner, "elaborate", make))
         for name, proof, owner, make in INTEL_BUGS
