@@ -3,8 +3,6 @@
 from functools import partial
 from typing import Any
 
-from amaranth.hdl import Mux
-
 from uintr.bridge import ControllerBridge
 from uintr.control_page import ControlPage
 from uintr.entry_cache import EntryCache
@@ -16,7 +14,6 @@ from uintr.wishbone import BusArbiter, BusDecoder
 from uintr_formal.bug import Bug, replaced
 from uintr_formal.hart_unit import HartUnitSpec
 from uintr_formal.prove import Proof
-from uintr_formal.quiet import QuietSpec
 from uintr_formal.receiver import ReceiverSpec
 from uintr_formal.sender import SenderSpec
 from uintr_formal.throttle import ThrottleSpec
@@ -61,10 +58,6 @@ HART_PROOFS: tuple[Proof, ...] = (
         for latency, wait in ((3, 0), (2, 2), (4, 0))
     ),
     Proof("targets cover", _COVER, partial(TargetsSpec, latency=3, wait_states=2), 14, "cover"),
-    Proof(
-        "quiet", "quiescent: no register of the system changes", partial(QuietSpec, latency=3), 4
-    ),
-    Proof("quiet cover", _COVER, partial(QuietSpec, latency=3), 20, "cover", quick=False),
 )
 
 
@@ -185,17 +178,6 @@ def _everybody_ends(right: Any) -> Any:
     return wrong
 
 
-def _running_clock(right: Any) -> Any:
-    """The throttle's clock never stands still."""
-
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        m.d.sync += self.left.eq(Mux(self.left == 0, 1, self.left - 1))
-        return m
-
-    return wrong
-
-
 HART_BUGS: tuple[Bug, ...] = (
     Bug("the line is latched", "receiver", replaced(Receiver, "elaborate", _latched_line)),
     Bug("an invalid entry is used", "sender", replaced(Sender, "_check_entry", _unchecked_entry)),
@@ -223,5 +205,4 @@ HART_BUGS: tuple[Bug, ...] = (
         "targets latency 3 wait states 0",
         replaced(BusDecoder, "elaborate", _silent_error),
     ),
-    Bug("a clock that never stops", "quiet", replaced(Throttle, "elaborate", _running_clock)),
 )
