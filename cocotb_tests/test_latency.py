@@ -1,5 +1,6 @@
 """The RTL's latencies are those of the contract."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -35,6 +36,14 @@ def test_reference(shape: str, bench: Any) -> None:
 @pytest.mark.parametrize("bench", BENCHES, ids=lambda bench: bench.__name__)
 def test_latency(simulator: str, shape: str, bench: Any) -> None:
     run(SHAPES[shape], bench)
+
+
+@pytest.mark.parametrize("latency", [2, 3])
+@pytest.mark.parametrize("memory", [1, 2, 4, 8, 16])
+def test_kept_entries_of_any_memory(memory: int, latency: int) -> None:
+    config = replace(SHAPES["2x5"], table_wait_states=memory - 1, latency=latency)
+    read = memory + (3 if latency == 3 else 2)
+    assert reference.run(config, tb_latency.kept_entries) == {"off": read, "miss": read, "hit": 2}
 
 
 def test_kept_entries_of_a_slow_memory(simulator: str) -> None:

@@ -58,6 +58,8 @@ class ControllerBridge(wiring.Component):
     operates, function, receiver : the control page's transfer is this operation
     done, answer : it ends in this cycle
     port : to the controller
+    wanted, waiting : the transfer is an operation of slot or mask; an operation was accepted and is
+        not yet answered; for a specification to see
 
     Only one of ``bus``, ``masks`` and ``operates`` is in use at a time.
 
@@ -69,6 +71,8 @@ class ControllerBridge(wiring.Component):
     def __init__(self, *, receivers: int) -> None:
         check_range("receivers", receivers, 1, MAX_RECEIVERS)
         self._receivers = receivers
+        self.wanted = Signal()
+        self.waiting = Signal()
         super().__init__(
             {
                 "bus": In(Wishbone()),
@@ -91,7 +95,7 @@ class ControllerBridge(wiring.Component):
         place = self.bus.adr[:place_bits]
         slot = self.bus.adr[place_bits:]
 
-        wanted = Signal()
+        wanted = self.wanted
         for bus, index in ((self.bus, slot), (self.masks, self.masks.adr)):
             asked = bus.cyc & bus.stb
             refused = (index >= self._receivers) | ~bus.sel.all()
@@ -100,7 +104,7 @@ class ControllerBridge(wiring.Component):
                 m.d.comb += wanted.eq(1)
 
         # From acceptance to response the same transfer must not be presented again.
-        waiting = Signal()
+        waiting = self.waiting
         again = Signal()
         claims = Signal()
         m.d.comb += [

@@ -14,6 +14,7 @@ from uintr.flavour import make_system
 from uintr.generate import rtlil_text, verilog_text
 from uintr.hart_unit_block import HartUnitBlock
 from uintr.integration import devicetree_binding, devicetree_example, fusesoc_core
+from uintr.interface import interface_json
 from uintr.register_files import RegisterMap, c_header, svd, system_rdl
 from uintr.registers import (
     ALL_FEATURES,
@@ -92,6 +93,11 @@ def _parser() -> _Parser:
         "--flavour", choices=[*Flavour], default=Flavour.RISCV, help="default: %(default)s"
     )
     generate.add_argument("--bus", choices=_BUSES, default="wishbone", help="default: %(default)s")
+    generate.add_argument(
+        "--json",
+        action="store_true",
+        help="instead of the block itself: its module name, parameters and ports",
+    )
     generate.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
     for name, default, what in (
         ("harts", DEFAULT_HARTS, "hart units"),
@@ -174,10 +180,32 @@ def _block(options: argparse.Namespace) -> Any:
     return OnAxiLite(block) if options.bus == "axi4-lite" else block
 
 
+def _parameters(options: argparse.Namespace) -> dict[str, Any]:
+    """Those that make the block what it is."""
+    names = ["receivers", "latency"]
+    if options.block != "hart-unit":
+        names.insert(0, "harts")
+    if options.block == "system":
+        names += ["base", "table_base", "table_pages", "table_wait_states"]
+    features = [feature.name for feature in options.features]
+    return {
+        "block": options.block,
+        "flavour": str(options.flavour),
+        "bus": options.bus,
+        **{name: getattr(options, name) for name in names},
+        "features": [name.lower() for name in features if name],
+    }
+
+
 def _text(options: argparse.Namespace) -> str:
     """What is to be written."""
     _check_flavour(options)
     name = options.block.replace("-", "_")
+    if options.json:
+        if options.type not in _WRITERS:
+            known = ", ".join(_WRITERS)
+            raise ValueError(f"type with --json must be one of {known}, not {options.type!r}")
+        return interface_json(_block(options), name=name, parameters=_parameters(options))
     if options.type in _WRITERS:
         return _WRITERS[options.type](_block(options), name=name)
     if options.type == "devicetree-binding":

@@ -74,6 +74,7 @@ class ControlPage(wiring.Component):
     posted, posting : one bit a hart: the post of a UIPI SEND is accepted in this cycle; one waits
     open, caches, invalidate : one bit a hart: its throttle has a token; its entry cache is enabled;
         must forget
+    begun : the transfer is not in its first cycle, for a specification to see
     resting : no register of the page changes without a transfer or one of these inputs
     """
 
@@ -83,6 +84,7 @@ class ControlPage(wiring.Component):
         self._harts = harts
         self._receivers = receivers
         self._features = features
+        self.begun = Signal()
         super().__init__(
             {
                 "bus": In(Wishbone()),
@@ -184,7 +186,7 @@ class ControlPage(wiring.Component):
                             )
 
         # Caches forget in the first cycle; a post may have been found there in that very cycle.
-        begun = Signal()
+        begun = self.begun
         waits = Signal()
         if caching:
             m.d.comb += self.invalidate.eq(concerned)
@@ -202,8 +204,9 @@ class ControlPage(wiring.Component):
         m.d.sync += [
             bus.ack.eq(wanted & found & bus.sel.all() & ~self.operates & ~waits),
             bus.err.eq(wanted & ~(found & bus.sel.all())),
-            bus.dat_r.eq(Mux(bus.we, 0, answer)),
         ]
+        with m.If(wanted):  # nothing moves while nobody asks
+            m.d.sync += bus.dat_r.eq(Mux(bus.we, 0, answer))
         return m
 
     def _throttles(self, m: Module) -> list[Throttle]:

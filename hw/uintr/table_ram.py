@@ -32,6 +32,7 @@ class TableRam(wiring.Component):
     Members
     -------
     bus : addresses from 0 up to the size; higher ones must not be presented
+    waited : cycles that the transfer under way has waited, for a specification to see
 
     Raises
     ------
@@ -42,6 +43,7 @@ class TableRam(wiring.Component):
         check_range("pages", pages, 1, MAX_TABLE_PAGES)
         check_range("wait_states", wait_states, 0, MAX_WAIT_STATES)
         self._wait_states = wait_states
+        self.waited = Signal(range(wait_states + 1))
         self._words = pages * PAGE_BYTES // WORD_BYTES
         super().__init__({"bus": In(Wishbone())})
 
@@ -55,7 +57,7 @@ class TableRam(wiring.Component):
         begin = Signal()
         asked = self.bus.cyc & self.bus.stb & ~self.bus.ack
         if self._wait_states:
-            waited = Signal(range(self._wait_states + 1))
+            waited = self.waited
             last = waited == self._wait_states
             m.d.comb += begin.eq(asked & ~waited.any())
             m.d.sync += [

@@ -1,8 +1,6 @@
 """All proofs there are, and the broken designs that they have to notice."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,17 +9,15 @@ from amaranth.hdl import Mux, Signal
 from uintr.arbiter import RoundRobin
 from uintr.controller import Controller
 from uintr.interfaces import OperationFunction
-from uintr.receiver import Receiver
 from uintr.record import Record
-from uintr.registers import ALL_FEATURES, Csr, Feature, RequestKind
-from uintr.sender import Sender
+from uintr.registers import ALL_FEATURES, Feature
 from uintr_formal.arbiter import ArbiterSpec
+from uintr_formal.bug import Bug
+from uintr_formal.bug import replaced as _replace
 from uintr_formal.controller import ControllerSpec, Observed
+from uintr_formal.hart_catalogue import HART_BUGS, HART_PROOFS
 from uintr_formal.intel_catalogue import INTEL_BUGS, INTEL_PROOFS
 from uintr_formal.prove import Proof
-from uintr_formal.receiver import ReceiverSpec
-from uintr_formal.sender import SenderSpec
-from uintr_formal.wishbone import BusSpec
 
 __all__ = ["BUGS", "PROOFS", "PROPERTIES", "Bug"]
 
@@ -90,17 +86,7 @@ PROOFS: tuple[Proof, ...] = (
             ),
         )
     ),
-    Proof("receiver", "uip, ustatus, trap condition, uret, privileges", ReceiverSpec, 2),
-    Proof("receiver cover", "every case happens", ReceiverSpec, 8, "cover"),
-    Proof(
-        "sender",
-        "posts only of own valid entries; refused without effect; done once; Wishbone held",
-        lambda: SenderSpec(receivers=512),
-        2,
-    ),
-    Proof("sender cover", "every case happens", lambda: SenderSpec(receivers=512), 8, "cover"),
-    Proof("bus", "transfers held, each ended once and for its owner", lambda: BusSpec(count=3), 2),
-    Proof("bus cover", "each initiator is served", lambda: BusSpec(count=3), 8, "cover"),
+    *HART_PROOFS,
     *INTEL_PROOFS,
 )
 
@@ -115,6 +101,9 @@ _CONTROLLERS = (
 )
 _EXTENDED_CONTROLLERS = tuple(_EXTENDED_CONTROLLER.format(latency) for latency in _LATENCIES)
 _ARBITERS = ("arbiter 3", "arbiter 5", "arbiter 17")
+_SENDERS = ("sender", "sender plain", "sender early")
+_HART_UNITS = tuple(f"hart unit latency {latency}" for latency in _LATENCIES)
+_TARGETS = tuple(proof.name for proof in HART_PROOFS if proof.name.startswith("targets latency"))
 
 PROPERTIES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("no bit lost or invented: posts, reads that clear, write-ORs", _CONTROLLERS),
@@ -128,41 +117,15 @@ PROPERTIES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("idle and nothing asked: nothing changes", (*_CONTROLLERS, *_ARBITERS)),
     ("one grant if somebody asks, to one who asks", _ARBITERS),
     ("a request is passed over by at most n - 1 grants", _ARBITERS),
-    ("refused UIPI has no effect; only own valid entries below the limit", ("sender",)),
-    ("every UIPI ends once, bus errors too; Wishbone held", ("sender",)),
+    ("refused UIPI has no effect; only own valid entries below the limit", _SENDERS),
+    ("every UIPI ends once, bus errors too; Wishbone held", _SENDERS),
+    ("after an invalidation no kept entry of before is used", ("sender", "sender early")),
+    ("never more posts than the budget; a token comes back in time", ("throttle",)),
     ("uip, ustatus, trap condition, uret; the line is never latched", ("receiver",)),
-    ("bus: transfers held, each ended once and for its owner", ("bus",)),
+    ("every request of a hart answered once, within a bound", _HART_UNITS),
+    ("bus: transfers held, each ended once and for its owner", ("bus", *_TARGETS)),
 )
 """What is proven, in words, and which proofs do."""
-
-
-@dataclass(frozen=True)
-class Bug:
-    """A design made wrong on purpose.
-
-    Parameters
-    ----------
-    name : what is wrong
-    proof : the proof that has to notice
-    broken : a context in which designs are made wrong
-    """
-
-    name: str
-    proof: str
-    broken: Callable[[], Any]
-
-
-def _replace(owner: Any, name: str, make: Callable[[Any], Any]) -> Callable[[], Any]:
-    @contextmanager
-    def broken() -> Iterator[None]:
-        right = getattr(owner, name)
-        setattr(owner, name, make(right))
-        try:
-            yield
-        finally:
-            setattr(owner, name, right)
-
-    return broken
 
 
 def _lost_vector(right: Any) -> Any:
@@ -235,30 +198,6 @@ def _stuck_round_robin(right: Any) -> Any:
     return wrong
 
 
-def _latched_line(right: Any) -> Any:
-    """The defect of the published RTL: an access to uip may take the line for the software bit."""
-
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        with m.If(self.start & self.line & (self.request.kind == RequestKind.CSR)):
-            m.d.sync += self.words[Csr.UIP][0].eq(1)
-        return m
-
-    return wrong
-
-
-def _unchecked_entry(right: Any) -> Any:
-    """The defect of the published RTL: the entry's valid bit is not looked at."""
-
-    def wrong(self: Any, m: Any, operation: Any) -> None:
-        with m.If(self.bus.dat_r[0]):
-            right(self, m, operation)
-        with m.Else():
-            m.next = "POST"
-
-    return wrong
-
-
 _EXTENDED = _EXTENDED_CONTROLLER.format(3)
 
 BUGS: tuple[Bug, ...] = (
@@ -283,8 +222,7 @@ BUGS: tuple[Bug, ...] = (
     Bug("a slot reset keeps the mask", _EXTENDED, _replace(Record, "decode", _kept_mask)),
     Bug("a receiver is queued twice", _EXTENDED, _replace(Record, "decode", _listed_twice)),
     Bug("the lowest port wins", "arbiter 5", _replace(RoundRobin, "elaborate", _stuck_round_robin)),
-    Bug("the line is latched", "receiver", _replace(Receiver, "elaborate", _latched_line)),
-    Bug("an invalid entry is used", "sender", _replace(Sender, "_check_entry", _unchecked_entry)),
+    *HART_BUGS,
     *(
         Bug(name, proof, _replace(owner, "elaborate", make))
         for name, proof, owner, make in INTEL_BUGS

@@ -1,7 +1,10 @@
 """Properties of the receiving side of a hart.
 
 * the user interrupt is exactly: privilege U, ustatus.uie, and uie, sideleg and (uip or line);
-* a trap is taken exactly when that holds, and moves uie to upie; uret restores;
+* a trap is taken exactly when that holds, moves uie to upie and answers utvec's base; uret restores
+  what the trap found, unless the handler wrote it meanwhile, and answers where the trap came from;
+* an access is allowed exactly to a CSR that is there, of that privilege or a lower one, and answers
+  the word before it, for uip with the line;
 * a refused request changes no CSR, and user privilege changes none that is the supervisor's;
 * the software bit of uip follows writes, sets and clears alone, whatever the line is.
 """
@@ -61,6 +64,9 @@ class ReceiverSpec(Elaboratable):
         user = ago(dut.privilege == Privilege.U, "user")
         interrupt = ago(dut.interrupt, "interrupt")
         was = {csr: ago(word, f"was_{csr.name}") for csr, word in words.items()}
+        answer = ago(dut.answer.data, "answer")
+        line = ago(dut.line, "line")
+        level = ago(dut.privilege, "level")
         begun = Signal()
         m.d.sync += begun.eq(1)
 
@@ -97,6 +103,38 @@ class ReceiverSpec(Elaboratable):
                     with m.Else():
                         by_trap = csr in (Csr.USTATUS, Csr.UEPC, Csr.UCAUSE, Csr.UTVAL)
                         m.d.comb += Assert((trap & by_trap) | (uret & (csr == Csr.USTATUS)))
+            there = Signal()
+            shown = Signal(64)
+            for csr in CSRS:
+                with m.If(address == csr):
+                    m.d.comb += [
+                        there.eq((level >= csr.privilege) & (function <= max(CsrFunction))),
+                        shown.eq(was[csr] | (line if csr is Csr.UIP else 0)),
+                    ]
+            with m.If(start & (kind == RequestKind.CSR)):
+                m.d.comb += [Assert(good == there), Assert(answer == Mux(there, shown, 0))]
+            with m.If(trap & interrupt):
+                m.d.comb += Assert(answer[2:] == was[Csr.UTVEC][2:])
+
+            # From a trap on: what uret has to bring back.
+            handles = Signal()
+            trapped_at = Signal(64)
+            with m.If(trap & interrupt):
+                m.d.sync += [handles.eq(1), trapped_at.eq(data & ~1)]
+            with m.Elif(uret | (access & ((address == Csr.USTATUS) | (address == Csr.UEPC)))):
+                m.d.sync += handles.eq(0)
+            with m.If(handles):
+                m.d.comb += [
+                    Assert(was[Csr.USTATUS] == 1 << 4),
+                    Assert(was[Csr.UEPC] == trapped_at),
+                ]
+            with m.If(handles & uret):
+                m.d.comb += [
+                    Assert(words[Csr.USTATUS][0]),
+                    Assert(answer == trapped_at),
+                    Cover(trapped_at != 0),
+                ]
+
             uip = was[Csr.UIP][0]
             written = access & (address == Csr.UIP)
             after = Mux(function == CsrFunction.WRITE, data[0],
