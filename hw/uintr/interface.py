@@ -9,7 +9,7 @@ __all__ = ["interface_json", "ports"]
 
 
 def ports(text: str, name: str) -> list[dict[str, Any]]:
-    """Name, direction and width of each port of module ``name`` in RTLIL, in the module's order."""
+    """Name, direction and width of each port of module ``name`` in RTLIL, as declared."""
     found: list[dict[str, Any]] = []
     inside = False
     for line in text.splitlines():
