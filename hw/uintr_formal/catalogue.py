@@ -170,8 +170,8 @@ def _swallowed_answer(right: Any) -> Any:
 def _kept_mask(right: Any) -> Any:
     """A slot reset leaves the mask of the former owner."""
 
-    def wrong(self: Any, m: Any, operation: Any, change: Any) -> None:
-        right(self, m, operation, change)
+    def wrong(self: Any, m: Any, operation: Any, ahead: Any, change: Any) -> None:
+        right(self, m, operation, ahead, change)
         with m.If(operation.function == OperationFunction.RESET_SLOT):
             m.d.comb += change.keeps_mask.eq(1)
 
@@ -181,8 +181,8 @@ def _kept_mask(right: Any) -> Any:
 def _listed_twice(right: Any) -> Any:
     """A receiver that is reset while it waits is forgotten to stand in the ring."""
 
-    def wrong(self: Any, m: Any, operation: Any, change: Any) -> None:
-        right(self, m, operation, change)
+    def wrong(self: Any, m: Any, operation: Any, ahead: Any, change: Any) -> None:
+        right(self, m, operation, ahead, change)
         with m.If(operation.function == OperationFunction.RESET_SLOT):
             m.d.comb += change.keeps_listed.eq(0)
 
