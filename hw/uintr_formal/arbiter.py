@@ -24,7 +24,7 @@ from amaranth.hdl import (
 
 from uintr.arbiter import RoundRobin
 
-__all__ = ["AnyChoice", "ArbiterSpec"]
+__all__ = ["AnyChoice", "ArbiterSpec", "ordered"]
 
 
 class AnyChoice(RoundRobin):
@@ -50,8 +50,11 @@ def _chooses(claim: Any, dut: RoundRobin) -> list[Any]:
     ]
 
 
-def _ordered(dut: RoundRobin) -> list[Any]:
-    """What the arbiter keeps is an order."""
+def ordered(dut: RoundRobin) -> list[Any]:
+    """What the arbiter keeps is an order.
+
+    Proven here, and asserted wherever an arbiter is inside, since induction begins anywhere.
+    """
     return [
         # Behind are always the highest requesters, or none.
         Assert((dut.behind & -dut.behind) == (~dut.behind + 1)[: len(dut.behind)] & dut.behind),
@@ -86,7 +89,7 @@ class ArbiterSpec(Elaboratable):
         m.d.comb += mine.eq(1 << who)
 
         grant = dut.grant
-        m.d.comb += [*_chooses(Assert, dut), *_ordered(dut)]
+        m.d.comb += [*_chooses(Assert, dut), *ordered(dut)]
         # Quiet: who is not asked, or not heard, keeps his order.
         order = Cat(dut.behind, *dut.overtakes.values())
         before = Signal.like(order)

@@ -53,9 +53,9 @@ HART_PROOFS: tuple[Proof, ...] = (
             f"targets latency {latency} wait states {wait}",
             _TARGETS,
             partial(TargetsSpec, latency=latency, wait_states=wait),
-            4,
+            depth,
         )
-        for latency, wait in ((3, 0), (2, 2), (4, 0))
+        for latency, wait, depth in ((3, 0, 4), (2, 2, 4), (4, 0, 6))
     ),
     Proof("targets cover", _COVER, partial(TargetsSpec, latency=3, wait_states=2), 14, "cover"),
 )

@@ -14,6 +14,7 @@ from amaranth.asserts import AnyConst, AnySeq
 from amaranth.hdl import Assert, Assume, Cat, ClockDomain, Cover, Elaboratable, Module, Signal
 
 from uintr.intel.bus import LockingArbiter
+from uintr_formal.arbiter import ordered
 
 __all__ = ["LockingBusSpec"]
 
@@ -65,6 +66,7 @@ class LockingBusSpec(Elaboratable):
             Assert((ended & ~asking) == 0),
             Assert(~dut.busy | ((dut.owner & (dut.owner - 1)) == 0)),
             Assert(~dut.busy | dut.owner.any()),
+            *ordered(dut.round_robin),
         ]
         seen = Cat(getattr(bus, name) for name in _HELD)
         before = Signal(len(seen))

@@ -39,6 +39,7 @@ from uintr.intel.descriptor_unit import STATES, DescriptorUnit
 from uintr.intel.registers import UPID
 from uintr.interfaces import ADDRESS_BITS, layout
 from uintr.registers import VECTORS, XLEN
+from uintr_formal.arbiter import ordered
 
 __all__ = ["UpdateSpec"]
 
@@ -240,6 +241,7 @@ class UpdateSpec(Elaboratable):
         m.d.comb += [
             Assert(~arbiter.busy | ((arbiter.owner & (arbiter.owner - 1)) == 0)),
             Assert(~arbiter.busy | arbiter.owner.any()),
+            *ordered(arbiter.round_robin),
             Assert(~held | ~arbiter.busy | (arbiter.owner != 1 << _HARTS) | outside.stb),
             Cover(knows & outside.ack & outside.we & ~first[1]),
         ]

@@ -48,6 +48,7 @@ from uintr.registers import (
 from uintr.system import System
 from uintr.table_ram import TableRam
 from uintr.wishbone import BusArbiter, BusDecoder
+from uintr_formal.arbiter import ordered
 
 __all__ = ["OWN_CYCLES", "BusSpec", "TargetsSpec"]
 
@@ -109,6 +110,7 @@ class BusSpec(Elaboratable):
             Assert((ended & ~asking) == 0),
             Assert(bus.stb == asking.any()),
             Assert((dut.owner & (dut.owner - 1)) == 0),
+            *ordered(dut.round_robin),
         ]
         with m.If(dut.busy):
             m.d.comb += Assert((dut.owner & asking).any())

@@ -42,6 +42,7 @@ class LockingArbiter(wiring.Component):
         self._count = count
         self.busy = Signal()
         self.owner = Signal(count)
+        self.round_robin = RoundRobin(count=count)
         super().__init__(
             {
                 "initiators": In(Wishbone()).array(count),
@@ -53,7 +54,7 @@ class LockingArbiter(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Arbitrate, forward, answer."""
         m = Module()
-        m.submodules.round_robin = round_robin = RoundRobin(count=self._count)
+        m.submodules.round_robin = round_robin = self.round_robin
 
         # Who is connected: who has the bus, or else this cycle's winner.
         busy, owner = self.busy, self.owner
