@@ -17,13 +17,11 @@ class Bug:
     name : what is wrong
     proof : the proof that has to notice
     broken : a context in which designs are made wrong
-    quick : noticed soon enough for the test suite
     """
 
     name: str
     proof: str
     broken: Callable[[], Any]
-    quick: bool = True
 
 
 def replaced(owner: Any, name: str, make: Callable[[Any], Any]) -> Callable[[], Any]:

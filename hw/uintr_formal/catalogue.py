@@ -224,7 +224,7 @@ BUGS: tuple[Bug, ...] = (
     Bug("the lowest port wins", "arbiter 5", _replace(RoundRobin, "elaborate", _stuck_round_robin)),
     *HART_BUGS,
     *(
-        Bug(name, proof, _replace(owner, "elaborate", make), quick=proof != "intel update")
+        Bug(name, proof, _replace(owner, "elaborate", make))
         for name, proof, owner, make in INTEL_BUGS
     ),
 )
