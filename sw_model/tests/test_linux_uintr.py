@@ -294,7 +294,7 @@ def test_every_thread_of_the_process_sends_by_the_index(flavour: Flavour) -> Non
         await until(lambda: taken)
         for number in range(2):
             await linux.senduipi(shared[0])
-            await until(lambda number=number: len(taken) == 2 + number)  # type: ignore[misc]
+            await until(lambda number=number: len(taken) == 2 + number)  # type: ignore[misc]  # bound now
         while True:
             await Compute(1_000)
 

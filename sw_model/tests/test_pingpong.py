@@ -59,7 +59,7 @@ def test_points_are_checked() -> None:
         ({"rounds": 0}, "rounds must be 1 to 1000000, not 0"),
     ):
         with pytest.raises(ValueError, match=f"^{sentence}$"):
-            PingPoint(**{"kind": "uintr", "harts": 1, **arguments})  # type: ignore[arg-type]
+            PingPoint(**{"kind": "uintr", "harts": 1, **arguments})  # type: ignore[arg-type]  # bad ones too
 
 
 def test_the_command_writes_and_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
