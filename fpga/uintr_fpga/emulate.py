@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from uintr_cosim.runtime import ONE_UNIT, shared_runtime
 from uintr_cosim.simulator import build_root, find_simulator
 from uintr_fpga.boards import Target
 from uintr_fpga.toolchains import find_yosys
@@ -80,6 +81,7 @@ def build_harness(sources: Mapping[str, str], *, name: str, gates: bool = False)
         names = ["netlist.v", str(cells)] if gates else list(sources)
         script = f"read_verilog {' '.join(sources)}; {_SYNTHESIS}"
         commands = [[yosys, "-q", "-p", script]] if gates else []
+        optimised = "OPT_FAST=-O2 OPT_SLOW=-O0 OPT_GLOBAL=-O1"
         command = [
             *(
                 "verilator",
@@ -94,11 +96,12 @@ def build_harness(sources: Mapping[str, str], *, name: str, gates: bool = False)
                 "board",
             ),
             *("--x-assign", "fast", "--x-initial", "fast", "--prefix", "Vboard"),
-            *("-CFLAGS", "-O2", "-MAKEFLAGS", "OPT_FAST=-O3 CFG_CXXFLAGS_PCH_I=-include"),
+            *("-MAKEFLAGS", optimised, *ONE_UNIT),
             "-DNO_ICE40_DEFAULT_ASSIGNMENTS",
             *("--Mdir", "obj", "-o", "emulator", *names, str(harness)),
         ]
-        with log.open("wb") as stream:
+        runtime = shared_runtime(root, Path(work) / "obj", optimised, *simulator.versions)
+        with log.open("wb") as stream, runtime:
             for each in (*commands, command):
                 try:
                     done = subprocess.run(
