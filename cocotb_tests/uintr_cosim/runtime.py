@@ -15,7 +15,7 @@ from pathlib import Path
 __all__ = ["ONE_UNIT", "shared_runtime"]
 
 ONE_UNIT = ("--output-split", "0")
-"""Arguments that make one C++ file of a design: reading the headers takes longer than most files."""
+"""Arguments that make one C++ file of a design, since reading the headers takes longest."""
 
 _OBJECTS = "verilated*.o"
 _LATER = 3600

@@ -467,7 +467,7 @@ class ControllerSpec(Elaboratable):
         place = 0
         for supervisor, line in kinds:
             for hart in range(self._harts):
-                # What is counted is the design's word, which a receiver at a time is the contract's:
+                # What is counted is the design's word, which for each receiver is the contract's:
                 # a solver need not look through the contract in order to count.
                 raises = []
                 for record, known in zip(dut.seen, clean, strict=True):
