@@ -171,6 +171,7 @@ async def rejected_posts(device: Device) -> None:
     await refuse(0, Status.DISABLED)
     await verbs.enable_sender(hart)
     await refuse(512, Status.INDEX)
+    await verbs.store(entry_address(config, 0), SENDER_ENTRY.pack(valid=0))
     await refuse(0, Status.INVALID)
     await verbs.store(entry_address(config, 0), SENDER_ENTRY.pack(valid=1, vector=64))
     await refuse(0, Status.VECTOR)

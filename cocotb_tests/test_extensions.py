@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 import tb_extensions
+from benches import check_bench
 from rel4.machine import reference
 from shapes import SHAPES
 from uintr_cosim.device import run
 
-BENCHES = [getattr(tb_extensions, name) for name in tb_extensions.__all__]
+BENCHES = tuple(getattr(tb_extensions, name) for name in tb_extensions.__all__)
 
 
 @pytest.mark.parametrize("shape", ["2x5", "2x6 fast", "3x9 slow"])
@@ -20,7 +21,7 @@ def test_reference(bench: Any, shape: str) -> None:
 
 @pytest.mark.parametrize("bench", BENCHES, ids=lambda bench: bench.__name__)
 def test_rtl(simulator: str, bench: Any) -> None:
-    run(SHAPES["2x5"], bench)
+    check_bench(simulator, "2x5", BENCHES, bench)
 
 
 @pytest.mark.parametrize("device", [reference.run, run], ids=["reference", "rtl"])

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import tb_latency
+from benches import check_bench
 from rel4.machine import reference
 from shapes import SHAPES
 from uintr_cosim.device import run
@@ -16,14 +17,14 @@ def test_sweep(simulator: str, shape: str) -> None:
     assert run(SHAPES[shape], tb_latency.sweep) == SHAPES[shape].receivers
 
 
-BENCHES = [
+BENCHES = (
     tb_latency.answers,
     tb_latency.lines,
     tb_latency.contention,
     tb_latency.budget,
     tb_latency.kept_entries,
     tb_latency.invalidation,
-]
+)
 
 
 @pytest.mark.parametrize("shape", ["2x512", "2x6 fast", "3x9 slow"])
@@ -35,7 +36,7 @@ def test_reference(shape: str, bench: Any) -> None:
 @pytest.mark.parametrize("shape", ["1x1", "4x64", "2x6 fast", "3x9 slow"])
 @pytest.mark.parametrize("bench", BENCHES, ids=lambda bench: bench.__name__)
 def test_latency(simulator: str, shape: str, bench: Any) -> None:
-    run(SHAPES[shape], bench)
+    check_bench(simulator, shape, BENCHES, bench)
 
 
 @pytest.mark.parametrize("latency", [2, 3])

@@ -5,10 +5,9 @@ from typing import Any
 import pytest
 
 import tb_registers
-from shapes import SHAPES
-from uintr_cosim.device import run
+from benches import check_bench
 
-BENCHES = [
+BENCHES = (
     tb_registers.csr_reset,
     tb_registers.csr_bits,
     tb_registers.csr_privileges,
@@ -16,17 +15,15 @@ BENCHES = [
     tb_registers.slots,
     tb_registers.control_page,
     tb_registers.mask_words,
-]
+)
+PLAIN = (tb_registers.slots, tb_registers.control_page)
 
 
 @pytest.mark.parametrize("bench", BENCHES, ids=lambda bench: bench.__name__)
 def test_registers(simulator: str, bench: Any) -> None:
-    run(SHAPES["2x5"], bench)
+    check_bench(simulator, "2x5", BENCHES, bench)
 
 
-def test_registers_without_extensions(simulator: str) -> None:
-    run(SHAPES["2x7 plain"], tb_registers.slots)
-
-
-def test_control_page_without_extensions(simulator: str) -> None:
-    run(SHAPES["2x7 plain"], tb_registers.control_page)
+@pytest.mark.parametrize("bench", PLAIN, ids=lambda bench: bench.__name__)
+def test_registers_without_extensions(simulator: str, bench: Any) -> None:
+    check_bench(simulator, "2x7 plain", PLAIN, bench)
