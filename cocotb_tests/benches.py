@@ -1,0 +1,44 @@
+"""Several testbenches in one run of the simulator, whose start takes longer than most of them."""
+
+import traceback
+from collections.abc import Awaitable, Callable
+from functools import cache, partial
+from typing import Any
+
+from rel4.machine.device import Device
+from shapes import SHAPES
+from uintr_cosim.device import run
+
+__all__ = ["check_bench"]
+
+Bench = Callable[[Device], Awaitable[Any]]
+
+
+def check_bench(simulator: str, shape: str, benches: tuple[Bench, ...], bench: Bench) -> None:
+    """Fail if ``bench``, one of ``benches``, failed on that shape; they run at the first call.
+
+    Raises
+    ------
+    AssertionError : it did; says how and where.
+    """
+    failure = _failures(simulator, shape, benches)[benches.index(bench)]
+    assert not failure, failure
+
+
+@cache
+def _failures(simulator: str, shape: str, benches: tuple[Bench, ...]) -> list[str]:
+    return run(SHAPES[shape], partial(each, benches=benches))
+
+
+async def each(device: Device, benches: tuple[Bench, ...]) -> list[str]:
+    """Run them in turn, each after a reset. Answers each one's traceback, empty if it was good."""
+    failures = []
+    for bench in benches:
+        await device.reset()
+        try:
+            await bench(device)
+        except Exception:
+            failures.append(traceback.format_exc())
+        else:
+            failures.append("")
+    return failures
