@@ -49,6 +49,12 @@ _OFTEN = (
     *(THROTTLE, THROTTLE, ENTRY_CACHE, INVALIDATE, INVALIDATE),
 )
 """Registers of control page and masks that take more than one access to tell on a receiver."""
+_DUEL = (
+    *((register, write) for register in (LOW, HIGH, ACTIVE, MASK) for write in (False, True)),
+    *((SEND, True), (SEND, True), (HIGH, False), (HIGH, False), (SLOT_RESET, True)),
+    *((CLAIM, False),) * 4,
+)
+"""What a duel of the bus consists of: register, whether it is written."""
 _FAULTS = 3
 """Ways in which an entry is broken: invalid, vector, receiver."""
 _FAVOURITES = range(_FAULTS, _FAULTS + 2)
@@ -80,6 +86,8 @@ class Traffic:
     -------
     focus : the receiver that all operations are for, or None: any
     storm : only operations on receivers, as dense as the hart unit takes them
+    duel : harts post and look, the bus from outside does all that it can do, evenly: so that
+        whatever the bus does meets whatever it has done a few cycles before
     """
 
     def __init__(self, *, config: DeviceConfig, hart: int, seed: str) -> None:
@@ -88,6 +96,7 @@ class Traffic:
         self._draw = random.Random(f"{seed} hart {hart}")
         self.focus: int | None = None
         self.storm = False
+        self.duel = False
         self._first: list[Request] = []
         self._level = Privilege.S
         self.begin()
@@ -131,6 +140,8 @@ class Traffic:
         if self._first:
             return self._first.pop(0)
         draw = self._draw
+        if self.duel:
+            return self._duelling()
         if self.storm and draw.random() < 0.9:
             return self._stormy()
         if interrupt and draw.random() < 0.3:
@@ -164,6 +175,14 @@ class Traffic:
         if self._level is Privilege.U or draw.random() < 0.6:
             return draw.choice((self._send, self._send, self._own, self._own))()
         return draw.choice((self._slot, self._slot, self._control, self._table))()
+
+    def _duelling(self) -> Request:
+        draw = self._draw
+        if self._level is not Privilege.U and draw.random() < 0.2:
+            return self._fill(draw.choice(_FAVOURITES))
+        if draw.random() < 0.2:
+            return self._own()
+        return Request(RequestKind.UIPI, UipiFunction.SEND, 0, draw.choice(_FAVOURITES))
 
     def _write(self, csr: Csr, word: int) -> Request:
         return Request(RequestKind.CSR, CsrFunction.WRITE, csr, word)
@@ -356,6 +375,9 @@ class BusTraffic(Traffic):
     def transfer(self) -> tuple[bool, int, int, int]:
         """Write or read, byte address, data, and a bit for each byte that is transferred."""
         draw = self._draw
+        if self.duel:
+            address, write, word = self._operation()
+            return write, address, word, _ALL_BYTES
         make = draw.choices(
             (self._table, self._slot, self._control), (1, 1, 1) if not self.storm else (1, 5, 3)
         )[0]
@@ -367,3 +389,28 @@ class BusTraffic(Traffic):
             select = draw.getrandbits(8)
         write = request.kind == RequestKind.STORE
         return write, request.address & ~7, request.data, select
+
+    def _operation(self) -> tuple[int, bool, int]:
+        """An operation of the controller: its address, whether it is a write, and what is written.
+
+        All are drawn, those more often that bring a receiver into the queue and out of it.
+        """
+        draw = self._draw
+        config = self._config
+        receiver = self._receiver() % config.receivers
+        register, write = draw.choice(_DUEL)
+        word = 0
+        if register in (SLOT_RESET, CLAIM):
+            return config.base + CONTROL_OFFSET + register.address, write, receiver
+        if register is MASK:
+            return config.base + MASK_OFFSET + MASK_BYTES * receiver, write, word
+        if register is LOW:
+            active = draw.random() < 0.2
+            word = LOW.pack(active=active, notify=1, hartid=draw.randrange(config.harts))
+        elif register is SEND:
+            word = draw.randrange(VECTORS)
+        elif register is HIGH:
+            word = self._bits()
+        elif register is ACTIVE:
+            word = int(draw.random() < 0.2)
+        return slot_address(config, receiver, register), write, word

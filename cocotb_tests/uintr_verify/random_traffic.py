@@ -13,6 +13,7 @@ __all__ = ["record_random"]
 
 _RESET = 0.0002
 _PRIVILEGE = 0.05
+_DUEL = 0.3
 
 
 def record_random(
@@ -21,7 +22,8 @@ def record_random(
     """Record traffic until ``operations`` requests and transfers are answered.
 
     Traffic comes in spells: crowds and quiet, all receivers or one, everything or a storm of
-    operations on receivers. Answers the functional coverage, the operations and the cycles.
+    operations on receivers, or a duel of the bus with posts. Answers the functional coverage, the
+    operations and the cycles.
     """
     recorder = Recorder(config=config, path=path, about={"seed": seed})
     coverage = Functional(reference=recorder.reference)
@@ -30,15 +32,19 @@ def record_random(
     outside = BusTraffic(config=config, seed=seed)
     everyone = [*traffic, outside]
     outstanding = recorder.reference._outstanding
-    spell, density = 0, 1.0
+    spell, density, pause, duel = 0, 1.0, 0, False
     while recorder.operations < operations:
         if spell == 0:
             spell = draw.randrange(1, 150)
             density = draw.choice((1.0, 1.0, 1.0, 0.5, 0.1, 0.0))
             storm = draw.random() < 0.5
             focus = draw.randrange(min(4, config.receivers)) if draw.random() < 0.5 else None
+            duel = draw.random() < _DUEL
+            if duel:
+                density = draw.choice((0.5, 0.1, 0.0, 0.0))
+                focus = draw.randrange(min(4, config.receivers))
             for each in everyone:
-                each.storm, each.focus = storm, focus
+                each.storm, each.focus, each.duel = storm, focus, duel
         spell -= 1
         if draw.random() < _RESET:
             run_sync(recorder.reset())
@@ -53,11 +59,16 @@ def record_random(
                 request = each.request(recorder.interrupt(hart))
                 coverage.submit(hart, request)
                 recorder.submit(hart, request)
-        if not outstanding[config.harts] and draw.random() < density:
+        if outstanding[config.harts]:
+            pass
+        elif pause:
+            pause -= 1
+        elif duel or draw.random() < density:
+            pause = draw.randrange(5) if duel else 0
             transfer = BusTransfer(*outside.transfer())
             coverage.present(transfer)
             recorder.present(transfer)
-        if recorder.quiescent:
+        if recorder.quiescent and not pause:
             run_sync(recorder.run(draw.randrange(1, 30)))
         else:
             recorder.step()

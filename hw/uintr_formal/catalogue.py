@@ -103,6 +103,7 @@ _EXTENDED_CONTROLLERS = tuple(_EXTENDED_CONTROLLER.format(latency) for latency i
 _ARBITERS = ("arbiter 3", "arbiter 5", "arbiter 17")
 _SENDERS = ("sender", "sender plain", "sender early")
 _HART_UNITS = tuple(f"hart unit latency {latency}" for latency in _LATENCIES)
+_QUIET = tuple(f"system quiet latency {latency}" for latency in _LATENCIES)
 _TARGETS = tuple(proof.name for proof in HART_PROOFS if proof.name.startswith("targets latency"))
 
 PROPERTIES: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -114,7 +115,7 @@ PROPERTIES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("after a slot reset nothing of the former owner is left", _EXTENDED_CONTROLLERS),
     ("absent receiver: one notification a transition; none lost, none more", _EXTENDED_CONTROLLERS),
     ("every operation answered once, on its port, in its cycle, with its word", _CONTROLLERS),
-    ("idle and nothing asked: nothing changes", (*_CONTROLLERS, *_ARBITERS)),
+    ("idle and nothing asked: nothing changes", (*_CONTROLLERS, *_ARBITERS, *_QUIET)),
     ("one grant if somebody asks, to one who asks", _ARBITERS),
     ("a request is passed over by at most n - 1 grants", _ARBITERS),
     ("refused UIPI has no effect; only own valid entries below the limit", _SENDERS),

@@ -14,6 +14,7 @@ from uintr.wishbone import BusArbiter, BusDecoder
 from uintr_formal.bug import Bug, replaced
 from uintr_formal.hart_unit import HartUnitSpec
 from uintr_formal.prove import Proof
+from uintr_formal.quiet import QuietSpec
 from uintr_formal.receiver import ReceiverSpec
 from uintr_formal.sender import SenderSpec
 from uintr_formal.throttle import ThrottleSpec
@@ -58,6 +59,17 @@ HART_PROOFS: tuple[Proof, ...] = (
         for latency, wait, depth in ((3, 0, 4), (2, 2, 4), (4, 0, 6))
     ),
     Proof("targets cover", _COVER, partial(TargetsSpec, latency=3, wait_states=2), 14, "cover"),
+    *(
+        Proof(
+            f"system quiet latency {latency}",
+            "quiescent and nobody asks: no register changes, no memory is written",
+            partial(QuietSpec, latency=latency),
+            depth,
+            quick=False,
+        )
+        for latency, depth in ((2, 3), (3, 4), (4, 5))
+    ),
+    Proof("system quiet cover", _COVER, partial(QuietSpec, latency=3), 16, "cover"),
 )
 
 
@@ -178,6 +190,17 @@ def _everybody_ends(right: Any) -> Any:
     return wrong
 
 
+def _unseen_clock(right: Any) -> Any:
+    """A throttle says that it rests while a token is on its way back."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        m.d.comb += self.resting.eq(1)
+        return m
+
+    return wrong
+
+
 HART_BUGS: tuple[Bug, ...] = (
     Bug("the line is latched", "receiver", replaced(Receiver, "elaborate", _latched_line)),
     Bug("an invalid entry is used", "sender", replaced(Sender, "_check_entry", _unchecked_entry)),
@@ -204,5 +227,10 @@ HART_BUGS: tuple[Bug, ...] = (
         "no answer from nowhere",
         "targets latency 3 wait states 0",
         replaced(BusDecoder, "elaborate", _silent_error),
+    ),
+    Bug(
+        "a clock runs unseen",
+        "system quiet latency 3",
+        replaced(Throttle, "elaborate", _unseen_clock),
     ),
 )
