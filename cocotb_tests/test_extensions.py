@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+import tb_crowd
 import tb_extensions
 from benches import check_bench
 from rel4.machine import reference
@@ -19,9 +20,23 @@ def test_reference(bench: Any, shape: str) -> None:
     reference.run(SHAPES[shape], bench)
 
 
+CROWD = tuple(getattr(tb_crowd, name) for name in tb_crowd.__all__)
+
+
+@pytest.mark.parametrize("bench", CROWD, ids=lambda bench: bench.__name__)
+def test_reference_with_a_crowd(bench: Any) -> None:
+    reference.run(SHAPES["4x64"], bench)
+
+
 @pytest.mark.parametrize("bench", BENCHES, ids=lambda bench: bench.__name__)
 def test_rtl(simulator: str, bench: Any) -> None:
     check_bench(simulator, "2x5", BENCHES, bench)
+
+
+@pytest.mark.parametrize("simulator", ["verilator"], indirect=True)  # thousands of requests
+@pytest.mark.parametrize("bench", CROWD, ids=lambda bench: bench.__name__)
+def test_rtl_with_a_crowd(simulator: str, bench: Any) -> None:
+    check_bench(simulator, "4x64", CROWD, bench)
 
 
 @pytest.mark.parametrize("device", [reference.run, run], ids=["reference", "rtl"])

@@ -6,7 +6,8 @@ import pytest
 
 from rel4.machine.device import DeviceConfig
 from uintr.registers import Feature
-from uintr_verify.mutation import Mutation, random_stimulus
+from uintr_verify.directed import random_stimulus
+from uintr_verify.mutation import Mutation
 from uintr_verify.native import ReplayError
 
 CONFIG = DeviceConfig(harts=1, receivers=2, table_pages=1, features=Feature(0))

@@ -9,8 +9,9 @@ from typing import Any
 
 from rel4.machine.device import DeviceConfig, DeviceError
 from shapes import SHAPES
+from uintr_verify.directed import directed_stimulus, random_stimulus
 from uintr_verify.long_run import coverage_record, random_run, write_json
-from uintr_verify.mutation import Mutation, directed_stimulus, random_stimulus
+from uintr_verify.mutation import Mutation
 from uintr_verify.structural import structural_run
 from uintr_verify.survivors import judge_survivors
 from uintr_verify.waivers import WaiverError, load_waivers

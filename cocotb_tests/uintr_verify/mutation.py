@@ -12,7 +12,6 @@ import json
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,16 +20,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-import tb_extensions
-import tb_registers
-from rel4.machine.device import DeviceConfig, run_sync
+from rel4.machine.device import DeviceConfig
 from uintr_cosim.signals import TOP
 from uintr_verify.long_run import commit
 from uintr_verify.native import ReplayError, build_replay, run_mutants
-from uintr_verify.random_traffic import record_random
-from uintr_verify.stimulus import Recorder
 
-__all__ = ["BLOCKS", "Mutant", "Mutation", "directed_stimulus", "random_stimulus", "yosys"]
+__all__ = ["BLOCKS", "Mutant", "Mutation", "yosys"]
 
 BLOCKS = {"controller": "controller", "hart unit": "hart_unit_0"}
 _WIDTH = 14
@@ -256,36 +251,3 @@ def _append(path: Path, record: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as stream:
         stream.write(json.dumps(record) + "\n")
-
-
-def directed_stimulus(config: DeviceConfig, folder: Path) -> list[Path]:
-    """The register suite and the extensions' tests, recorded."""
-    benches = [
-        *(getattr(tb_registers, name) for name in tb_registers.__all__),
-        *(getattr(tb_extensions, name) for name in tb_extensions.__all__),
-    ]
-    files = []
-    for bench in benches:
-        path = folder / bench.__name__
-        recorder = Recorder(config=config, path=path, about={"bench": bench.__name__})
-        run_sync(bench(recorder))
-        recorder.close()
-        files.append(path)
-    return files
-
-
-def random_stimulus(
-    config: DeviceConfig, folder: Path, *, seeds: int, operations: int
-) -> list[Path]:
-    """Random traffic, a file a seed."""
-    files = []
-    for seed in range(1, seeds + 1):
-        path = folder / f"random_{seed}"
-        record_random(config=config, seed=f"mutation {seed}", operations=operations, path=path)
-        files.append(path)
-    return files
-
-
-def stimulus_folder() -> Any:
-    """A folder for stimulus, gone afterwards."""
-    return tempfile.TemporaryDirectory(prefix="mutation-")

@@ -20,8 +20,8 @@ from tqdm import tqdm
 from rel4.machine.device import DeviceConfig
 from uintr.registers import ALL_FEATURES
 from uintr_cosim.signals import TOP
+from uintr_verify.directed import BENCHES, CROWD, directed_stimulus, random_stimulus
 from uintr_verify.long_run import commit
-from uintr_verify.mutation import directed_stimulus, random_stimulus
 from uintr_verify.native import build_replay, replay
 from uintr_verify.waivers import Waiver, load_waivers, waive
 
@@ -140,8 +140,9 @@ def _run_shape(name: str, config: DeviceConfig, operations: int) -> list[tuple[s
     with tempfile.TemporaryDirectory(prefix="coverage-") as work:
         folder = Path(work)
         files = random_stimulus(config, folder, seeds=1, operations=operations)
-        if config.features == ALL_FEATURES and config.receivers < 16:
-            files += directed_stimulus(config, folder)
+        if config.features == ALL_FEATURES:
+            benches = BENCHES if config.receivers < 16 else CROWD
+            files += directed_stimulus(config, folder, benches)
         data = folder / "coverage.dat"
         for path, outcome in zip(files, replay(program, files, coverage=data), strict=True):
             if not outcome["good"]:
