@@ -104,8 +104,8 @@ test-litex: $(VENV)/.stamp-test $(VENV)/.stamp-litex ## LiteX's client at an emu
 test-blocks: $(VENV)/.stamp-test $(VENV)/.stamp-blocks ## AXI4-Lite and register files, with other people's tools
 	@$(BIN)/python -m pytest cocotb_tests/test_axi_lite.py hw/tests/test_register_files.py hw/tests/test_integration.py
 
-test-gates: $(VENV)/.stamp-test $(VENV)/.stamp-fpga-ice40 ## the netlist for iCE40 behind the UART, against the reference
-	@UINTR_GATES=docs/data/gates.json $(BIN)/python -m pytest fpga/tests/test_gates.py
+test-gates: $(VENV)/.stamp-test $(VENV)/.stamp-fpga-ice40 ## netlists for iCE40 and ECP5, against the reference
+	@UINTR_GATES=docs/data/gates.json $(BIN)/python -m pytest fpga/tests/test_gates.py fpga/tests/test_netlist_ecp5.py
 
 test-package: $(BIN)/python ## wheel and sdist, alone in a clean environment, without any HDL tool
 	@rm -rf build/package && mkdir -p build/package

@@ -12,7 +12,6 @@ placement. Latency is measured on the simulated gateware.
 import argparse
 import json
 import os
-import re
 import statistics
 import subprocess
 import sys
@@ -24,7 +23,7 @@ from typing import Any, NamedTuple
 
 from rel4.bench.results import source_commit
 from uintr.registers import ALL_FEATURES, Feature
-from uintr_fpga.output_registers import use_output_registers
+from uintr_fpga.output_registers import ignore_collisions, use_output_registers
 
 __all__ = ["main", "table", "write_page"]
 
@@ -88,19 +87,7 @@ def _design(shape: _Shape) -> str:
         level = fewer
     m.d.comb += serial_out.eq(level)
     text = str(rtlil.convert(m, name="top", ports=[serial_in, serial_out], emit_src=False))
-    # What a read of a place that is being written answers goes unused (`Controller._forward`; the
-    # proofs let it be anything), so no logic need make up for what a block RAM does.
-    # The ring of the claim queue is transparent instead.
-    return re.sub(
-        r"cell \$memrd_v2 .*?\n\s*end\n",
-        lambda cell: (
-            cell[0]
-            if "TRANSPARENCY_MASK 1'1" in cell[0]
-            else cell[0].replace("COLLISION_X_MASK 1'0", "COLLISION_X_MASK 1'1")
-        ),
-        text,
-        flags=re.DOTALL,
-    )
+    return ignore_collisions(text)
 
 
 def _tool(name: str, *arguments: str, folder: Path) -> str:

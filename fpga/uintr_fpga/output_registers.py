@@ -1,16 +1,36 @@
-"""Puts registers behind block RAM into the block RAM, in a netlist for ECP5.
+"""Puts registers behind block RAM into the block RAM, before and after synthesis for ECP5.
 
 A block RAM of an ECP5 has a register of its own behind its read port, much faster than the read
 port without it. Other synthesis tools use it by themselves; Yosys does not.
 """
 
+import re
 from collections import Counter
 from typing import Any
 
-__all__ = ["use_output_registers"]
+__all__ = ["ignore_collisions", "use_output_registers"]
 
 _ALONE = {"CEMUX": "1", "CLKMUX": "CLK", "GSR": "DISABLED"}
 """Parameters of a flip-flop that takes something in every cycle."""
+
+
+def ignore_collisions(text: str) -> str:
+    """Let what a memory reads from a place that is being written be anything, in a controller's
+    RTLIL ``text``, so that no logic need make up for what a block RAM does.
+
+    Nothing uses it (`uintr.controller`; the proofs let it be anything). The ring of the claim
+    queue, which is transparent, is left alone.
+    """
+    return re.sub(
+        r"cell \$memrd_v2 .*?\n\s*end\n",
+        lambda cell: (
+            cell[0]
+            if "TRANSPARENCY_MASK 1'1" in cell[0]
+            else cell[0].replace("COLLISION_X_MASK 1'0", "COLLISION_X_MASK 1'1")
+        ),
+        text,
+        flags=re.DOTALL,
+    )
 
 
 def use_output_registers(netlist: dict[str, Any]) -> int:

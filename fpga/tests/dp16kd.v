@@ -1,0 +1,44 @@
+// What a block RAM of the ECP5 does with a writing port A and a reading port B, 36 bits each: that
+// is what Yosys makes of memories with one port of each kind. The lower half of a word is written
+// at DIA and read at DOA, the upper one at DIB and DOB. What is read from a word that is being
+// written is anything, so here it is the complement of what was there.
+module DP16KD(
+  input CLKA, CLKB, CEA, CEB, OCEA, OCEB, WEA, WEB, RSTA, RSTB,
+  input CSA0, CSA1, CSA2, CSB0, CSB1, CSB2,
+  input ADA0, ADA1, ADA2, ADA3, ADA4, ADA5, ADA6, ADA7, ADA8, ADA9, ADA10, ADA11, ADA12, ADA13,
+  input ADB0, ADB1, ADB2, ADB3, ADB4, ADB5, ADB6, ADB7, ADB8, ADB9, ADB10, ADB11, ADB12, ADB13,
+  input DIA0, DIA1, DIA2, DIA3, DIA4, DIA5, DIA6, DIA7, DIA8, DIA9, DIA10, DIA11, DIA12, DIA13,
+    DIA14, DIA15, DIA16, DIA17,
+  input DIB0, DIB1, DIB2, DIB3, DIB4, DIB5, DIB6, DIB7, DIB8, DIB9, DIB10, DIB11, DIB12, DIB13,
+    DIB14, DIB15, DIB16, DIB17,
+  output DOA0, DOA1, DOA2, DOA3, DOA4, DOA5, DOA6, DOA7, DOA8, DOA9, DOA10, DOA11, DOA12, DOA13,
+    DOA14, DOA15, DOA16, DOA17,
+  output DOB0, DOB1, DOB2, DOB3, DOB4, DOB5, DOB6, DOB7, DOB8, DOB9, DOB10, DOB11, DOB12, DOB13,
+    DOB14, DOB15, DOB16, DOB17
+);
+  parameter DATA_WIDTH_A = 36, DATA_WIDTH_B = 36;
+  parameter REGMODE_A = "NOREG", REGMODE_B = "NOREG";
+  parameter CSDECODE_A = "0b000", CSDECODE_B = "0b000", RESETMODE = "SYNC", GSR = "DISABLED";
+  parameter ASYNC_RESET_RELEASE = "SYNC", CLKAMUX = "CLKA", CLKBMUX = "CLKB";
+
+  wire [8:0] written = {ADA13, ADA12, ADA11, ADA10, ADA9, ADA8, ADA7, ADA6, ADA5};
+  wire [8:0] asked = {ADB13, ADB12, ADB11, ADB10, ADB9, ADB8, ADB7, ADB6, ADB5};
+  wire [3:0] bytes = {ADA3, ADA2, ADA1, ADA0} & {4{CEA & WEA}};
+  wire [35:0] data = {DIB17, DIB16, DIB15, DIB14, DIB13, DIB12, DIB11, DIB10, DIB9, DIB8, DIB7,
+    DIB6, DIB5, DIB4, DIB3, DIB2, DIB1, DIB0, DIA17, DIA16, DIA15, DIA14, DIA13, DIA12, DIA11,
+    DIA10, DIA9, DIA8, DIA7, DIA6, DIA5, DIA4, DIA3, DIA2, DIA1, DIA0};
+  reg [35:0] words [0:511];
+  reg [35:0] read, register;
+  integer n;
+  initial for (n = 0; n < 512; n = n + 1) words[n] = 0;
+  always @(posedge CLKA)
+    for (n = 0; n < 4; n = n + 1)
+      if (bytes[n]) words[written][9 * n +: 9] <= data[9 * n +: 9];
+  always @(posedge CLKB) begin
+    if (CEB) read <= |bytes && written == asked ? ~words[asked] : words[asked];
+    if (OCEB) register <= read;
+  end
+  assign {DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9, DOB8, DOB7, DOB6, DOB5,
+    DOB4, DOB3, DOB2, DOB1, DOB0, DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10, DOA9,
+    DOA8, DOA7, DOA6, DOA5, DOA4, DOA3, DOA2, DOA1, DOA0} = REGMODE_B == "OUTREG" ? register : read;
+endmodule
