@@ -127,7 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
     mutate = commands.add_parser("mutate", help="mutants of controller and hart unit")
     mutate.add_argument("--controller", type=_positive, default=800, help="mutants")
     mutate.add_argument("--hart-unit", type=_positive, default=600, help="mutants")
-    mutate.add_argument("--seeds", type=_positive, default=2)
+    mutate.add_argument("--seeds", type=_positive, default=4)
     mutate.add_argument("--operations", type=_positive, default=10_000, help="for each seed")
     mutate.set_defaults(run=_mutate)
     for command in (each, coverage, mutate):
