@@ -58,7 +58,7 @@ formal: $(VENV)/.stamp-formal ## the proofs: property, engine, depth, seconds, r
 bench-hw: $(VENV)/.stamp-fpga-ecp5 $(VENV)/.stamp-fpga-ice40 ## area, speed and latency on FPGAs, in build/bench_hw.json (BENCH=quick)
 	@$(BIN)/python -m uintr_fpga.bench_hw $(if $(filter quick,$(BENCH)),--quick)
 
-random: $(VENV)/.stamp-test ## two million random operations against the reference, into docs/data
+random: $(VENV)/.stamp-test ## three million random operations against the reference, into docs/data
 	@$(BIN)/python -m uintr_verify random --jobs $(JOBS)
 
 coverage: $(VENV)/.stamp-test ## line, branch, expression and toggle coverage, into docs/data

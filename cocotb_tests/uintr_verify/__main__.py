@@ -115,7 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="uintr_verify", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     each = commands.add_parser("random", help="random traffic against the reference")
-    each.add_argument("--operations", type=_positive, default=2_000_000)
+    each.add_argument("--operations", type=_positive, default=3_000_000)
     each.add_argument("--seeds", type=_positive, default=6)
     each.add_argument("--shapes", nargs="*", choices=list(SHAPES))
     each.add_argument("--icarus-cycles", type=int, default=20_000)
