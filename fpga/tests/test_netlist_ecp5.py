@@ -1,8 +1,8 @@
 """The netlist for ECP5 with registers in its block RAMs, as `bench_hw` places it, is the design.
 
-The system, without extensions, is synthesised as `bench_hw` does it for the controller, and runs random traffic against
-the reference, every output in every cycle. Yosys has no model of the ECP5's block RAM; dp16kd.v is
-one, and the netlist before the change shows that it is right.
+The system, without extensions, is synthesised as `bench_hw` does it for the controller, and runs
+random traffic against the reference, every output in every cycle. Yosys has no model of the ECP5's
+block RAM; dp16kd.v is one, and the netlist before the change shows that it is right.
 """
 
 import json
