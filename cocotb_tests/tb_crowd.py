@@ -52,14 +52,15 @@ async def every_line(device: Device) -> None:
 
 
 async def every_notification(device: Device) -> None:
-    """All receivers wait in the queue, three times over; each is claimed once, in its turn."""
+    """All receivers wait in the queue, again and again; each is claimed once, in its turn."""
     verbs = Verbs(device=device)
     config = device.config
     await verbs.store(_control(device, NOTIFY_HART), config.harts - 1)
     for receiver in range(config.receivers):
         await verbs.store(slot_address(config, receiver, LOW), LOW.pack(notify=1))
-    for turn in range(3):
-        order = range(config.receivers)[:: 1 - turn % 2 * 2]
+    for turn in range(3 if config.receivers > 16 else 32):
+        first = turn * 5 % config.receivers
+        order = [*range(first, config.receivers), *range(first)][:: 1 - turn % 2 * 2]
         for receiver in order:
             await verbs.store(slot_address(config, receiver, HIGH), 1 << 63)
         for receiver in order:

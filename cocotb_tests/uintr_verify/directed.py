@@ -6,6 +6,7 @@ from typing import Any
 import tb_crowd
 import tb_extensions
 import tb_registers
+import tb_walking
 from rel4.machine.device import DeviceConfig, run_sync
 from uintr_verify.random_traffic import record_random
 from uintr_verify.stimulus import Recorder
@@ -17,9 +18,11 @@ CROWD = tuple(getattr(tb_crowd, name) for name in tb_crowd.__all__)
 BENCHES = (
     *(getattr(tb_registers, name) for name in tb_registers.__all__),
     *(getattr(tb_extensions, name) for name in tb_extensions.__all__),
+    *(getattr(tb_walking, name) for name in tb_walking.__all__),
     *CROWD,
 )
-"""The register suite, the extensions' tests, and all receivers at once: for few receivers."""
+"""The register suite, the extensions' tests, one bit at a time, and all receivers at once: for few
+receivers."""
 
 
 def directed_stimulus(
