@@ -69,6 +69,8 @@ def main() -> int:
     if options.bugs:
         proofs = {proof.name: proof for proof in PROOFS}
         for bug in BUGS:
+            if options.only not in bug.name:
+                continue
             with bug.broken():
                 # A bounded check, so that it is a run of the design that shows the bug.
                 proof = replace(proofs[bug.proof], name=bug.name, mode="bmc", depth=12)

@@ -5,6 +5,7 @@ from typing import Any
 
 from uintr.bridge import ControllerBridge
 from uintr.control_page import ControlPage
+from uintr.controller import Controller
 from uintr.entry_cache import EntryCache
 from uintr.receiver import Receiver
 from uintr.registers import Csr, Feature, RequestKind
@@ -190,12 +191,12 @@ def _everybody_ends(right: Any) -> Any:
     return wrong
 
 
-def _unseen_clock(right: Any) -> Any:
-    """A throttle says that it rests while a token is on its way back."""
+def _impatient(right: Any) -> Any:
+    """The controller says that it is idle whatever it does, the sweep included."""
 
     def wrong(self: Any, platform: Any) -> Any:
         m = right(self, platform)
-        m.d.comb += self.resting.eq(1)
+        m.d.comb += self.idle.eq(1)
         return m
 
     return wrong
@@ -229,8 +230,8 @@ HART_BUGS: tuple[Bug, ...] = (
         replaced(BusDecoder, "elaborate", _silent_error),
     ),
     Bug(
-        "a clock runs unseen",
+        "the controller is never busy",
         "system quiet latency 3",
-        replaced(Throttle, "elaborate", _unseen_clock),
+        replaced(Controller, "elaborate", _impatient),
     ),
 )
