@@ -25,7 +25,8 @@ QUICK = [
     if proof.quick and proof.mode == "prove" and "extended" not in proof.name
 ]
 """Covers and the longer ones run in `make formal`, and so do most broken designs."""
-NOTICED = [bug for bug in BUGS if bug.proof in ("sender", "receiver", "arbiter 5", "bus")]
+_BROKEN = ("sender", "receiver", "arbiter 5", "bus", "intel update narrow")
+NOTICED = [bug for bug in BUGS if bug.proof in _BROKEN]
 
 
 @pytest.mark.parametrize("proof", QUICK, ids=lambda proof: proof.name)

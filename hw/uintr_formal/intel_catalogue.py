@@ -41,6 +41,12 @@ INTEL_PROOFS: tuple[Proof, ...] = (
     ),
     Proof("intel update cover", _COVER, UpdateSpec, 20, "cover", quick=False),
     Proof(
+        "intel update narrow",
+        "the same of one UPID and one entry, for broken designs",
+        partial(UpdateSpec, narrow=True),
+        2,
+    ),
+    Proof(
         "intel receiver",
         "highest vector first; UIRR conserved; faults and users change nothing",
         IntelReceiverSpec,
@@ -113,8 +119,8 @@ def _sn_ignored(right: Any) -> Any:
 
 
 INTEL_BUGS: tuple[tuple[str, str, Any, Callable[[Any], Any]], ...] = (
-    ("intel: no lock between words", "intel update", DescriptorUnit, _no_lock),
-    ("intel: SN is ignored", "intel update", DescriptorUnit, _sn_ignored),
+    ("intel: no lock between words", "intel update narrow", DescriptorUnit, _no_lock),
+    ("intel: SN is ignored", "intel update narrow", DescriptorUnit, _sn_ignored),
     ("intel: an arbiter without lock", "intel bus 3", LockingArbiter, _deaf_arbiter),
     ("intel: merging forgets UIRR", "intel receiver", Receiver, _vector_lost),
     ("intel: the lowest vector first", "intel receiver", Receiver, _lowest_first),

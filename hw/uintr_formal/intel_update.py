@@ -36,7 +36,7 @@ from amaranth.lib.wiring import connect
 
 from uintr.intel.bus import LockingArbiter
 from uintr.intel.descriptor_unit import STATES, DescriptorUnit
-from uintr.intel.registers import UPID
+from uintr.intel.registers import FIRST_VECTOR, MSRS, UITTE, UPID, Msr
 from uintr.interfaces import ADDRESS_BITS, layout
 from uintr.registers import VECTORS, XLEN
 from uintr_formal.arbiter import ordered
@@ -44,6 +44,7 @@ from uintr_formal.arbiter import ordered
 __all__ = ["UpdateSpec"]
 
 _HARTS = 2
+_PLACE, _VECTOR = 4, 7
 _HELD = ("cyc", "stb", "we", "adr", "sel", "dat_w")
 
 
@@ -52,10 +53,15 @@ def _any(bits: Any) -> Any:
 
 
 class UpdateSpec(Elaboratable):
-    """No parameters."""
+    """Parameters
+    ----------
+    narrow : one UPID, with SN set, one entry, and nobody at the bus from outside: few runs of all,
+        which a solver finds sooner
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, *, narrow: bool = False) -> None:
         self.domain = ClockDomain("sync", reset_less=True)
+        self._narrow = narrow
 
     def elaborate(self, platform: Any) -> Module:
         """The UPID's words as memory has them, and what is known of them elsewhere."""
@@ -68,7 +74,7 @@ class UpdateSpec(Elaboratable):
         place = AnyConst(ADDRESS_BITS - 1)
         rest = AnyConst(XLEN)  # all bits of the first word but ON and SN
         chosen = AnyConst(range(VECTORS))
-        on, sn = Signal(), Signal()
+        on, sn = Signal(), Signal(init=self._narrow)
         pir = Signal(XLEN)
         first = Signal(XLEN)
         m.d.comb += first.eq(Cat(on, sn, rest[2:]))
@@ -91,6 +97,17 @@ class UpdateSpec(Elaboratable):
             with m.Else():
                 m.d.sync += [on.eq(bus.dat_w[0]), sn.eq(bus.dat_w[1])]
                 m.d.comb += Assert(bus.dat_w[2:] == rest[2:])
+
+        if self._narrow:
+            entry = UITTE.pack(v=1, uv=_VECTOR)
+            m.d.comb += [
+                Assume(place == _PLACE),
+                Assume(rest == UPID.pack(nv=FIRST_VECTOR, ndst=1)),
+                Assume(chosen == _VECTOR),
+                Assume(~bus.ack | here | (bus.dat_r == Mux(bus.adr[0], _PLACE << 4, entry))),
+                Assume(~outside.stb),
+                Assume(~arbiter.lock[_HARTS]),
+            ]
 
         pending = Signal()  # the notification is in IRR
         want = Signal()  # the chosen vector was posted and not handed over yet
@@ -118,6 +135,12 @@ class UpdateSpec(Elaboratable):
                 begin.eq(unit.process & (unit.pd.as_value()[4:] == place)),
                 Assume(~begin | pending),
             ]
+            if self._narrow:
+                m.d.comb += [
+                    Assume(unit.enabled & (unit.operand == 0)),
+                    Assume(unit.tt.as_value() == MSRS[Msr.UINTR_TT].pack(enable=1)),
+                    Assume(unit.misc.as_value() == 0),
+                ]
             ours.append(here_too)
             begins.append(begin)
         m.d.comb += [
