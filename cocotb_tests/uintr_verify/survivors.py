@@ -5,6 +5,7 @@ agree, have the same outputs and the same next state. What is the same only in t
 be reached is beyond this proof and needs a waiver with its reason.
 """
 
+import json
 import re
 import tempfile
 from collections.abc import Sequence
@@ -64,6 +65,26 @@ def equivalent(mutation: Mutation, mutant: Mutant) -> bool:
     return True
 
 
+def _prove(mutation: Mutation, mutants: Sequence[Mutant], jobs: int) -> dict[int, bool]:
+    """Whether each is equivalent. A verdict is kept as it comes, and not asked for again."""
+    path = mutation.folder / "equivalent.jsonl"
+    known: dict[int, bool] = {}
+    if path.is_file():
+        for row in map(json.loads, path.read_text().splitlines()):
+            if row["digest"] == mutation.digest:
+                known[row["mutant"]] = row["equivalent"]
+    left = [mutant for mutant in mutants if mutant.number not in known]
+    with ThreadPoolExecutor(jobs) as pool, path.open("a") as stream:
+        proofs = pool.map(lambda mutant: equivalent(mutation, mutant), left)
+        shown = tqdm(proofs, total=len(mutants), initial=len(mutants) - len(left), desc="survivors")
+        for mutant, same in zip(left, shown, strict=True):
+            known[mutant.number] = same
+            row = {"digest": mutation.digest, "mutant": mutant.number, "equivalent": same}
+            stream.write(json.dumps(row) + "\n")
+            stream.flush()
+    return known
+
+
 def judge_survivors(
     records: Sequence[dict[str, Any]], mutation: Mutation, waivers: list[Waiver], *, jobs: int
 ) -> list[str]:
@@ -73,12 +94,10 @@ def judge_survivors(
         for record, mutant in zip(records, mutation.mutants, strict=True)
         if record["verdict"] == "alive"
     ]
-    with ThreadPoolExecutor(jobs) as pool:
-        proofs = pool.map(lambda pair: equivalent(mutation, pair[1]), alive)
-        shown = tqdm(proofs, total=len(alive), desc="survivors")
-        for (record, _), same in zip(alive, shown, strict=True):
-            if same:
-                record["verdict"] = "equivalent"
+    known = _prove(mutation, [mutant for _, mutant in alive], jobs)
+    for record, mutant in alive:
+        if known[mutant.number]:
+            record["verdict"] = "equivalent"
     names = {mutant_name(record) for record, _ in alive if record["verdict"] == "alive"}
     waived, _, stale = waive(sorted(names), (), waivers)
     for record, _ in alive:
