@@ -58,7 +58,7 @@ async def every_notification(device: Device) -> None:
     await verbs.store(_control(device, NOTIFY_HART), config.harts - 1)
     for receiver in range(config.receivers):
         await verbs.store(slot_address(config, receiver, LOW), LOW.pack(notify=1))
-    for turn in range(3 if config.receivers > 16 else 32):
+    for turn in range(3 if config.receivers > 16 else 48):
         first = turn * 5 % config.receivers
         order = [*range(first, config.receivers), *range(first)][:: 1 - turn % 2 * 2]
         for receiver in order:
