@@ -53,8 +53,8 @@ def test_our_protocol_loses_nothing(program: dict[str, Any]) -> None:
     assert found.states > 50
 
 
-@pytest.mark.parametrize("capacity", [1, 2, 4])
-def test_four_items_and_every_capacity_in_program_order(capacity: int) -> None:
+@pytest.mark.parametrize("capacity", [1, 4])  # `rel4 explore` has those between, and more callers
+def test_four_items_and_the_least_and_most_capacity_in_program_order(capacity: int) -> None:
     found = run("sc", items=4, capacity=capacity)
     assert found.finished
     assert found.verdict is None
