@@ -183,7 +183,8 @@ async def walking_numbers(device: Device) -> None:
             await verbs.csr(CsrFunction.READ, csr)
     for function in range(1 << 7):
         await verbs.csr(function, Csr.UIE, 1)
-        response = await verbs.uipi(function, 0)  # type: ignore[arg-type]
+        request = Request(RequestKind.UIPI, function, 0, 0)  # most are no function at all
+        response, _ = await verbs.request(0, request)
         if function > max(UipiFunction):
             assert response.status is Status.ILLEGAL
     for bit in range(XLEN):
