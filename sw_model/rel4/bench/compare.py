@@ -4,16 +4,16 @@ from collections.abc import Iterable
 from functools import partial
 from itertools import zip_longest
 
-from rel4.machine.device import Device, find_device
+from rel4.machine.device import Device, DeviceConfig, find_device
 
 from .point import Point, simulate
 
 __all__ = ["event_lines", "first_difference"]
 
 
-def event_lines(point: Point, device: str) -> list[str]:
-    """The event log of a point on the device of that name."""
-    lines: list[str] = find_device(device)(point.config, partial(_lines, point))
+def event_lines(point: Point, device: str, config: DeviceConfig | None = None) -> list[str]:
+    """The event log of a point on the device of that name, of the point's shape or of another."""
+    lines: list[str] = find_device(device)(config or point.config, partial(_lines, point))
     return lines
 
 
