@@ -26,6 +26,7 @@ from verbs import Verbs
 __all__ = [
     "walking_addresses",
     "walking_entries",
+    "walking_far_entries",
     "walking_kept_entries",
     "walking_numbers",
     "walking_operands",
@@ -141,6 +142,30 @@ async def walking_kept_entries(device: Device) -> None:
                 await verbs.store(entry_address(config, index), entry)
                 assert (await verbs.uipi(UipiFunction.SEND, index)).status is Status.OK
                 assert await verbs.load(high) == 1 << vector
+
+
+async def walking_far_entries(device: Device) -> None:
+    """Entries far from the beginning of their table: kept with every bit of their index."""
+    verbs = Verbs(device=device)
+    config = device.config
+    fields = CSRS[Csr.SUIST]
+    pages = (1 << fields.field("size").width) - 1
+    ppn = config.table_base // PAGE_BYTES
+    await verbs.store(config.base + CONTROL_OFFSET + ENTRY_CACHE.address, 1)
+    await verbs.store(entry_address(config, 0), SENDER_ENTRY.pack(valid=1, vector=3))
+    far = [1 << bit for bit in range((pages * ENTRIES_PER_PAGE).bit_length())]
+    for index in far[far.index(ENTRIES_PER_PAGE) :]:
+        # The table begins so far before the memory that this entry is the memory's first.
+        first = ppn - index // ENTRIES_PER_PAGE
+        await verbs.write(Csr.SUIST, fields.pack(ppn=first, size=pages, en=1))
+        for _ in range(2):
+            assert (await verbs.uipi(UipiFunction.SEND, index)).status is Status.OK
+        assert await verbs.load(slot_address(config, 0, HIGH)) == 1 << 3
+        for bit in far:
+            other = index ^ bit
+            response = await verbs.uipi(UipiFunction.SEND, other)
+            assert response.status in (Status.BUS, Status.INVALID)
+            assert (await verbs.uipi(UipiFunction.SEND, index)).status is Status.OK
 
 
 async def walking_tables(device: Device) -> None:

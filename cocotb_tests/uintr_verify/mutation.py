@@ -53,8 +53,9 @@ _SOURCE = re.compile(r"(?:hw|cocotb_tests)/(\S+):(\d+)")
 
 @dataclass(frozen=True)
 class Mutant:
-    """One mutation: ``command`` is Yosys's, without the selector; ``source`` and ``line`` are of
-    the gateware that the cell comes from."""
+    """One mutation: ``command`` is Yosys's, without the selector; ``control`` is the bit of the
+    port that it depends on, if any; ``source`` and ``line`` are of the gateware that the cell comes
+    from."""
 
     number: int
     block: str
@@ -63,6 +64,7 @@ class Mutant:
     cell: str
     port: str
     bit: int
+    control: int | None
     source: str
     line: int
 
@@ -113,6 +115,7 @@ def _mutants(text: str, block: str, first: int) -> Iterator[Mutant]:
             fields["cell"],
             fields["port"],
             int(fields["portbit"]),
+            int(fields["ctrlbit"]) if "ctrlbit" in fields else None,
             source.group(1) if source else "",
             int(source.group(2)) if source else 0,
         )
@@ -240,6 +243,7 @@ class Mutation:
             "cell": mutant.cell,
             "port": mutant.port,
             "bit": mutant.bit,
+            "control": mutant.control,
             "verdict": "killed by tests" if killed else "alive",
             "by": names[outcome["file"]] if killed else "",
             "cycles": outcome["cycles"],

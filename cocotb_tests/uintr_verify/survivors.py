@@ -44,11 +44,12 @@ _MODULE = re.compile(r" -module \S+")
 
 
 def mutant_name(record: dict[str, Any]) -> str:
-    """What waivers for mutants match: block, source, what is done to which port."""
-    return (
+    """What waivers for mutants match: block, source, what is done to which bit, by which other."""
+    name = (
         f"{record['block']} {record['source']}:{record['line']} "
         f"{record['mode']} {record['port']}[{record['bit']}]"
     )
+    return name if record["control"] is None else f"{name} on [{record['control']}]"
 
 
 def equivalent(mutation: Mutation, mutant: Mutant) -> bool:
