@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -73,8 +74,9 @@ class Costs(Mapping[str, int]):
         return len(self._values)
 
 
+@cache
 def load_costs(text: str | None = None) -> Costs:
-    """Costs from TOML ``text``, or from the costs.toml of this package.
+    """Costs from TOML ``text``, or from the costs.toml of this package, which is read once.
 
     Raises
     ------
