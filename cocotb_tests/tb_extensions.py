@@ -230,9 +230,13 @@ async def budgets(device: Device) -> None:
 
 async def entry_caches(device: Device) -> None:
     """Kept entries are used until they are invalidated, whatever the table holds by then."""
+    for hart in {0, device.config.harts - 1}:
+        await _entry_cache(device, hart)
+
+
+async def _entry_cache(device: Device, hart: int) -> None:
     verbs = Verbs(device=device)
     config = device.config
-    hart = config.harts - 1
     entry, cache = entry_address(config, 0), _control(device, ENTRY_CACHE, hart)
     ppn = config.table_base // PAGE_BYTES
     suist = CSRS[Csr.SUIST].pack(ppn=ppn, size=1, en=1)

@@ -30,6 +30,7 @@ __all__ = [
     "walking_kept_entries",
     "walking_numbers",
     "walking_operands",
+    "walking_places",
     "walking_tables",
     "walking_words",
 ]
@@ -166,6 +167,22 @@ async def walking_far_entries(device: Device) -> None:
             response = await verbs.uipi(UipiFunction.SEND, other)
             assert response.status in (Status.BUS, Status.INVALID)
             assert (await verbs.uipi(UipiFunction.SEND, index)).status is Status.OK
+
+
+async def walking_places(device: Device) -> None:
+    """Places of the table memory that differ in one bit: what one hart writes, the other reads."""
+    verbs = Verbs(device=device)
+    config = device.config
+    end = config.table_pages * ENTRIES_PER_PAGE
+    places = {place for bit in range(end.bit_length()) for place in (1 << bit, end - 1 ^ 1 << bit)}
+    places = {place for place in places if 0 <= place < end}
+    for writer, reader in ((0, config.harts - 1), (config.harts - 1, 0)):
+        for place in sorted(places):
+            await verbs.store(entry_address(config, place), ~place % (1 << XLEN), writer)
+        for place in sorted(places):
+            assert await verbs.load(entry_address(config, place), reader) == ~place % (1 << XLEN)
+        for place in sorted(places):
+            await verbs.store(entry_address(config, place), 0, reader)
 
 
 async def walking_tables(device: Device) -> None:
