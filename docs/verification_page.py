@@ -194,8 +194,22 @@ def mutation(data: Path) -> str:
     return text
 
 
+def gates(data: Path) -> str:
+    """What the netlist for iCE40 has run, each log equal to those of RTL and reference."""
+    path = data / "gates.json"
+    if not path.is_file():
+        return _missing("make test-gates")
+    results = json.loads(path.read_text(encoding="utf-8"))
+    rows = [
+        f"`{result['target']}` | {run['what']} | {run.get('events', '')} | {run['seconds']:g}"
+        for result in results
+        for run in result["runs"]
+    ]
+    return _commits(results) + "\n\n" + _table("target | run | events | seconds", rows)
+
+
 def write_tables(folder: Path, data: Path = _DATA) -> None:
     """Write them into ``folder``; verification.md includes them."""
     folder.mkdir(parents=True, exist_ok=True)
-    for make in (plan, formal, random, coverage, mutation):
+    for make in (plan, formal, random, coverage, mutation, gates):
         (folder / f"verification_{make.__name__}.inc").write_text(make(data), encoding="utf-8")

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import subprocess
 import tempfile
 import time
 from collections import Counter
@@ -15,6 +14,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from rel4.bench.results import source_commit
 from rel4.machine.device import DeviceConfig
 from tb_replay import replay as replay_job
 from uintr_cosim.device import run
@@ -23,22 +23,7 @@ from uintr_verify.native import build_replay, replay
 from uintr_verify.random_traffic import record_random
 from uintr_verify.waivers import load_waivers, waive
 
-__all__ = ["commit", "coverage_record", "random_run", "run_seed"]
-
-
-def commit() -> str:
-    """The commit of the checkout, with a plus where files differ from it."""
-    try:
-        done = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=10", "--dirty=+", "--exclude=*"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            timeout=30,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return "unknown"
-    return done.stdout.strip() or "unknown"
+__all__ = ["coverage_record", "random_run", "run_seed"]
 
 
 def run_seed(
@@ -83,7 +68,7 @@ def run_seed(
         "icarus_cycles": min(icarus_cycles, cycles),
         "record_seconds": round(recorded - begin, 1),
         "replay_seconds": round(replayed - recorded, 1),
-        "commit": commit(),
+        "commit": source_commit(),
     }
     return record, coverage.bins
 
@@ -140,7 +125,7 @@ def coverage_record(bins: Counter[str], configs: Iterable[DeviceConfig]) -> dict
         counts[2] += name in waived
     reasons = Counter(waiver.reason for waiver in waived.values())
     return {
-        "commit": commit(),
+        "commit": source_commit(),
         "distances": list(DISTANCES),
         "groups": {
             name: dict(zip(("bins", "met", "waived"), c, strict=True)) for name, c in groups.items()

@@ -20,9 +20,9 @@ from typing import Any
 
 from tqdm import tqdm
 
+from rel4.bench.results import source_commit
 from rel4.machine.device import DeviceConfig
 from uintr_cosim.signals import TOP
-from uintr_verify.long_run import commit
 from uintr_verify.native import ReplayError, build_replay, run_mutants
 
 __all__ = ["BLOCKS", "Mutant", "Mutation", "yosys"]
@@ -247,7 +247,7 @@ class Mutation:
             "verdict": "killed by tests" if killed else "alive",
             "by": names[outcome["file"]] if killed else "",
             "cycles": outcome["cycles"],
-            "commit": commit(),
+            "commit": source_commit(),
         }
 
 

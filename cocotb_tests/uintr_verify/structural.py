@@ -17,11 +17,11 @@ from typing import Any
 
 from tqdm import tqdm
 
+from rel4.bench.results import source_commit
 from rel4.machine.device import DeviceConfig
 from uintr.registers import ALL_FEATURES
 from uintr_cosim.signals import TOP
 from uintr_verify.directed import BENCHES, CROWD, directed_stimulus, random_stimulus
-from uintr_verify.long_run import commit
 from uintr_verify.native import build_replay, replay
 from uintr_verify.waivers import Waiver, load_waivers, waive
 
@@ -164,5 +164,5 @@ def structural_run(
             pool.submit(_run_shape, name, config, operations) for name, config in shapes.items()
         ]
         runs = [future.result() for future in tqdm(futures, desc="coverage", unit="shape")]
-    about = {"commit": commit(), "shapes": list(shapes), "operations": operations}
+    about = {"commit": source_commit(), "shapes": list(shapes), "operations": operations}
     return about | summary(merge(runs), load_waivers("structural"))

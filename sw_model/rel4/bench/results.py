@@ -246,8 +246,9 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 @cache
 def source_commit() -> str | None:
-    """Commit of the checkout that this package runs from, with ``-dirty`` when tracked files differ
-    from it; None when it runs from no checkout."""
+    """Commit of the checkout that this package runs from, with ``-dirty`` when tracked files outside
+    docs differ from it; None when it runs from no checkout. Of docs, what is measured is no part, and
+    results are written there."""
     here = Path(__file__).resolve()
 
     def git(*arguments: str) -> str | None:
@@ -262,4 +263,5 @@ def source_commit() -> str | None:
     if git("ls-files", "--error-unmatch", here.name) is None:
         return None
     commit = git("rev-parse", "--short=12", "HEAD")
-    return f"{commit}-dirty" if git("status", "--porcelain", "--untracked-files=no") else commit
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)docs")
+    return f"{commit}-dirty" if changed else commit
