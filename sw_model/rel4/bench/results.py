@@ -246,9 +246,11 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 @cache
 def source_commit() -> str | None:
-    """Commit of the checkout that this package runs from, with ``-dirty`` when tracked files outside
-    docs differ from it; None when it runs from no checkout. Of docs, what is measured is no part, and
-    results are written there."""
+    """Commit of the checkout that this package runs from; None when it runs from no checkout.
+
+    It ends in ``-dirty`` when tracked files outside docs differ from it. Nothing that is measured
+    is in docs, and results are stored there.
+    """
     here = Path(__file__).resolve()
 
     def git(*arguments: str) -> str | None:
