@@ -92,11 +92,12 @@ flavours: $(VENV)/.stamp-run ## RISC-V and Intel side by side, on the reference:
 env-fpga: $(VENV)/.stamp-fpga-ice40 $(VENV)/.stamp-fpga-ecp5 $(VENV)/.stamp-fpga-gowin ## the tools that make bitstreams
 
 # A board that fails does not keep the others from being built; what is complete is not built again.
-bitstreams: env-fpga ## every board with three seeds, reports into docs/data and docs/boards.md
+bitstreams: env-fpga ## every board with three seeds, reports into docs/data, docs/boards.md and README.md
 	@status=0; for board in $(BOARDS); do \
 	  $(BIN)/uintr-fpga build --board $$board --seed 1,2,3 --store || status=$$?; \
 	done; \
-	$(BIN)/uintr-fpga report --write docs/boards.md && exit $$status
+	$(BIN)/uintr-fpga report --write docs/boards.md && \
+	$(BIN)/uintr-fpga report --write README.md >/dev/null && exit $$status
 
 test-litex: $(VENV)/.stamp-test $(VENV)/.stamp-litex ## LiteX's client at an emulated board and at a LiteX SoC
 	@$(BIN)/python -m pytest fpga/tests/test_litex.py fpga/tests/test_litex_soc.py

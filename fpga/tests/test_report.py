@@ -4,14 +4,28 @@ from pathlib import Path
 
 import pytest
 
+from uintr_fpga.bench_hw import write_page
 from uintr_fpga.report import read_results, readme_table, write_table
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_page_has_the_table_of_the_results() -> None:
+@pytest.mark.parametrize("page", ["docs/boards.md", "README.md"])
+def test_the_pages_have_the_table_of_the_results(page: str) -> None:
     table = readme_table(read_results(ROOT / "docs" / "data" / "fpga.jsonl"))
-    assert table in (ROOT / "docs" / "boards.md").read_text(encoding="utf-8")
+    assert table in (ROOT / page).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["docs/hardware.md", "README.md"])
+def test_the_pages_have_the_figures_of_the_controller(name: str, tmp_path: Path) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    page = tmp_path / "page.md"
+    page.write_text(text, encoding="utf-8")
+    write_page(ROOT / "docs" / "data" / "bench_hw.json", page)
+    assert page.read_text(encoding="utf-8") == text
+    page.write_text("a\n")
+    with pytest.raises(ValueError, match="page must have the marks of the table, but .* has not"):
+        write_page(ROOT / "docs" / "data" / "bench_hw.json", page)
 
 
 def test_a_table_is_put_into_a_page(tmp_path: Path) -> None:

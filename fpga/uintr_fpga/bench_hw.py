@@ -12,6 +12,7 @@ placement. Latency is measured on the simulated gateware.
 import argparse
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -225,20 +226,35 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-_BEGIN, _END = "<!-- bench_hw -->", "<!-- /bench_hw -->"
+_MARKS = re.compile(r"(<!-- bench_hw((?: \w+=\d+)*) -->\n).*?(\n<!-- /bench_hw -->)", re.DOTALL)
+"""Where a page has the table; with ``receivers=512`` behind the name, only of rows that say so."""
 
 
 def write_page(data: Path, page: Path) -> None:
-    """Put the table of ``data`` between the marks in ``page``."""
-    result = json.loads(data.read_text())
-    text = page.read_text()
-    before, rest = text.split(_BEGIN)
-    _, after = rest.split(_END)
+    """Put the table of ``data`` between the marks in ``page``.
+
+    Raises
+    ------
+    ValueError : the page has no marks.
+    """
+    result = json.loads(data.read_text(encoding="utf-8"))
     versions = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
     seeds = ", ".join(map(str, result["seeds"]))
-    commits = ", ".join(dict.fromkeys(str(row["commit"]) for row in result["rows"]))
-    note = f"MHz is the median of the seeds {seeds}; commit {commits}; {versions}."
-    page.write_text(f"{before}{_BEGIN}\n{table(result['rows'])}\n\n{note}\n{_END}{after}")
+
+    def fill(marks: re.Match[str]) -> str:
+        begin, wanted, end = marks.groups()
+        asked = [each.split("=") for each in wanted.split()]
+        rows = [
+            row for row in result["rows"] if all(str(row[name]) == value for name, value in asked)
+        ]
+        commits = ", ".join(dict.fromkeys(str(row["commit"]) for row in rows))
+        note = f"MHz is the median of the seeds {seeds}; commit {commits}; {versions}."
+        return f"{begin}{table(rows)}\n\n{note}{end}"
+
+    text, found = _MARKS.subn(fill, page.read_text(encoding="utf-8"))
+    if not found:
+        raise ValueError(f"page must have the marks of the table, but {page} has not")
+    page.write_text(text, encoding="utf-8")
 
 
 def main() -> int:
@@ -249,10 +265,13 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("build/bench_hw.json"))
     parser.add_argument("--jobs", type=int, default=2, help="placements at a time (2)")
     parser.add_argument("--resume", action="store_true", help="keep the rows that --out holds")
-    parser.add_argument("--page", type=Path, help="only put the table of --out into this page")
+    parser.add_argument(
+        "--page", type=Path, nargs="+", help="only put the table of --out into these pages"
+    )
     options = parser.parse_args()
     if options.page:
-        write_page(options.out, options.page)
+        for page in options.page:
+            write_page(options.out, page)
         return 0
     folder = options.out.parent / "bench_hw"
     folder.mkdir(parents=True, exist_ok=True)
