@@ -6,6 +6,10 @@
 // What a file holds is said in stimulus.py. ports.h is made for the shape: HARTS, MUTANTS, and the
 // signals. The log has a line for each cycle with responses, and for each change of the status.
 //
+// What a request says counts only in the cycle in which it is accepted, the first one, so afterwards
+// the words of others stand there: of those that were presented lately, another one in each cycle.
+// (Not where coverage is counted: what is met shall be met by requests.)
+//
 // A run ends with a line of JSON. Exit status 0: all outputs as recorded (mutants: always), 1: not.
 
 #include <cstdint>
@@ -80,11 +84,35 @@ uint64_t at_start() {
   return levels;
 }
 
+constexpr int kRequestWords = 5;
+
+// What stands in a request when it counts no more.
+class Noise {
+ public:
+  void present(const EData* words) { memcpy(kept_[next_++ % kKept], words, sizeof kept_[0]); }
+  // A cycle is over. The lowest bit, the ticket, stays: it tells that a request is new.
+  void drive(EData* const* requests) {
+#if !VM_COVERAGE
+    ++cycle_;
+    for (int hart = 0; hart < HARTS; ++hart) {
+      const EData ticket = requests[hart][0] & 1;
+      memcpy(requests[hart], kept_[(cycle_ * 5 + hart * 3) % kKept], sizeof kept_[0]);
+      requests[hart][0] = (requests[hart][0] & ~EData{1}) | ticket;
+    }
+#endif
+  }
+
+ private:
+  static constexpr unsigned kKept = 16;
+  EData kept_[kKept][kRequestWords] = {};
+  unsigned next_ = 0, cycle_ = 0;
+};
+
 void rest(Vuintr_top& top) {
   PRIVILEGE = at_start();
   EData* requests[] = REQUESTS;
-  for (EData* words : requests) memset(words, 0, 5 * sizeof(EData));
-  memset(BUS_REQUEST, 0, 5 * sizeof(EData));
+  for (EData* words : requests) memset(words, 0, kRequestWords * sizeof(EData));
+  memset(BUS_REQUEST, 0, kRequestWords * sizeof(EData));
 }
 
 Outcome run(Vuintr_top& top, const Bytes& bytes, FILE* log) {
@@ -94,6 +122,7 @@ Outcome run(Vuintr_top& top, const Bytes& bytes, FILE* log) {
   }
   EData* requests[] = REQUESTS;
   EData* responses[] = RESPONSES;
+  Noise noise;
   top.clk = 0;
   top.rst = 0;
   rest(top);
@@ -150,6 +179,7 @@ Outcome run(Vuintr_top& top, const Bytes& bytes, FILE* log) {
           }
           if (log && (seen != last || (seen & VALID))) fputc('\n', log);
           last = seen;
+          noise.drive(requests);
           fall();
         }
         break;
@@ -159,11 +189,12 @@ Outcome run(Vuintr_top& top, const Bytes& bytes, FILE* log) {
         at += 8;
         break;
       case 3:
-        put(requests[at[0]], 5, at + 1, 18);
+        put(requests[at[0]], kRequestWords, at + 1, 18);
+        noise.present(requests[at[0]]);
         at += 19;
         break;
       case 4:
-        put(BUS_REQUEST, 5, at, 17);
+        put(BUS_REQUEST, kRequestWords, at, 17);
         at += 17;
         break;
       case 5:
