@@ -1,18 +1,16 @@
-"""The register table as files for other tools: C header, CMSIS-SVD and SystemRDL.
+"""The register table as files for other tools: CMSIS-SVD and SystemRDL. (C: `uintr.c_header`.)
 
 All of it comes from `uintr.registers`; nothing about a register is written down here.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import IntEnum
 from xml.sax.saxutils import escape
 
 from uintr.registers import (
     ALL_FEATURES,
     CONTROL_OFFSET,
     CONTROL_REGISTERS,
-    CSRS,
     DEFAULT_BASE,
     DEFAULT_HARTS,
     DEFAULT_RECEIVERS,
@@ -24,25 +22,17 @@ from uintr.registers import (
     PAGE_BYTES,
     REJECTED,
     REJECTED_OFFSET,
-    SENDER_ENTRY,
-    SENDER_ENTRY_BYTES,
     SLOT_BYTES,
     SLOT_REGISTERS,
     THROTTLE,
     THROTTLE_OFFSET,
-    UIPI_FUNCT3,
-    UIPI_OPCODE,
-    URET_WORD,
-    VECTORS,
     XLEN,
     Feature,
     Field,
     Register,
-    Status,
-    UipiFunction,
 )
 
-__all__ = ["RegisterMap", "c_header", "svd", "system_rdl"]
+__all__ = ["RegisterMap", "described", "svd", "system_rdl", "visible"]
 
 _WORD_BYTES = XLEN // 8
 
@@ -81,73 +71,14 @@ class RegisterMap:
         return max(CONTROL_OFFSET + PAGE_BYTES, *ends) if ends else CONTROL_OFFSET + PAGE_BYTES
 
 
-def _visible(register: Register) -> list[Field]:
+def visible(register: Register) -> list[Field]:
+    """The fields that mean something."""
     return [field for field in register.fields if field.access != "reserved"]
 
 
-def _text(text: str) -> str:
+def described(text: str) -> str:
+    """A description on one line."""
     return " ".join(text.split())
-
-
-def c_header(layout: RegisterMap) -> str:
-    """A C header: offsets, masks, CSR numbers, codes, and a structure of one slot."""
-    lines = [
-        "/* RISC-V user interrupts: controller, sender table, CSRs, instructions. */",
-        "#ifndef UINTR_H",
-        "#define UINTR_H",
-        "",
-        "#include <stdint.h>",
-        "",
-    ]
-
-    def define(name: str, value: int, doc: str = "") -> None:
-        number = f"UINT64_C({value:#x})" if value >= 1 << 31 else f"{value:#x}"
-        lines.append(f"#define UINTR_{name} {number}" + (f" /* {_text(doc)} */" if doc else ""))
-
-    def fields(prefix: str, register: Register) -> None:
-        for field in _visible(register):
-            define(f"{prefix}_{field.name.upper()}_LSB", field.lsb)
-            define(f"{prefix}_{field.name.upper()}_MASK", field.mask, field.doc)
-
-    define("BASE", layout.base)
-    define("HARTS", layout.harts)
-    define("RECEIVERS", layout.receivers)
-    define("VECTORS", VECTORS)
-    define("SLOT_BYTES", SLOT_BYTES)
-    define("CONTROL_OFFSET", CONTROL_OFFSET)
-    for register in SLOT_REGISTERS:
-        lines.append("")
-        define(f"{register.name}_OFFSET", register.address, register.doc)
-        fields(register.name, register)
-    for register in CONTROL_REGISTERS:
-        lines.append("")
-        define(f"CONTROL_{register.name}_OFFSET", CONTROL_OFFSET + register.address, register.doc)
-        fields(f"CONTROL_{register.name}", register)
-    for register, offset, _, step in layout.arrays():
-        lines.append("")
-        define(f"{register.name}_OFFSET", offset, register.doc)
-        define(f"{register.name}_BYTES", step)
-        fields(register.name, register)
-    lines.append("")
-    define("SENDER_ENTRY_BYTES", SENDER_ENTRY_BYTES, SENDER_ENTRY.doc)
-    fields("SENDER_ENTRY", SENDER_ENTRY)
-    for csr, register in CSRS.items():
-        lines.append("")
-        define(f"CSR_{csr.name}", csr.value, register.doc)
-        fields(f"CSR_{csr.name}", register)
-    codes: tuple[tuple[str, type[IntEnum]], ...] = (("STATUS", Status), ("UIPI", UipiFunction))
-    for prefix, codes_of in codes:
-        lines.append("")
-        for code in codes_of:
-            define(f"{prefix}_{code.name}", code.value)
-    lines.append("")
-    define("UIPI_OPCODE", UIPI_OPCODE)
-    define("UIPI_FUNCT3", UIPI_FUNCT3)
-    define("URET_WORD", URET_WORD)
-    lines += ["", "/* One receiver's slot. */", "struct uintr_slot {"]
-    lines += [f"    volatile uint64_t {register.name.lower()};" for register in SLOT_REGISTERS]
-    lines += ["};", "", "#endif", ""]
-    return "\n".join(lines)
 
 
 _SVD_ACCESS = {"rw": "read-write", "ro": "read-only", "wo": "write-only"}
@@ -167,15 +98,15 @@ def svd(layout: RegisterMap) -> str:
             element(depth + 1, "dim", number)
             element(depth + 1, "dimIncrement", f"{step:#x}")
         element(depth + 1, "name", each.name + ("[%s]" if number > 1 else ""))
-        element(depth + 1, "description", _text(each.doc))
+        element(depth + 1, "description", described(each.doc))
         element(depth + 1, "addressOffset", f"{offset:#x}")
         element(depth + 1, "size", XLEN)
         element(depth + 1, "resetValue", f"{each.reset:#x}")
         out.append(f"{pad}  <fields>")
-        for field in _visible(each):
+        for field in visible(each):
             out.append(f"{pad}    <field>")
             element(depth + 3, "name", field.name)
-            element(depth + 3, "description", _text(field.doc) or field.name)
+            element(depth + 3, "description", described(field.doc) or field.name)
             element(depth + 3, "bitOffset", field.lsb)
             element(depth + 3, "bitWidth", field.width)
             element(depth + 3, "access", _SVD_ACCESS[field.access])
@@ -232,12 +163,12 @@ def system_rdl(layout: RegisterMap) -> str:
 
     def register(pad: str, each: Register, instance: str) -> None:
         out.append(f"{pad}reg {{")
-        out.append(f'{pad}    desc = "{_text(each.doc)}";')
-        for field in _visible(each):
+        out.append(f'{pad}    desc = "{described(each.doc)}";')
+        for field in visible(each):
             access = _RDL_ACCESS[field.access]
             out.append(
                 f"{pad}    field {{ sw = {access}; hw = rw; reset = {XLEN}'h{field.reset:x}; "
-                f'desc = "{_text(field.doc)}"; }} '
+                f'desc = "{described(field.doc)}"; }} '
                 f"\\{field.name} [{field.lsb + field.width - 1}:{field.lsb}];".replace(
                     f"{XLEN}'h", f"{field.width}'h"
                 )
