@@ -7,22 +7,20 @@ needs no HDL tool.
 
 from enum import IntEnum
 
-from uintr.register_files import RegisterMap, described, visible
+from uintr.register_files import RegisterMap, described
 from uintr.registers import (
     CONTROL_OFFSET,
-    CONTROL_REGISTERS,
     CSRS,
     LOW,
     SENDER_ENTRY,
-    SENDER_ENTRY_BYTES,
     SLOT_BYTES,
-    SLOT_REGISTERS,
     UIPI_FUNCT3,
     UIPI_OPCODE,
     URET_WORD,
     VECTORS,
     Csr,
-    Register,
+    Placed,
+    Space,
     Status,
     UipiFunction,
 )
@@ -58,7 +56,7 @@ def c_header(layout: RegisterMap) -> str:
         *_assembler(),
         "#else",
         "",
-        *_structures(),
+        *_structures(layout),
         "#ifdef __riscv",
         "",
         *_instructions(),
@@ -70,6 +68,19 @@ def c_header(layout: RegisterMap) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _macro(placed: Placed) -> str:
+    """What the names of a register's macros begin with."""
+    match placed.space:
+        case Space.CSR:
+            return f"CSR_{placed.register.name.upper()}"
+        case Space.TABLE:
+            return "SENDER_ENTRY"
+        case Space.CONTROL if placed.step == 0:
+            return f"CONTROL_{placed.register.name}"
+        case _:
+            return placed.register.name
+
+
 def _numbers(layout: RegisterMap) -> list[str]:
     """Definitions of everything in the table."""
     lines: list[str] = []
@@ -78,37 +89,27 @@ def _numbers(layout: RegisterMap) -> list[str]:
         number = f"UINTR_WORD({value:#x})" if value >= 1 << 31 else f"{value:#x}"
         lines.append(f"#define UINTR_{name} {number}" + (f" /* {described(doc)} */" if doc else ""))
 
-    def fields(prefix: str, register: Register) -> None:
-        for field in visible(register):
-            define(f"{prefix}_{field.name.upper()}_LSB", field.lsb)
-            define(f"{prefix}_{field.name.upper()}_MASK", field.mask, field.doc)
-
     define("BASE", layout.base)
     define("HARTS", layout.harts)
     define("RECEIVERS", layout.receivers)
     define("VECTORS", VECTORS)
     define("SLOT_BYTES", SLOT_BYTES)
     define("CONTROL_OFFSET", CONTROL_OFFSET)
-    for register in SLOT_REGISTERS:
+    for placed in layout.registers():
+        name, doc = _macro(placed), placed.register.doc
         lines.append("")
-        define(f"{register.name}_OFFSET", register.address, register.doc)
-        fields(register.name, register)
-    for register in CONTROL_REGISTERS:
-        lines.append("")
-        define(f"CONTROL_{register.name}_OFFSET", CONTROL_OFFSET + register.address, register.doc)
-        fields(f"CONTROL_{register.name}", register)
-    for register, offset, _, step in layout.arrays():
-        lines.append("")
-        define(f"{register.name}_OFFSET", offset, register.doc)
-        define(f"{register.name}_BYTES", step)
-        fields(register.name, register)
-    lines.append("")
-    define("SENDER_ENTRY_BYTES", SENDER_ENTRY_BYTES, SENDER_ENTRY.doc)
-    fields("SENDER_ENTRY", SENDER_ENTRY)
-    for csr, register in CSRS.items():
-        lines.append("")
-        define(f"CSR_{csr.name}", csr.value, register.doc)
-        fields(f"CSR_{csr.name}", register)
+        match placed.space:
+            case Space.CSR:
+                define(name, placed.offset, doc)
+            case Space.TABLE:
+                define(f"{name}_BYTES", placed.step, doc)
+            case _:
+                define(f"{name}_OFFSET", placed.offset, doc)
+                if placed.step and placed.space != Space.SLOT:
+                    define(f"{name}_BYTES", placed.step)
+        for field in placed.register.visible:
+            define(f"{name}_{field.name.upper()}_LSB", field.lsb)
+            define(f"{name}_{field.name.upper()}_MASK", field.mask, field.doc)
     codes: tuple[tuple[str, type[IntEnum]], ...] = (("STATUS", Status), ("UIPI", UipiFunction))
     for prefix, codes_of in codes:
         lines.append("")
@@ -136,10 +137,13 @@ def _assembler() -> list[str]:
     return [*lines, ".macro uret", f"    .4byte {URET_WORD:#010x}", ".endm"]
 
 
-def _structures() -> list[str]:
+def _structures(layout: RegisterMap) -> list[str]:
     """What a program sees of the controller, and words from their fields."""
     lines = ["/* One receiver's slot. */", "struct uintr_slot {"]
-    lines += [f"    volatile uint64_t {register.name.lower()};" for register in SLOT_REGISTERS]
+    lines += [
+        f"    volatile uint64_t {each.register.name.lower()};"
+        for each in layout.registers(Space.SLOT)
+    ]
     lines += [
         "};",
         "",
@@ -161,7 +165,7 @@ def _structures() -> list[str]:
         ("suist", CSRS[Csr.SUIST]),
         ("suirs", CSRS[Csr.SUIRS]),
     ):
-        fields = visible(register)
+        fields = register.visible
         parameters = ", ".join(f"uint64_t {field.name}" for field in fields)
         lines += [f"static inline uint64_t uintr_{name}({parameters})", "{"]
         terms = [f"({field.name} << {field.lsb} & UINTR_WORD({field.mask:#x}))" for field in fields]
