@@ -22,7 +22,7 @@ MAY_IMPORT = {
 # The register tables: pure data.
 TABLES = {"uintr.registers", "uintr.intel.registers"}
 # Layers of rel4, lowest first: a layer may import itself and those before it.
-LAYERS = ["machine", "abi", "kernel", "user", "trace", "bench", "explore"]
+LAYERS = ["machine", "reference", "abi", "kernel", "user", "trace", "bench", "explore"]
 
 
 def imports(file: Path) -> Iterator[str]:
