@@ -61,9 +61,9 @@ def test_software_knows_the_register_table_and_no_more_of_the_hardware() -> None
 
 def test_the_register_table_is_pure_data() -> None:
     for name in imports(HOUSE["uintr"] / "registers.py"):
-        assert name in {"dataclasses", "enum", "typing"}
+        assert name in {"collections.abc", "dataclasses", "enum"}
     for name in imports(HOUSE["uintr"] / "intel" / "registers.py"):
-        assert name in {"enum", "uintr.registers"}
+        assert name in {"collections.abc", "enum", "uintr.registers"}
 
 
 @pytest.mark.parametrize("layer", LAYERS)
