@@ -1,4 +1,4 @@
-"""A commit's subject names the part it touches and has at most 72 characters (a commit-msg hook)."""
+"""A commit subject names the part it touches and has at most 72 characters (commit-msg hook)."""
 
 import sys
 from pathlib import Path
