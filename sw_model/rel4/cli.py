@@ -26,7 +26,7 @@ from rel4.compiled.command import add_compiled
 from rel4.explore.actors import ExploreError
 from rel4.explore.command import add_explore
 from rel4.machine.device import DeviceError, device_names, find_device
-from rel4.machine.hart import MachineError
+from rel4.machine.faults import MachineError
 from uintr.registers import MAX_HARTS, Flavour
 
 __all__ = ["main"]
