@@ -10,7 +10,7 @@ from rel4 import cli as rel4_cli
 from rel4.bench.compare import event_lines, first_difference
 from rel4.bench.point import Point
 from rel4.machine.device import DeviceConfig, run_sync
-from rel4.machine.reference import ReferenceDevice
+from rel4.reference.device import ReferenceDevice
 from tb_lockstep import lockstep
 from uintr.registers import Privilege
 from uintr_fpga.device import UartDevice, run

@@ -23,7 +23,7 @@ from rel4.machine.device import DeviceConfig, run_sync
 from rel4.machine.events import AsyncHandled, Fault, TaskRun
 from rel4.machine.machine import Machine
 from rel4.machine.ops import Compute, Load, Store, Uipi
-from rel4.machine.reference import ReferenceDevice
+from rel4.reference.device import ReferenceDevice
 from rel4.user.root_task import BUFFER_ADDRESS, RootTask
 from uintr.registers import UipiFunction
 

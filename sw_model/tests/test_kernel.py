@@ -17,8 +17,8 @@ from rel4.kernel.kernel import Kernel
 from rel4.kernel.objects import TCB, CNode, Notification, ThreadState
 from rel4.kernel.scheduler import TIME_SLICE, Scheduler
 from rel4.machine import sv39
+from rel4.machine.context import Context
 from rel4.machine.events import ContextSwitch, Fault, LockWait, Trap, UserTrap
-from rel4.machine.hart import Context
 from rel4.machine.ops import Compute, CsrSet, CsrWrite, Ecall, Load, Registers, Store, Uipi, Uret
 from rel4.user.root_task import BUFFER_ADDRESS, RootTask
 from uintr.registers import CSRS, Csr, UipiFunction

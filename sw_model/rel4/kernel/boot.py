@@ -16,7 +16,7 @@ from collections.abc import Callable
 from rel4.abi.layout import DATA_ADDRESS, IPC_BUFFER_ADDRESS
 from rel4.abi.numbers import CapSlot
 from rel4.machine import sv39
-from rel4.machine.hart import Context, Program
+from rel4.machine.context import Context, Program
 from rel4.machine.sv39 import PTE
 
 from . import mdb

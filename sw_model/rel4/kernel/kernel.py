@@ -8,8 +8,9 @@ lock is released, registers are restored (path trap.exit).
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from rel4.machine.context import Context
 from rel4.machine.events import ContextSwitch, Fault
-from rel4.machine.hart import Context, Hart
+from rel4.machine.hart import Hart
 from rel4.machine.machine import Machine
 from rel4.machine.ops import (
     Compute,

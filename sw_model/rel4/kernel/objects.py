@@ -10,7 +10,7 @@ from rel4.abi.numbers import ObjectType
 from .capability import CNodeCap, FrameCap, PageTableCap, ReplyCap, Slot
 
 if TYPE_CHECKING:
-    from rel4.machine.hart import Context
+    from rel4.machine.context import Context
 
     from .async_runtime import HandlerTask
     from .fault import ThreadFault

@@ -7,7 +7,7 @@ operation the thread is in. The others are plain storage: a coroutine keeps its 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rel4.machine.hart import Context
+from rel4.machine.context import Context
 
 if TYPE_CHECKING:
     from rel4.machine.machine import Machine

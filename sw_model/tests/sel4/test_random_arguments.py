@@ -21,7 +21,7 @@ from rel4.kernel.objects import TCB, ThreadState
 from rel4.machine import ops
 from rel4.machine.device import DeviceConfig
 from rel4.machine.machine import Machine
-from rel4.machine.reference import ReferenceDevice
+from rel4.reference.device import ReferenceDevice
 
 CALLS, SEEDS = 5_000, 20
 POOL, SLOTS = 500, 40

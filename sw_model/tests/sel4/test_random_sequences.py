@@ -16,7 +16,7 @@ from rel4.kernel.kernel import Kernel
 from rel4.machine.device import DeviceConfig, run_sync
 from rel4.machine.machine import Machine
 from rel4.machine.ops import Compute, CsrSet, CsrWrite, Ecall, Registers, Uipi, Uret
-from rel4.machine.reference import ReferenceDevice
+from rel4.reference.device import ReferenceDevice
 from rel4.user.calls import WORD_BITS
 from rel4.user.root_task import RootTask
 from rel4.user.threads import ThreadMaker

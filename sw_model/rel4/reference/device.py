@@ -10,11 +10,12 @@ which only the reset sweep counts are passed in one go.
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from rel4.machine.bus import Bus
-from rel4.machine.control_page import ControlPage
-from rel4.machine.controller import Controller
 from rel4.machine.device import Device, DeviceConfig, Request, Response, run_sync
-from rel4.machine.hart_unit import HartUnit
+from rel4.reference.bus import Bus
+from rel4.reference.control_page import ControlPage
+from rel4.reference.controller import Controller
+from rel4.reference.hart_unit import HartUnit
+from rel4.reference.intel.device import IntelReferenceDevice
 from uintr.registers import (
     CONTROL_OFFSET,
     MASK_BYTES,
@@ -243,8 +244,6 @@ class ReferenceDevice:
 def reference_device(config: DeviceConfig) -> Device:
     """A new reference device of the flavour that ``config`` names."""
     if config.flavour is Flavour.INTEL:
-        from rel4.machine.intel_reference import IntelReferenceDevice
-
         return IntelReferenceDevice(config)
     return ReferenceDevice(config)
 

@@ -3,7 +3,7 @@
 from enum import IntEnum
 
 from rel4.machine.device import Request, Response
-from rel4.machine.intel_fabric import Interrupt, InterruptFabric, LockingBus, Transfer
+from rel4.reference.intel.fabric import Interrupt, InterruptFabric, LockingBus, Transfer
 from uintr.intel.registers import (
     CANONICAL_BITS,
     FAULT,

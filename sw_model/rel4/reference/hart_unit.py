@@ -2,10 +2,10 @@
 
 from enum import IntEnum
 
-from rel4.machine.bus import Bus, Transfer
-from rel4.machine.control_page import ControlPage, Operation
-from rel4.machine.controller import Controller
 from rel4.machine.device import Request, Response
+from rel4.reference.bus import Bus, Transfer
+from rel4.reference.control_page import ControlPage, Operation
+from rel4.reference.controller import Controller
 from uintr.registers import (
     ACTIVE,
     CAUSE_USER_SOFTWARE,

@@ -1,23 +1,18 @@
 """What a hart does for user interrupts with RISC-V instructions: CSRs, UIPI, trap and uret."""
 
-from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any
-
-import simpy
+from collections.abc import Callable
+from typing import Any
 
 from uintr.registers import Csr, CsrFunction, RequestKind, Status
 
 from . import ops
+from .context import Context
+from .core import Core, Steps
 from .device import Request
 from .events import UipiDone, UserReturn, UserTrap
 from .faults import FETCH_PAGE_FAULT, STORE_ACCESS_FAULT, OperationFault
 
-if TYPE_CHECKING:
-    from .hart import Context, Hart
-
-__all__ = ["RiscvUnit"]
-
-Steps = Generator[simpy.Event, Any, Any]
+__all__ = ["RiscvInstructions"]
 
 _CSR_FUNCTIONS: dict[type, CsrFunction] = {
     ops.CsrRead: CsrFunction.READ,
@@ -27,7 +22,7 @@ _CSR_FUNCTIONS: dict[type, CsrFunction] = {
 }
 
 
-class RiscvUnit:
+class RiscvInstructions:
     """The instructions of one hart that reach its hart unit.
 
     Members
@@ -39,7 +34,7 @@ class RiscvUnit:
 
     returns: type[ops.Op[Any]] = ops.Uret
 
-    def __init__(self, hart: "Hart") -> None:
+    def __init__(self, hart: Core) -> None:
         self._hart = hart
         self.suist = 0
         self.suirs = 0
@@ -51,14 +46,14 @@ class RiscvUnit:
             ops.Uipi: self._uipi,
         }
 
-    def take(self, context: "Context") -> Steps:
+    def take(self, context: Context) -> Steps:
         """Take the pending user interrupt, if it is still pending."""
         hart = self._hart
         pc = context.top().pc
         response = yield from hart.request(Request(RequestKind.TRAP, data=pc))
         if response.status is not Status.OK:
             return  # the line fell before the trap was taken
-        handler = hart.machine.code.get(response.data)
+        handler = hart.board.code.get(response.data)
         if handler is None:
             raise OperationFault(
                 f"utvec points to {response.data:#x}, where no handler was placed",
@@ -68,10 +63,10 @@ class RiscvUnit:
         hart.log(UserTrap(context.name, pc, response.data))
         context.enter(handler())
 
-    def leave(self, op: ops.Op[Any], context: "Context") -> Steps:
+    def leave(self, op: ops.Op[Any], context: Context) -> Steps:
         """uret: go on where the thread was interrupted."""
         response = yield from self._hart.request(Request(RequestKind.URET))
-        self._hart.resume(context, response.data)
+        context.leave_handler(response.data)
         self._hart.log(UserReturn(context.name, response.data))
 
     def amo(self, op: Any, address: int) -> Steps:

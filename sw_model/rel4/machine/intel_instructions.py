@@ -4,15 +4,15 @@ The hart unit keeps the registers. What microcode does with memory of the thread
 pushes four words on the stack that UINTR_STACKADJUST names, and UIRET pops three of them.
 """
 
-from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any
-
-import simpy
+from collections.abc import Callable
+from typing import Any
 
 from uintr.intel.registers import Instruction, Internal, Msr, StoreFunction
 from uintr.registers import CsrFunction, RequestKind, Status
 
 from . import ops
+from .context import Context
+from .core import Core, Steps
 from .device import Request, Response
 from .events import Delivered, UipiDone, UserReturn, UserTrap
 from .faults import (
@@ -24,12 +24,7 @@ from .faults import (
 )
 from .ops_intel import Clui, Pop, ReadMsr, SendUipi, Stui, Testui, Uiret, WriteMsr
 
-if TYPE_CHECKING:
-    from .hart import Context, Hart
-
-__all__ = ["FRAME_BYTES", "IntelUnit"]
-
-Steps = Generator[simpy.Event, Any, Any]
+__all__ = ["FRAME_BYTES", "IntelInstructions"]
 
 WORD = 8
 FRAME_BYTES = 4 * WORD
@@ -44,7 +39,7 @@ LOCKED: dict[type, StoreFunction] = {
 }
 
 
-class IntelUnit:
+class IntelInstructions:
     """The instructions of one hart that reach its hart unit.
 
     Members
@@ -56,7 +51,7 @@ class IntelUnit:
 
     returns: type[ops.Op[Any]] = Uiret
 
-    def __init__(self, hart: "Hart") -> None:
+    def __init__(self, hart: Core) -> None:
         self._hart = hart
         self.table = 0
         self.descriptor = 0
@@ -73,7 +68,7 @@ class IntelUnit:
 
     # --- delivery and return ----------------------------------------------------------------------
 
-    def take(self, context: "Context") -> Steps:
+    def take(self, context: Context) -> Steps:
         """Deliver the highest pending vector, if one is still pending. A stack that cannot be
         written is a fault before anything is taken."""
         hart = self._hart
@@ -89,7 +84,7 @@ class IntelUnit:
             return  # it went before it was taken
         read = Request(RequestKind.CSR, function=CsrFunction.READ, address=Internal.UIRRV)
         vector = (yield from hart.request(read)).data
-        handler = hart.machine.code.get(response.data)
+        handler = hart.board.code.get(response.data)
         if handler is None:
             raise OperationFault(
                 f"UINTR_HANDLER is {response.data:#x}, where no handler was placed",
@@ -103,7 +98,7 @@ class IntelUnit:
         hart.log(UserTrap(context.name, pc, response.data))
         hart.log(Delivered(context.name, self.descriptor, vector))
 
-    def leave(self, op: ops.Op[Any], context: "Context") -> Steps:
+    def leave(self, op: ops.Op[Any], context: Context) -> Steps:
         """UIRET: go on where the thread was interrupted. RFLAGS is popped and holds nothing that
         this model needs."""
         hart, frame = self._hart, context.top()
@@ -113,7 +108,7 @@ class IntelUnit:
             words.append((yield from hart.load_word(place, frame)))
         pc, _, sp = words
         response = yield from hart.request(Request(RequestKind.URET, data=pc))
-        hart.resume(context, response.data)
+        context.leave_handler(response.data)
         context.sp = sp
         hart.log(UserReturn(context.name, response.data))
 

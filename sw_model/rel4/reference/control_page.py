@@ -5,8 +5,8 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from rel4.machine.device import DeviceConfig
-from rel4.machine.entry_cache import EntryCache
-from rel4.machine.throttle import Throttle
+from rel4.reference.entry_cache import EntryCache
+from rel4.reference.throttle import Throttle
 from uintr.registers import (
     CLAIM,
     ENTRY_CACHE,

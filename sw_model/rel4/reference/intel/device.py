@@ -1,8 +1,8 @@
 """The reference device of the Intel flavour: ``docs/intel.md`` in plain Python, cycle by cycle."""
 
 from rel4.machine.device import DeviceConfig, Request, Response
-from rel4.machine.intel_fabric import InterruptFabric, LockingBus, check_table
-from rel4.machine.intel_unit import IntelHartUnit
+from rel4.reference.intel.fabric import InterruptFabric, LockingBus, check_table
+from rel4.reference.intel.hart_unit import IntelHartUnit
 from uintr.registers import XLEN, Privilege
 
 __all__ = ["IntelReferenceDevice"]

@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from rel4.machine.control_page import Operation
 from rel4.machine.device import DeviceConfig
+from rel4.reference.control_page import Operation
 from uintr.registers import ACTIVE, CLAIM, LOW, VECTORS, Feature
 
 __all__ = ["CLAIM_STALE", "Controller", "round_robin"]

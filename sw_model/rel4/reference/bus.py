@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from rel4.machine.control_page import ControlPage, Drain, Operation
-from rel4.machine.controller import CLAIM_STALE, Controller, round_robin
 from rel4.machine.device import DeviceConfig
+from rel4.reference.control_page import ControlPage, Drain, Operation
+from rel4.reference.controller import CLAIM_STALE, Controller, round_robin
 from uintr.registers import (
     ACTIVE,
     CONTROL_OFFSET,
