@@ -3,18 +3,19 @@
  * Physical memory: the kernel's image, the user's image, the initial thread's objects, and the
  * largest aligned power of two of the rest as untyped memory. Virtual memory of the initial thread:
  * its image where it was linked, its IPC buffer, one page of data. */
-#include "csr.h"
+#include "riscv.h"
 #include "hart.h"
 #include "kernel.h"
 #include "lock.h"
-#include "rel4_abi.h"
+#include <rel4_abi.h>
 #include "scheduler.h"
 #include "uintr_state.h"
 #include "vspace.h"
 
-extern char user_image[], user_image_end[], user_bss_end[]; /* virtual, as the user sees them */
-extern char user_load[], kernel_end[];                      /* where they lie, kernel addresses */
-extern char user_entry[], user_stack_end[];
+extern const struct {
+    word image, end, entry, stack; /* as the user sees them */
+} user_layout;
+extern char user_load[], kernel_end[]; /* where image and free memory begin, as the kernel does */
 
 const volatile struct parameters parameters __attribute__((section(".data"))) = {
     .harts = 1,
@@ -53,8 +54,8 @@ static void untyped(struct slot *slot, word first, word end)
 static void map_image(word *root)
 {
     word flags = PTE_R | PTE_W | PTE_X;
-    word load = physical(user_load), begin = (word)user_image;
-    for (word virtual = begin; virtual < (word)user_bss_end; virtual += PAGE_BYTES)
+    word load = physical(user_load), begin = user_layout.image;
+    for (word virtual = begin; virtual < user_layout.end; virtual += PAGE_BYTES)
         vspace_boot_map(root, virtual, load + (virtual - begin), flags, &memory);
 }
 
@@ -80,7 +81,7 @@ static void boot_initial_thread(void)
     vspace_boot_map(root, DATA_ADDRESS, data, PTE_R | PTE_W, &memory);
     cnode[SLOT_INIT_THREAD_IPC_BUFFER].asid = cnode[SLOT_INIT_THREAD_VSPACE].asid;
     cnode[SLOT_INIT_THREAD_IPC_BUFFER].value = IPC_BUFFER_ADDRESS;
-    untyped(&cnode[SLOT_FIRST_UNTYPED], memory, MEMORY_BASE + parameters.memory_bytes);
+    untyped(&cnode[SLOT_FIRST_UNTYPED], memory, RAM_BASE + parameters.memory_bytes);
     tcb->cspace = cnode[SLOT_INIT_THREAD_CNODE];
     tcb->vspace = cnode[SLOT_INIT_THREAD_VSPACE];
     tcb->buffer = cnode[SLOT_INIT_THREAD_IPC_BUFFER];
@@ -89,8 +90,8 @@ static void boot_initial_thread(void)
     tcb->uintr.receiver = NO_RECEIVER;
     tcb->priority = PRIORITIES - 1;
     tcb->time_slice = TIME_SLICE;
-    tcb->context.registers[PC] = (word)user_entry;
-    tcb->context.registers[SP] = (word)user_stack_end;
+    tcb->context.registers[PC] = user_layout.entry;
+    tcb->context.registers[SP] = user_layout.stack;
     tcb->state = THREAD_RUNNING;
     scheduler_enqueue(tcb, false);
 }
@@ -121,7 +122,7 @@ struct context *boot_hart(word index)
         fence_release();
         ready = true;
     }
-    csr_write("sie", SIP_SOFTWARE | SIP_TIMER | SIP_EXTERNAL);
-    csr_write(STIMECMP, read_time() + parameters.timer_phase[index]);
+    csr_write(sie, SIP_SOFTWARE | SIP_TIMER | SIP_EXTERNAL);
+    csr_write_stimecmp( read_time() + parameters.timer_phase[index]);
     return kernel_leave();
 }

@@ -2,6 +2,8 @@
 #ifndef CONFIG_H
 #define CONFIG_H
 
+#include <soc.h>
+
 #include "types.h"
 
 #define MAX_HARTS 4
@@ -29,8 +31,4 @@ struct parameters {
 };
 extern const volatile struct parameters parameters;
 #endif
-
-#define MEMORY_BASE 0x80000000
-#define UART_BASE 0x10000000
-#define SSWI_BASE 0x02f00000
 #endif

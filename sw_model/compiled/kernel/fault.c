@@ -1,14 +1,14 @@
 /* Faults, and the debug console. */
-#include "csr.h"
+#include "riscv.h"
 #include "hart.h"
 #include "kernel.h"
 #include "scheduler.h"
 #include "uintr_state.h"
 #include "vspace.h"
 
-/* A test bench watches it: bit 0 ends the machine, the bits above are the status. */
-volatile word tohost __attribute__((section(".tohost"), aligned(64)));
-volatile word fromhost __attribute__((section(".tohost"), aligned(64)));
+/* A store here ends the run: bit 0 says so, the rest is the status. `tohost` is its physical
+ * address. */
+volatile word tohost_word __attribute__((section(".tohost"), used));
 
 void put_char(char character)
 {
@@ -39,7 +39,7 @@ _Noreturn void halt(word status)
         status = 1;
     }
     for (;;)
-        tohost = status << 1 | 1;
+        tohost_word = (status & 0xff) << 1 | 1;
 }
 
 static void say(const char *who, word cause, word pc, word value)
@@ -56,7 +56,7 @@ static void say(const char *who, word cause, word pc, word value)
 
 void fault_handle(struct tcb *tcb, word cause)
 {
-    word value = csr_read("stval");
+    word value = csr_read(stval);
     bool page_fault = cause == CAUSE_FETCH_PAGE_FAULT || cause == CAUSE_LOAD_PAGE_FAULT
                       || cause == CAUSE_STORE_PAGE_FAULT;
     if (page_fault && vspace_spurious(tcb, cause, value))

@@ -4,7 +4,7 @@
 #define INVOCATION_H
 
 #include "objects.h"
-#include "rel4_abi.h"
+#include <rel4_abi.h>
 
 enum { INVOCATION_WORDS = 8 }; /* no invocation here needs more message registers */
 

@@ -3,7 +3,7 @@
  * restored. */
 #include "kernel.h"
 
-#include "csr.h"
+#include "riscv.h"
 #include "hart.h"
 #include "lock.h"
 #include "policies.h"
@@ -25,7 +25,7 @@ static void timer(void)
 {
     policies_on_tick();
     scheduler_tick();
-    csr_write(STIMECMP, read_time() + parameters.timer_period);
+    csr_write_stimecmp( read_time() + parameters.timer_period);
 }
 
 static void interrupt(word cause)
@@ -53,11 +53,11 @@ static void idle(void)
     word pending;
     do {
         __asm__ volatile("wfi");
-        pending = csr_read("sip") & csr_read("sie");
+        pending = csr_read(sip) & csr_read(sie);
     } while (!pending);
     lock_acquire();
     if (pending & SIP_SOFTWARE) {
-        csr_clear("sip", SIP_SOFTWARE);
+        csr_clear(sip, SIP_SOFTWARE);
         interrupt(CAUSE_SOFTWARE);
     }
     if (pending & SIP_EXTERNAL)

@@ -2,7 +2,7 @@
 #include "lock.h"
 
 #include "config.h"
-#include "csr.h"
+#include "riscv.h"
 #include "hart.h"
 
 static struct lock_node nodes[MAX_HARTS + 1];

@@ -3,7 +3,7 @@
 #define MESSAGE_H
 
 #include "objects.h"
-#include "rel4_abi.h"
+#include <rel4_abi.h>
 
 static inline word message_label(word info)
 {

@@ -5,7 +5,7 @@
 #include "capability.h"
 #include "context.h"
 #include "types.h"
-#include "uintr.h"
+#include <uintr.h>
 
 enum thread_state {
     THREAD_INACTIVE,

@@ -1,7 +1,7 @@
 /* Policies: the same names and rules as in rel4.kernel.policies. */
 #include "policies.h"
 
-#include "csr.h"
+#include "riscv.h"
 #include "lock.h"
 #include "scheduler.h"
 #include "uintr_state.h"

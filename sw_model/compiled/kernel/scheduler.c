@@ -1,7 +1,7 @@
 /* The scheduler of a hart. */
 #include "scheduler.h"
 
-#include "csr.h"
+#include "riscv.h"
 
 static int best(const struct hart *hart)
 {

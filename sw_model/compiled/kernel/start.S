@@ -78,3 +78,8 @@ kernel_root:
     .globl kernel_satp
 kernel_satp:
     .dword kernel_satp_value    /* the linker script knows where the table lies */
+
+/* The user's image, in its own addresses, which are too far away for the kernel's code. */
+    .globl user_layout
+user_layout:
+    .dword user_image, user_bss_end, user_entry, user_stack_end

@@ -3,8 +3,8 @@
 #ifndef SYSCALL_BUFFER_H
 #define SYSCALL_BUFFER_H
 
-#include "csr.h"
-#include "rel4_abi.h"
+#include "riscv.h"
+#include <rel4_abi.h>
 #include "types.h"
 
 struct syscall_buffer {

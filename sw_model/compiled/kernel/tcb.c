@@ -1,5 +1,5 @@
 /* TCB invocations. A thread's capabilities are copies in its TCB. */
-#include "csr.h"
+#include "riscv.h"
 #include "hart.h"
 #include "invocation.h"
 #include "message.h"

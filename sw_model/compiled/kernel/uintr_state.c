@@ -9,7 +9,7 @@
  * and only then its pending word is looked at. A post after that reaches the kernel. */
 #include "uintr_state.h"
 
-#include "csr.h"
+#include "riscv.h"
 #include "invocation.h"
 #include "notification.h"
 
@@ -36,8 +36,8 @@ void uintr_boot(void)
 {
     kernel_receivers[here->index] = NO_RECEIVER;
     here->table = 0;
-    csr_write("0x1b0", 0);
-    csr_write("0x1b1", 0);
+    uintr_csr_write(UINTR_CSR_SUIST, 0);
+    uintr_csr_write(UINTR_CSR_SUIRS, 0);
 }
 
 /* --- allocation -------------------------------------------------------------------------------- */
@@ -82,8 +82,8 @@ int uintr_register_sender_to_kernel(struct tcb *tcb, struct hart *hart, word vec
 /* --- context switch ---------------------------------------------------------------------------- */
 
 #define EACH_CSR(X) \
-    X(0, "0x000") X(1, "0x004") X(2, "0x005") X(3, "0x040") X(4, "0x041") X(5, "0x042") \
-    X(6, "0x043") X(7, "0x044")
+    X(0, UINTR_CSR_USTATUS) X(1, UINTR_CSR_UIE) X(2, UINTR_CSR_UTVEC) X(3, UINTR_CSR_USCRATCH) \
+    X(4, UINTR_CSR_UEPC) X(5, UINTR_CSR_UCAUSE) X(6, UINTR_CSR_UTVAL) X(7, UINTR_CSR_UIP)
 
 /* Save the owner's state, if there is an owner, and hide it from the next thread. */
 static void save(void)
@@ -93,10 +93,10 @@ static void save(void)
         return;
     if (owner->uintr.receiver != NO_RECEIVER)
         slot_of(owner->uintr.receiver)->active = 0;
-#define SAVE(n, csr) owner->uintr.csrs[n] = csr_read(csr); csr_write(csr, 0);
+#define SAVE(n, csr) owner->uintr.csrs[n] = uintr_csr_swap(csr, 0);
     EACH_CSR(SAVE)
-    csr_write("0x103", 0);
-    csr_write("0x1b1", 0);
+    uintr_csr_write(UINTR_CSR_SIDELEG, 0);
+    uintr_csr_write(UINTR_CSR_SUIRS, 0);
     here->uintr_owner = NULL;
 }
 
@@ -105,14 +105,14 @@ static void activate(const struct tcb *tcb)
     int receiver = tcb->uintr.receiver;
     if (receiver == NO_RECEIVER)
         return;
-    csr_write("0x103", UINTR_CSR_SIDELEG_SOFTWARE_MASK);
-    csr_write("0x1b1", uintr_suirs((word)receiver, 1));
+    uintr_csr_write(UINTR_CSR_SIDELEG, UINTR_CSR_SIDELEG_SOFTWARE_MASK);
+    uintr_csr_write(UINTR_CSR_SUIRS, uintr_suirs((word)receiver, 1));
     slot_of(receiver)->low = uintr_low(1, 1, 0, 0, here->index);
 }
 
 static void restore(struct tcb *tcb)
 {
-#define RESTORE(n, csr) csr_write(csr, tcb->uintr.csrs[n]);
+#define RESTORE(n, csr) uintr_csr_write(csr, tcb->uintr.csrs[n]);
     EACH_CSR(RESTORE)
     here->uintr_owner = tcb;
     activate(tcb);
@@ -128,7 +128,7 @@ void uintr_switch(struct tcb *tcb)
     const word *entries = tcb->uintr.table.entries;
     word table = entries ? uintr_suist(physical(entries) >> PAGE_BITS, 1, 1) : 0;
     if (here->table != table) {
-        csr_write("0x1b0", table);
+        uintr_csr_write(UINTR_CSR_SUIST, table);
         here->table = table;
     }
 }

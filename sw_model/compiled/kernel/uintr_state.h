@@ -3,7 +3,7 @@
 #define UINTR_STATE_H
 
 #include "hart.h"
-#include "uintr.h"
+#include <uintr.h>
 
 void uintr_boot(void);
 

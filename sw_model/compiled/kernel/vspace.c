@@ -6,7 +6,7 @@
  * vspace_fence does for all of them at once; a hart in user mode is interrupted for it. */
 #include "vspace.h"
 
-#include "csr.h"
+#include "riscv.h"
 #include "invocation.h"
 
 enum { LEVELS = 3, INDEX_BITS = 9, ENTRIES = 512, KERNEL_ENTRIES = 508 };
@@ -151,7 +151,7 @@ void vspace_activate(struct tcb *tcb)
     if (ROOT_SWITCH || here->satp != tcb->satp) {
         here->satp = tcb->satp;
         spaces[tcb->vspace.asid].harts |= UINT64_C(1) << here->index;
-        csr_write("satp", tcb->satp);
+        csr_write(satp, tcb->satp);
         if (ROOT_SWITCH == 2)
             sfence_all();
     }

@@ -2,7 +2,7 @@
  * keeps them here: what it wrote itself is never read back. */
 #include "async_syscalls.h"
 
-#include "uintr.h"
+#include <uintr.h>
 
 static char *base;
 static word capacity;
@@ -109,7 +109,7 @@ static bool announce(void)
         uipi_send((word)sender);
     } else {
         async_traps++;
-        wake_syscall_handler();
+        seL4_WakeSyscallHandler();
     }
     return true;
 }
@@ -155,7 +155,7 @@ static unsigned take(void)
     unsigned cid = reply & 0xffffffff;
     struct coroutine *owner = executor_find(cid);
     if (!owner || owner->answered)
-        debug_halt(5); /* a reply that nobody waits for */
+        seL4_DebugHalt(5); /* a reply that nobody waits for */
     owner->error = (uint16_t)(reply >> 48);
     owner->answered = true;
     reply_head++;

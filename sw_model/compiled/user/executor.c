@@ -40,7 +40,7 @@ void executor_wake(unsigned cid)
 unsigned executor_spawn(struct coroutine *coroutine, unsigned priority, bool background)
 {
     if (spawned == MAX_TASKS || priority >= PRIORITIES)
-        debug_halt(4);
+        seL4_DebugHalt(4);
     coroutine->priority = (uint8_t)priority;
     coroutine->background = background;
     tasks[spawned] = coroutine;
@@ -68,7 +68,9 @@ static unsigned fetch(void)
 {
     if (!levels)
         return NOBODY;
-    unsigned priority = (unsigned)__builtin_ctz(levels);
+    unsigned priority = 0;
+    while (!(levels >> priority & 1))
+        priority++;
     struct queue *queue = &queues[priority];
     unsigned cid = queue->first;
     struct coroutine *coroutine = tasks[cid];

@@ -1,7 +1,7 @@
 /* The user-interrupt handler: note the vectors in the wake word, and go on where the thread was.
  * Two registers do, so no more are saved. */
-#include "rel4_abi.h"
-#include "uintr.h"
+#include <rel4_abi.h>
+#include <uintr.h>
 
     .text
     .globl user_interrupt
@@ -25,7 +25,7 @@ user_interrupt:
     .globl user_entry
 user_entry:
     call main
-    call debug_halt             /* main's result is the machine's */
+    call seL4_DebugHalt             /* main's result is the machine's */
 
     .bss
     .balign 8

@@ -17,7 +17,7 @@ static struct answer call(word cap, word label, unsigned caps, unsigned length, 
     return answer;
 }
 
-word untyped_retype(word untyped, word type, word size_bits, word root, word offset, word count)
+word seL4_Untyped_Retype(word untyped, word type, word size_bits, word root, word offset, word count)
 {
     word words[REGISTER_MESSAGE] = {type, size_bits, 0, 0};
     set_cap(0, root);
@@ -26,7 +26,7 @@ word untyped_retype(word untyped, word type, word size_bits, word root, word off
     return call(untyped, INVOCATION_UNTYPED_RETYPE, 1, 6, words).error;
 }
 
-word cnode_mint(word root, word destination, word source, word rights, word badge)
+word seL4_CNode_Mint(word root, word destination, word source, word rights, word badge)
 {
     word words[REGISTER_MESSAGE] = {destination, 64, source, 64};
     set_cap(0, root);
@@ -35,26 +35,26 @@ word cnode_mint(word root, word destination, word source, word rights, word badg
     return call(root, INVOCATION_CNODE_MINT, 1, 6, words).error;
 }
 
-struct answer uintr_register_async_syscall(word notification, word frame, word policy)
+struct answer seL4_UintrRegisterAsyncSyscall(word notification, word frame, word policy)
 {
     word words[REGISTER_MESSAGE] = {policy, 0, 0, 0};
     set_cap(0, frame);
     return call(notification, INVOCATION_UINTR_REGISTER_ASYNC_SYSCALL, 1, 1, words);
 }
 
-void wake_syscall_handler(void)
+void seL4_WakeSyscallHandler(void)
 {
     word words[REGISTER_MESSAGE] = {0}, info = 0;
     system_call(SYS_WAKE_SYSCALL_HANDLER, 0, &info, words);
 }
 
-void debug_put_char(char character)
+void seL4_DebugPutChar(char character)
 {
     word words[REGISTER_MESSAGE] = {0}, info = 0;
     system_call(SYS_DEBUG_PUT_CHAR, (unsigned char)character, &info, words);
 }
 
-_Noreturn void debug_halt(word status)
+_Noreturn void seL4_DebugHalt(word status)
 {
     word words[REGISTER_MESSAGE] = {0}, info = 0;
     for (;;)

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "rel4_abi.h"
+#include <rel4_abi.h>
 
 typedef uint64_t word;
 
@@ -49,7 +49,7 @@ static inline void set_cap(unsigned n, word cap)
 }
 
 /* One invocation with at most one extra capability and four message registers; answers the error. */
-static inline word invoke(word cap, word label, unsigned caps, word extra, unsigned length, word first,
+static inline word seL4_Invoke(word cap, word label, unsigned caps, word extra, unsigned length, word first,
                           word second, word third, word fourth)
 {
     word words[REGISTER_MESSAGE] = {first, second, third, fourth};
@@ -60,37 +60,37 @@ static inline word invoke(word cap, word label, unsigned caps, word extra, unsig
     return info >> 12;
 }
 
-static inline word page_map(word frame, word vspace, word virtual, word rights)
+static inline word seL4_RISCV_Page_Map(word frame, word vspace, word virtual, word rights)
 {
-    return invoke(frame, INVOCATION_RISCV_PAGE_MAP, 1, vspace, 3, virtual, rights, 0, 0);
+    return seL4_Invoke(frame, INVOCATION_RISCV_PAGE_MAP, 1, vspace, 3, virtual, rights, 0, 0);
 }
 
-static inline word page_unmap(word frame)
+static inline word seL4_RISCV_Page_Unmap(word frame)
 {
-    return invoke(frame, INVOCATION_RISCV_PAGE_UNMAP, 0, 0, 0, 0, 0, 0, 0);
+    return seL4_Invoke(frame, INVOCATION_RISCV_PAGE_UNMAP, 0, 0, 0, 0, 0, 0, 0);
 }
 
-static inline word page_table_map(word table, word vspace, word virtual)
+static inline word seL4_RISCV_PageTable_Map(word table, word vspace, word virtual)
 {
-    return invoke(table, INVOCATION_RISCV_PAGE_TABLE_MAP, 1, vspace, 2, virtual, 0, 0, 0);
+    return seL4_Invoke(table, INVOCATION_RISCV_PAGE_TABLE_MAP, 1, vspace, 2, virtual, 0, 0, 0);
 }
 
-static inline word tcb_bind_notification(word tcb, word notification)
+static inline word seL4_TCB_BindNotification(word tcb, word notification)
 {
-    return invoke(tcb, INVOCATION_TCB_BIND_NOTIFICATION, 1, notification, 0, 0, 0, 0, 0);
+    return seL4_Invoke(tcb, INVOCATION_TCB_BIND_NOTIFICATION, 1, notification, 0, 0, 0, 0, 0);
 }
 
-static inline word uintr_register_receiver(word notification, word tcb)
+static inline word seL4_UintrRegisterReceiver(word notification, word tcb)
 {
-    return invoke(notification, INVOCATION_UINTR_REGISTER_RECEIVER, 1, tcb, 0, 0, 0, 0, 0);
+    return seL4_Invoke(notification, INVOCATION_UINTR_REGISTER_RECEIVER, 1, tcb, 0, 0, 0, 0, 0);
 }
 
 /* The calls with more than four message registers, or with an answer. */
-word untyped_retype(word untyped, word type, word size_bits, word root, word offset, word count);
-word cnode_mint(word root, word destination, word source, word rights, word badge);
-struct answer uintr_register_async_syscall(word notification, word frame, word policy);
+word seL4_Untyped_Retype(word untyped, word type, word size_bits, word root, word offset, word count);
+word seL4_CNode_Mint(word root, word destination, word source, word rights, word badge);
+struct answer seL4_UintrRegisterAsyncSyscall(word notification, word frame, word policy);
 
-void wake_syscall_handler(void);
-void debug_put_char(char character);
-_Noreturn void debug_halt(word status);
+void seL4_WakeSyscallHandler(void);
+void seL4_DebugPutChar(char character);
+_Noreturn void seL4_DebugHalt(word status);
 #endif

@@ -1,8 +1,13 @@
-/* Control and status registers, fences, and waiting. */
-#ifndef CSR_H
-#define CSR_H
+/* What the kernel wants of the hart beyond plain C: causes of traps, time, fences. */
+#ifndef RISCV_H
+#define RISCV_H
+
+#include <csr.h>
 
 #include "types.h"
+
+/* When the next timer interrupt comes; older assemblers do not know its name. */
+#define csr_write_stimecmp(time) csr_write(0x14d, time)
 
 #define INTERRUPT (UINT64_C(1) << 63)
 #define CAUSE_SOFTWARE (INTERRUPT | 1)
@@ -17,19 +22,6 @@
 #define SIP_EXTERNAL (1 << 9)
 #define SATP_SV39 (UINT64_C(8) << 60)
 #define SATP_ASID_LSB 44
-
-#define csr_read(name) __extension__({ \
-    word csr_value; \
-    __asm__ volatile("csrr %0, " name : "=r"(csr_value) : : "memory"); \
-    csr_value; })
-#define csr_write(name, value) \
-    __asm__ volatile("csrw " name ", %0" : : "rK"((word)(value)) : "memory")
-#define csr_clear(name, bits) \
-    __asm__ volatile("csrc " name ", %0" : : "rK"((word)(bits)) : "memory")
-#define csr_set(name, bits) \
-    __asm__ volatile("csrs " name ", %0" : : "rK"((word)(bits)) : "memory")
-
-#define STIMECMP "0x14d"
 
 static inline word read_time(void)
 {

@@ -54,9 +54,9 @@ static bool work(struct coroutine *self)
 static void work_synchronously(struct worker *worker)
 {
     for (; worker->left; worker->left--) {
-        errors += page_map(worker->frame, SLOT_INIT_THREAD_VSPACE, worker->address, READ_WRITE)
+        errors += seL4_RISCV_Page_Map(worker->frame, SLOT_INIT_THREAD_VSPACE, worker->address, READ_WRITE)
                   != ERROR_NONE;
-        errors += page_unmap(worker->frame) != ERROR_NONE;
+        errors += seL4_RISCV_Page_Unmap(worker->frame) != ERROR_NONE;
     }
 }
 
@@ -64,7 +64,7 @@ int main(void)
 {
     word concurrency = experiment.concurrency, calls = 2 * concurrency * experiment.rounds;
     if (!concurrency || concurrency > MAX_TASKS)
-        debug_halt(7);
+        seL4_DebugHalt(7);
     word frames = root_allocate(OBJECT_RISCV_4K_PAGE, concurrency, 0);
     root_map_page_tables(FRAME_ADDRESS, concurrency * PAGE);
     struct style style = experiment.style;
