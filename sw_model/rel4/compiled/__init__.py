@@ -1,0 +1,1 @@
+"""Compiled programs: compiler, ELF, and running them on real harts."""
