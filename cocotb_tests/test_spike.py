@@ -1,10 +1,14 @@
 """Spike with user interrupts on top: the model that the hart is compared with."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from rel4.compiled.spike import Spike, missing
+from rel4.compiled.elf import Program, Segment
+from rel4.compiled.runner import Ending, Listener, Marker, RunConfig
+from rel4.compiled.spike import Spike, missing, run
+from rel4.compiled.symbols import Symbols
 from rv64_verify.encode import Code, encode
 from uintr.registers import CAUSE_USER_SOFTWARE, SENDER_ENTRY, Csr, Privilege
 
@@ -246,3 +250,32 @@ def test_wrong_shapes(shape: dict[str, int], sentence: str) -> None:
     with pytest.raises(ValueError) as error:
         Spike(**shape)  # type: ignore[arg-type]
     assert str(error.value) == sentence
+
+
+def test_the_runner_tells_of_console_marks_and_status() -> None:
+    code = Code(BASE)
+    code("addi", A0, 0, imm=77)
+    code("slti", 0, A0, imm=5)
+    code.li(T0, 0x1000_0000)
+    code("lbu", T1, T0)
+    code("sb", rs1=T0, rs2=T1)
+    code.li(T0, TOHOST)
+    code("addi", T1, 0, imm=9 << 1 | 1)
+    code("sd", rs1=T0, rs2=T1)
+    content = code.finish()
+    program = Program(
+        path=Path("none"),
+        segments=(Segment(BASE, content, len(content)),),
+        symbols=Symbols([]),
+        tohost=TOHOST,
+    )
+    result = run(program, RunConfig(memory_mib=1, input=b"?"), Listener())
+    assert (result.ending, result.status, result.console) == (Ending.EXIT, 9, b"?")
+    assert result.marks == (Marker(0, 0, 5, 77),)
+    assert result.sentence == "the program ended with status 9"
+
+
+def test_the_runner_has_no_trace() -> None:
+    program = Program(path=Path("none"), segments=(), symbols=Symbols([]))
+    with pytest.raises(ValueError, match="trace must be left out with spike, which has none"):
+        run(program, RunConfig(trace=True), Listener())

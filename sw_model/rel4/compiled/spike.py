@@ -16,14 +16,17 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
+import rv64.memory_map as memory_map
+from rel4.compiled.elf import Program
+from rel4.compiled.runner import Ending, Listener, Marker, RunConfig, RunResult
 from rel4.machine.device import DeviceConfig, DeviceError, Request, Response, run_sync
 from rel4.reference.device import ReferenceDevice
 from uintr.registers import (
     CONTROL_OFFSET,
     CSRS,
-    DEFAULT_BASE,
     DEFAULT_RECEIVERS,
     MASK_BYTES,
     MASK_OFFSET,
@@ -33,9 +36,10 @@ from uintr.registers import (
     Status,
 )
 
-__all__ = ["Spike", "missing"]
+__all__ = ["Spike", "missing", "run"]
 
 _SOURCE = Path(__file__).with_name("spike.cpp")
+_MINSTRET = 0xB02
 _NUMBERS = 0x1B3
 """One more than the highest number of a user-interrupt CSR."""
 _REASONS = ("exit", "limit", "stuck", "fault")
@@ -107,7 +111,10 @@ def _library_file() -> Path:
     """Where the compiled `spike.cpp` lies, once it is built."""
     words = _SOURCE.read_bytes() + "\0".join(_command()).encode()
     key = hashlib.sha256(words).hexdigest()[:16]
-    return Path(os.environ.get("UINTR_BUILD", "build")).resolve() / "spike" / f"spike-{key}.so"
+    checkout = Path(__file__).resolve().parents[3]
+    root = checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
+    folder = Path(os.environ.get("UINTR_BUILD", root / "build")).absolute()
+    return folder / "spike" / f"spike-{key}.so"
 
 
 def _build() -> Path:
@@ -191,13 +198,13 @@ class Spike:
         self,
         *,
         harts: int = 1,
-        memory_base: int = 0x8000_0000,
+        memory_base: int = memory_map.RAM_BASE,
         memory_bytes: int = 16 << 20,
         receivers: int = DEFAULT_RECEIVERS,
-        uart: int = 0x1000_0000,
-        aclint: int = 0x200_0000,
-        sswi: int = 0x2F0_0000,
-        controller: int = DEFAULT_BASE,
+        uart: int = memory_map.UART_BASE,
+        aclint: int = memory_map.CLINT_BASE,
+        sswi: int = memory_map.SSWI_BASE,
+        controller: int = memory_map.CONTROLLER_BASE,
         tohost: int = 0,
         quantum: int = 500,
         on_mark: Callable[[int, int, int, int], None] = lambda *mark: None,
@@ -367,3 +374,59 @@ class Spike:
                     f"of main memory at {self.memory_base:#x}"
                 )
             self.memory[start : start + len(content)] = content
+
+
+def run(program: Program, config: RunConfig, listener: Listener) -> RunResult:
+    """Run a program to its end; the entry point ``spike`` of the group ``rel4.runners``.
+
+    Memory latency, jitter and caches mean nothing here, and a cycle is an instruction of one hart.
+
+    Raises
+    ------
+    DeviceError : Spike or g++ is not installed.
+    ValueError : the configuration asks for a trace or a debugger, which the RTL alone has.
+    """
+    for name, wanted in (
+        ("trace", config.trace),
+        ("instructions", config.instructions),
+        ("gdb", config.gdb is not None),
+    ):
+        if wanted:
+            raise ValueError(f"{name} must be left out with spike, which has none")
+    marks: list[Marker] = []
+    console: list[bytes] = []
+
+    def write(text: bytes) -> None:
+        console.append(text)
+        listener.console(text)
+
+    if not _library_file().is_file():
+        listener.progress("building spike, once")
+    with Spike(
+        harts=config.harts,
+        memory_base=memory_map.RAM_BASE,
+        memory_bytes=config.memory_mib << 20,
+        tohost=program.tohost,
+        on_mark=lambda *mark: marks.append(Marker(*mark)),
+        on_console=write,
+    ) as spike:
+        spike.load((each.address, each.data) for each in program.segments)
+        spike.type(config.input)
+        start = perf_counter()
+        end = spike.run(config.max_cycles)
+        seconds = perf_counter() - start
+        status = spike.tohost >> 1 & 0xFF if end == "exit" else None
+        return RunResult(
+            ending=Ending.EXIT if end == "exit" else Ending.LIMIT,
+            sentence={
+                "exit": f"the program ended with status {status}",
+                "limit": f"the limit of {config.max_cycles} cycles was reached",
+                "stuck": "every hart waits for an interrupt, and none can come",
+            }[end],
+            status=status,
+            console=b"".join(console),
+            cycles=spike.time,
+            instructions=tuple(spike.csr(_MINSTRET, hart) for hart in range(config.harts)),
+            marks=tuple(marks),
+            seconds=seconds,
+        )
