@@ -26,9 +26,9 @@ static word *table_of(word entry)
     return at(entry >> 10 << PAGE_BITS);
 }
 
-static word entry_for(word address, word flags)
+static word entry_for(word physical_address, word flags)
 {
-    return physical((void *)address) >> PAGE_BITS << 10 | flags;
+    return physical_address >> PAGE_BITS << 10 | flags;
 }
 
 static bool is_leaf(word entry)
@@ -167,7 +167,7 @@ void vspace_boot_map(word *root, word virtual, word physical_address, word flags
         level = 0;
         entry = walk(root, virtual, &level);
     }
-    *entry = physical_address >> PAGE_BITS << 10 | flags | PTE_V | PTE_U | PTE_A | PTE_D;
+    *entry = entry_for(physical_address, flags | PTE_V | PTE_U | PTE_A | PTE_D);
 }
 
 word asid_pool_assign(struct invocation *call)
@@ -204,7 +204,7 @@ word page_table_map(struct invocation *call)
     word *entry = walk(space->root, virtual, &level);
     if (level == 0 || *entry & PTE_V)
         return ERROR_DELETE_FIRST;
-    *entry = entry_for(slot->object, PTE_V);
+    *entry = entry_for(physical((void *)slot->object), PTE_V);
     slot->asid = call->extra[0]->asid;
     slot->value = virtual >> (PAGE_BITS + INDEX_BITS * level) << (PAGE_BITS + INDEX_BITS * level);
     return ERROR_NONE;
@@ -271,7 +271,7 @@ word page_map(struct invocation *call)
     if (!(call->words[2] & 1))
         flags |= PTE_X;
     bool changed = *entry & PTE_V;
-    *entry = entry_for(slot->object, flags);
+    *entry = entry_for(physical((void *)slot->object), flags);
     if (changed)
         gone(vspace->asid, virtual, level == 0);
     slot->asid = vspace->asid;

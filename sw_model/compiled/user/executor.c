@@ -43,10 +43,11 @@ unsigned executor_spawn(struct coroutine *coroutine, unsigned priority, bool bac
         seL4_DebugHalt(4);
     coroutine->priority = (uint8_t)priority;
     coroutine->background = background;
-    tasks[spawned] = coroutine;
+    unsigned cid = spawned++;
+    tasks[cid] = coroutine;
     foreground += !background;
-    executor_wake(spawned);
-    return spawned++;
+    executor_wake(cid);
+    return cid;
 }
 
 unsigned executor_register_vector(unsigned cid)

@@ -77,7 +77,7 @@ def configured(program: Program, words: Mapping[str, list[int]]) -> Program:
         data = b"".join(value.to_bytes(WORD, "little") for value in values)
         for number, segment in enumerate(segments):
             start = address - segment.address
-            if 0 <= start and start + len(data) <= len(segment.data):
+            if start >= 0 and start + len(data) <= len(segment.data):
                 changed = segment.data[:start] + data + segment.data[start + len(data) :]
                 segments[number] = Segment(segment.address, changed, segment.size)
                 break
