@@ -25,10 +25,10 @@ struct worker {
     word frame;
     word address;
     word left; /* rounds */
+    word errors;
 };
 
 static struct worker workers[MAX_TASKS];
-static word errors;
 
 static word read_cycle(void)
 {
@@ -44,19 +44,19 @@ static bool work(struct coroutine *self)
     for (; worker->left; worker->left--) {
         COROUTINE_CALL(self, async_page_map(self, worker->frame, SLOT_INIT_THREAD_VSPACE,
                                             worker->address, READ_WRITE));
-        errors += self->error != ERROR_NONE;
+        worker->errors |= self->error;
         COROUTINE_CALL(self, async_page_unmap(self, worker->frame));
-        errors += self->error != ERROR_NONE;
+        worker->errors |= self->error;
     }
-    COROUTINE_END(self);
+    return true;
 }
 
 static void work_synchronously(struct worker *worker)
 {
     for (; worker->left; worker->left--) {
-        errors += seL4_RISCV_Page_Map(worker->frame, SLOT_INIT_THREAD_VSPACE, worker->address, READ_WRITE)
-                  != ERROR_NONE;
-        errors += seL4_RISCV_Page_Unmap(worker->frame) != ERROR_NONE;
+        worker->errors |= seL4_RISCV_Page_Map(worker->frame, SLOT_INIT_THREAD_VSPACE,
+                                              worker->address, READ_WRITE);
+        worker->errors |= seL4_RISCV_Page_Unmap(worker->frame);
     }
 }
 
@@ -72,7 +72,7 @@ int main(void)
         root_start_async(experiment.capacity, &style, experiment.policy);
     for (word n = 0; n < concurrency; n++) {
         workers[n] = (struct worker){{.step = work}, frames + n, FRAME_ADDRESS + n * PAGE,
-                                     experiment.rounds};
+                                     experiment.rounds, 0};
         if (experiment.asynchronous)
             executor_spawn(&workers[n].coroutine, WORKER_PRIORITY, false);
     }
@@ -83,11 +83,15 @@ int main(void)
         for (word n = 0; n < concurrency; n++)
             work_synchronously(&workers[n]);
     word end = read_cycle();
+    word errors = 0;
+    for (word n = 0; n < concurrency; n++)
+        errors |= workers[n].errors;
     print_number("cycles", end - begin);
     print_number("calls", calls);
     print_number("traps", experiment.asynchronous ? async_traps : calls);
     print_number("interrupts", user_interrupts);
-    print_number("outstanding", async_outstanding);
+    word outstanding = experiment.asynchronous ? async_outstanding() : 0;
+    print_number("outstanding", outstanding);
     print_number("errors", errors);
-    return errors || async_outstanding || (experiment.asynchronous && async_taken != calls);
+    return errors || outstanding || (experiment.asynchronous && async.reply_head != calls);
 }
