@@ -2,6 +2,8 @@
  * come from differs, and so errors and effects are the same. */
 #include "async_calls.h"
 
+#include <mark.h>
+
 #include "cspace.h"
 #include "invocation.h"
 #include "kernel.h"
@@ -77,9 +79,11 @@ word async_calls_serve(struct tcb *owner, struct syscall_buffer *buffer, word wa
         }
         volatile word *item = buffer_slot(buffer, buffer->request_head++);
         word first = item[0], length = first >> 40 & 0xff;
-        /* A slot is a cache line: reading all of it costs less than asking how much. */
-        words[0] = item[1], words[1] = item[2], words[2] = item[3], words[3] = item[4];
-        words[4] = item[5], words[5] = item[6], words[6] = item[7];
+        /* By halves of the slot: one more question costs more than a few words in a line that is
+         * there, and a line that is not there costs more than a question. */
+        words[0] = item[1], words[1] = item[2], words[2] = item[3];
+        if (length > 3)
+            words[3] = item[4], words[4] = item[5], words[5] = item[6], words[6] = item[7];
         if (UNLIKELY(length > ITEM_WORDS)) {
             if (length > MAX_WORDS || !--waiting) {
                 *broken = "an item is longer than what was published";
@@ -95,7 +99,9 @@ word async_calls_serve(struct tcb *owner, struct syscall_buffer *buffer, word wa
                                + buffer->capacity * (ITEM_BYTES / sizeof(word));
         for (word n = 0; n < call.answers; n++)
             reply[1 + n] = call.answer[n];
-        reply[0] = error << 48 | call.answers << 40 | (first & 0xffffffffff);
+        word head = error << 48 | call.answers << 40 | (first & 0xffffffffff);
+        mark(MARK_HANDLED, head);
+        reply[0] = head;
     }
     return served;
 }

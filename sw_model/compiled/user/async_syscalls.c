@@ -55,8 +55,7 @@ static bool claim(word flag)
     return !*field(flag) && !__atomic_exchange_n(field(flag), 1, __ATOMIC_ACQ_REL);
 }
 
-/* The kernel can be told without a trap, and by a hart that has time for it. */
-static bool helped(void)
+bool async_helped(void)
 {
     return sender >= 0 && (!style.adaptive || *field(BUFFER_HELPER_IDLE));
 }
@@ -80,7 +79,8 @@ static bool announce(void)
     async.due = announced + (sender >= 0 ? 1 : style.batch);
     if (!claim(BUFFER_HANDLER_ONLINE))
         return false;
-    if (helped()) {
+    if (async_helped()) {
+        mark(MARK_SENT, sender);
         uipi_send((word)sender);
     } else {
         async_traps++;
@@ -95,7 +95,7 @@ bool async_due(void)
 {
     async.due = async.request_tail + 1;
     if (async.request_tail - announced < style.batch) {
-        if (!helped())
+        if (!async_helped())
             return false;
         publish();
         if (*field(BUFFER_HANDLER_ONLINE))
@@ -138,6 +138,7 @@ static inline struct coroutine *take(void)
 {
     word reply = *(volatile word *)(async.replies + ITEM_BYTES * (async.reply_head++ & async.mask));
     struct coroutine *owner = executor_find((uint32_t)reply);
+    mark(MARK_REPLIED, reply);
     if (__builtin_expect(!owner || owner->answered, 0))
         seL4_DebugHalt(5); /* a reply that nobody waits for */
     owner->error = (uint16_t)(reply >> 48);

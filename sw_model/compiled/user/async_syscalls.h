@@ -6,6 +6,8 @@
 #ifndef ASYNC_SYSCALLS_H
 #define ASYNC_SYSCALLS_H
 
+#include <mark.h>
+
 #include "executor.h"
 
 struct style {
@@ -35,6 +37,9 @@ void async_create(char *base, word capacity, const struct style *style);
 
 /* The kernel knows the buffer; `sender` wakes its handler by UIPI SEND (-1: by a trap). */
 void async_registered(long sender);
+
+/* The kernel can be told without a trap, and by a hart that has time for it. */
+bool async_helped(void);
 
 /* What the receiver of user interrupts does in the published style. */
 extern struct coroutine async_receiver;
@@ -67,7 +72,9 @@ static inline volatile word *async_slot(void)
 /* Submit it, its words being there. Always false: it is answered later. */
 static inline bool async_submit(struct coroutine *self, volatile word *item, word label, word count)
 {
-    item[0] = count << 40 | label << 32 | self->cid;
+    word head = count << 40 | label << 32 | self->cid;
+    mark(MARK_SUBMITTED, head);
+    item[0] = head;
     if (__builtin_expect(++async.request_tail == async.due, 0))
         return async_due();
     return false;
