@@ -44,7 +44,7 @@ using ull = unsigned long long;
 constexpr u64 kOften = 1 << 12, kSeldom = 1 << 16;  // cycles between looks at standard input
 
 struct Options {
-  std::string image, input;
+  std::string image, input, functions;
   u64 words = 0, latency = 1, jitter = 0, seed = 1, limit = 0, tohost = 0;
   bool trace = false, instructions = false, debug = false;
 };
@@ -58,7 +58,8 @@ struct Retired {
 
 // What is known of a hart from what has retired.
 struct Hart {
-  u64 x[32] = {}, pc = RAM_BASE, satp = 0, retired = 0, seen_satp = 0;
+  u64 x[32] = {}, pc = RAM_BASE, satp = 0, retired = 0, suist = 0;
+  u64 first = 1, last = 0;  // of the function that it is in
   uint8_t mode = 3;
   bool trapped = false;  // the last one did, at `trapped_pc`
   u64 trapped_pc = 0;
@@ -121,6 +122,10 @@ class Run {
       if (head[1] && fread(place, 1, head[1], file) != head[1]) exit(3);
     }
     fclose(file);
+    if (!options_.functions.empty() && (file = fopen(options_.functions.c_str(), "rb"))) {
+      for (u64 start; fread(&start, 8, 1, file) == 1;) functions_.push_back(start);
+      fclose(file);
+    }
     if (!options_.input.empty() && (file = fopen(options_.input.c_str(), "rb"))) {
       for (int byte; (byte = fgetc(file)) >= 0;) input_.push_back(byte);
       fclose(file);
@@ -195,8 +200,9 @@ class Run {
     }
   }
 
-  void retire(int index, const Retired& it) {
+  void retire(int index, Retired& it) {
     Hart& hart = harts_[index];
+    const bool elsewhere = it.satp != hart.satp || it.pc < hart.first || it.pc > hart.last;
     hart.pc = it.next;
     hart.mode = it.mode;
     hart.satp = it.satp;
@@ -218,10 +224,16 @@ class Run {
         if (pending_.size() > 16 * HARTS) pending_.pop_front();
       }
     }
+    if (options_.trace && elsewhere) enter(hart, it.pc);
     const int opcode = it.insn & 0x7f;
-    const bool odd = it.trap || it.intr || opcode == 0x73 || opcode == 0x7b ||
-                     it.satp != hart.seen_satp;
-    hart.seen_satp = it.satp;
+    if (opcode == 0x73 && it.insn >> 20 == 0x1b0 && !it.trap) follow(hart, it);
+    // UIPI SEND, in each of its encodings: which entry it sent by.
+    if (opcode == 0x7b && !it.trap && is_send(it.insn)) {
+      it.address = ((hart.suist & 0xfffffffffffull) << 12) + 8 * it.rs1;
+      const u64 word = (it.address - RAM_BASE) >> 3;
+      if (it.address >= RAM_BASE && word < ram_.size()) it.data = ram_[word];
+    }
+    const bool odd = it.trap || it.intr || opcode == 0x73 || opcode == 0x7b || elsewhere;
     if (options_.instructions || (options_.trace && odd))
       printf("r %llu %d %llx %llx %x %x %x %x %llx %llx %x %llx %llx %x %x %llx %llx %x\n",
              (ull)cycle_, index, (ull)it.pc, (ull)it.next, it.insn, it.mode, it.trap, it.intr,
@@ -231,6 +243,28 @@ class Run {
       stopped_ = index;
       stepped_ = -1;
     }
+  }
+
+  // Which function a hart is in now.
+  void enter(Hart& hart, u64 pc) {
+    const auto after = std::upper_bound(functions_.begin(), functions_.end(), pc);
+    hart.first = after == functions_.begin() ? 0 : after[-1];
+    hart.last = after == functions_.end() ? ~0ull : *after - 1;
+  }
+
+  // A write of suist.
+  static void follow(Hart& hart, const Retired& it) {
+    const u64 operand = it.insn >> 14 & 1 ? it.insn >> 15 & 31 : it.rs1;
+    switch (it.insn >> 12 & 3) {
+      case 1: hart.suist = operand; break;
+      case 2: hart.suist |= operand; break;
+      case 3: hart.suist &= ~operand; break;
+    }
+  }
+
+  static bool is_send(uint32_t insn) {
+    const int function = insn >> 12 & 7;
+    return function == 6 ? insn >> 25 == 0 : function == 2 && insn >> 20 == 0;
   }
 
   void miss(int hart, char kind) { printf("w %llu %d %c\n", (ull)cycle_, hart, kind); }
@@ -284,12 +318,13 @@ class Run {
   //
   // The whole system stands still between two cycles while a debugger looks, and what it sees is what
   // has retired; so looking changes nothing. Commands:
-  //   registers HART     answers x1 ... x31 and pc
-  //   read HART VIRTUAL COUNT   answers bytes in hex, fewer where there is no memory
+  //   registers HART              answered by x1 ... x31 and pc
+  //   read HART VIRTUAL COUNT     answered by bytes in hex, fewer where there is no memory, and a dot
   //   break ADDRESS, unbreak ADDRESS
-  //   step HART, continue       answers `stop HART`, or `gone`; anything sent before stops it
-  //   leave              the run ends
-  //   detach             it goes on without a debugger
+  //   step HART, continue         answered by `stop HART`, or by the end; any command before stops it
+  //   leave                       the run ends
+  //   detach                      it goes on without a debugger
+  // Answers begin with `g`.
 
   void debug() {
     for (;;) {
@@ -300,13 +335,15 @@ class Run {
       u64 hart = 0, address = 0, count = 0;
       if (verb == "registers") {
         words >> hart;
+        printf("g ");
         for (int each = 1; each < 32; ++each) printf("%llx ", (ull)harts_[hart].x[each]);
         printf("%llx\n", (ull)harts_[hart].pc);
       } else if (verb == "read") {
         words >> hart >> std::hex >> address >> count;
+        printf("g ");
         for (int byte; count && (byte = look(harts_[hart], address)) >= 0; --count, ++address)
           printf("%02x", byte);
-        printf("\n");
+        printf(".\n");
       } else if (verb == "break" || verb == "unbreak") {
         words >> std::hex >> address;
         if (verb == "break") breakpoints_.insert(address);
@@ -320,12 +357,12 @@ class Run {
         }
         flush();
         if (done_) {
-          printf("gone\n");
           return;
         }
-        printf("stop %d\n", stopped_);
+        printf("g stop %d\n", stopped_);
       } else if (verb == "detach") {
         breakpoints_.clear();
+        stepped_ = -1;
         options_.debug = false;
         while (!done_) cycle();
         return;
@@ -379,6 +416,7 @@ class Run {
   Options options_;
   std::vector<u64> ram_;
   std::vector<Hart> harts_;
+  std::vector<u64> functions_;  // first addresses, in order
   std::deque<uint8_t> input_;
   std::string console_, lines_, end_;
   std::deque<Store> pending_;
@@ -406,6 +444,7 @@ int main(int argc, char** argv) {
     else if (flags.count(name)) *flags.at(name) = true;
     else if (name == "image") options.image = value;
     else if (name == "input") options.input = value;
+    else if (name == "functions") options.functions = value;
     else return 3;
   }
   Run(options).go();

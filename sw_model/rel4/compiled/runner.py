@@ -63,7 +63,8 @@ class Retired(NamedTuple):
     (first instruction of an interrupt's handler); ``rs1`` is the first operand's value, ``rd`` the
     register written (0: none) and ``value`` what with. ``address`` is virtual and aligned to eight
     bytes, with a mask of bytes read and one of bytes written; ``data`` is the word written or read.
-    ``status`` is how a UIPI or a user-interrupt CSR was answered.
+    For UIPI SEND they are the sender-table entry and where it lies. ``status`` is how a UIPI or a
+    user-interrupt CSR was answered.
     """
 
     cycle: int
@@ -106,8 +107,8 @@ class Listener:
 
     def retired(self, record: Retired) -> None:
         """With `RunConfig.instructions` every instruction; with `RunConfig.trace` those of
-        interest: traps, the first of a handler, everything of opcodes SYSTEM and UIPI, and the
-        first in another address space."""
+        interest: traps, the first of a handler, everything of opcodes SYSTEM and UIPI, and each
+        first one in another function or another address space."""
 
     def miss(self, record: Miss) -> None:
         """With `RunConfig.trace`."""
