@@ -155,7 +155,7 @@ class _Hearing:
 
     def hear(self, line: str | None) -> list[str]:
         """Take a line in; answers the words of one that is for a debugger."""
-        kind, *words = "" if line is None else line.split()
+        kind, *words = (line or "").split() or [""]
         match kind:
             case "c":
                 data = bytes.fromhex(words[0])

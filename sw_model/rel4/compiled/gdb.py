@@ -1,9 +1,9 @@
 """A debugger at a running program: gdb's remote protocol, with each hart as a thread.
 
 The protocol is small and its layer of packets smaller; no maintained library for the side of the
-target was found. What is debugged is behind `Target`. The whole system stands still while gdb looks:
-what it sees is what has retired, and looking changes nothing, not even a cycle. So registers and memory
-can be read but not written.
+target was found. What is debugged is behind `Target`. The whole system stands still while gdb
+looks: what it sees is what has retired, and looking changes nothing, not even a cycle. So registers
+and memory can be read but not written.
 """
 
 import select
@@ -116,7 +116,7 @@ class _Server:
                 return
         self._target.detach()
 
-    # --- packets: $data#sum, each answered by + ----------------------------------------------------
+    # --- packets: $data#sum, each answered by + ------------------------------------------------
 
     def _packets(self) -> Iterator[str]:
         while True:
@@ -150,7 +150,7 @@ class _Server:
         except OSError:
             self._left = True
 
-    # --- commands ----------------------------------------------------------------------------------
+    # --- commands ------------------------------------------------------------------------
 
     def _answer(self, packet: str) -> str | None:
         """What is said to a packet; nothing known is answered with nothing in it."""
@@ -240,7 +240,7 @@ class _Server:
         }
         return answers.get(packet, "")
 
-    # --- running -----------------------------------------------------------------------------------
+    # --- running --------------------------------------------------------------------------------
 
     def _go(self, step: int | None) -> str:
         self._target.start(step)
