@@ -36,6 +36,7 @@ lint: $(VENV)/.stamp-dev ## ruff and mypy
 	  --no-warn-return-any hw/tests
 	@$(BIN)/mypy sw_model/tests/*.py
 	@$(BIN)/mypy sw_model/tests/sel4
+	@$(BIN)/mypy sw_model/tests/compiled
 	@$(BIN)/mypy cocotb_tests/*.py
 	@echo "lint: passed"
 

@@ -9,20 +9,24 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 HOUSE = {
     "uintr": ROOT / "hw" / "uintr",
+    "rv64": ROOT / "hw" / "rv64",
     "rel4": ROOT / "sw_model" / "rel4",
     "uintr_cosim": ROOT / "cocotb_tests" / "uintr_cosim",
     "uintr_fpga": ROOT / "fpga" / "uintr_fpga",
 }
 MAY_IMPORT = {
     "uintr": {"uintr"},
-    "rel4": {"rel4", "uintr"},
-    "uintr_cosim": {"uintr_cosim", "rel4", "uintr"},
-    "uintr_fpga": {"uintr_fpga", "uintr_cosim", "rel4", "uintr"},
+    "rv64": {"rv64", "uintr"},
+    "rel4": {"rel4", "rv64", "uintr"},
+    "uintr_cosim": {"uintr_cosim", "rel4", "rv64", "uintr"},
+    "uintr_fpga": {"uintr_fpga", "uintr_cosim", "rel4", "rv64", "uintr"},
 }
-# The register tables: pure data.
-TABLES = {"uintr.registers", "uintr.intel.registers"}
+# The register tables and the memory map: pure data.
+TABLES = {"uintr.registers", "uintr.intel.registers", "rv64.memory_map"}
+# What makes files of the register table, and imports nothing else.
+FILES = {"uintr.register_files", "uintr.c_header"}
 # Layers of rel4, lowest first: a layer may import itself and those before it.
-LAYERS = ["machine", "reference", "abi", "kernel", "user", "trace", "bench", "explore"]
+LAYERS = ["machine", "reference", "abi", "kernel", "user", "trace", "compiled", "bench", "explore"]
 
 # Floors of the kernel, lowest first: a module may import those of its own floor and below.
 FLOORS = [
@@ -72,14 +76,20 @@ def test_software_knows_the_register_table_and_no_more_of_the_hardware() -> None
         for name in imports(file):
             top = name.split(".")[0]
             assert top not in {"amaranth", "cocotb", "cocotb_tools"}, f"{file} imports {name}"
-            assert top != "uintr" or name in TABLES, f"{file} imports {name}"
+            tables = top not in {"uintr", "rv64"} or name in TABLES | FILES
+            assert tables, f"{file} imports {name}"
 
 
 def test_the_register_table_is_pure_data() -> None:
     for name in imports(HOUSE["uintr"] / "registers.py"):
-        assert name in {"dataclasses", "enum", "typing"}
+        assert name in {"collections.abc", "dataclasses", "enum"}
     for name in imports(HOUSE["uintr"] / "intel" / "registers.py"):
-        assert name in {"enum", "uintr.registers"}
+        assert name in {"collections.abc", "enum", "uintr.registers"}
+    assert set(imports(HOUSE["rv64"] / "memory_map.py")) <= {"uintr.registers"}
+    for module in FILES:
+        for name in imports(HOUSE["uintr"] / f"{module.removeprefix('uintr.')}.py"):
+            assert not name.startswith("uintr") or name in TABLES | FILES
+            assert name.split(".")[0] not in {"amaranth", "cocotb"}
 
 
 @pytest.mark.parametrize("layer", LAYERS)

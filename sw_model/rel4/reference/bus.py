@@ -1,6 +1,6 @@
 """The reference device's bus: arbiter, decoder, table memory, and the bridge to the controller."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from rel4.machine.device import DeviceConfig
 from rel4.reference.control_page import ControlPage, Drain, Operation
@@ -19,7 +19,7 @@ from uintr.registers import (
     Feature,
 )
 
-__all__ = ["Bus", "Transfer"]
+__all__ = ["Bus", "Tables", "Transfer"]
 
 _SLOT_OPERATION: dict[int, tuple[Operation | None, Operation]] = {
     SEND.address: (None, Operation.SEND),
@@ -39,6 +39,19 @@ class Transfer(NamedTuple):
     data: int
 
 
+class Tables(Protocol):
+    """Memory with words of eight bytes at ``base`` to before ``end``."""
+
+    base: int
+    end: int
+
+    def get(self, address: int, default: int) -> int:
+        """The word at an aligned address."""
+        ...
+
+    def __setitem__(self, address: int, word: int) -> None: ...
+
+
 class Bus:
     """Round-robin arbiter, decoder, table memory and the bridge to the controller.
 
@@ -47,6 +60,7 @@ class Bus:
     config : shape and addresses
     controller : the controller behind the bridge
     control : the control page
+    tables : memory that the sender tables lie in, instead of the table memory of ``config``
 
     Members
     -------
@@ -54,7 +68,12 @@ class Bus:
     """
 
     def __init__(
-        self, *, config: DeviceConfig, controller: Controller, control: ControlPage
+        self,
+        *,
+        config: DeviceConfig,
+        controller: Controller,
+        control: ControlPage,
+        tables: Tables | None = None,
     ) -> None:
         self.posting: set[int] = set()
         self._wait_states = config.table_wait_states
@@ -69,7 +88,10 @@ class Bus:
         self._end = config.base + config.receivers * SLOT_BYTES
         self._table_base = config.table_base
         self._table_end = config.table_base + config.table_pages * PAGE_BYTES
-        self._table: dict[int, int] = {}
+        self._table: Tables | dict[int, int] = {}
+        if tables is not None:
+            self._table_base, self._table_end = tables.base, tables.end
+            self._table = tables
         self._transfers = [Transfer(False, 0, 0)] * config.harts
         self.reset()
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from rel4.machine.device import Device, DeviceConfig, Request, Response, run_sync
-from rel4.reference.bus import Bus
+from rel4.reference.bus import Bus, Tables
 from rel4.reference.control_page import ControlPage
 from rel4.reference.controller import Controller
 from rel4.reference.hart_unit import HartUnit
@@ -74,6 +74,7 @@ class ReferenceDevice:
     Parameters
     ----------
     config : shape of the hardware
+    tables : memory that the sender tables lie in, instead of the table memory of ``config``
 
     Members
     -------
@@ -84,13 +85,15 @@ class ReferenceDevice:
     ValueError : the bus cannot decode the addresses of ``config``.
     """
 
-    def __init__(self, config: DeviceConfig) -> None:
+    def __init__(self, config: DeviceConfig, *, tables: Tables | None = None) -> None:
         _check_windows(config)
         self.config = config
         self.cycles = 0
         self._controller = Controller(config=config)
         self._control = ControlPage(config=config, notify=self._controller.set_notify_hart)
-        self._bus = Bus(config=config, controller=self._controller, control=self._control)
+        self._bus = Bus(
+            config=config, controller=self._controller, control=self._control, tables=tables
+        )
         self._units = [
             HartUnit(hart=hart, controller=self._controller, bus=self._bus, control=self._control)
             for hart in range(config.harts)
@@ -182,6 +185,14 @@ class ReferenceDevice:
 
     def supervisor_interrupt(self, hart: int) -> bool:
         return self._supervisor_lines[hart]
+
+    def csr(self, hart: int, number: int) -> int:
+        """What the hart's CSR holds now, without a request: in uip the software bit alone."""
+        return self._units[hart].csrs[number]
+
+    def line(self, hart: int) -> bool:
+        """The hart's line of the controller, whatever its CSRs say."""
+        return self._controller.line[hart]
 
     def _step(self) -> bool:
         """One clock edge. Answers whether `run` must stop after it."""
