@@ -126,7 +126,7 @@ def test_a_mechanism_never_sees_the_kernel() -> None:
 
 def modules(file: Path) -> set[str]:
     """The modules of ours that a file imports, also where it imports names for types alone."""
-    found = set()
+    found: set[str] = set()
     tree = ast.parse(file.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -155,7 +155,8 @@ def test_import_circles() -> None:
     }
     reach: dict[str, set[str]] = {}
     for start in graph:
-        todo, seen = [start], set()
+        todo = [start]
+        seen: set[str] = set()
         while todo:
             for name in graph[todo.pop()] - seen:
                 seen.add(name)
