@@ -117,9 +117,9 @@ def run_compiled(point: Point, setup: Setup, *, log_path: Path | None = None) ->
     log = log_of(result.marks)
     check_conservation(log, {}, point.flavour)
     wall_s = time.perf_counter() - started
-    marks = {event.name: event.cycle for event in log if isinstance(event, ev.Mark)}
-    begin, end = marks["begin"], marks["end"]
-    inside = [event for event in log if begin <= event.cycle <= end]
+    events = list(log)
+    begin, end = (n for n, event in enumerate(events) if isinstance(event, ev.Mark))
+    inside = events[begin : end + 1]
     traps = [event.cause for event in inside if isinstance(event, ev.Trap)]
     if log_path is not None:
         log.write(log_path)
@@ -131,7 +131,7 @@ def run_compiled(point: Point, setup: Setup, *, log_path: Path | None = None) ->
         rounds=point.rounds,
         timer_period=point.timer_period,
         seed=point.seed,
-        cycles=end - begin,
+        cycles=events[end].cycle - events[begin].cycle,
         syscalls=point.calls,
         traps=traps.count(ev.TrapCause.ECALL),
         timer_traps=traps.count(ev.TrapCause.TIMER),
