@@ -3,12 +3,12 @@ stages."""
 
 from enum import IntEnum
 
-from amaranth.lib import data, enum
+from amaranth.lib import data
 
 __all__ = ["Alu", "Atomic", "Cause", "DECODED", "FAULT", "Kind"]
 
 
-class Kind(enum.IntEnum, shape=5):
+class Kind(IntEnum):
     """What the pipeline does with an instruction. From `CSR` on it is the last stage's work, with
     nothing ahead of it any more."""
 
@@ -35,7 +35,7 @@ class Kind(enum.IntEnum, shape=5):
     ILLEGAL = 31
 
 
-class Alu(enum.IntEnum, shape=3):
+class Alu(IntEnum):
     """Operations, numbered as funct3."""
 
     ADD = 0

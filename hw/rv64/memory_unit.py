@@ -1,9 +1,10 @@
 """Accesses that the data cache does not answer: misses, devices, atomics, fences."""
 
+from enum import IntEnum
 from typing import Any
 
 from amaranth.hdl import C, Cat, Module, Mux, Signal
-from amaranth.lib import enum, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from rv64.align import LoadAlign
@@ -21,7 +22,7 @@ __all__ = ["MemoryUnit", "Operation"]
 _OFFSET = (WORD_BYTES - 1).bit_length()
 
 
-class Operation(enum.IntEnum, shape=3):
+class Operation(IntEnum):
     """What the last stage asks for."""
 
     FILL = 0  #: load from main memory: the line goes into the cache
