@@ -10,14 +10,12 @@ ROOT = Path(__file__).resolve().parents[2]
 HOUSE = {
     "uintr": ROOT / "hw" / "uintr",
     "rv64": ROOT / "hw" / "rv64",
-    "rv64": ROOT / "hw" / "rv64",
     "rel4": ROOT / "sw_model" / "rel4",
     "uintr_cosim": ROOT / "cocotb_tests" / "uintr_cosim",
     "uintr_fpga": ROOT / "fpga" / "uintr_fpga",
 }
 MAY_IMPORT = {
     "uintr": {"uintr"},
-    "rv64": {"rv64", "uintr"},
     "rv64": {"rv64", "uintr"},
     "rel4": {"rel4", "rv64", "uintr"},
     "uintr_cosim": {"uintr_cosim", "rel4", "rv64", "uintr"},
