@@ -6,6 +6,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from uintr.arbiter import select
 from uintr.interfaces import ANSWER, REQUEST, layout
 from uintr.registers import (
     CAUSE_USER_SOFTWARE,
@@ -87,15 +88,25 @@ class Receiver(wiring.Component):
             self.suirs.eq(words[Csr.SUIRS]),
         ]
 
+        asked = self._asked(m)
+        read = Signal(XLEN)
+        m.d.comb += [
+            read.eq(select(Cat(asked.values()), (words[csr] for csr in asked))),
+            self.answer.data.eq(read),
+        ]
+
         with m.Switch(self.request.kind):
             with m.Case(RequestKind.CSR):
-                self._access(m, words, {Csr.UIP: shown_uip.as_value()})
+                # The one word that is not read as it is stored.
+                with m.If(asked[Csr.UIP]):
+                    m.d.comb += self.answer.data.eq(shown_uip)
+                self._access(m, asked, read)
 
             with m.Case(RequestKind.TRAP):
-                with m.If(self.interrupt):
-                    m.d.comb += self._end(Status.OK, Cat(Const(0, 2), views[Csr.UTVEC].base))
-                with m.Else():
-                    m.d.comb += self._end(Status.NOT_PENDING)
+                m.d.comb += [
+                    self.answer.status.eq(Mux(self.interrupt, Status.OK, Status.NOT_PENDING)),
+                    self.answer.data.eq(Cat(Const(0, 2), read[2:])),
+                ]
                 with m.If(self.start & self.interrupt):
                     m.d.sync += [
                         views[Csr.UEPC].pc.eq(self.request.data[1:]),
@@ -105,59 +116,50 @@ class Receiver(wiring.Component):
                         ustatus.uie.eq(0),
                     ]
 
-            with m.Case(RequestKind.URET):
-                m.d.comb += self._end(Status.OK, words[Csr.UEPC])
-                with m.If(self.start):
-                    m.d.sync += [ustatus.uie.eq(ustatus.upie), ustatus.upie.eq(1)]
+            with m.Case(RequestKind.URET), m.If(self.start):
+                m.d.sync += [ustatus.uie.eq(ustatus.upie), ustatus.upie.eq(1)]
 
         return m
 
-    def _end(self, status: Status, answer: Any = 0) -> list[Any]:
-        return [self.answer.status.eq(status), self.answer.data.eq(answer)]
-
-    def _access(self, m: Module, words: dict[Csr, Any], shown: dict[Csr, Any]) -> None:
-        """A CSR request. ``shown`` holds what is read where that is not the stored word."""
+    def _asked(self, m: Module) -> dict[Csr, Signal]:
+        """Which register is answered, if any: so that one multiplexer does for all requests."""
+        request = self.request
         number_bits = 12
-        number = self.request.address[:number_bits]
-        allowed = Signal()
-        before = Signal(XLEN)
-        stored = Signal(XLEN)
-        with m.If(~self.request.address[number_bits:].any()), m.Switch(number):
-            for csr, word in words.items():
-                with m.Case(csr):
-                    m.d.comb += [
-                        allowed.eq(self.privilege >= csr.privilege),
-                        before.eq(shown.get(csr, word)),
-                        stored.eq(word),
-                    ]
+        known = (
+            (request.kind == RequestKind.CSR)
+            & (request.function <= max(CsrFunction))
+            & ~request.address[number_bits:].any()
+        )
+        asked = {csr: Signal(name=f"asks_{register.name}") for csr, register in CSRS.items()}
+        for csr, signal in asked.items():
+            m.d.comb += signal.eq(
+                known
+                & (self.privilege >= csr.privilege)
+                & (request.address[:number_bits] == csr)
+            )  # fmt: skip
+        with m.If(request.kind == RequestKind.TRAP):
+            m.d.comb += asked[Csr.UTVEC].eq(self.interrupt)
+        with m.If(request.kind == RequestKind.URET):
+            m.d.comb += asked[Csr.UEPC].eq(1)
+        return asked
 
+    def _access(self, m: Module, asked: dict[Csr, Signal], stored: Signal) -> None:
+        """A CSR request: the word that ``stored`` is of changes, if it is written."""
+        with m.If(~Cat(asked.values()).any()):
+            m.d.comb += self.answer.status.eq(Status.ILLEGAL)
+        writes = Signal()
         after = Signal(XLEN)
-        good = Signal()
-        m.d.comb += good.eq(allowed)
+        m.d.comb += [
+            writes.eq(self.start & (self.request.function != CsrFunction.READ)),
+            self.suist_written.eq(writes & asked[Csr.SUIST]),
+        ]
         with m.Switch(self.request.function):
-            with m.Case(CsrFunction.READ):
-                m.d.comb += after.eq(stored)
-            with m.Case(CsrFunction.WRITE):
-                m.d.comb += after.eq(self.request.data)
             with m.Case(CsrFunction.SET):
                 m.d.comb += after.eq(stored | self.request.data)
             with m.Case(CsrFunction.CLEAR):
                 m.d.comb += after.eq(stored & ~self.request.data)
             with m.Default():
-                m.d.comb += good.eq(0)
-
-        m.d.comb += self.suist_written.eq(
-            self.start
-            & good
-            & (self.request.kind == RequestKind.CSR)
-            & (number == Csr.SUIST)
-            & (self.request.function != CsrFunction.READ)
-        )
-        m.d.comb += self._end(
-            Mux(good, Status.OK, Status.ILLEGAL),
-            Mux(good, before, 0),
-        )
-        with m.If(self.start & good), m.Switch(number):
-            for csr, word in words.items():
-                with m.Case(csr):
-                    m.d.sync += word.eq(after & CSRS[csr].mask())
+                m.d.comb += after.eq(self.request.data)
+        for csr, word in self.words.items():
+            with m.If(writes & asked[csr]):
+                m.d.sync += word.eq(after & CSRS[csr].mask())
