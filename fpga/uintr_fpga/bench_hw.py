@@ -33,6 +33,10 @@ _TARGET_PS = 3500
 """What logic alone may take between registers, for Yosys: the rest is for wires, 3 ns at 150 MHz."""
 
 
+_LARGE = 32
+"""From so many harts on the default router comes to no end, and router2 takes its place."""
+
+
 class _Shape(NamedTuple):
     receivers: int
     harts: int
@@ -145,12 +149,12 @@ _PLACE = {
 }  # fmt: skip
 
 
-def _place(device: str, seed: int, folder: Path) -> float:
+def _place(shape: _Shape, seed: int, folder: Path) -> float:
     """MHz of ``design.json`` with one seed."""
     report = f"report-{seed}.json"
     _tool(
-        *_PLACE[device], "--json", "design.json", "--timing-allow-fail", "--seed", str(seed),
-        "--report", report, "-q", *(("--router", "router2") if os.environ.get("R2") else ()),
+        *_PLACE[shape.device], "--json", "design.json", "--timing-allow-fail", "--seed", str(seed),
+        "--report", report, "-q", *(("--router", "router2") if shape.harts >= _LARGE else ()),
         folder=folder,
     )  # fmt: skip
     clocks = json.loads((folder / report).read_text())["fmax"]
@@ -171,7 +175,7 @@ def _asked(shape: _Shape) -> dict[str, Any]:
 def _measure(shape: _Shape, seeds: tuple[int, ...], folder: Path, jobs: int) -> dict[str, Any]:
     cells = _synthesise(shape, folder)
     with ThreadPoolExecutor(jobs) as pool:
-        speeds = list(pool.map(lambda seed: _place(shape.device, seed, folder), seeds))
+        speeds = list(pool.map(lambda seed: _place(shape, seed, folder), seeds))
     return {
         "commit": source_commit(),
         **_asked(shape),

@@ -44,6 +44,8 @@ class Receiver(wiring.Component):
     suist, suirs : sender table and receiver of the current thread
     suist_written : suist is written, set or cleared in this cycle, with whatever value
     words : the CSRs as they are stored
+    asked, read : which of them the request is about, if it may be, and its word as it is stored;
+        for a specification to see
     """
 
     def __init__(self) -> None:
@@ -51,6 +53,8 @@ class Receiver(wiring.Component):
             csr: Signal(XLEN, name=register.name, init=register.reset)
             for csr, register in CSRS.items()
         }
+        self.asked = {csr: Signal(name=f"asks_{register.name}") for csr, register in CSRS.items()}
+        self.read = Signal(XLEN)
         super().__init__(
             {
                 "privilege": In(2),
@@ -88,8 +92,8 @@ class Receiver(wiring.Component):
             self.suirs.eq(words[Csr.SUIRS]),
         ]
 
-        asked = self._asked(m)
-        read = Signal(XLEN)
+        self._ask(m)
+        asked, read = self.asked, self.read
         m.d.comb += [
             read.eq(select(Cat(asked.values()), (words[csr] for csr in asked))),
             self.answer.data.eq(read),
@@ -100,7 +104,7 @@ class Receiver(wiring.Component):
                 # The one word that is not read as it is stored.
                 with m.If(asked[Csr.UIP]):
                     m.d.comb += self.answer.data.eq(shown_uip)
-                self._access(m, asked, read)
+                self._access(m)
 
             with m.Case(RequestKind.TRAP):
                 m.d.comb += [
@@ -121,16 +125,15 @@ class Receiver(wiring.Component):
 
         return m
 
-    def _asked(self, m: Module) -> dict[Csr, Signal]:
+    def _ask(self, m: Module) -> None:
         """Which register is answered, if any: so that one multiplexer does for all requests."""
-        request = self.request
+        request, asked = self.request, self.asked
         number_bits = 12
         known = (
             (request.kind == RequestKind.CSR)
             & (request.function <= max(CsrFunction))
             & ~request.address[number_bits:].any()
         )
-        asked = {csr: Signal(name=f"asks_{register.name}") for csr, register in CSRS.items()}
         for csr, signal in asked.items():
             m.d.comb += signal.eq(
                 known
@@ -141,10 +144,10 @@ class Receiver(wiring.Component):
             m.d.comb += asked[Csr.UTVEC].eq(self.interrupt)
         with m.If(request.kind == RequestKind.URET):
             m.d.comb += asked[Csr.UEPC].eq(1)
-        return asked
 
-    def _access(self, m: Module, asked: dict[Csr, Signal], stored: Signal) -> None:
-        """A CSR request: the word that ``stored`` is of changes, if it is written."""
+    def _access(self, m: Module) -> None:
+        """A CSR request: the word that was read changes, if it is written."""
+        asked, read = self.asked, self.read
         with m.If(~Cat(asked.values()).any()):
             m.d.comb += self.answer.status.eq(Status.ILLEGAL)
         writes = Signal()
@@ -155,9 +158,9 @@ class Receiver(wiring.Component):
         ]
         with m.Switch(self.request.function):
             with m.Case(CsrFunction.SET):
-                m.d.comb += after.eq(stored | self.request.data)
+                m.d.comb += after.eq(read | self.request.data)
             with m.Case(CsrFunction.CLEAR):
-                m.d.comb += after.eq(stored & ~self.request.data)
+                m.d.comb += after.eq(read & ~self.request.data)
             with m.Default():
                 m.d.comb += after.eq(self.request.data)
         for csr, word in self.words.items():
