@@ -2,7 +2,9 @@
 
 from rel4.machine.device import Device, Request, Response
 from uintr.registers import (
+    CONTROL_OFFSET,
     CSRS,
+    ENABLE,
     PAGE_BYTES,
     Csr,
     CsrFunction,
@@ -80,6 +82,11 @@ class Verbs:
     async def uipi(self, function: UipiFunction, data: int = 0, hart: int = 0) -> Response:
         """One UIPI instruction."""
         return (await self.request(hart, Request(RequestKind.UIPI, function, 0, data)))[0]
+
+    async def extend(self) -> None:
+        """Say that software knows LOW's further bits."""
+        word = ENABLE.pack(supervisor=1, notify=1)
+        await self.store(self.config.base + CONTROL_OFFSET + ENABLE.address, word)
 
     async def enable_sender(self, hart: int = 0) -> None:
         """Give the hart the one-page table at the beginning of the table memory."""

@@ -11,6 +11,7 @@ from uintr.registers import (
     ALL_FEATURES,
     CLAIM,
     CONTROL_REGISTERS,
+    ENABLE,
     ENTRY_CACHE,
     FEATURES,
     HARTS,
@@ -82,7 +83,7 @@ def with_page(job: Any, features: Feature = ALL_FEATURES) -> None:
 def test_identification_is_read_only() -> None:
     async def job(ctx: Any, dut: ControlPage) -> None:
         for register, value in (
-            (ID, MAGIC << 32 | 1), (FEATURES, 0b111_1111), (HARTS, 3), (RECEIVERS, 5),
+            (ID, MAGIC << 32 | 2), (FEATURES, 0b111_1111), (HARTS, 3), (RECEIVERS, 5),
         ):  # fmt: skip
             assert await transfer(ctx, dut, register.address, ONES) == 0
             assert await transfer(ctx, dut, register.address) == value
@@ -92,7 +93,7 @@ def test_identification_is_read_only() -> None:
 
 @pytest.mark.parametrize("features", [*Feature, Feature(0)])
 def test_a_register_without_its_feature_is_not_there(features: Feature) -> None:
-    there = {ID: True, FEATURES: True, HARTS: True, RECEIVERS: True}
+    there = {ID: True, ENABLE: True, FEATURES: True, HARTS: True, RECEIVERS: True}
     there |= {SLOT_RESET: Feature.SLOT_RESET in features, REJECTED: Feature.REJECTED in features}
     there |= {CLAIM: Feature.NOTIFY in features, NOTIFY_HART: Feature.NOTIFY in features}
     there |= {THROTTLE: Feature.THROTTLE in features}
@@ -111,7 +112,7 @@ def test_a_register_without_its_feature_is_not_there(features: Feature) -> None:
 
 def test_what_is_not_a_register_is_an_error() -> None:
     async def job(ctx: Any, dut: ControlPage) -> None:
-        for address in (0x40, 0x3F8, 0x400 + 3 * 8, 0x600 + 3 * 8, 0x800 + 3 * 8, 0xFF8):
+        for address in (0x48, 0x3F8, 0x400 + 3 * 8, 0x600 + 3 * 8, 0x800 + 3 * 8, 0xFF8):
             assert await transfer(ctx, dut, address) is None
             assert await transfer(ctx, dut, address, 1) is None
         for sel in (0, 0x7F, 0xFE):

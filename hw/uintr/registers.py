@@ -29,6 +29,7 @@ __all__ = [
     "DEFAULT_RECEIVERS",
     "DEFAULT_TABLE_BASE",
     "DEFAULT_TABLE_PAGES",
+    "ENABLE",
     "ENTRIES_PER_PAGE",
     "ENTRY_CACHE",
     "ENTRY_CACHE_OFFSET",
@@ -265,14 +266,15 @@ LOW = Register(
             2,
             1,
             doc="The receiver is of supervisor kind: it raises its hart's supervisor line instead "
-            "of the user one. Reserved without the feature SUPERVISOR.",
+            "of the user one. Reserved without the feature SUPERVISOR; written as 0 without "
+            "ENABLE.supervisor.",
         ),
         Field(
             "notify",
             3,
             1,
             doc="While the receiver is inactive, the kernel is told when it first has something "
-            "pending. Reserved without the feature NOTIFY.",
+            "pending. Reserved without the feature NOTIFY; written as 0 without ENABLE.notify.",
         ),
         Field("reserved", 4, 12, "reserved"),
         Field(
@@ -324,7 +326,7 @@ ID = Register(
     "ID",
     0x00,
     (
-        Field("version", 0, 16, "ro", reset=1, doc="Version of this register map."),
+        Field("version", 0, 16, "ro", reset=2, doc="Version of this register map."),
         Field("reserved", 16, 16, "reserved"),
         Field("magic", 32, 32, "ro", reset=MAGIC),
     ),
@@ -380,7 +382,29 @@ INVALIDATE = Register(
     "Write: forgets the cached sender-table entries of all harts. When it is answered no post of "
     "an entry that was read before is under way any more. (Feature ENTRY_CACHE.)",
 )
-CONTROL_REGISTERS = (ID, FEATURES, HARTS, RECEIVERS, SLOT_RESET, CLAIM, NOTIFY_HART, INVALIDATE)
+ENABLE = Register(
+    "ENABLE",
+    0x40,
+    (
+        Field("supervisor", 0, 1, doc="LOW.supervisor can be set. (Feature SUPERVISOR.)"),
+        Field("reserved", 1, 1, "reserved"),
+        Field("notify", 2, 1, doc="LOW.notify can be set. (Feature NOTIFY.)"),
+        Field("reserved_high", 3, 61, "reserved"),
+    ),
+    "Extensions of LOW that software says it knows, each at its bit of FEATURES. LOW's other bits "
+    "are ignored in the specification; so without its bit here a write of LOW clears that field.",
+)
+CONTROL_REGISTERS = (
+    ID,
+    FEATURES,
+    HARTS,
+    RECEIVERS,
+    SLOT_RESET,
+    CLAIM,
+    NOTIFY_HART,
+    INVALIDATE,
+    ENABLE,
+)
 
 REJECTED_OFFSET = 0x400
 """Within the control page: one word a hart (feature REJECTED)."""
@@ -481,7 +505,12 @@ CSRS: dict[Csr, Register] = {
             ),
             "User status.",
         ),
-        (Csr.UIE, _interrupt_fields("rw", "rw"), "User interrupt enables."),
+        (
+            Csr.UIE,
+            _interrupt_fields("rw", "rw"),
+            "User interrupt enables. Shows and takes only the bits that sideleg delegates; the "
+            "others read as zero and stay.",
+        ),
         (
             Csr.UTVEC,
             (
@@ -507,7 +536,8 @@ CSRS: dict[Csr, Register] = {
             Csr.UIP,
             _interrupt_fields("rw", "ro"),
             "User interrupts pending. USIP reads as software bit OR hart line; writes, sets and "
-            "clears see and change the software bit only.",
+            "clears see and change the software bit only. Shows and takes only the bits that "
+            "sideleg delegates; the others read as zero and stay.",
         ),
         (Csr.SIDELEG, _interrupt_fields("rw", "rw"), "Interrupts delegated from S to U."),
         (

@@ -191,6 +191,7 @@ class System(wiring.Component):
         for name in ("cyc", "stb", "we", "adr", "sel", "dat_w"):
             m.d.comb += getattr(control.bus, name).eq(getattr(target, name))
         m.d.comb += [
+            bridge.enable.eq(control.enable),
             bridge.operates.eq(control.operates),
             bridge.function.eq(control.function),
             bridge.receiver.eq(control.receiver),
