@@ -83,10 +83,11 @@ class Verbs:
         """One UIPI instruction."""
         return (await self.request(hart, Request(RequestKind.UIPI, function, 0, data)))[0]
 
-    async def extend(self) -> None:
-        """Say that software knows LOW's further bits."""
-        word = ENABLE.pack(supervisor=1, notify=1)
-        await self.store(self.config.base + CONTROL_OFFSET + ENABLE.address, word)
+    async def extend(self, known: int = 1) -> None:
+        """Say whether software knows LOW's further bits, where there are any."""
+        if ENABLE.feature & self.config.features:
+            word = ENABLE.pack(supervisor=known, notify=known)
+            await self.store(self.config.base + CONTROL_OFFSET + ENABLE.address, word)
 
     async def enable_sender(self, hart: int = 0) -> None:
         """Give the hart the one-page table at the beginning of the table memory."""

@@ -1,31 +1,22 @@
 """Pages of the documentation that are made from data: registers, and costs with their sources."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 
 from scaling_page import scaling_page
 
 from rel4.bench.policies import find_policy, policy_names
 from rel4.machine.costs import load_costs
-from uintr.intel.registers import (
-    INTERNAL_REGISTERS,
-    MSRS,
-    UITTE,
-    UITTE_ADDRESS,
-    UITTE_BYTES,
-    UPID,
-    UPID_BYTES,
-    UPID_PIR,
-    Fault,
-    Instruction,
-)
+from uintr.intel.registers import UPID_BYTES, Fault, Instruction
+from uintr.intel.registers import registers as intel_registers
 from uintr.registers import (
-    CSRS,
-    SENDER_ENTRY,
-    SLOT_REGISTERS,
-    Register,
+    SLOT_BYTES,
+    Placed,
+    Space,
     Status,
     UipiFunction,
+    registers,
     uipi_word,
 )
 
@@ -37,23 +28,77 @@ __all__ = [
     "write_pages",
 ]
 
-_HEAD = "| bits | field | access | reset | |\n|---|---|---|---|---|\n"
+
+_SECTIONS = {
+    Space.SLOT: (
+        "Receivers",
+        f"One slot of {SLOT_BYTES} bytes for each receiver, from the controller's base on. All "
+        "registers have 64 bits and are accessed whole. `offset` counts from the slot's beginning.",
+    ),
+    Space.CONTROL: ("Control page", "`base +` counts from the controller's base."),
+    Space.MASK: ("Masks", "Of the extension MASK."),
+    Space.TABLE: ("Sender table", ""),
+    Space.DESCRIPTOR: (
+        "Posted-interrupt descriptor",
+        f"In memory, {UPID_BYTES} bytes each, of which these are used.",
+    ),
+    Space.CSR: ("CSRs", ""),
+    Space.MSR: ("MSRs", ""),
+    Space.INTERNAL: (
+        "Internal registers",
+        "Between a hart unit and its core. No instruction can name them.",
+    ),
+}
+
+
+def _place(placed: Placed) -> str:
+    """Where a register is, in words."""
+    match placed.space:
+        case Space.SLOT | Space.DESCRIPTOR:
+            return f"offset {placed.offset:#04x}"
+        case Space.CONTROL | Space.MASK:
+            of = "receiver" if placed.space == Space.MASK else "hart"
+            array = f" + {placed.step} × {of}" if placed.step else ""
+            feature = placed.register.feature.name
+            return f"base + {placed.offset:#x}{array}" + (
+                f", extension {feature}" if feature else ""
+            )
+        case Space.TABLE:
+            return f"offset {placed.offset} of an entry of {placed.step} bytes, in memory"
+        case Space.CSR:
+            return f"{placed.offset:#05x}, privilege {'USHM'[placed.offset >> 8 & 3]}"
+        case Space.INTERNAL:
+            return f"1 << 32 \\| {placed.offset & 0xFF}"
+        case _:
+            return f"{placed.offset:#x}"
+
+
+def _registers(all_of_them: Iterable[Placed]) -> Iterator[str]:
+    """A section for each space, a table for each register."""
+    for space, group in groupby(all_of_them, key=lambda placed: placed.space):
+        title, text = _SECTIONS[space]
+        yield f"## {title}\n" + (f"\n{text}\n" if text else "")
+        for placed in group:
+            rows = []
+            for field in sorted(placed.register.fields, key=lambda each: -each.lsb):
+                high = field.lsb + field.width - 1
+                bits = str(field.lsb) if field.width == 1 else f"{high}:{field.lsb}"
+                rows.append(
+                    f"| {bits} | {field.name} | {field.access} | {field.reset:#x} | {field.doc} |\n"
+                )
+            yield (
+                f"### {placed.register.name}\n\n{_place(placed)}. {placed.register.doc}\n\n"
+                "| bits | field | access | reset | |\n|---|---|---|---|---|\n" + "".join(rows)
+            )
 
 
 def registers_page() -> str:
-    """Every register of the table in ``uintr.registers``."""
+    """Every register of hardware with all extensions."""
     parts = [
         "# Registers\n",
         "Made from `hw/uintr/registers.py` when these pages are built; gateware, model "
         "and this page know registers from there alone. Reserved bits read as zero.\n",
-        "## Controller\n",
-        "One slot of 32 bytes for each receiver, from the controller's base on. All registers have "
-        "64 bits and are accessed whole.\n",
-        *(_register(register, f"offset {register.address:#04x}") for register in SLOT_REGISTERS),
-        "## Sender table\n",
-        _register(SENDER_ENTRY, "8 bytes each, in memory"),
-        "## CSRs\n",
-        *(_register(CSRS[csr], f"{csr:#05x}, privilege {'USHM'[csr.privilege]}") for csr in CSRS),
+        *_registers(registers()),
         "## Instructions\n",
         "| instruction | funct7 | word with rd = rs1 = x0 |\n|---|---|---|\n"
         + "".join(
@@ -66,34 +111,14 @@ def registers_page() -> str:
     return "\n".join(parts)
 
 
-def _register(register: Register, place: str) -> str:
-    rows = []
-    for field in sorted(register.fields, key=lambda f: -f.lsb):
-        high = field.lsb + field.width - 1
-        bits = str(field.lsb) if field.width == 1 else f"{high}:{field.lsb}"
-        rows.append(f"| {bits} | {field.name} | {field.access} | {field.reset:#x} | {field.doc} |")
-    return f"### {register.name}\n\n{place}. {register.doc}\n\n{_HEAD}" + "\n".join(rows) + "\n"
-
-
 def intel_registers_page() -> str:
-    """Every register and word in memory of the table in ``uintr.intel.registers``."""
+    """Every register and word in memory of the Intel flavour."""
     parts = [
         "# Registers of the Intel flavour\n",
         "Made from `hw/uintr/intel/registers.py` when these pages are built. All are 64 bits wide; "
         "those that are not in memory are 0 after reset. What they do is on "
         "[its own page](../intel.md).\n",
-        "## In memory\n",
-        _register(UITTE, f"entry of a UITT, {UITTE_BYTES} bytes each"),
-        _register(UITTE_ADDRESS, f"offset {UITTE_ADDRESS.address:#x} of the entry"),
-        _register(UPID, f"posted-interrupt descriptor, {UPID_BYTES} bytes each"),
-        _register(UPID_PIR, f"offset {UPID_PIR.address:#x} of the descriptor"),
-        "## MSRs\n",
-        *(_register(MSRS[msr], f"{msr:#x}") for msr in MSRS),
-        "## Internal registers\n",
-        *(
-            _register(INTERNAL_REGISTERS[name], f"1 << 32 \\| {name & 0xFF}")
-            for name in INTERNAL_REGISTERS
-        ),
+        *_registers(intel_registers()),
         "## Instructions\n",
         "| instruction | function of a UIPI request |\n|---|---|\n"
         + "".join(f"| {each.name} | {each.value} |\n" for each in Instruction),

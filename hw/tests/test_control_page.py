@@ -93,10 +93,11 @@ def test_identification_is_read_only() -> None:
 
 @pytest.mark.parametrize("features", [*Feature, Feature(0)])
 def test_a_register_without_its_feature_is_not_there(features: Feature) -> None:
-    there = {ID: True, ENABLE: True, FEATURES: True, HARTS: True, RECEIVERS: True}
+    there = {ID: True, FEATURES: True, HARTS: True, RECEIVERS: True}
     there |= {SLOT_RESET: Feature.SLOT_RESET in features, REJECTED: Feature.REJECTED in features}
     there |= {CLAIM: Feature.NOTIFY in features, NOTIFY_HART: Feature.NOTIFY in features}
     there |= {THROTTLE: Feature.THROTTLE in features}
+    there |= {ENABLE: bool(features & (Feature.SUPERVISOR | Feature.NOTIFY))}
     there |= dict.fromkeys((INVALIDATE, ENTRY_CACHE), Feature.ENTRY_CACHE in features)
     assert set(there) == {*CONTROL_REGISTERS, REJECTED, THROTTLE, ENTRY_CACHE}
 

@@ -9,58 +9,83 @@ import pytest
 
 from uintr.register_files import RegisterMap, c_header, svd, system_rdl
 from uintr.registers import (
-    CONTROL_OFFSET,
-    CONTROL_REGISTERS,
-    CSRS,
-    MASK,
-    MASK_BYTES,
-    MASK_OFFSET,
-    REJECTED,
-    REJECTED_OFFSET,
-    SENDER_ENTRY,
+    NO_FEATURE,
+    SENDER_ENTRY_BYTES,
     SLOT_BYTES,
     SLOT_REGISTERS,
     Feature,
+    Placed,
+    Space,
     Status,
     UipiFunction,
 )
 
 SMALL = RegisterMap(base=0x1_0000_0000, harts=3, receivers=5)
+PLAIN = RegisterMap(harts=3, receivers=5, features=NO_FEATURE)
 
 
-def expected_macros() -> dict[str, int]:
+def macro(placed: Placed) -> str:
+    """What a register's macros begin with."""
+    if placed.space is Space.TABLE:
+        return "SENDER_ENTRY"
+    name = placed.register.name.upper()
+    if placed.space is Space.CONTROL and not placed.step:
+        return f"CONTROL_{name}"
+    return f"CSR_{name}" if placed.space is Space.CSR else name
+
+
+def expected_macros(layout: RegisterMap) -> dict[str, int]:
     values = {
-        "BASE": SMALL.base,
+        "BASE": layout.base,
         "HARTS": 3,
         "RECEIVERS": 5,
         "SLOT_BYTES": SLOT_BYTES,
-        "MASK_OFFSET": MASK_OFFSET,
-        "MASK_BYTES": MASK_BYTES,
-        "REJECTED_OFFSET": CONTROL_OFFSET + REJECTED_OFFSET,
+        "SENDER_ENTRY_BYTES": SENDER_ENTRY_BYTES,
     }
-    named = [(each.name, each, each.address) for each in SLOT_REGISTERS]
-    named += [
-        (f"CONTROL_{each.name}", each, CONTROL_OFFSET + each.address) for each in CONTROL_REGISTERS
-    ]
-    for name, _, offset in named:
-        values[f"{name}_OFFSET"] = offset
-    named += [(f"CSR_{csr.name}", register, 0) for csr, register in CSRS.items()]
-    named += [("SENDER_ENTRY", SENDER_ENTRY, 0), ("MASK", MASK, 0), ("REJECTED", REJECTED, 0)]
-    for name, register, _ in named:
-        for field in register.fields:
+    for placed in layout.registers():
+        name = macro(placed)
+        if placed.space is Space.CSR:
+            values[name] = placed.offset
+        elif placed.space is not Space.TABLE:
+            values[f"{name}_OFFSET"] = placed.offset
+            if placed.space is not Space.SLOT and placed.step:
+                values[f"{name}_BYTES"] = placed.step
+        for field in placed.register.fields:
             if field.access != "reserved":
                 values[f"{name}_{field.name.upper()}_MASK"] = field.mask
                 values[f"{name}_{field.name.upper()}_LSB"] = field.lsb
-    values |= {f"CSR_{csr.name}": csr.value for csr in CSRS}
     values |= {f"STATUS_{code.name}": code.value for code in Status}
     values |= {f"UIPI_{code.name}": code.value for code in UipiFunction}
     return values
 
 
-def test_header_compiles_and_every_number_is_that_of_the_table(tmp_path: Path) -> None:
+def test_what_a_build_has_not_is_in_none_of_its_files() -> None:
+    header, description, rdl = c_header(PLAIN), svd(PLAIN), system_rdl(PLAIN)
+    there = {placed.register.name: placed.register for placed in PLAIN.registers()}
+    gone = set()
+    for placed in SMALL.registers():
+        name = placed.register.name
+        if name not in there:
+            gone.add(name)
+            assert f"UINTR_{macro(placed)}_" not in header
+            assert f"<name>{name}" not in description
+            assert f"\\{name} " not in rdl
+            continue
+        for field in set(placed.register.visible) - set(there[name].visible):
+            gone.add(f"{name}.{field.name}")
+            assert f"UINTR_{macro(placed)}_{field.name.upper()}_" not in header
+            assert field.doc not in description
+            assert field.doc not in rdl
+    assert {"LOW.supervisor", "LOW.notify", "MASK", "CLAIM", "THROTTLE"} <= gone
+
+
+@pytest.mark.parametrize("layout", [SMALL, PLAIN])
+def test_header_compiles_and_every_number_is_that_of_the_table(
+    layout: RegisterMap, tmp_path: Path
+) -> None:
     if shutil.which("gcc") is None:
         pytest.skip("gcc is not installed")
-    macros = expected_macros()
+    macros = expected_macros(layout)
     prints = "".join(
         f'    printf("{name} %llu\\n", (unsigned long long)UINTR_{name});\n' for name in macros
     )
@@ -69,7 +94,7 @@ def test_header_compiles_and_every_number_is_that_of_the_table(tmp_path: Path) -
         f'"{each.name}");\n'
         for each in SLOT_REGISTERS
     )
-    (tmp_path / "uintr.h").write_text(c_header(SMALL))
+    (tmp_path / "uintr.h").write_text(c_header(layout))
     (tmp_path / "main.c").write_text(
         '#include "uintr.h"\n#include "uintr.h"\n#include <stddef.h>\n#include <stdio.h>\n'
         f'_Static_assert(sizeof(struct uintr_slot) == {SLOT_BYTES}, "slot");\n{offsets}'
@@ -89,14 +114,14 @@ def test_header_compiles_and_every_number_is_that_of_the_table(tmp_path: Path) -
 
 def addresses(layout: RegisterMap) -> dict[str, int]:
     """Every register's offset, by the name it has in SystemRDL."""
-    places = {
-        f"SLOT[{slot}].{each.name}": slot * SLOT_BYTES + each.address
-        for slot in range(layout.receivers)
-        for each in SLOT_REGISTERS
-    }
-    places |= {each.name: CONTROL_OFFSET + each.address for each in CONTROL_REGISTERS}
-    for register, offset, number, step in layout.arrays():
-        places |= {f"{register.name}[{at}]": offset + at * step for at in range(number)}
+    places: dict[str, int] = {}
+    for placed in layout.registers(Space.SLOT, Space.CONTROL, Space.MASK):
+        name = placed.register.name
+        for index, offset in enumerate(placed.offsets):
+            if placed.space is Space.SLOT:
+                places[f"SLOT[{index}].{name}"] = offset
+            else:
+                places[f"{name}[{index}]" if placed.step else name] = offset
     return places
 
 
@@ -131,13 +156,13 @@ def test_svd() -> None:
         for each in root.iter("register")
         for field in each.iter("field")
     }
-    for register in (*SLOT_REGISTERS, *CONTROL_REGISTERS):
-        for field in register.fields:
-            if field.access != "reserved":
-                assert fields[register.name, field.name] == (field.lsb, field.width)
+    for placed in SMALL.registers(Space.SLOT, Space.CONTROL, Space.MASK):
+        name = placed.register.name + ("[%s]" if placed.step and placed.space != Space.SLOT else "")
+        for field in placed.register.visible:
+            assert fields[name, field.name] == (field.lsb, field.width)
 
 
-@pytest.mark.parametrize("features", [SMALL.features, Feature(0)])
+@pytest.mark.parametrize("features", [SMALL.features, NO_FEATURE])
 def test_system_rdl(features: Feature, tmp_path: Path) -> None:
     compiler = pytest.importorskip("systemrdl", reason="extra: blocks")
     layout = RegisterMap(harts=3, receivers=5, features=features)

@@ -1,23 +1,82 @@
 """The register table: consistent with itself and with the published numbers."""
 
+from collections.abc import Iterator
+from types import ModuleType
+
 import pytest
 
+import uintr.intel.registers
+import uintr.registers
 from uintr.registers import (
+    ALL_FEATURES,
     CSRS,
     ENTRIES_PER_PAGE,
     LOW,
-    SENDER_ENTRY,
+    NO_FEATURE,
     SLOT_BYTES,
     SLOT_REGISTERS,
     Csr,
+    Feature,
     Field,
     Privilege,
     Register,
+    Space,
     UipiFunction,
+    registers,
     uipi_word,
 )
 
-ALL = [*SLOT_REGISTERS, SENDER_ENTRY, *CSRS.values()]
+EVERY = [*registers(), *uintr.intel.registers.registers()]
+ALL = [placed.register for placed in EVERY]
+
+
+@pytest.mark.parametrize("table", [uintr.registers, uintr.intel.registers])
+def test_the_list_of_all_registers_leaves_none_out(table: ModuleType) -> None:
+    def inside(value: object) -> Iterator[Register]:
+        if isinstance(value, Register):
+            yield value
+        elif isinstance(value, dict | tuple):
+            for each in value.values() if isinstance(value, dict) else value:
+                yield from inside(each)
+
+    listed = {placed.register for placed in table.registers()}
+    assert {each for value in vars(table).values() for each in inside(value)} == listed
+
+
+def test_no_two_registers_lie_in_the_same_place() -> None:
+    places = [
+        (placed.register is not None, placed.space, offset)
+        for placed in registers(harts=64, receivers=65_536)
+        if placed.space != Space.SLOT
+        for offset in placed.offsets
+    ]
+    assert len(places) == len(set(places))
+
+
+@pytest.mark.parametrize("left_out", list(Feature))
+def test_what_a_build_has_not_is_not_listed(left_out: Feature) -> None:
+    there = {each.register.name: each.register for each in registers()}
+    rest = {
+        each.register.name: each.register for each in registers(features=ALL_FEATURES & ~left_out)
+    }
+    assert set(there) - set(rest) == {
+        name for name, register in there.items() if register.feature == left_out
+    }
+    for name, register in rest.items():
+        gone = set(there[name].visible) - set(register.visible)
+        assert {field.feature for field in gone} <= {left_out}
+        assert all(field.feature != left_out for field in register.visible)
+    assert (
+        gone
+        or set(there) != set(rest)
+        or any(there[name] != register for name, register in rest.items())
+    )
+
+
+def test_without_extensions_the_published_registers_are_left() -> None:
+    names = {each.register.name for each in registers(features=NO_FEATURE)}
+    assert {"SEND", "LOW", "HIGH", "ACTIVE", "UISTE", "suist"} < names
+    assert not {"SLOT_RESET", "CLAIM", "MASK", "REJECTED", "THROTTLE", "ENTRY_CACHE"} & names
 
 
 @pytest.mark.parametrize("register", ALL, ids=lambda register: register.name)

@@ -141,14 +141,12 @@ class ControlPage(wiring.Component):
             ):
                 with m.Case(register.address // WORD_BYTES):
                     m.d.comb += [found.eq(1), answer.eq(word)]
-            with m.Case(ENABLE.address // WORD_BYTES):
-                m.d.comb += [found.eq(1), answer.eq(self.enable)]
-                asked = data.View(layout(ENABLE), bus.dat_w)
-                with m.If(write):
-                    if Feature.SUPERVISOR in self._features:
-                        m.d.sync += self.enable.supervisor.eq(asked.supervisor)
-                    if Feature.NOTIFY in self._features:
-                        m.d.sync += self.enable.notify.eq(asked.notify)
+            if ENABLE.feature & self._features:
+                with m.Case(ENABLE.address // WORD_BYTES):
+                    m.d.comb += [found.eq(1), answer.eq(self.enable)]
+                    known = bus.dat_w & ENABLE.built(self._features).mask()
+                    with m.If(write):
+                        m.d.sync += self.enable.eq(known)
             if Feature.SLOT_RESET in self._features:
                 with m.Case(SLOT_RESET.address // WORD_BYTES):
                     m.d.comb += [

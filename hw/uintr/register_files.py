@@ -10,41 +10,28 @@ from xml.sax.saxutils import escape
 
 from uintr.registers import (
     ALL_FEATURES,
+    BUS_SPACES,
     CONTROL_OFFSET,
-    CONTROL_REGISTERS,
-    CSRS,
     DEFAULT_BASE,
     DEFAULT_HARTS,
     DEFAULT_RECEIVERS,
-    ENTRY_CACHE,
-    ENTRY_CACHE_OFFSET,
-    MASK,
-    MASK_BYTES,
-    MASK_OFFSET,
     PAGE_BYTES,
-    REJECTED,
-    REJECTED_OFFSET,
-    SENDER_ENTRY,
-    SENDER_ENTRY_BYTES,
     SLOT_BYTES,
-    SLOT_REGISTERS,
-    THROTTLE,
-    THROTTLE_OFFSET,
     UIPI_FUNCT3,
     UIPI_OPCODE,
     URET_WORD,
     VECTORS,
     XLEN,
     Feature,
-    Field,
+    Placed,
     Register,
+    Space,
     Status,
     UipiFunction,
+    registers,
 )
 
 __all__ = ["RegisterMap", "c_header", "svd", "system_rdl"]
-
-_WORD_BYTES = XLEN // 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +42,7 @@ class RegisterMap:
     ----------
     base : address of the controller
     harts, receivers : as the hardware has them
-    features : extensions of the hardware; without MASK there are no masks
+    features : extensions of the hardware; what it lacks is in none of the files
     """
 
     base: int = DEFAULT_BASE
@@ -63,30 +50,34 @@ class RegisterMap:
     receivers: int = DEFAULT_RECEIVERS
     features: Feature = ALL_FEATURES
 
-    def arrays(self) -> Iterator[tuple[Register, int, int, int]]:
-        """(register, offset from base, number, distance) of registers that are not alone."""
-        if Feature.MASK in self.features:
-            yield MASK, MASK_OFFSET, self.receivers, MASK_BYTES
-        if Feature.REJECTED in self.features:
-            yield REJECTED, CONTROL_OFFSET + REJECTED_OFFSET, self.harts, _WORD_BYTES
-        if Feature.THROTTLE in self.features:
-            yield THROTTLE, CONTROL_OFFSET + THROTTLE_OFFSET, self.harts, _WORD_BYTES
-        if Feature.ENTRY_CACHE in self.features:
-            yield ENTRY_CACHE, CONTROL_OFFSET + ENTRY_CACHE_OFFSET, self.harts, _WORD_BYTES
+    def registers(self, *spaces: Space) -> Iterator[Placed]:
+        """Those of the configuration that lie in one of ``spaces``, or all."""
+        for each in registers(harts=self.harts, receivers=self.receivers, features=self.features):
+            if not spaces or each.space in spaces:
+                yield each
 
     @property
     def size(self) -> int:
-        """Bytes from the base to the end of the last register."""
-        ends = [offset + number * step for _, offset, number, step in self.arrays()]
-        return max(CONTROL_OFFSET + PAGE_BYTES, *ends) if ends else CONTROL_OFFSET + PAGE_BYTES
-
-
-def _visible(register: Register) -> list[Field]:
-    return [field for field in register.fields if field.access != "reserved"]
+        """Bytes from the base to the end of the last register, the control page taken whole."""
+        ends = [each.offsets[-1] + XLEN // 8 for each in self.registers(*BUS_SPACES)]
+        return max(CONTROL_OFFSET + PAGE_BYTES, *ends)
 
 
 def _text(text: str) -> str:
     return " ".join(text.split())
+
+
+def _macro(placed: Placed) -> str:
+    """What the names of a register's macros begin with."""
+    match placed.space:
+        case Space.CSR:
+            return f"CSR_{placed.register.name.upper()}"
+        case Space.TABLE:
+            return "SENDER_ENTRY"
+        case Space.CONTROL if placed.step == 0:
+            return f"CONTROL_{placed.register.name}"
+        case _:
+            return placed.register.name
 
 
 def c_header(layout: RegisterMap) -> str:
@@ -104,37 +95,27 @@ def c_header(layout: RegisterMap) -> str:
         number = f"UINT64_C({value:#x})" if value >= 1 << 31 else f"{value:#x}"
         lines.append(f"#define UINTR_{name} {number}" + (f" /* {_text(doc)} */" if doc else ""))
 
-    def fields(prefix: str, register: Register) -> None:
-        for field in _visible(register):
-            define(f"{prefix}_{field.name.upper()}_LSB", field.lsb)
-            define(f"{prefix}_{field.name.upper()}_MASK", field.mask, field.doc)
-
     define("BASE", layout.base)
     define("HARTS", layout.harts)
     define("RECEIVERS", layout.receivers)
     define("VECTORS", VECTORS)
     define("SLOT_BYTES", SLOT_BYTES)
     define("CONTROL_OFFSET", CONTROL_OFFSET)
-    for register in SLOT_REGISTERS:
+    for placed in layout.registers():
+        name, doc = _macro(placed), placed.register.doc
         lines.append("")
-        define(f"{register.name}_OFFSET", register.address, register.doc)
-        fields(register.name, register)
-    for register in CONTROL_REGISTERS:
-        lines.append("")
-        define(f"CONTROL_{register.name}_OFFSET", CONTROL_OFFSET + register.address, register.doc)
-        fields(f"CONTROL_{register.name}", register)
-    for register, offset, _, step in layout.arrays():
-        lines.append("")
-        define(f"{register.name}_OFFSET", offset, register.doc)
-        define(f"{register.name}_BYTES", step)
-        fields(register.name, register)
-    lines.append("")
-    define("SENDER_ENTRY_BYTES", SENDER_ENTRY_BYTES, SENDER_ENTRY.doc)
-    fields("SENDER_ENTRY", SENDER_ENTRY)
-    for csr, register in CSRS.items():
-        lines.append("")
-        define(f"CSR_{csr.name}", csr.value, register.doc)
-        fields(f"CSR_{csr.name}", register)
+        match placed.space:
+            case Space.CSR:
+                define(name, placed.offset, doc)
+            case Space.TABLE:
+                define(f"{name}_BYTES", placed.step, doc)
+            case _:
+                define(f"{name}_OFFSET", placed.offset, doc)
+                if placed.step and placed.space != Space.SLOT:
+                    define(f"{name}_BYTES", placed.step)
+        for field in placed.register.visible:
+            define(f"{name}_{field.name.upper()}_LSB", field.lsb)
+            define(f"{name}_{field.name.upper()}_MASK", field.mask, field.doc)
     codes: tuple[tuple[str, type[IntEnum]], ...] = (("STATUS", Status), ("UIPI", UipiFunction))
     for prefix, codes_of in codes:
         lines.append("")
@@ -145,7 +126,10 @@ def c_header(layout: RegisterMap) -> str:
     define("UIPI_FUNCT3", UIPI_FUNCT3)
     define("URET_WORD", URET_WORD)
     lines += ["", "/* One receiver's slot. */", "struct uintr_slot {"]
-    lines += [f"    volatile uint64_t {register.name.lower()};" for register in SLOT_REGISTERS]
+    lines += [
+        f"    volatile uint64_t {each.register.name.lower()};"
+        for each in layout.registers(Space.SLOT)
+    ]
     lines += ["};", "", "#endif", ""]
     return "\n".join(lines)
 
@@ -160,19 +144,19 @@ def svd(layout: RegisterMap) -> str:
     def element(depth: int, name: str, value: object) -> None:
         out.append(f"{'  ' * depth}<{name}>{escape(str(value))}</{name}>")
 
-    def register(depth: int, each: Register, offset: int, number: int = 1, step: int = 0) -> None:
-        pad = "  " * depth
+    def register(depth: int, placed: Placed, number: int) -> None:
+        each, pad = placed.register, "  " * depth
         out.append(f"{pad}<register>")
         if number > 1:
             element(depth + 1, "dim", number)
-            element(depth + 1, "dimIncrement", f"{step:#x}")
+            element(depth + 1, "dimIncrement", f"{placed.step:#x}")
         element(depth + 1, "name", each.name + ("[%s]" if number > 1 else ""))
         element(depth + 1, "description", _text(each.doc))
-        element(depth + 1, "addressOffset", f"{offset:#x}")
+        element(depth + 1, "addressOffset", f"{placed.offset:#x}")
         element(depth + 1, "size", XLEN)
         element(depth + 1, "resetValue", f"{each.reset:#x}")
         out.append(f"{pad}  <fields>")
-        for field in _visible(each):
+        for field in each.visible:
             out.append(f"{pad}    <field>")
             element(depth + 3, "name", field.name)
             element(depth + 3, "description", _text(field.doc) or field.name)
@@ -208,13 +192,11 @@ def svd(layout: RegisterMap) -> str:
     element(5, "name", "SLOT" + ("[%s]" if layout.receivers > 1 else ""))
     element(5, "description", "One receiver")
     element(5, "addressOffset", "0x0")
-    for each in SLOT_REGISTERS:
-        register(5, each, each.address)
+    for each in layout.registers(Space.SLOT):
+        register(5, each, 1)
     out.append("        </cluster>")
-    for each in CONTROL_REGISTERS:
-        register(4, each, CONTROL_OFFSET + each.address)
-    for each, offset, number, step in layout.arrays():
-        register(4, each, offset, number, step)
+    for each in layout.registers(Space.CONTROL, Space.MASK):
+        register(4, each, each.count)
     out += ["      </registers>", "    </peripheral>", "  </peripherals>", "</device>", ""]
     return "\n".join(out)
 
@@ -233,7 +215,7 @@ def system_rdl(layout: RegisterMap) -> str:
     def register(pad: str, each: Register, instance: str) -> None:
         out.append(f"{pad}reg {{")
         out.append(f'{pad}    desc = "{_text(each.doc)}";')
-        for field in _visible(each):
+        for field in each.visible:
             access = _RDL_ACCESS[field.access]
             out.append(
                 f"{pad}    field {{ sw = {access}; hw = rw; reset = {XLEN}'h{field.reset:x}; "
@@ -245,12 +227,12 @@ def system_rdl(layout: RegisterMap) -> str:
         out.append(f"{pad}}} {instance};")
 
     out.append("    regfile {")
-    for each in SLOT_REGISTERS:
-        register("        ", each, f"\\{each.name} @ {each.address:#x}")
+    for each in layout.registers(Space.SLOT):
+        register("        ", each.register, f"\\{each.register.name} @ {each.offset:#x}")
     out.append(f"    }} \\SLOT [{layout.receivers}] @ 0x0 += {SLOT_BYTES:#x};")
-    for each in CONTROL_REGISTERS:
-        register("    ", each, f"\\{each.name} @ {CONTROL_OFFSET + each.address:#x}")
-    for each, offset, number, step in layout.arrays():
-        register("    ", each, f"\\{each.name} [{number}] @ {offset:#x} += {step:#x}")
+    for each in layout.registers(Space.CONTROL, Space.MASK):
+        place = f"[{each.count}] @ {each.offset:#x} += {each.step:#x}"
+        place = place if each.step else f"@ {each.offset:#x}"
+        register("    ", each.register, f"\\{each.register.name} {place}")
     out += ["};", ""]
     return "\n".join(out)

@@ -9,12 +9,14 @@ The base is the published RISC-V user-interrupt controller (U-interrupt specific
 published one is the default.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from enum import IntEnum, IntFlag, StrEnum
 
 __all__ = [
     "ACTIVE",
     "ALL_FEATURES",
+    "BUS_SPACES",
     "CACHE_ENTRIES",
     "CAUSE_USER_SOFTWARE",
     "CLAIM",
@@ -37,6 +39,7 @@ __all__ = [
     "FEATURES",
     "Field",
     "Flavour",
+    "HART_REGISTERS",
     "HARTS",
     "HIGH",
     "ID",
@@ -50,11 +53,14 @@ __all__ = [
     "MAX_HARTS",
     "MAX_RECEIVERS",
     "MAX_WAIT_STATES",
+    "NO_FEATURE",
     "NOTIFY_HART",
     "PAGE_BYTES",
+    "Placed",
     "Privilege",
     "RECEIVERS",
     "Register",
+    "registers",
     "REJECTED",
     "REJECTED_OFFSET",
     "RequestKind",
@@ -64,6 +70,7 @@ __all__ = [
     "SLOT_BYTES",
     "SLOT_REGISTERS",
     "SLOT_RESET",
+    "Space",
     "Status",
     "THROTTLE",
     "THROTTLE_OFFSET",
@@ -127,6 +134,7 @@ class Feature(IntFlag):
 
 
 ALL_FEATURES = Feature(sum(Feature))
+NO_FEATURE = Feature(0)
 
 
 class Privilege(IntEnum):
@@ -188,7 +196,7 @@ class Status(IntEnum):
 class Field:
     """Bits ``lsb .. lsb+width-1`` of a register. ``access`` is rw, ro, wo or reserved.
 
-    Reserved bits read as zero.
+    Reserved bits read as zero. A field with a ``feature`` is reserved in hardware without it.
     """
 
     name: str
@@ -197,6 +205,7 @@ class Field:
     access: str = "rw"
     reset: int = 0
     doc: str = ""
+    feature: Feature = NO_FEATURE
 
     @property
     def mask(self) -> int:
@@ -216,12 +225,16 @@ class Field:
 
 @dataclass(frozen=True)
 class Register:
-    """A register: a name, a place (slot offset, CSR number or 0) and its fields."""
+    """A register: a name, a place (slot offset, CSR number or 0) and its fields.
+
+    Hardware without its ``feature``, or any of them if it names several, does not have it.
+    """
 
     name: str
     address: int
     fields: tuple[Field, ...]
     doc: str = ""
+    feature: Feature = NO_FEATURE
 
     def field(self, name: str) -> Field:
         """The field called ``name``. Raises KeyError naming the register."""
@@ -239,6 +252,21 @@ class Register:
     def reset(self) -> int:
         """Value after reset."""
         return sum(field.put(field.reset) for field in self.fields)
+
+    @property
+    def visible(self) -> tuple[Field, ...]:
+        """The fields that are not reserved."""
+        return tuple(field for field in self.fields if field.access != "reserved")
+
+    def built(self, features: Feature) -> "Register":
+        """The register as hardware with ``features`` has it: fields that it lacks are reserved."""
+        return replace(
+            self,
+            fields=tuple(
+                field if field.feature in features else replace(field, access="reserved")
+                for field in self.fields
+            ),
+        )
 
     def pack(self, **values: int) -> int:
         """A register word with the named fields set and all others zero."""
@@ -268,6 +296,7 @@ LOW = Register(
             doc="The receiver is of supervisor kind: it raises its hart's supervisor line instead "
             "of the user one. Reserved without the feature SUPERVISOR; written as 0 without "
             "ENABLE.supervisor.",
+            feature=Feature.SUPERVISOR,
         ),
         Field(
             "notify",
@@ -275,6 +304,7 @@ LOW = Register(
             1,
             doc="While the receiver is inactive, the kernel is told when it first has something "
             "pending. Reserved without the feature NOTIFY; written as 0 without ENABLE.notify.",
+            feature=Feature.NOTIFY,
         ),
         Field("reserved", 4, 12, "reserved"),
         Field(
@@ -314,6 +344,7 @@ MASK = Register(
     0,
     (Field("vectors", 0, 64, doc="Vectors that stay pending without raising a line."),),
     "Vectors of the receiver that are masked. Reading and clearing HIGH is not affected.",
+    Feature.MASK,
 )
 
 # --- The control page, at base + CONTROL_OFFSET: behind the largest region of slots ---------------
@@ -349,6 +380,7 @@ SLOT_RESET = Register(
     0x20,
     (Field("receiver", 0, 64, "wo", doc="At or beyond the number of receivers: bus error."),),
     "Write: resets all of the receiver's record in one step, and takes it out of the queue.",
+    Feature.SLOT_RESET,
 )
 CLAIM = Register(
     "CLAIM",
@@ -359,6 +391,7 @@ CLAIM = Register(
         Field("valid", 63, 1, "ro", doc="Clear: the queue is empty."),
     ),
     "Read: takes the first receiver out of the queue.",
+    Feature.NOTIFY,
 )
 NOTIFY_HART = Register(
     "NOTIFY_HART",
@@ -374,25 +407,29 @@ NOTIFY_HART = Register(
         Field("reserved", 16, 48, "reserved"),
     ),
     "Who is told of absent receivers.",
+    Feature.NOTIFY,
 )
 INVALIDATE = Register(
     "INVALIDATE",
     0x38,
     (Field("any", 0, 64, "wo", doc="Without meaning."),),
     "Write: forgets the cached sender-table entries of all harts. When it is answered no post of "
-    "an entry that was read before is under way any more. (Feature ENTRY_CACHE.)",
+    "an entry that was read before is under way any more.",
+    Feature.ENTRY_CACHE,
 )
 ENABLE = Register(
     "ENABLE",
     0x40,
     (
-        Field("supervisor", 0, 1, doc="LOW.supervisor can be set. (Feature SUPERVISOR.)"),
+        Field("supervisor", 0, 1, doc="LOW.supervisor can be set.", feature=Feature.SUPERVISOR),
         Field("reserved", 1, 1, "reserved"),
-        Field("notify", 2, 1, doc="LOW.notify can be set. (Feature NOTIFY.)"),
+        Field("notify", 2, 1, doc="LOW.notify can be set.", feature=Feature.NOTIFY),
         Field("reserved_high", 3, 61, "reserved"),
     ),
     "Extensions of LOW that software says it knows, each at its bit of FEATURES. LOW's other bits "
-    "are ignored in the specification; so without its bit here a write of LOW clears that field.",
+    "are ignored in the specification; so without its bit here a write of LOW clears that field. "
+    "There with any of them.",
+    Feature.SUPERVISOR | Feature.NOTIFY,
 )
 CONTROL_REGISTERS = (
     ID,
@@ -417,6 +454,7 @@ REJECTED = Register(
         Field("reserved", 36, 28, "reserved"),
     ),
     "Refused posts of one hart. Any write clears it; a refusal in the same cycle counts.",
+    Feature.REJECTED,
 )
 
 THROTTLE_OFFSET = 0x600
@@ -430,6 +468,7 @@ THROTTLE = Register(
         Field("count", 32, 32, "ro", doc="UIPI SEND without a token; stays at its highest value."),
     ),
     "Budget of one hart's posts: each takes a token. Any write fills the bucket and clears count.",
+    Feature.THROTTLE,
 )
 
 CACHE_ENTRIES = 4
@@ -444,7 +483,11 @@ ENTRY_CACHE = Register(
         Field("reserved", 1, 63, "reserved"),
     ),
     "Entry cache of one hart. Any write also does for this hart what INVALIDATE does for all.",
+    Feature.ENTRY_CACHE,
 )
+
+HART_REGISTERS = (REJECTED, THROTTLE, ENTRY_CACHE)
+"""Registers of the control page of which each hart has its own."""
 
 # --- The sender table (UIST), in memory ----------------------------------------------------------
 
@@ -586,3 +629,76 @@ def uipi_word(function: UipiFunction, *, rd: int = 0, rs1: int = 0) -> int:
         if not 0 <= register < 32:
             raise ValueError(f"{name} must be a register number below 32, not {register!r}")
     return function << 25 | rs1 << 15 | UIPI_FUNCT3 << 12 | rd << 7 | UIPI_OPCODE
+
+
+# --- All of it -----------------------------------------------------------------------------------
+
+
+class Space(StrEnum):
+    """Where a register lies, and what its offset counts from."""
+
+    SLOT = "slot"  #: of a receiver, from the controller's base
+    CONTROL = "control"  #: in the control page, from the controller's base
+    MASK = "mask"  #: behind the control page, from the controller's base
+    TABLE = "table"  #: an entry of a sender table, from the beginning of the table
+    DESCRIPTOR = "descriptor"  #: Intel flavour: in memory, from the descriptor's address
+    CSR = "csr"  #: the offset is the CSR's number
+    MSR = "msr"  #: Intel flavour: the offset is the MSR's number
+    INTERNAL = "internal"  #: Intel flavour: the offset is the number that a hart unit knows it by
+
+
+BUS_SPACES = (Space.SLOT, Space.CONTROL, Space.MASK)
+"""Registers of the controller, which a hart reaches with loads and stores."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placed:
+    """A register, or ``count`` like ones ``step`` bytes apart, of one build of the hardware.
+
+    Registers of a slot are as many as receivers, and lie a slot apart.
+    """
+
+    register: Register
+    space: Space
+    offset: int
+    count: int = 1
+    step: int = 0
+
+    @property
+    def offsets(self) -> range:
+        """The offset of each."""
+        return range(self.offset, self.offset + max(self.count * self.step, 1), self.step or 1)
+
+
+def registers(
+    *,
+    harts: int = DEFAULT_HARTS,
+    receivers: int = DEFAULT_RECEIVERS,
+    features: Feature = ALL_FEATURES,
+) -> Iterator[Placed]:
+    """Every register of the RISC-V flavour that hardware of this shape has, as it has it.
+
+    The one list of all registers: header, SVD, SystemRDL, pages and tests walk it.
+    `uintr.intel.registers.registers` is the same for the other flavour.
+    """
+    word = XLEN // 8
+    places = [
+        *((each, Space.SLOT, each.address, receivers, SLOT_BYTES) for each in SLOT_REGISTERS),
+        *((each, Space.CONTROL, CONTROL_OFFSET + each.address, 1, 0) for each in CONTROL_REGISTERS),
+        *(
+            (each, Space.CONTROL, CONTROL_OFFSET + each.address, harts, word)
+            for each in HART_REGISTERS
+        ),
+        (MASK, Space.MASK, MASK_OFFSET, receivers, MASK_BYTES),
+        (SENDER_ENTRY, Space.TABLE, 0, 1, SENDER_ENTRY_BYTES),
+        *((register, Space.CSR, csr, 1, 0) for csr, register in CSRS.items()),
+    ]
+    for register, space, offset, count, step in places:
+        if not register.feature or register.feature & features:
+            yield Placed(
+                register=register.built(features),
+                space=space,
+                offset=offset,
+                count=count,
+                step=step,
+            )

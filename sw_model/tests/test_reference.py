@@ -559,7 +559,7 @@ def test_slot_registers() -> None:
     bench(job, receivers=5)
 
 
-@pytest.mark.parametrize("features", [Feature(0), Feature.SUPERVISOR, Feature.NOTIFY, ALL_FEATURES])
+@pytest.mark.parametrize("features", [Feature.SUPERVISOR, Feature.NOTIFY, ALL_FEATURES])
 def test_bits_of_low_mean_something_only_to_software_that_knows_them(features: Feature) -> None:
     """For every value of LOW's bits 15:2, which the specification ignores."""
 
@@ -645,7 +645,6 @@ def test_a_receiver_of_supervisor_kind_raises_the_supervisor_line() -> None:
 
 def test_without_its_feature_the_kind_is_reserved() -> None:
     async def job(bench: Bench) -> None:
-        await bench.extend()
         await bench.store(bench.slot(0, LOW), LOW.pack(active=1, supervisor=1))
         await bench.store(bench.slot(0, HIGH), 1)
         assert await bench.load(bench.slot(0, LOW)) == LOW.pack(active=1)

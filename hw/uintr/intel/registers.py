@@ -3,9 +3,10 @@
 The names are those of the Software Developer's Manual and of the chapter on user-timer events.
 """
 
+from collections.abc import Iterator
 from enum import IntEnum
 
-from uintr.registers import Field, Register
+from uintr.registers import Field, Placed, Register, Space
 
 __all__ = [
     "BROADCAST",
@@ -18,6 +19,7 @@ __all__ = [
     "Internal",
     "Msr",
     "MSRS",
+    "registers",
     "StoreFunction",
     "UITTE",
     "UITTE_ADDRESS",
@@ -274,3 +276,15 @@ class StoreFunction(IntEnum):
     SWAP = 1
     AND = 2
     OR = 3
+
+
+def registers() -> Iterator[Placed]:
+    """Every register and word in memory of the flavour, as `uintr.registers.registers`."""
+    for word in (UITTE, UITTE_ADDRESS):
+        yield Placed(register=word, space=Space.TABLE, offset=word.address, step=UITTE_BYTES)
+    for word in (UPID, UPID_PIR):
+        yield Placed(register=word, space=Space.DESCRIPTOR, offset=word.address)
+    for msr, register in MSRS.items():
+        yield Placed(register=register, space=Space.MSR, offset=msr)
+    for internal, register in INTERNAL_REGISTERS.items():
+        yield Placed(register=register, space=Space.INTERNAL, offset=internal)

@@ -148,7 +148,7 @@ class RiscvUserInterrupts(UserInterrupts):
 
     async def _extend(self) -> None:
         """Tell the controller, once, that LOW's further bits mean what they say."""
-        if not self._extended:
+        if not self._extended and ENABLE.feature & self._config.features:
             self._extended = True
             word = ENABLE.pack(supervisor=1, notify=1)
             await Store(self._control(ENABLE.address), word)

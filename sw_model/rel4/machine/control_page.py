@@ -84,10 +84,7 @@ class ControlPage:
             RECEIVERS.address: config.receivers,
         }
         self._rejects = Feature.REJECTED in config.features
-        self._enables = ENABLE.pack(
-            supervisor=Feature.SUPERVISOR in config.features,
-            notify=Feature.NOTIFY in config.features,
-        )
+        self._enables = ENABLE.built(config.features).mask()
         self.reset()
 
     def reset(self) -> None:
@@ -144,7 +141,7 @@ class ControlPage:
         features = self._config.features
         if offset in self._known:
             return 0 if write else self._known[offset]
-        if offset == ENABLE.address:
+        if offset == ENABLE.address and ENABLE.feature & features:
             if not write:
                 return self.enable
             self.enable = data & self._enables
