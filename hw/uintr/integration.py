@@ -55,7 +55,7 @@ $schema: http://devicetree.org/meta-schemas/core.yaml#
 title: RISC-V user-interrupt controller
 
 maintainers:
-  - The rel4-uintr authors
+  - The rel4-uintr authors <authors@rel4-uintr.invalid>
 
 description:
   Receivers of user interrupts. A write to a receiver's slot posts a vector, and the controller
@@ -125,6 +125,7 @@ def devicetree_example(layout: RegisterMap) -> str:
             riscv,isa-base = "rv64i";
             riscv,isa-extensions = "i", "m", "a", "c", "zicsr", "zifencei";
             cpu{hart}_intc: interrupt-controller {{
+                #address-cells = <0>;
                 #interrupt-cells = <1>;
                 interrupt-controller;
                 compatible = "riscv,cpu-intc";

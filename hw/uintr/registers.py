@@ -52,9 +52,11 @@ __all__ = [
     "MASK_OFFSET",
     "MAX_HARTS",
     "MAX_RECEIVERS",
+    "MAX_TABLE_PAGES",
     "MAX_WAIT_STATES",
     "NO_FEATURE",
     "NOTIFY_HART",
+    "OperationFunction",
     "PAGE_BYTES",
     "Placed",
     "Privilege",
@@ -109,6 +111,8 @@ DEFAULT_LATENCY = 3
 DEFAULT_TABLE_BASE = 0x8400_0000
 DEFAULT_TABLE_PAGES = 16
 """Sixteen 4 KiB sender tables, the pool that the published kernels reserve at boot."""
+MAX_TABLE_PAGES = 4095
+"""A sender table's size in pages has 12 bits; more would be of no use to one table."""
 MAX_WAIT_STATES = 1023
 """Of the memory for sender tables."""
 
@@ -173,6 +177,22 @@ class UipiFunction(IntEnum):
     WRITE = 2
     ACTIVATE = 3
     DEACTIVATE = 4
+
+
+class OperationFunction(IntEnum):
+    """What the controller does to a receiver; each is one access to one register."""
+
+    SEND = 0
+    READ_LOW = 1
+    WRITE_LOW = 2
+    READ_HIGH = 3
+    WRITE_HIGH = 4
+    READ_ACTIVE = 5
+    WRITE_ACTIVE = 6
+    RESET_SLOT = 7  #: feature SLOT_RESET
+    READ_MASK = 8  #: feature MASK
+    WRITE_MASK = 9  #: feature MASK
+    CLAIM = 10  #: feature NOTIFY; the controller chooses the receiver
 
 
 class Status(IntEnum):

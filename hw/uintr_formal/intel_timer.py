@@ -32,6 +32,7 @@ class UserTimerSpec(Elaboratable):
         for signal in (dut.allowed, dut.write_timer, dut.write_tsc, dut.word):
             m.d.comb += signal.eq(AnySeq(len(signal)))
         deadline = dut.timer[_VECTOR_BITS:]
+        reached = dut.tsc[_VECTOR_BITS:] >= deadline
         due, written, counted = Signal(), Signal(), Signal()
         timer, tsc = Signal.like(dut.timer), Signal.like(dut.tsc)
         begun = Signal()
@@ -44,10 +45,8 @@ class UserTimerSpec(Elaboratable):
             tsc.eq(dut.tsc),
         ]
         m.d.comb += [
-            Assert(
-                dut.due == (dut.allowed & deadline.any() & (dut.tsc >= deadline << _VECTOR_BITS))
-            ),
-            Assert(~dut.counting | (dut.tsc < deadline << _VECTOR_BITS)),
+            Assert(dut.due == (dut.allowed & deadline.any() & reached)),
+            Assert(dut.counting == (deadline.any() & ~reached)),
             Assert(~(dut.due & dut.counting)),
             Assert(dut.event == Mux(dut.due, 1 << dut.timer[:_VECTOR_BITS], 0)),
             Cover(dut.due & (dut.tsc > 64)),

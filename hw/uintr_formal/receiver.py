@@ -13,8 +13,19 @@
 
 from typing import Any
 
-from amaranth.asserts import AnySeq
-from amaranth.hdl import Assert, Cat, ClockDomain, Cover, Elaboratable, Module, Mux, Signal, Value
+from amaranth.asserts import AnyConst, AnySeq
+from amaranth.hdl import (
+    Assert,
+    Cat,
+    ClockDomain,
+    Const,
+    Cover,
+    Elaboratable,
+    Module,
+    Mux,
+    Signal,
+    Value,
+)
 
 from uintr.receiver import Receiver
 from uintr.registers import CSRS, XLEN, Csr, CsrFunction, Privilege, RequestKind, Status
@@ -120,20 +131,24 @@ class ReceiverSpec(Elaboratable):
                     ]
             with m.If(start & (kind == RequestKind.CSR)):
                 m.d.comb += [Assert(good == there), Assert(answer == Mux(there, shown, 0))]
+            # Of one bit, whichever it is.
+            which = AnyConst(range(XLEN))
             for csr, register in CSRS.items():
                 with m.If(access & (address == csr)):
-                    asked = Signal(64, name=f"asked_{csr.name}")
+                    asked, old, new = (Signal(name=f"{name}_{csr.name}") for name in "aon")
+                    changes = (Const(register.mask(), XLEN) & delegated.get(csr, ONES)) >> which
+                    m.d.comb += [old.eq(was[csr] >> which), new.eq(data >> which)]
                     with m.Switch(function):
                         with m.Case(CsrFunction.READ):
-                            m.d.comb += asked.eq(was[csr])
+                            m.d.comb += asked.eq(old)
                         with m.Case(CsrFunction.WRITE):
-                            m.d.comb += asked.eq(data)
+                            m.d.comb += asked.eq(new)
                         with m.Case(CsrFunction.SET):
-                            m.d.comb += asked.eq(was[csr] | data)
+                            m.d.comb += asked.eq(old | new)
                         with m.Case(CsrFunction.CLEAR):
-                            m.d.comb += asked.eq(was[csr] & ~data)
-                    changes = register.mask() & delegated.get(csr, ONES)
-                    m.d.comb += Assert(words[csr] == (asked & changes) | (was[csr] & ~changes))
+                            m.d.comb += asked.eq(old & ~new)
+                    after = (words[csr] >> which)[0]
+                    m.d.comb += Assert(after == Mux(changes[0], asked, old))
             with m.If(trap & interrupt):
                 m.d.comb += Assert(answer[2:] == was[Csr.UTVEC][2:])
 
