@@ -48,6 +48,8 @@ async def every_line(device: Device) -> None:
 
     former = None
     await verbs.extend()
+    for hart in range(config.harts):
+        await verbs.write(Csr.SIDELEG, 1, hart)
     for line in product(range(config.harts), (0, 1)):
         hart, supervisor = line
         word = LOW.pack(active=1, hartid=hart, supervisor=supervisor)

@@ -16,31 +16,40 @@ COMPATIBLE = "rel4,uintc"
 """The device tree's name of the controller."""
 
 
-def fusesoc_core(*, name: str, verilog: str, arguments: str) -> str:
-    """A FuseSoC core file (CAPI 2) for the generated Verilog file ``verilog`` with top ``name``.
+def fusesoc_core(*, name: str, arguments: str) -> str:
+    """A FuseSoC core file (CAPI 2) for the generated files ``name``.v and ``name``.vlt, whose top
+    is ``name``.
 
-    ``arguments`` are those of ``uintr generate`` that made it; they stand in a comment.
+    ``arguments`` are those of ``uintr generate`` that make them; they stand in a comment.
     """
+    generate = f"uintr generate {arguments}".rstrip()
     return f"""CAPI=2:
-# The Verilog is made by: uintr generate {arguments}
+# The files are made by:
+#   {generate} -o {name}.v
+#   {generate} -t vlt -o {name}.vlt
 name: rel4:uintr:{name}:0.1.0
 description: RISC-V user interrupts
 filesets:
   rtl:
     files:
-      - {verilog}
+      - {name}.v
     file_type: verilogSource
+  waivers:
+    files:
+      - {name}.vlt
+    file_type: vlt
 targets:
   default: &default
     filesets: [rtl]
     toplevel: {name}
   lint:
     <<: *default
+    filesets: [rtl, waivers]
     default_tool: verilator
     tools:
       verilator:
         mode: lint-only
-        verilator_options: [-Wno-lint]
+        verilator_options: [-Wall]
 """
 
 

@@ -15,6 +15,7 @@ from uintr.registers import (
     DEFAULT_BASE,
     DEFAULT_HARTS,
     DEFAULT_RECEIVERS,
+    NO_FEATURE,
     PAGE_BYTES,
     SLOT_BYTES,
     UIPI_FUNCT3,
@@ -22,16 +23,39 @@ from uintr.registers import (
     URET_WORD,
     VECTORS,
     XLEN,
+    CsrFunction,
     Feature,
+    OperationFunction,
     Placed,
+    Privilege,
     Register,
+    RequestKind,
     Space,
     Status,
     UipiFunction,
     registers,
 )
+from uintr.shape import controller_windows
 
 __all__ = ["RegisterMap", "c_header", "svd", "system_rdl"]
+
+_CODES: dict[str, list[IntEnum]] = {
+    "PRIVILEGE": [*Privilege],
+    "KIND": [*RequestKind],
+    "CSR_FUNCTION": [*CsrFunction],
+    "UIPI": [*UipiFunction],
+    "OPERATION": [*OperationFunction],
+    "STATUS": [each for each in Status if each not in (Status.UD, Status.GP)],
+}
+"""Numbers on the ports of hart units, by what their names begin with."""
+_NEEDS = {
+    "OPERATION_RESET_SLOT": Feature.SLOT_RESET,
+    "OPERATION_READ_MASK": Feature.MASK,
+    "OPERATION_WRITE_MASK": Feature.MASK,
+    "OPERATION_CLAIM": Feature.NOTIFY,
+    "STATUS_THROTTLED": Feature.THROTTLE,
+}
+"""The extension that some of them belong to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,17 +67,30 @@ class RegisterMap:
     base : address of the controller
     harts, receivers : as the hardware has them
     features : extensions of the hardware; what it lacks is in none of the files
+    controller, hart_units : what there is: registers on the bus; CSRs, sender tables, instructions
+
+    Raises
+    ------
+    ValueError : a parameter is out of range.
     """
 
     base: int = DEFAULT_BASE
     harts: int = DEFAULT_HARTS
     receivers: int = DEFAULT_RECEIVERS
     features: Feature = ALL_FEATURES
+    controller: bool = True
+    hart_units: bool = True
+
+    def __post_init__(self) -> None:
+        controller_windows(
+            harts=self.harts, receivers=self.receivers, base=self.base, features=self.features
+        )
 
     def registers(self, *spaces: Space) -> Iterator[Placed]:
         """Those of the configuration that lie in one of ``spaces``, or all."""
+        there = (*BUS_SPACES,) * self.controller + (Space.TABLE, Space.CSR) * self.hart_units
         for each in registers(harts=self.harts, receivers=self.receivers, features=self.features):
-            if not spaces or each.space in spaces:
+            if each.space in there and (not spaces or each.space in spaces):
                 yield each
 
     @property
@@ -83,7 +120,7 @@ def _macro(placed: Placed) -> str:
 def c_header(layout: RegisterMap) -> str:
     """A C header: offsets, masks, CSR numbers, codes, and a structure of one slot."""
     lines = [
-        "/* RISC-V user interrupts: controller, sender table, CSRs, instructions. */",
+        "/* RISC-V user interrupts. */",
         "#ifndef UINTR_H",
         "#define UINTR_H",
         "",
@@ -95,12 +132,13 @@ def c_header(layout: RegisterMap) -> str:
         number = f"UINT64_C({value:#x})" if value >= 1 << 31 else f"{value:#x}"
         lines.append(f"#define UINTR_{name} {number}" + (f" /* {_text(doc)} */" if doc else ""))
 
-    define("BASE", layout.base)
-    define("HARTS", layout.harts)
+    if layout.controller:
+        define("BASE", layout.base)
+        define("HARTS", layout.harts)
+        define("SLOT_BYTES", SLOT_BYTES)
+        define("CONTROL_OFFSET", CONTROL_OFFSET)
     define("RECEIVERS", layout.receivers)
     define("VECTORS", VECTORS)
-    define("SLOT_BYTES", SLOT_BYTES)
-    define("CONTROL_OFFSET", CONTROL_OFFSET)
     for placed in layout.registers():
         name, doc = _macro(placed), placed.register.doc
         lines.append("")
@@ -116,21 +154,25 @@ def c_header(layout: RegisterMap) -> str:
         for field in placed.register.visible:
             define(f"{name}_{field.name.upper()}_LSB", field.lsb)
             define(f"{name}_{field.name.upper()}_MASK", field.mask, field.doc)
-    codes: tuple[tuple[str, type[IntEnum]], ...] = (("STATUS", Status), ("UIPI", UipiFunction))
-    for prefix, codes_of in codes:
+    if layout.hart_units:
+        for prefix, codes in _CODES.items():
+            lines.append("")
+            for code in codes:
+                name = f"{prefix}_{code.name}"
+                if _NEEDS.get(name, NO_FEATURE) in layout.features:
+                    define(name, code.value)
         lines.append("")
-        for code in codes_of:
-            define(f"{prefix}_{code.name}", code.value)
-    lines.append("")
-    define("UIPI_OPCODE", UIPI_OPCODE)
-    define("UIPI_FUNCT3", UIPI_FUNCT3)
-    define("URET_WORD", URET_WORD)
-    lines += ["", "/* One receiver's slot. */", "struct uintr_slot {"]
-    lines += [
-        f"    volatile uint64_t {each.register.name.lower()};"
-        for each in layout.registers(Space.SLOT)
-    ]
-    lines += ["};", "", "#endif", ""]
+        define("UIPI_OPCODE", UIPI_OPCODE)
+        define("UIPI_FUNCT3", UIPI_FUNCT3)
+        define("URET_WORD", URET_WORD)
+    if layout.controller:
+        lines += ["", "/* One receiver's slot. */", "struct uintr_slot {"]
+        lines += [
+            f"    volatile uint64_t {each.register.name.lower()};"
+            for each in layout.registers(Space.SLOT)
+        ]
+        lines.append("};")
+    lines += ["", "#endif", ""]
     return "\n".join(lines)
 
 
