@@ -5,7 +5,7 @@ from collections import Counter, deque
 from typing import Any
 
 from rel4.machine.device import Device, Request
-from rel4.machine.reference import reference_device
+from rel4.reference.device import reference_device
 from traffic import Traffic
 from uintr.registers import Privilege, RequestKind
 

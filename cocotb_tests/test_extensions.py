@@ -7,9 +7,11 @@ import pytest
 import tb_crowd
 import tb_extensions
 from benches import check_bench
-from rel4.machine import reference
+from rel4.reference import device as reference
 from shapes import SHAPES
 from uintr_cosim.device import run
+
+pytestmark = pytest.mark.sim
 
 BENCHES = tuple(getattr(tb_extensions, name) for name in tb_extensions.__all__)
 

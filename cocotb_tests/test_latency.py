@@ -7,9 +7,11 @@ import pytest
 
 import tb_latency
 from benches import check_bench
-from rel4.machine import reference
+from rel4.reference import device as reference
 from shapes import SHAPES
 from uintr_cosim.device import run
+
+pytestmark = pytest.mark.sim
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -7,8 +7,10 @@ import pytest
 import tb_registers
 import tb_walking
 from benches import check_bench
-from rel4.machine import reference
+from rel4.reference import device as reference
 from shapes import SHAPES
+
+pytestmark = pytest.mark.sim
 
 BENCHES = (
     tb_registers.csr_reset,

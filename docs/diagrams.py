@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rel4.machine.device import DeviceConfig, Request, Response, run_sync
-from rel4.machine.reference import ReferenceDevice
+from rel4.reference.device import ReferenceDevice
 from uintr.registers import (
     CSRS,
     LOW,

@@ -6,7 +6,7 @@ from pathlib import Path
 from rel4.bench.burst import burst, shape
 from rel4.machine.costs import load_costs
 from rel4.machine.device import MODEL_HARTS, run_sync
-from rel4.machine.reference import ReferenceDevice
+from rel4.reference.device import ReferenceDevice
 from uintr.registers import MAX_HARTS
 
 __all__ = ["scaling_page"]

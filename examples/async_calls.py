@@ -9,7 +9,7 @@ from rel4.kernel.kernel import Kernel
 from rel4.machine.device import DeviceConfig, run_sync
 from rel4.machine.events import Syscall
 from rel4.machine.machine import Machine
-from rel4.machine.reference import ReferenceDevice
+from rel4.reference.device import ReferenceDevice
 from rel4.user.root_task import RootTask
 
 machine = Machine(ReferenceDevice(DeviceConfig(harts=1)))

@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from rel4.machine.control_page import Operation
 from rel4.machine.device import DeviceConfig, Request
+from rel4.reference.control_page import Operation
 from uintr.registers import (
     CONTROL_OFFSET,
     MASK_BYTES,

@@ -2,11 +2,11 @@
 
 from typing import NamedTuple
 
-from rel4.machine.bus import Bus, Transfer
-from rel4.machine.control_page import ControlPage
-from rel4.machine.controller import Controller
 from rel4.machine.device import DeviceConfig, Response
-from rel4.machine.reference import ReferenceDevice
+from rel4.reference.bus import Bus, Transfer
+from rel4.reference.control_page import ControlPage
+from rel4.reference.controller import Controller
+from rel4.reference.device import ReferenceDevice
 from uintr.registers import XLEN, Status
 
 __all__ = ["ALL_BYTES", "BusTransfer", "SharedReference"]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from rel4.machine.device import Device, DeviceConfig, Request, run_sync
-from rel4.machine.reference import ReferenceDevice
+from rel4.reference.device import ReferenceDevice
 
 __all__ = ["Counted", "run"]
 

@@ -10,12 +10,14 @@ from rel4 import cli as rel4_cli
 from rel4.bench.compare import event_lines, first_difference
 from rel4.bench.point import Point
 from rel4.machine.device import DeviceConfig, run_sync
-from rel4.machine.reference import ReferenceDevice
+from rel4.reference.device import ReferenceDevice
 from tb_lockstep import lockstep
 from uintr.registers import Privilege
 from uintr_fpga.device import UartDevice, run
 from uintr_fpga.link import BoardLink
 from uintr_fpga.uartbone import LinkError
+
+pytestmark = pytest.mark.sim
 
 
 @pytest.mark.parametrize(("policy", "harts"), [("sync", 1), ("tick", 1), ("tick-smp", 2)])

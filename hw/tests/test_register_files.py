@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from uintr.register_files import RegisterMap, c_header, svd, system_rdl
+from uintr.c_header import c_header
+from uintr.register_files import RegisterMap, svd, system_rdl
 from uintr.registers import (
     NO_FEATURE,
     SENDER_ENTRY_BYTES,

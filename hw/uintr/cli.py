@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from uintr.axi_lite import OnAxiLite
+from uintr.c_header import c_header
 from uintr.checks import check_range
 from uintr.controller_block import CONTROLLER_FEATURES, ControllerBlock
 from uintr.flavour import make_system
@@ -18,7 +19,7 @@ from uintr.hart_unit_block import HartUnitBlock
 from uintr.integration import devicetree_binding, devicetree_example, fusesoc_core
 from uintr.interface import interface_json
 from uintr.lint_waivers import verilator_config
-from uintr.register_files import RegisterMap, c_header, svd, system_rdl
+from uintr.register_files import RegisterMap, svd, system_rdl
 from uintr.registers import (
     ALL_FEATURES,
     DEFAULT_BASE,

@@ -1,11 +1,10 @@
-"""The register table as files for other tools: C header, CMSIS-SVD and SystemRDL.
+"""The register table as files for other tools: CMSIS-SVD and SystemRDL. (C: `uintr.c_header`.)
 
 All of it comes from `uintr.registers`; nothing about a register is written down here.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import IntEnum
 from xml.sax.saxutils import escape
 
 from uintr.registers import (
@@ -15,47 +14,18 @@ from uintr.registers import (
     DEFAULT_BASE,
     DEFAULT_HARTS,
     DEFAULT_RECEIVERS,
-    NO_FEATURE,
     PAGE_BYTES,
     SLOT_BYTES,
-    UIPI_FUNCT3,
-    UIPI_OPCODE,
-    URET_WORD,
-    VECTORS,
     XLEN,
-    CsrFunction,
     Feature,
-    OperationFunction,
     Placed,
-    Privilege,
     Register,
-    RequestKind,
     Space,
-    Status,
-    UipiFunction,
     registers,
 )
 from uintr.shape import controller_windows
 
-__all__ = ["RegisterMap", "c_header", "svd", "system_rdl"]
-
-_CODES: dict[str, list[IntEnum]] = {
-    "PRIVILEGE": [*Privilege],
-    "KIND": [*RequestKind],
-    "CSR_FUNCTION": [*CsrFunction],
-    "UIPI": [*UipiFunction],
-    "OPERATION": [*OperationFunction],
-    "STATUS": [each for each in Status if each not in (Status.UD, Status.GP)],
-}
-"""Numbers on the ports of hart units, by what their names begin with."""
-_NEEDS = {
-    "OPERATION_RESET_SLOT": Feature.SLOT_RESET,
-    "OPERATION_READ_MASK": Feature.MASK,
-    "OPERATION_WRITE_MASK": Feature.MASK,
-    "OPERATION_CLAIM": Feature.NOTIFY,
-    "STATUS_THROTTLED": Feature.THROTTLE,
-}
-"""The extension that some of them belong to."""
+__all__ = ["RegisterMap", "described", "svd", "system_rdl"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,80 +70,9 @@ class RegisterMap:
         return max(CONTROL_OFFSET + PAGE_BYTES, *ends)
 
 
-def _text(text: str) -> str:
+def described(text: str) -> str:
+    """A description on one line."""
     return " ".join(text.split())
-
-
-def _macro(placed: Placed) -> str:
-    """What the names of a register's macros begin with."""
-    match placed.space:
-        case Space.CSR:
-            return f"CSR_{placed.register.name.upper()}"
-        case Space.TABLE:
-            return "SENDER_ENTRY"
-        case Space.CONTROL if placed.step == 0:
-            return f"CONTROL_{placed.register.name}"
-        case _:
-            return placed.register.name
-
-
-def c_header(layout: RegisterMap) -> str:
-    """A C header: offsets, masks, CSR numbers, codes, and a structure of one slot."""
-    lines = [
-        "/* RISC-V user interrupts. */",
-        "#ifndef UINTR_H",
-        "#define UINTR_H",
-        "",
-        "#include <stdint.h>",
-        "",
-    ]
-
-    def define(name: str, value: int, doc: str = "") -> None:
-        number = f"UINT64_C({value:#x})" if value >= 1 << 31 else f"{value:#x}"
-        lines.append(f"#define UINTR_{name} {number}" + (f" /* {_text(doc)} */" if doc else ""))
-
-    if layout.controller:
-        define("BASE", layout.base)
-        define("HARTS", layout.harts)
-        define("SLOT_BYTES", SLOT_BYTES)
-        define("CONTROL_OFFSET", CONTROL_OFFSET)
-    define("RECEIVERS", layout.receivers)
-    define("VECTORS", VECTORS)
-    for placed in layout.registers():
-        name, doc = _macro(placed), placed.register.doc
-        lines.append("")
-        match placed.space:
-            case Space.CSR:
-                define(name, placed.offset, doc)
-            case Space.TABLE:
-                define(f"{name}_BYTES", placed.step, doc)
-            case _:
-                define(f"{name}_OFFSET", placed.offset, doc)
-                if placed.step and placed.space != Space.SLOT:
-                    define(f"{name}_BYTES", placed.step)
-        for field in placed.register.visible:
-            define(f"{name}_{field.name.upper()}_LSB", field.lsb)
-            define(f"{name}_{field.name.upper()}_MASK", field.mask, field.doc)
-    if layout.hart_units:
-        for prefix, codes in _CODES.items():
-            lines.append("")
-            for code in codes:
-                name = f"{prefix}_{code.name}"
-                if _NEEDS.get(name, NO_FEATURE) in layout.features:
-                    define(name, code.value)
-        lines.append("")
-        define("UIPI_OPCODE", UIPI_OPCODE)
-        define("UIPI_FUNCT3", UIPI_FUNCT3)
-        define("URET_WORD", URET_WORD)
-    if layout.controller:
-        lines += ["", "/* One receiver's slot. */", "struct uintr_slot {"]
-        lines += [
-            f"    volatile uint64_t {each.register.name.lower()};"
-            for each in layout.registers(Space.SLOT)
-        ]
-        lines.append("};")
-    lines += ["", "#endif", ""]
-    return "\n".join(lines)
 
 
 _SVD_ACCESS = {"rw": "read-write", "ro": "read-only", "wo": "write-only"}
@@ -193,7 +92,7 @@ def svd(layout: RegisterMap) -> str:
             element(depth + 1, "dim", number)
             element(depth + 1, "dimIncrement", f"{placed.step:#x}")
         element(depth + 1, "name", each.name + ("[%s]" if number > 1 else ""))
-        element(depth + 1, "description", _text(each.doc))
+        element(depth + 1, "description", described(each.doc))
         element(depth + 1, "addressOffset", f"{placed.offset:#x}")
         element(depth + 1, "size", XLEN)
         element(depth + 1, "resetValue", f"{each.reset:#x}")
@@ -201,7 +100,7 @@ def svd(layout: RegisterMap) -> str:
         for field in each.visible:
             out.append(f"{pad}    <field>")
             element(depth + 3, "name", field.name)
-            element(depth + 3, "description", _text(field.doc) or field.name)
+            element(depth + 3, "description", described(field.doc) or field.name)
             element(depth + 3, "bitOffset", field.lsb)
             element(depth + 3, "bitWidth", field.width)
             element(depth + 3, "access", _SVD_ACCESS[field.access])
@@ -256,12 +155,12 @@ def system_rdl(layout: RegisterMap) -> str:
 
     def register(pad: str, each: Register, instance: str) -> None:
         out.append(f"{pad}reg {{")
-        out.append(f'{pad}    desc = "{_text(each.doc)}";')
+        out.append(f'{pad}    desc = "{described(each.doc)}";')
         for field in each.visible:
             access = _RDL_ACCESS[field.access]
             out.append(
                 f"{pad}    field {{ sw = {access}; hw = rw; reset = {XLEN}'h{field.reset:x}; "
-                f'desc = "{_text(field.doc)}"; }} '
+                f'desc = "{described(field.doc)}"; }} '
                 f"\\{field.name} [{field.lsb + field.width - 1}:{field.lsb}];".replace(
                     f"{XLEN}'h", f"{field.width}'h"
                 )

@@ -22,10 +22,11 @@ from rel4.bench.results import write_atomically
 from rel4.bench.sweep import run_sweep
 from rel4.bench.table import render_table
 from rel4.commands import add_commands, add_examples, add_flavour, flavour_of
+from rel4.compiled.command import add_compiled
 from rel4.explore.actors import ExploreError
 from rel4.explore.command import add_explore
 from rel4.machine.device import DeviceError, device_names, find_device
-from rel4.machine.hart import MachineError
+from rel4.machine.faults import MachineError
 from uintr.registers import MAX_HARTS, Flavour
 
 __all__ = ["main"]
@@ -134,6 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     ipc.add_argument("--port", help="serial port of the device uart")
     ipc.add_argument("--out", type=Path, default=Path("build/ipc"), help="folder for results")
     add_explore(commands)
+    add_compiled(commands)
     add_commands(commands, whole=_parser, add_point_options=_add_point_options, points=_points)
     add_examples(commands)
     return parser

@@ -14,6 +14,7 @@ from rel4.bench.point import Point
 from rel4.bench.report import write_report
 from rel4.bench.results import write_atomically
 from rel4.bench.study_run import run_study
+from rel4.compiled.command import EXAMPLES as COMPILED_EXAMPLES
 from rel4.completion import SHELLS, completion_script
 from rel4.machine.device import find_device
 from uintr.registers import Flavour
@@ -54,6 +55,7 @@ EXAMPLES = {
     "explore": """examples:
   rel4 explore --protocol ours --harts 2             every interleaving of a small system
 """,
+    **COMPILED_EXAMPLES,
     "completion": """examples:
   eval "$(rel4 completion bash)"                     in this shell
   rel4 completion fish > ~/.config/fish/completions/rel4.fish

@@ -11,7 +11,7 @@ from rel4.kernel.boot import boot_initial_thread
 from rel4.kernel.kernel import Kernel
 from rel4.machine.device import DeviceConfig, run_sync
 from rel4.machine.machine import Machine
-from rel4.machine.reference import reference_device
+from rel4.reference.device import reference_device
 from rel4.user.root_task import RootTask
 from uintr.registers import ALL_FEATURES, Feature, Flavour
 

@@ -20,7 +20,7 @@ from rel4.machine.events import (
     Trap,
     TrapReturn,
 )
-from rel4.machine.reference import ReferenceDevice
+from rel4.reference.device import ReferenceDevice
 from rel4.trace.posts import deliveries
 from rel4.trace.reader import parse_events, read_events
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rel4.machine.device import Device, DeviceConfig, Request, Response
-from rel4.machine.intel_reference import IntelReferenceDevice
-from rel4.machine.reference import run
+from rel4.reference.device import run
+from rel4.reference.intel.device import IntelReferenceDevice
 from uintr.intel.registers import (
     BROADCAST,
     FAULT,

@@ -9,7 +9,7 @@ import pytest
 from rel4.bench.ipc import IpcPoint, IpcRecord, render_ipc, run_ipc
 from rel4.cli import main
 from rel4.machine.costs import load_costs
-from rel4.machine.reference import run
+from rel4.reference.device import run
 
 
 def record(kind: str, harts: int, concurrency: int) -> IpcRecord:

@@ -7,10 +7,12 @@ from pathlib import Path as FilePath
 import pytest
 
 from rel4.machine import ops, sv39
+from rel4.machine.context import Context, Program
 from rel4.machine.costs import Cost, load_costs
 from rel4.machine.device import DeviceConfig, run_sync
 from rel4.machine.events import EventLog, Fault, Mark, PathDone, UserReturn, UserTrap, read_log
-from rel4.machine.hart import Context, Hart, MachineError, Program
+from rel4.machine.faults import MachineError
+from rel4.machine.hart import Hart
 from rel4.machine.machine import Machine
 from rel4.machine.memory import Memory
 from rel4.machine.ops import (
@@ -30,8 +32,8 @@ from rel4.machine.ops import (
     Uret,
     WaitForInterrupt,
 )
-from rel4.machine.reference import ReferenceDevice
 from rel4.machine.sv39 import PTE
+from rel4.reference.device import ReferenceDevice
 from uintr.registers import (
     CONTROL_OFFSET,
     CSRS,

@@ -9,7 +9,7 @@ import pytest
 from rel4.bench.pingpong import KINDS, PingPoint, PingRecord, render_pingpong, run_pingpong
 from rel4.cli import main
 from rel4.machine.costs import load_costs
-from rel4.machine.reference import run
+from rel4.reference.device import run
 from uintr.registers import Flavour
 
 BOTH = pytest.mark.parametrize("flavour", Flavour)

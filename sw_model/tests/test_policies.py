@@ -19,7 +19,7 @@ from rel4.bench.policies import POLICIES
 from rel4.machine.costs import load_costs
 from rel4.machine.device import run_sync
 from rel4.machine.events import AsyncHandled, EventLog, LockWait, Mark, Syscall, Trap, UserTrap
-from rel4.machine.reference import reference_device
+from rel4.reference.device import reference_device
 from rel4.user.adaptive import Chooser, Way
 from rel4.user.async_syscalls import Style
 from uintr.registers import Flavour

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rel4.machine.device import Device, DeviceConfig, Request, Response
-from rel4.machine.reference import ReferenceDevice, run
+from rel4.reference.device import ReferenceDevice, run
 from uintr.registers import (
     ACTIVE,
     ALL_FEATURES,

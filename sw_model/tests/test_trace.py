@@ -12,7 +12,7 @@ from rel4 import cli
 from rel4.bench.point import Point, simulate
 from rel4.machine.device import run_sync
 from rel4.machine.events import AsyncReplied, Event, Mark, Trap, UipiDone, UserTrap
-from rel4.machine.reference import ReferenceDevice
+from rel4.reference.device import ReferenceDevice
 from rel4.trace.perfetto import CALLS, HARTS, chrome_trace
 from rel4.trace.posts import deliveries
 from rel4.trace.states import hart_states

@@ -32,7 +32,7 @@ from typing import Any
 from rel4.machine.costs import Costs, load_costs
 from rel4.machine.device import Device, DeviceConfig, find_device
 from rel4.machine.events import EventLog, Trap, UserTrap
-from rel4.machine.hart import MachineError
+from rel4.machine.faults import MachineError
 
 from .analysis import IDLE, breakdown, calls, quantiles, window
 from .conservation import ConservationError

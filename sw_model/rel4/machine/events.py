@@ -4,6 +4,7 @@ import gzip
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,6 +26,7 @@ __all__ = [
     "Syscall",
     "TaskRun",
     "Trap",
+    "TrapCause",
     "TrapReturn",
     "UipiDone",
     "UserReturn",
@@ -51,11 +53,23 @@ class _Stamped(Event):
     hart: int = -1
 
 
+class TrapCause(StrEnum):
+    """Why a hart entered the kernel."""
+
+    ECALL = "ecall"
+    FAULT = "fault"
+    EXIT = "exit"
+    TIMER = "timer"
+    IPI = "ipi"
+    UIPI = "uipi"
+    INTERRUPT = "interrupt"
+
+
 @dataclass(slots=True)
 class Trap(_Stamped):
-    """The hart entered the kernel. ``cause``: "ecall", "timer", "ipi", "fault" or "exit"."""
+    """The hart entered the kernel."""
 
-    cause: str
+    cause: str  # of `TrapCause`; a word in a log that was read back
     thread: str
 
 

@@ -7,40 +7,21 @@ to the next software event and the device's clock does not tick; with ``jump=Fal
 cycle, with the same result.
 """
 
-from collections.abc import Callable
-from typing import Protocol
-
 import simpy
 
-from . import sv39
-from .costs import Costs, load_costs
-from .device import Device, Request
-from .events import EventLog
-from .hart import Hart, MachineError, Program
-from .interrupts import InterruptController
-from .memory import Memory
+from .board import Board
+from .costs import Costs
+from .device import Device
+from .faults import MachineError
+from .hart import Hart, Kernel
 
-__all__ = ["Kernel", "Machine"]
+__all__ = ["Machine"]
 
 FOREVER = 1 << 20
 """Cycles to step a busy device when no software event is due; it stops by itself much earlier."""
 
-CODE_BASE = 0x1000
 
-
-class Kernel(Protocol):
-    """What a machine asks of the kernel that runs on it. Both coroutines run in privilege S."""
-
-    def start(self, hart: Hart) -> Program:
-        """Boot ``hart``; must leave `Hart.context` set."""
-        ...
-
-    def trap(self, hart: Hart, cause: str) -> Program:
-        """Handle a trap of ``hart.context``; may set another context."""
-        ...
-
-
-class Machine:
+class Machine(Board):
     """Harts 0 to n-1 with a device, memory, costs and an event log.
 
     Parameters
@@ -51,41 +32,19 @@ class Machine:
     """
 
     def __init__(self, device: Device, *, costs: Costs | None = None, jump: bool = True) -> None:
-        self.device = device
-        self.costs = costs or load_costs()
+        super().__init__(device, costs)
         self.jump = jump
-        self.env = simpy.Environment()
-        self.memory = Memory()
-        self.log = EventLog()
-        self.code: dict[int, Callable[[], Program]] = {}
-        self.kernel: Kernel
         self.harts: list[Hart] = []
-        self.interrupts = InterruptController(lambda: self.harts[0].poke())
-        self.stopped = False
-        config = device.config
-        self._windows = tuple((first, first + size) for first, size in config.windows)
-        self._pending: list[simpy.Event | None] = [None] * config.harts
-        self._translations: dict[tuple[int, int], tuple[int, int]] = {}
-
-    @property
-    def now(self) -> int:
-        """The current cycle."""
-        return int(self.env.now)
 
     def boot(self, kernel: Kernel) -> None:
         """Give the machine its kernel and start its harts."""
-        self.kernel = kernel
-        self.harts = [Hart(self, index) for index in range(self.device.config.harts)]
+        self.harts = [Hart(self, index, kernel) for index in range(self.device.config.harts)]
 
-    def place(self, function: Callable[[], Program]) -> int:
-        """Put a user-interrupt handler into the program text; answers its address (for utvec)."""
-        address = CODE_BASE + 0x100 * len(self.code)
-        self.code[address] = function
-        return address
+    def interrupt(self, hart: int) -> None:
+        self.harts[hart].interrupt()
 
-    def stop(self) -> None:
-        """End `run` before the next cycle."""
-        self.stopped = True
+    def poke(self, hart: int) -> None:
+        self.harts[hart].poke()
 
     async def run(self) -> None:
         """Let time pass until `stop`.
@@ -115,37 +74,3 @@ class Machine:
                     waiter.succeed(response)
                 hart.set_line(device.interrupt(hart.index))
                 hart.set_supervisor_line(device.supervisor_interrupt(hart.index))
-
-    def submit(self, hart: int, request: Request) -> simpy.Event:
-        """Present a request of ``hart`` to the device; the event carries the response."""
-        if self._pending[hart] is not None:
-            raise MachineError(f"hart {hart} has a request outstanding")
-        self.device.submit(hart, request)
-        event = self.env.event()
-        self._pending[hart] = event
-        return event
-
-    def is_device(self, address: int) -> bool:
-        """True if a physical address belongs to the user-interrupt hardware."""
-        return any(low <= address < high for low, high in self._windows)
-
-    def translate(self, root: int, page: int) -> tuple[int, int] | None:
-        """Physical page address and entry flags of virtual page number ``page`` for user code."""
-        key = (root, page)
-        found = self._translations.get(key)
-        if found is None:
-            leaf = sv39.walk(self.memory.load, root, page << sv39.PAGE_BITS)
-            if leaf is None or not leaf.entry & sv39.PTE.U:
-                return None
-            found = (leaf.physical(page << sv39.PAGE_BITS), leaf.entry & 0xFF)
-            self._translations[key] = found
-        return found
-
-    def forget_translations(self, address: int | None) -> None:
-        """What sfence.vma does: forget one page's translations, or all."""
-        if address is None:
-            self._translations.clear()
-            return
-        page = address >> sv39.PAGE_BITS
-        for key in [key for key in self._translations if key[1] == page]:
-            del self._translations[key]

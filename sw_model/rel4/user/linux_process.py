@@ -3,15 +3,11 @@ senders, timeouts."""
 
 import errno
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from rel4.machine.ops import Compute, ReadTime
 
 from .syscalls import Kernel
 from .user_thread import UserThread
-
-if TYPE_CHECKING:
-    from .linux_uintr import LinuxThread
 
 __all__ = ["CYCLES_PER_USEC", "Entry", "LinuxProcess", "Timer", "UvecFile"]
 
@@ -38,7 +34,7 @@ class Entry:
 
     file: UvecFile
     slot: int
-    operands: "dict[LinuxThread, int]" = field(default_factory=dict)
+    operands: dict[UserThread, int] = field(default_factory=dict)
 
 
 @dataclass(eq=False)

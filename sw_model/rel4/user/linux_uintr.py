@@ -196,14 +196,14 @@ class LinuxThread:
         operand = NO_ENTRY
         if entry is not None and not entry.file.alive:
             entry = None
-        if entry is not None and (self in entry.operands or await self._enter_table(entry)):
-            operand = entry.operands[self]
+        if entry is not None and (self.thread in entry.operands or await self._enter_table(entry)):
+            operand = entry.operands[self.thread]
         await self.thread.send(operand)
 
     async def _enter_table(self, entry: Entry) -> bool:
         error, operand = await self._kernel.uintr_register_sender(entry.slot)
         if error is SeL4Error.NO_ERROR:
-            entry.operands[self] = operand
+            entry.operands[self.thread] = operand
         return error is SeL4Error.NO_ERROR
 
     async def _remove(self, index: int) -> None:

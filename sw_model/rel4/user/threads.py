@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rel4.abi.numbers import ObjectType
-from rel4.machine.hart import Program
+from rel4.machine.context import Program
 
 from .root_task import RootTask, check
 from .syscalls import Kernel

@@ -23,7 +23,7 @@ _SLOTS_EACH = 1 << 10
 _WRITE_ONLY = 0b0001
 
 
-@dataclass
+@dataclass(eq=False)
 class UserThread:
     """One of several threads that share an address space and a CSpace.
 

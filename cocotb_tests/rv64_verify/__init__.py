@@ -1,0 +1,1 @@
+"""Verification of the hart: programs, lock-step with Spike, litmus tests."""

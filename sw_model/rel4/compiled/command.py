@@ -1,0 +1,174 @@
+"""``rel4 cc`` and ``rel4 run``: compile a program, run it on a hart."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from rel4.compiled.compiler import COMPILERS, CompileError, compile_program
+from rel4.compiled.elf import load_program
+from rel4.compiled.runner import (
+    Ending,
+    Listener,
+    RunConfig,
+    RunResult,
+    find_runner,
+    runner_names,
+)
+
+__all__ = ["EXAMPLES", "STATUS", "add_compiled"]
+
+SPIKE = "spike"
+
+STATUS = {Ending.LIMIT: 124, Ending.DOUBLE_FAULT: 125, Ending.DEBUGGER: 0}
+"""Exit status where the program has none of its own."""
+
+EXAMPLES = {
+    "cc": """examples:
+  rel4 cc hello.c -o hello.elf                       with the pip compiler
+  rel4 cc kernel.c entry.S -o k.elf --compiler gcc -Os -I include
+""",
+    "run": """examples:
+  rel4 run hello.elf                                 on the gateware, in simulation
+  rel4 run pingpong.elf --harts 2 --memory-latency 30 --stats
+  rel4 run pingpong.elf --harts 2 --trace build/run  events and a timeline for Perfetto
+""",
+}
+
+Commands = argparse._SubParsersAction  # of whatever parser the commands have
+
+
+def add_compiled(commands: "Commands[Any]") -> None:
+    """Add both commands."""
+    cc = commands.add_parser(
+        "cc",
+        help="compile C and assembler for the hart",
+        description="Compile and link a program with start-up code, console and printf. Headers: "
+        "uintr.h (user interrupts), soc.h (addresses), trap.h, csr.h, mark.h.",
+    )
+    cc.set_defaults(run=_cc)
+    cc.add_argument("sources", nargs="+", type=Path, metavar="SOURCE", help=".c, .S or .s files")
+    cc.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the program")
+    cc.add_argument(
+        "--compiler", default=COMPILERS[0], help=f"{' or '.join(COMPILERS)} (default clang, by pip)"
+    )
+    cc.add_argument("-O", dest="optimise", default="2", metavar="LEVEL", help="as in -Os (-O2)")
+    cc.add_argument(
+        "-I",
+        "--include",
+        dest="includes",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FOLDER",
+        help="folder of headers",
+    )
+    cc.add_argument(
+        "-D", "--define", dest="defines", action="append", default=[], metavar="NAME[=VALUE]"
+    )
+    cc.add_argument("-T", "--script", type=Path, metavar="FILE", help="linker script of your own")
+    cc.add_argument("--no-library", action="store_true", help="without start-up code and library")
+
+    run = commands.add_parser(
+        "run",
+        help="run a compiled program on real harts",
+        description="Run an ELF file, print its console, end with its exit status: or with 124 at "
+        "the cycle limit, 125 after a double fault, 2 if it cannot be run.",
+    )
+    run.set_defaults(run=_run)
+    run.add_argument("file", type=Path, metavar="FILE", help="the program")
+    defaults = RunConfig()
+    for name, default, metavar, text in (
+        ("harts", defaults.harts, "N", "1 to 8"),
+        ("memory", defaults.memory_mib, "MIB", "size of main memory"),
+        ("memory-latency", defaults.memory_latency, "L", "cycles to a read's first word"),
+        ("jitter", defaults.jitter, "J", "cycles more at most, by chance"),
+        ("seed", defaults.seed, "S", "of chance"),
+        ("cache", defaults.cache_kib, "KIB", "size of each cache: 4, 8 or 16"),
+        ("max-cycles", defaults.max_cycles, "C", "limit of the run"),
+    ):
+        run.add_argument(
+            f"--{name}", type=int, default=default, metavar=metavar, help=f"{text} ({default})"
+        )
+    run.add_argument("--device", default="rtl", help="rtl (simulation, default) or uart (board)")
+    run.add_argument("--hart", default="rtl", help="rtl, or spike for a fast functional run")
+    run.add_argument("--port", help="serial port of the board, for the device uart")
+    run.add_argument("--input", type=Path, metavar="FILE", help="what the console reads")
+    run.add_argument("--stats", action="store_true", help="cycles, instructions, speed")
+
+
+def _cc(arguments: argparse.Namespace) -> int:
+    try:
+        compile_program(
+            arguments.sources,
+            arguments.output,
+            compiler=arguments.compiler,
+            optimise=arguments.optimise,
+            includes=arguments.includes,
+            defines=arguments.defines,
+            script=arguments.script,
+            library=not arguments.no_library,
+        )
+    except CompileError as error:
+        raise ValueError(str(error)) from None
+    return 0
+
+
+class _Console(Listener):
+    """Prints the program's console as it comes, and progress beside it."""
+
+    def console(self, data: bytes) -> None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+    def progress(self, text: str) -> None:
+        print(f"rel4: {text}", file=sys.stderr, flush=True)
+
+
+def _runner_name(arguments: argparse.Namespace) -> str:
+    devices = [name for name in runner_names() if name != SPIKE]
+    if arguments.hart not in ("rtl", SPIKE):
+        raise ValueError(f"hart must be rtl or {SPIKE}, not {arguments.hart!r}")
+    if arguments.device not in devices:
+        raise ValueError(f"device must be one of {', '.join(devices)}, not {arguments.device!r}")
+    return SPIKE if arguments.hart == SPIKE else str(arguments.device)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    config = RunConfig(
+        harts=arguments.harts,
+        memory_mib=arguments.memory,
+        memory_latency=arguments.memory_latency,
+        jitter=arguments.jitter,
+        seed=arguments.seed,
+        cache_kib=arguments.cache,
+        max_cycles=arguments.max_cycles,
+        input=_input(arguments.input),
+    )
+    name = _runner_name(arguments)
+    program = load_program(arguments.file)
+    config.check(program)
+    result: RunResult = find_runner(name)(program, config, _Console())
+    print(f"rel4: {result.sentence}", file=sys.stderr)
+    if arguments.stats:
+        print(_stats(result), file=sys.stderr)
+    return STATUS[result.ending] if result.status is None else result.status
+
+
+def _input(path: Path | None) -> bytes:
+    if path is None:
+        return b""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path} must be a readable file: {error.strerror}") from None
+
+
+def _stats(result: RunResult) -> str:
+    instructions = sum(result.instructions)
+    per = ", ".join(f"hart {hart} {count:,}" for hart, count in enumerate(result.instructions))
+    speed = result.cycles / result.seconds if result.seconds else 0
+    return (
+        f"cycles {result.cycles:,}; instructions {instructions:,} ({per})\n"
+        f"{result.seconds:.2f} s, {speed:,.0f} simulated cycles a second"
+    )

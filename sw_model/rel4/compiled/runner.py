@@ -1,0 +1,239 @@
+"""What runs a compiled program: the protocol, and finding who speaks it.
+
+A runner is a function ``run(program, config, listener) -> RunResult``, named in the entry-point
+group ``rel4.runners``. ``rtl`` is the gateware in simulation, ``spike`` an instruction-set
+simulator with user interrupts on top. Console, marks, exit and limits mean the same on all of them;
+cycles mean something on the RTL alone, elsewhere a cycle is an instruction of one hart.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import entry_points
+from typing import Any, NamedTuple
+
+from rel4.compiled.elf import Program, ProgramError
+from rel4.machine.device import DeviceError
+from rv64.memory_map import RAM_BASE
+
+__all__ = [
+    "Ending",
+    "Listener",
+    "Marker",
+    "Miss",
+    "Retired",
+    "RunConfig",
+    "RunResult",
+    "Runner",
+    "find_runner",
+    "run_program",
+    "runner_names",
+]
+
+MOST_HARTS = 8
+MOST_MEMORY_MIB = 1024
+
+
+class Ending(StrEnum):
+    """Why a run ended."""
+
+    EXIT = "exit"
+    LIMIT = "time limit"
+    DOUBLE_FAULT = "double fault"
+    DEBUGGER = "debugger"
+
+
+class Marker(NamedTuple):
+    """A ``mark(id, value)`` of the program, in the cycle in which it retired."""
+
+    cycle: int
+    hart: int
+    id: int
+    value: int
+
+
+class Retired(NamedTuple):
+    """An instruction that retired, or trapped.
+
+    ``insn`` as it was fetched, 16 or 32 bits; ``cause`` means something with ``trap`` or ``intr``
+    (first instruction of an interrupt's handler); ``rs1`` is the first operand's value, ``rd`` the
+    register written (0: none) and ``value`` what with. ``address`` is virtual and aligned to eight
+    bytes, with a mask of bytes read and one of bytes written; ``data`` is the word written or read.
+    ``status`` is how a UIPI or a user-interrupt CSR was answered.
+    """
+
+    cycle: int
+    hart: int
+    pc: int
+    next_pc: int
+    insn: int
+    mode: int
+    trap: bool
+    intr: bool
+    cause: int
+    rs1: int
+    rd: int
+    value: int
+    address: int
+    read_mask: int
+    write_mask: int
+    data: int
+    satp: int
+    status: int
+
+
+class Miss(NamedTuple):
+    """A cache line had to be fetched, or a page table walked; ``what``: "icache", "dcache" or
+    "walk"."""
+
+    cycle: int
+    hart: int
+    what: str
+
+
+class Listener:
+    """Who hears of a run while it goes on; override what is wanted."""
+
+    def console(self, data: bytes) -> None:
+        """The program printed ``data``."""
+
+    def progress(self, text: str) -> None:
+        """Something takes long, such as a build; one sentence."""
+
+    def retired(self, record: Retired) -> None:
+        """With `RunConfig.instructions` every instruction; with `RunConfig.trace` those of
+        interest: traps, the first of a handler, everything of opcodes SYSTEM and UIPI, and the
+        first in another address space."""
+
+    def miss(self, record: Miss) -> None:
+        """With `RunConfig.trace`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """How a program is run.
+
+    Parameters
+    ----------
+    harts : 1 to 8
+    memory_mib : main memory in MiB, 1 to 1024
+    memory_latency : cycles from a read of main memory to its first word, 1 to 200
+    jitter : up to so many cycles are added by chance, 0 to 200
+    seed : of chance
+    cache_kib : size of each cache in KiB: 4, 8 or 16
+    max_cycles : the run ends after so many
+    trace, instructions : what the listener hears
+    input : what can be read from the console
+    gdb : port to wait for a debugger at, or None
+
+    Raises
+    ------
+    ValueError : a parameter is out of range; the sentence names it and the range.
+    """
+
+    harts: int = 1
+    memory_mib: int = 16
+    memory_latency: int = 1
+    jitter: int = 0
+    seed: int = 1
+    cache_kib: int = 4
+    max_cycles: int = 100_000_000
+    trace: bool = False
+    instructions: bool = False
+    input: bytes = b""
+    gdb: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value, least, most in (
+            ("harts", self.harts, 1, MOST_HARTS),
+            ("memory", self.memory_mib, 1, MOST_MEMORY_MIB),
+            ("memory-latency", self.memory_latency, 1, 200),
+            ("jitter", self.jitter, 0, 200),
+            ("seed", self.seed, 0, (1 << 32) - 1),
+            ("max-cycles", self.max_cycles, 1, (1 << 62) - 1),
+            ("gdb", 1024 if self.gdb is None else self.gdb, 0, 65_535),
+        ):
+            if not least <= value <= most:
+                raise ValueError(f"{name} must be {least} to {most}, not {value!r}")
+        if self.cache_kib not in (4, 8, 16):
+            raise ValueError(f"cache must be 4, 8 or 16 KiB, not {self.cache_kib!r}")
+
+    def check(self, program: Program) -> None:
+        """Raises ProgramError if the memory is too small for ``program``."""
+        if program.end > RAM_BASE + (self.memory_mib << 20):
+            needed = -(-(program.end - RAM_BASE) >> 20)
+            raise ProgramError(
+                f"memory must be at least {needed} MiB for {program.path}, not {self.memory_mib}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """What came of a run.
+
+    Parameters
+    ----------
+    ending : why it ended
+    sentence : the same, with what and where
+    status : the program's exit status, 0 to 255; None if it did not end by itself
+    console : all it printed
+    cycles : of the clock
+    instructions : retired, of each hart
+    marks : in order
+    seconds : that the simulation took
+    """
+
+    ending: Ending
+    sentence: str
+    status: int | None
+    console: bytes
+    cycles: int
+    instructions: tuple[int, ...]
+    marks: tuple[Marker, ...]
+    seconds: float
+
+
+Runner = Callable[[Program, RunConfig, Listener], RunResult]
+"""What an entry point of the group ``rel4.runners`` names. It raises ValueError for a configuration
+that it does not have, and DeviceError if what it needs is missing or fails."""
+
+
+def runner_names() -> list[str]:
+    """Names of all runners that are installed."""
+    return sorted({point.name for point in entry_points(group="rel4.runners")})
+
+
+def find_runner(name: str) -> Any:
+    """The entry point called ``name``, loaded.
+
+    Raises
+    ------
+    ValueError : there is no such runner; the sentence lists the names there are.
+    DeviceError : it is there, but something that it needs is not installed.
+    """
+    for point in entry_points(group="rel4.runners"):
+        if point.name == name:
+            try:
+                return point.load()
+            except ImportError as error:
+                raise DeviceError(f"{name} cannot be loaded: {error}") from error
+    raise ValueError(f"runner must be one of {', '.join(runner_names())}, not {name!r}")
+
+
+def run_program(
+    program: Program,
+    config: RunConfig | None = None,
+    *,
+    runner: str = "rtl",
+    listener: Listener | None = None,
+) -> RunResult:
+    """Run ``program`` to its end on the runner of that name.
+
+    Raises
+    ------
+    As `find_runner`, and as runners do; ProgramError if the memory is too small for the program.
+    """
+    config = RunConfig() if config is None else config
+    config.check(program)
+    result: RunResult = find_runner(runner)(program, config, listener or Listener())
+    return result

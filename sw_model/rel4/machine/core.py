@@ -1,0 +1,275 @@
+"""The datapath of one hart: performs operations, one at a time, and spends their cycles.
+
+What there is of operations in both privileges is here; what makes a hart choose what to perform
+next, traps and waiting, is `rel4.machine.hart`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import Any
+
+import simpy
+
+from uintr.registers import Privilege, RequestKind, Status
+
+from . import ops, sv39
+from .board import Board
+from .context import Context, Frame
+from .device import Request, Response
+from .events import Event, PathDone
+from .faults import (
+    LOAD_ACCESS_FAULT,
+    LOAD_MISALIGNED,
+    LOAD_PAGE_FAULT,
+    STORE_ACCESS_FAULT,
+    STORE_MISALIGNED,
+    STORE_PAGE_FAULT,
+    OperationFault,
+)
+
+__all__ = ["Core", "Steps"]
+
+Steps = Generator[simpy.Event, Any, Any]
+
+
+def _succeed(event: simpy.Event) -> None:
+    event.succeed()
+
+
+class Core(ABC):
+    """Performs the operations of one hart.
+
+    Parameters
+    ----------
+    board : what all harts share
+    index : number of the hart
+
+    Members
+    -------
+    context : the thread that it runs, or ran last
+    deadline : cycle of the next timer interrupt
+    """
+
+    def __init__(self, board: Board, index: int) -> None:
+        self.board = board
+        self.index = index
+        self.env = board.env
+        self.context: Context | None = None
+        self.deadline: int | None = None
+        self._root: int | None = None
+        self._privilege = Privilege.S
+        costs = board.costs
+        self._load_cycles = costs["machine.load"]
+        self._store_cycles = costs["machine.store"]
+        self._amo_cycles = costs["machine.amo"]
+        self._fence_cycles = costs["machine.fence"]
+        self._spin_cycles = costs["machine.spin_iteration"]
+        self._ipi_cycles = costs["machine.ipi"]
+        self._perform_by_type: dict[type, Callable[[Any, Frame], Steps]] = {
+            ops.Compute: self._compute,
+            ops.Load: self._load,
+            ops.Store: self._store,
+            ops.Clear: self._clear,
+            ops.Swap: self._amo,
+            ops.AmoAdd: self._amo,
+            ops.AmoOr: self._amo,
+            ops.AmoAnd: self._amo,
+            ops.Fence: self._fence,
+            ops.SfenceVma: self._sfence,
+            ops.SpinWhile: self._kernel_spin,
+            ops.SendIpi: self._send_ipi,
+            ops.SetTimer: self._set_timer,
+            ops.ReadTime: self._read_time,
+            ops.PathWork: self._kernel_path_work,
+            ops.PathEnd: self._kernel_path_end,
+        }
+
+    @abstractmethod
+    def device_amo(self, op: Any, address: int) -> Steps:
+        """An atomic operation at an address of the user-interrupt hardware."""
+
+    def log(self, event: Event) -> None:
+        """Append to the event log with this cycle and hart."""
+        self.board.log.append(event, cycle=int(self.env.now), hart=self.index)
+
+    # --- paths ------------------------------------------------------------------------------------
+
+    def _path_rest(self, frame: Frame, leaving: int = 0) -> int:
+        name, spent, _ = frame.paths[-1]
+        return max(0, self.board.costs[name] - spent - leaving) if name else 0
+
+    def _path_close(self, frame: Frame) -> None:
+        name, spent, begin = frame.paths.pop()
+        if not name:
+            return
+        frame.charge(spent)
+        self.log(PathDone(name, spent, begin))
+
+    def _kernel_path_work(self, op: ops.PathWork, frame: Frame) -> Steps:
+        rest = self._path_rest(frame, op.leaving)
+        if rest:
+            yield self.env.timeout(rest)
+            frame.charge(rest)
+
+    def _kernel_path_end(self, op: ops.PathEnd, frame: Frame) -> Steps:
+        rest = self._path_rest(frame)
+        if rest:
+            yield self.env.timeout(rest)
+            frame.charge(rest)
+        self._path_close(frame)
+
+    # --- operations -------------------------------------------------------------------------------
+
+    def _perform(self, op: ops.Op[Any], frame: Frame) -> Steps:
+        if isinstance(op, ops.Log):
+            self.log(op.event)
+            return None
+        if isinstance(op, ops.PathBegin):
+            frame.paths.append((op.name, 0, int(self.env.now)))
+            return None
+        perform = self._perform_by_type.get(type(op))
+        if perform is None:
+            raise OperationFault(f"{type(op).__name__} is not an operation for this privilege")
+        return (yield from perform(op, frame))
+
+    def _compute(self, op: ops.Compute, frame: Frame) -> Steps:
+        if op.cycles > 0:
+            yield self.env.timeout(op.cycles)
+            frame.charge(op.cycles)
+
+    def _load(self, op: ops.Load, frame: Frame) -> Steps:
+        address = self.translate(op.address, write=False)
+        if self.board.is_device(address):
+            return (yield from self.bus(Request(RequestKind.LOAD, address=address)))
+        return (yield from self.load_word(address, frame))
+
+    def load_word(self, address: int, frame: Frame) -> Steps:
+        """Load from memory at a physical address."""
+        yield self.env.timeout(self._load_cycles)
+        frame.charge(self._load_cycles)
+        return self.board.memory.load(address)
+
+    def _store(self, op: ops.Store, frame: Frame) -> Steps:
+        address = self.translate(op.address, write=True)
+        if self.board.is_device(address):
+            request = Request(RequestKind.STORE, address=address, data=op.value)
+            yield from self.bus(request)
+            return
+        yield from self.store_word(address, op.value, frame)
+
+    def store_word(self, address: int, value: int, frame: Frame) -> Steps:
+        """Store to memory at a physical address."""
+        yield self.env.timeout(self._store_cycles)
+        frame.charge(self._store_cycles)
+        self.board.memory.store(address, value)
+
+    def _clear(self, op: ops.Clear, frame: Frame) -> Steps:
+        self._supervisor_only("clear")
+        cycles = op.size // 8 * self._store_cycles
+        yield self.env.timeout(cycles)
+        frame.charge(cycles)
+        self.board.memory.clear(op.address, op.size)
+
+    def _supervisor_only(self, what: str) -> None:
+        if self._privilege is Privilege.U:
+            raise OperationFault(f"{what} is an operation of the supervisor")
+
+    def _amo(self, op: ops.Swap | ops.AmoAdd | ops.AmoAnd | ops.AmoOr, frame: Frame) -> Steps:
+        address = self.translate(op.address, write=True)
+        if self.board.is_device(address):
+            return (yield from self.device_amo(op, address))
+        yield self.env.timeout(self._amo_cycles)
+        frame.charge(self._amo_cycles)
+        memory = self.board.memory
+        old = memory.load(address)
+        if isinstance(op, ops.Swap):
+            new = op.value
+        elif isinstance(op, ops.AmoAdd):
+            new = old + op.value
+        elif isinstance(op, ops.AmoAnd):
+            new = old & op.value
+        else:
+            new = old | op.value
+        memory.store(address, new)
+        return old
+
+    def _fence(self, op: ops.Fence, frame: Frame) -> Steps:
+        yield self.env.timeout(self._fence_cycles)
+        frame.charge(self._fence_cycles)
+
+    def _sfence(self, op: ops.SfenceVma, frame: Frame) -> Steps:
+        self._supervisor_only("sfence.vma")
+        yield self.env.timeout(self._fence_cycles)
+        frame.charge(self._fence_cycles)
+        self.board.forget_translations(op.address)
+
+    def _kernel_spin(self, op: ops.SpinWhile, frame: Frame) -> Steps:
+        memory = self.board.memory
+        while memory.load(op.address) == op.value:
+            left = None if op.until is None else op.until - int(self.env.now)
+            if left is not None and left <= 0:
+                break
+            changed = self.env.event()
+            notify = partial(_succeed, changed)
+            memory.watch(op.address, notify)
+            yield changed if left is None else changed | self.env.timeout(left)
+            memory.unwatch(op.address, notify)
+        yield self.env.timeout(self._spin_cycles)
+
+    def _send_ipi(self, op: ops.SendIpi, frame: Frame) -> Steps:
+        if self._privilege is Privilege.U:
+            raise OperationFault("an interrupt to another hart is sent by the kernel")
+        yield self.env.timeout(self._ipi_cycles)
+        frame.charge(self._ipi_cycles)
+        self.board.interrupt(op.hart)
+
+    def _set_timer(self, op: ops.SetTimer, frame: Frame) -> Steps:
+        if self._privilege is Privilege.U:
+            raise OperationFault("stimecmp is a supervisor register")
+        yield self.env.timeout(1)
+        frame.charge(1)
+        self.deadline = op.deadline
+
+    def _read_time(self, op: ops.ReadTime, frame: Frame) -> Steps:
+        yield self.env.timeout(1)
+        frame.charge(1)
+        return int(self.env.now)
+
+    # --- the device -------------------------------------------------------------------------------
+
+    def _set_privilege(self, privilege: Privilege) -> None:
+        self._privilege = privilege
+        self.board.device.set_privilege(self.index, privilege)
+
+    def request(self, request: Request) -> Generator[simpy.Event, Response, Response]:
+        """Make one request of the hart unit and wait for the answer."""
+        return (yield self.board.submit(self.index, request))
+
+    def bus(self, request: Request) -> Generator[simpy.Event, Any, int]:
+        """Make one memory request; answers the word read, or raises an access fault."""
+        response = yield from self.request(request)
+        if response.status is not Status.OK:
+            store = request.kind is RequestKind.STORE
+            raise OperationFault(
+                f"access fault at {request.address:#x} ({response.status.name})",
+                STORE_ACCESS_FAULT if store else LOAD_ACCESS_FAULT,
+                request.address,
+            )
+        return response.data
+
+    def translate(self, address: int, *, write: bool) -> int:
+        """Physical address of a word; a fault if the running code may not access it so."""
+        if address & 7:
+            cause = STORE_MISALIGNED if write else LOAD_MISALIGNED
+            raise OperationFault(f"address {address:#x} must be a multiple of 8", cause, address)
+        if self._root is None:
+            return address
+        page = self.board.translate(self._root, address >> sv39.PAGE_BITS)
+        if page is None or not page[1] & (sv39.PTE.W if write else sv39.PTE.R):
+            raise OperationFault(
+                f"page fault at {address:#x} ({'store' if write else 'load'})",
+                STORE_PAGE_FAULT if write else LOAD_PAGE_FAULT,
+                address,
+            )
+        return page[0] | address & ((1 << sv39.PAGE_BITS) - 1)

@@ -1,0 +1,1 @@
+"""The reference device: all user-interrupt hardware in plain Python, exact to the cycle."""
