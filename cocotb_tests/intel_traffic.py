@@ -245,7 +245,8 @@ class IntelTraffic:
 
     def _destination(self) -> int:
         """A hart, one that is not there, or all."""
-        return self._draw.choice((*range(self._config.harts + 1), BROADCAST))
+        destinations: list[int] = [*range(self._config.harts + 1), BROADCAST]
+        return self._draw.choice(destinations)
 
     def _bits(self) -> int:
         """Requests, often none or one."""

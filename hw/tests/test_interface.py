@@ -60,10 +60,10 @@ def test_the_parameters_are_those_that_were_given(capsys: pytest.CaptureFixture[
         "latency": 2, "base": 0x300_0000, "table_base": 0x8400_0000, "table_pages": 16,
         "table_wait_states": 0, "features": ["mask", "throttle"],
     }  # fmt: skip
-    arguments = ("--json", "--block", "controller")
-    parameters = json.loads(generate(capsys, *arguments))["parameters"]
+    alone = ("--json", "--block", "controller")
+    parameters = json.loads(generate(capsys, *alone))["parameters"]
     assert parameters["features"] == ["supervisor", "slot_reset", "notify", "mask"]
-    joined = json.loads(generate(capsys, *arguments, "--join"))["parameters"]
+    joined = json.loads(generate(capsys, *alone, "--join"))["parameters"]
     assert len(joined["features"]) == 7
     intel = json.loads(generate(capsys, "--json", "--flavour", "intel"))["parameters"]
     assert set(intel) == {"block", "flavour", "bus", "harts", "table_base", "table_pages"}
