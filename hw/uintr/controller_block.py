@@ -19,7 +19,7 @@ from uintr.registers import (
     Feature,
 )
 from uintr.shape import controller_windows
-from uintr.system import System
+from uintr.system import connect_control
 from uintr.wishbone import BusDecoder
 
 __all__ = ["CONTROLLER_FEATURES", "ControllerBlock"]
@@ -95,7 +95,7 @@ class ControllerBlock(wiring.Component):
         m.submodules.decoder = decoder = self._decoder
         connect(m, flipped(self.bus), decoder.bus)
         connect(m, decoder.targets[0], bridge.bus)
-        System._connect_control(m, decoder.targets[1], control, bridge)
+        connect_control(m, decoder.targets[1], control, bridge)
         if Feature.MASK in self._features:
             connect(m, decoder.targets[2], bridge.masks)
         connect(m, bridge.port, controller.ports[self._units])
