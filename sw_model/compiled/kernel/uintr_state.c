@@ -9,6 +9,8 @@
  * and only then its pending word is looked at. A post after that reaches the kernel. */
 #include "uintr_state.h"
 
+#include <mark.h>
+
 #include "riscv.h"
 #include "invocation.h"
 #include "notification.h"
@@ -66,6 +68,7 @@ static int new_entry(struct tcb *tcb, int receiver, word vector)
     }
     if (table->used == ENTRIES)
         return -1;
+    mark(MARK_ENTRY, table->used << 32 | (word)receiver << 8 | vector);
     table->entries[table->used] = uintr_sender_entry(1, vector, (word)receiver);
     return (int)table->used++;
 }
@@ -77,6 +80,7 @@ int uintr_register_sender_to_kernel(struct tcb *tcb, struct hart *hart, word vec
         *receiver = new_receiver();
         if (*receiver == NO_RECEIVER)
             return -1;
+        mark(MARK_KERNEL_RECEIVER, (word)*receiver << 8 | hart->index);
         slot_of(*receiver)->low = uintr_low(1, 1, 1, 0, hart->index);
     }
     return new_entry(tcb, *receiver, vector);
@@ -199,6 +203,7 @@ static void absent_post(int receiver)
 
 void uintr_post(int receiver, word vector)
 {
+    mark(MARK_POSTED, (word)receiver << 8 | vector);
     slot_of(receiver)->send = vector;
     absent_post(receiver);
 }
@@ -212,7 +217,11 @@ word uintr_take_interrupts(void)
         absent_post((int)(claim & UINTR_CONTROL_CLAIM_RECEIVER_MASK));
     }
     int receiver = kernel_receivers[here->index];
-    return receiver == NO_RECEIVER ? 0 : slot_of(receiver)->high;
+    if (receiver == NO_RECEIVER)
+        return 0;
+    word vectors = slot_of(receiver)->high;
+    mark(MARK_TAKEN, vectors);
+    return vectors;
 }
 
 bool uintr_all_taken(void)
@@ -246,6 +255,7 @@ word uintr_register_receiver(struct invocation *call)
         if (here->uintr_owner != tcb)
             save();
         own(tcb);
+        mark(MARK_RECEIVER, (word)receiver);
         tcb->uintr.receiver = receiver;
         delegate(tcb);
         activate(tcb);
