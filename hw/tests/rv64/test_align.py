@@ -1,5 +1,7 @@
 """Loads and stores of every size at every place."""
 
+from typing import Any
+
 from rv64bench import ONES, extended, simulate_combinational
 
 from rv64.align import LoadAlign, StoreAlign
@@ -10,7 +12,7 @@ WORD = 0x8877_66F5_C4B3_A291
 def test_a_load_brings_its_bytes_with_their_sign() -> None:
     dut = LoadAlign()
 
-    async def bench(ctx) -> None:
+    async def bench(ctx: Any) -> None:
         ctx.set(dut.word, WORD)
         for funct3 in range(7):
             size = 1 << (funct3 & 3)
@@ -28,7 +30,7 @@ def test_a_load_brings_its_bytes_with_their_sign() -> None:
 def test_a_store_puts_its_bytes_in_place() -> None:
     dut = StoreAlign()
 
-    async def bench(ctx) -> None:
+    async def bench(ctx: Any) -> None:
         ctx.set(dut.value, WORD)
         for size in range(4):
             for offset in range(8):

@@ -1,6 +1,7 @@
 """The ALU against integers."""
 
 import random
+from typing import Any
 
 from rv64bench import ONES, extended, simulate_combinational
 
@@ -34,7 +35,7 @@ def expected(alu: Alu, alternative: int, word: int, a: int, b: int) -> int:
 def test_every_operation() -> None:
     dut = AluUnit()
 
-    async def bench(ctx) -> None:
+    async def bench(ctx: Any) -> None:
         rng = random.Random(1)
         for _ in range(3000):
             alu = rng.choice(list(Alu))
@@ -64,7 +65,7 @@ def test_every_branch() -> None:
         7: lambda a, b: a >= b,
     }
 
-    async def bench(ctx) -> None:
+    async def bench(ctx: Any) -> None:
         rng = random.Random(2)
         ctx.set(dut.compare, 1)
         for _ in range(2000):

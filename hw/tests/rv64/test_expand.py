@@ -1,5 +1,7 @@
 """Compressed instructions and what they stand for; the pairs are an assembler's."""
 
+from typing import Any
+
 import pytest
 from rv64bench import simulate_combinational
 
@@ -77,7 +79,7 @@ RESERVED = {
 def test_every_form_expands_as_an_assembler_has_it() -> None:
     dut = Expander()
 
-    async def bench(ctx) -> None:
+    async def bench(ctx: Any) -> None:
         for half, word in PAIRS:
             ctx.set(dut.half, half)
             assert (ctx.get(dut.word), ctx.get(dut.illegal)) == (word, 0), f"{half:04x}"
@@ -89,7 +91,7 @@ def test_every_form_expands_as_an_assembler_has_it() -> None:
 def test_what_is_reserved_is_illegal(half: int) -> None:
     dut = Expander()
 
-    async def bench(ctx) -> None:
+    async def bench(ctx: Any) -> None:
         ctx.set(dut.half, half)
         assert ctx.get(dut.illegal) == 1
 

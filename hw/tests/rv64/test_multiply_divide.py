@@ -1,6 +1,7 @@
 """Multiplier and divider against integers, and the cycles that they promise."""
 
 import random
+from typing import Any
 
 import pytest
 from rv64bench import ONES, clocked, extended
@@ -43,10 +44,12 @@ def quotient(funct3: int, word: int, a: int, b: int) -> int:
         (Divider, range(4, 8), quotient, {0: 67, 1: 35}),
     ],
 )
-def test_answers_and_cycles(unit, functions, expected, cycles) -> None:
+def test_answers_and_cycles(
+    unit: Any, functions: range, expected: Any, cycles: dict[int, int]
+) -> None:
     dut = unit()
 
-    async def bench(ctx) -> None:
+    async def bench(ctx: Any) -> None:
         rng = random.Random(3)
         for _ in range(150):
             a, b = (
@@ -76,10 +79,10 @@ def test_answers_and_cycles(unit, functions, expected, cycles) -> None:
 
 
 @pytest.mark.parametrize("unit", [Multiplier, Divider])
-def test_what_is_cancelled_is_never_done(unit) -> None:
+def test_what_is_cancelled_is_never_done(unit: Any) -> None:
     dut = unit()
 
-    async def bench(ctx) -> None:
+    async def bench(ctx: Any) -> None:
         for wait in (0, 1, 2, 3):
             ctx.set(dut.start, 1)
             await ctx.tick()
