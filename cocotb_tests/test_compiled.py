@@ -13,6 +13,7 @@ import threading
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -272,7 +273,7 @@ def test_the_timeline_is_balanced_and_has_functions(traced: Path) -> None:
     groups = {
         record["args"]["name"]
         for record in trace["traceEvents"]
-        if record["name"] == "process_name"
+        if record.get("name") == "process_name"
     }
     assert {"harts", "threads", "functions", "memory"} <= groups
 
@@ -351,6 +352,12 @@ class Link:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         self._got = b""
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
     def ask(self, text: str) -> str:
         self.socket.sendall(packet(text))
         return self.answer()
@@ -368,34 +375,34 @@ def test_what_a_debugger_asks(tmp_path: Path) -> None:
     compiled = example(tmp_path, "scheduler.c", "switch.S")
     plain = run_program(compiled, CONFIG)
     debugged = Debugged(compiled)
-    link = Link(debugged.port())
-    names = compiled.symbols.addresses
-    assert "QStartNoAckMode+" in link.ask("qSupported:multiprocess+")
-    assert link.ask("qfThreadInfo") == "m1,2"
-    assert bytes.fromhex(link.ask("qThreadExtraInfo,2")) == b"hart 1"
-    assert link.ask("?") == "T05thread:1;"
-    assert link.ask("p20") == (0x8000_0000).to_bytes(8, "little").hex()
-    assert link.ask("vCont;s:1") == "T05thread:1;"
-    assert link.ask("p20") == (0x8000_0004).to_bytes(8, "little").hex()
-    assert link.ask(f"Z0,{names['next_thread']:x},4") == "OK"
-    assert link.ask("vCont;c") == "T05thread:1;"
-    pc = int.from_bytes(bytes.fromhex(link.ask("g"))[-8:], "little")
-    assert pc == names["next_thread"]
-    assert link.ask(f"m{names['current']:x},4") == "00000000"
-    assert link.ask("c") == "T05thread:1;"
-    assert link.ask(f"m{names['current']:x},4") == "01000000"
-    # Nothing is there; nothing can be changed; nothing is a number.
-    assert link.ask("m10,4") == "E14"
-    assert link.ask("P20=00") == "E01"
-    assert link.ask("M80000000,1:00") == "E01"
-    assert link.ask("mx,y") == "E01"
-    assert link.ask("T3") == "E01"
-    assert link.ask("qNothing") == ""
-    # A packet that was damaged is asked for again.
-    link.socket.sendall(b"$?#00")
-    assert link.ask("?") == "T05thread:1;"
-    assert link.ask(f"z0,{names['next_thread']:x},4") == "OK"
-    assert link.ask("c") == "W00"
+    with Link(debugged.port()) as link:
+        names = compiled.symbols.addresses
+        assert "QStartNoAckMode+" in link.ask("qSupported:multiprocess+")
+        assert link.ask("qfThreadInfo") == "m1,2"
+        assert bytes.fromhex(link.ask("qThreadExtraInfo,2")) == b"hart 1"
+        assert link.ask("?") == "T05thread:1;"
+        assert link.ask("p20") == (0x8000_0000).to_bytes(8, "little").hex()
+        assert link.ask("vCont;s:1") == "T05thread:1;"
+        assert link.ask("p20") == (0x8000_0004).to_bytes(8, "little").hex()
+        assert link.ask(f"Z0,{names['next_thread']:x},4") == "OK"
+        assert link.ask("vCont;c") == "T05thread:1;"
+        pc = int.from_bytes(bytes.fromhex(link.ask("g"))[-8:], "little")
+        assert pc == names["next_thread"]
+        assert link.ask(f"m{names['current']:x},4") == "00000000"
+        assert link.ask("c") == "T05thread:1;"
+        assert link.ask(f"m{names['current']:x},4") == "01000000"
+        # Nothing is there; nothing can be changed; nothing is a number.
+        assert link.ask("m10,4") == "E14"
+        assert link.ask("P20=00") == "E01"
+        assert link.ask("M80000000,1:00") == "E01"
+        assert link.ask("mx,y") == "E01"
+        assert link.ask("T3") == "E01"
+        assert link.ask("qNothing") == ""
+        # A packet that was damaged is asked for again.
+        link.socket.sendall(b"$?#00")
+        assert link.ask("?") == "T05thread:1;"
+        assert link.ask(f"z0,{names['next_thread']:x},4") == "OK"
+        assert link.ask("c") == "W00"
     result = debugged.ended()
     assert (result.cycles, result.console) == (plain.cycles, plain.console)
 
@@ -404,28 +411,29 @@ def test_memory_as_the_code_sees_it(tmp_path: Path) -> None:
     """A breakpoint in a process with an address space of its own."""
     compiled = example(tmp_path, "register_and_send.c", optimise="0")
     debugged = Debugged(compiled)
-    link = Link(debugged.port())
-    assert link.ask(f"Z0,{compiled.symbols.addresses['user_interrupt']:x},4") == "OK"
-    assert link.ask("c") == "T05thread:1;"
-    registers = bytes.fromhex(link.ask("g"))
-    sp = int.from_bytes(registers[16:24], "little")
-    assert 0x4000_0000 < sp < 0x4000_1000, "the process's own page"
-    assert len(link.ask(f"m{sp:x},8")) == 16
-    assert link.ask("m50000000,8") == "E14"
-    link.ask("vKill;1")
+    with Link(debugged.port()) as link:
+        assert link.ask(f"Z0,{compiled.symbols.addresses['user_interrupt']:x},4") == "OK"
+        assert link.ask("c") == "T05thread:1;"
+        registers = bytes.fromhex(link.ask("g"))
+        sp = int.from_bytes(registers[16:24], "little")
+        assert 0x4000_0000 < sp < 0x4000_1000, "the process's own page"
+        assert len(link.ask(f"m{sp:x},8")) == 16
+        assert link.ask("m50000000,8") == "E14"
+        link.ask("vKill;1")
     assert debugged.ended().ending is Ending.DEBUGGER
 
 
 def test_ctrl_c_and_leaving(tmp_path: Path) -> None:
-    text = "#include <mark.h>\nint main(void) { for (int i = 0; i < 30000; i++) mark(1, i); }\n"
+    loop = "for (int i = 0; i < 30000; i++) mark(1, i); return 0;"
+    text = f"#include <mark.h>\nint main(void) {{ {loop} }}\n"
     compiled = program(tmp_path, text)
     plain = run_program(compiled, CONFIG)
     debugged = Debugged(compiled)
-    link = Link(debugged.port())
-    link.socket.sendall(packet("c"))
-    link.socket.sendall(b"\x03")
-    assert link.answer().startswith("T05thread:")
-    assert link.ask("D") == "OK"
+    with Link(debugged.port()) as link:
+        link.socket.sendall(packet("c"))
+        link.socket.sendall(b"\x03")
+        assert link.answer().startswith("T05thread:")
+        assert link.ask("D") == "OK"
     assert debugged.ended().cycles == plain.cycles
 
 
