@@ -11,6 +11,7 @@
 
 #include <cstdio>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -88,8 +89,9 @@ class user_csr : public csr_t {
 // from above. What is written to mip and sip goes through `csr_instruction`.
 class seen_csr : public csr_t {
  public:
-  seen_csr(csr_t_p inner, Machine &machine, processor_t *proc, reg_t bits, int number)
-      : csr_t(proc, inner->address), inner(inner), machine(machine), bits(bits), number(number) {}
+  seen_csr(csr_t_p inner, Machine &machine, processor_t *proc, reg_t bits, int number, reg_t own)
+      : csr_t(proc, inner->address), inner(inner), machine(machine), bits(bits), number(number),
+        own(own) {}
   void verify_permissions(insn_t insn, bool write) const override {
     inner->verify_permissions(insn, write);
   }
@@ -100,19 +102,59 @@ class seen_csr : public csr_t {
  protected:
   bool unlogged_write(reg_t value) noexcept override;
   Machine &machine;
-  reg_t bits;
-  int number;
+  reg_t bits;   // the N extension's
+  int number;   // and where they are; -1: of mideleg
+  reg_t own;    // of Spike's bits, those that this hart has
 };
 
-// misa of this hart is what it is.
-class fixed_csr : public csr_t {
+// A register that has other bits on this hart than on Spike: `bits` of Spike's can be written, `more`
+// beside them can be written without effect, `fixed` read as 1.
+class other_csr : public csr_t {
  public:
-  fixed_csr(csr_t_p inner, processor_t *proc) : csr_t(proc, inner->address), inner(inner) {}
-  reg_t read() const noexcept override { return inner->read() & ~(reg_t(1) << ('B' - 'A')); }
+  other_csr(csr_t_p inner, processor_t *proc, reg_t bits, reg_t more, reg_t fixed)
+      : csr_t(proc, inner->address), inner(inner), bits(bits), more(more), fixed(fixed) {}
+  void verify_permissions(insn_t insn, bool write) const override {
+    inner->verify_permissions(insn, write);
+  }
+  reg_t read() const noexcept override { return (inner->read() & bits) | held | fixed; }
 
  protected:
-  bool unlogged_write(reg_t) noexcept override { return false; }
+  bool unlogged_write(reg_t value) noexcept override {
+    if (bits) inner->write(value & bits);
+    held = value & more;
+    return false;
+  }
   csr_t_p inner;
+  const reg_t bits, more, fixed;
+  reg_t held = 0;
+};
+
+// minstret and instret: Spike's own never stands still, so that steps can be counted by it.
+class instret_csr : public csr_t {
+ public:
+  instret_csr(csr_t_p inner, processor_t *proc, Machine &machine)
+      : csr_t(proc, inner->address), inner(inner), machine(machine) {}
+  void verify_permissions(insn_t insn, bool write) const override {
+    inner->verify_permissions(insn, write);
+  }
+  reg_t read() const noexcept override;
+
+ protected:
+  bool unlogged_write(reg_t value) noexcept override;
+  csr_t_p inner;
+  Machine &machine;
+};
+
+class inhibit_csr : public csr_t {
+ public:
+  inhibit_csr(csr_t_p inner, processor_t *proc, Machine &machine)
+      : csr_t(proc, inner->address), inner(inner), machine(machine) {}
+  reg_t read() const noexcept override;
+
+ protected:
+  bool unlogged_write(reg_t value) noexcept override;
+  csr_t_p inner;
+  Machine &machine;
 };
 
 struct Hart {
@@ -121,6 +163,8 @@ struct Hart {
   reg_t delegated = 0;      // mideleg's bits of the N extension
   bool msip = false;
   uint64_t mtimecmp = ~uint64_t(0);
+  reg_t inhibit = 0;        // mcountinhibit
+  reg_t instret = 0;        // minstret, less Spike's count; all of it while inhibited
   bool leaving = false;     // the last step was ended to look at the interrupt anew
 };
 
@@ -274,7 +318,10 @@ class Machine : public simif_t {
   uint8_t uart[8] = {};
   uint64_t time = 0;
   bool failed = false;
-  processor_t *current = nullptr;
+  // For who steps the harts himself: called with each access to a device (`time`: it may answer
+  // differently at another moment), and before mip is looked at.
+  std::function<void(reg_t address, bool time)> on_device;
+  std::function<void()> reveal;
 
  private:
   void add_hart(size_t h);
@@ -304,18 +351,39 @@ reg_t seen_csr::read() const noexcept {
   Hart &hart = machine.of(proc);
   reg_t user = number < 0 ? hart.delegated : hart.unit.csr[number];
   if (number == UIP) user |= hart.unit.line;
-  return inner->read() | (user & visible());
+  return (inner->read() & own) | (user & visible());
 }
 
 bool seen_csr::unlogged_write(reg_t value) noexcept {
   Hart &hart = machine.of(proc);
-  inner->write(value);
+  inner->write(value & own);
   if (number < 0) {
     hart.delegated = value & bits;
   } else {
     reg_t before = hart.unit.csr[number], after = (before & ~visible()) | (value & visible()), none;
     if (before != after) machine.request(proc, PRV_M, CSR, WRITE, number, after, none);
   }
+  return false;
+}
+
+reg_t instret_csr::read() const noexcept {
+  const Hart &hart = machine.of(proc);
+  return hart.instret + (hart.inhibit & 4 ? 0 : proc->get_state()->minstret->read());
+}
+
+bool instret_csr::unlogged_write(reg_t value) noexcept {  // and this instruction does not count
+  Hart &hart = machine.of(proc);
+  hart.instret = value - (hart.inhibit & 4 ? 0 : proc->get_state()->minstret->read() + 1);
+  return false;
+}
+
+reg_t inhibit_csr::read() const noexcept { return machine.of(proc).inhibit; }
+
+bool inhibit_csr::unlogged_write(reg_t value) noexcept {  // from the next instruction on
+  Hart &hart = machine.of(proc);
+  const reg_t change = (hart.inhibit ^ value) & 4, count = proc->get_state()->minstret->read() + 1;
+  if (change) hart.instret += value & 4 ? count : -count;
+  hart.inhibit = value & 5;
   return false;
 }
 
@@ -372,6 +440,7 @@ reg_t csr_instruction(processor_t *proc, insn_t insn, reg_t pc) {
   bool write = function == 1 || insn.rs1() != 0;
   csr_t &csr = *state->csrmap.at(number);
   csr.verify_permissions(insn, write);
+  if (machine.reveal) machine.reveal();
   reg_t operand = insn.rm() & 4 ? insn.rs1() : state->XPR[insn.rs1()], none = 0;
   auto changed = [&](reg_t value) {
     return function == 1 ? operand : function == 2 ? value | operand : value & ~operand;
@@ -410,25 +479,41 @@ void Machine::add_hart(size_t h) {
                                             nullptr, std::cerr);
   processor_t *proc = hart.proc.get();
   map[h] = proc;
-  proc->set_pmp_num(16);
-  proc->set_pmp_granularity(4);
+  proc->set_pmp_num(8);
+  proc->set_pmp_granularity(4096);
   proc->set_max_vaddr_bits(39);
   proc->reset();
   state_t *state = proc->get_state();
   state->pc = shape.reset;
   for (int number : USER_CSRS) state->add_csr(number, std::make_shared<user_csr>(proc, *this, number));
-  for (auto [address, bits, number] : {std::tuple{CSR_MSTATUS, STATUS_BITS, int(USTATUS)},
-                                       {CSR_SSTATUS, STATUS_BITS, int(USTATUS)},
-                                       {CSR_MIE, INTERRUPT_BITS, int(UIE)},
-                                       {CSR_SIE, INTERRUPT_BITS, int(UIE)},
-                                       {CSR_MIP, INTERRUPT_BITS, int(UIP)},
-                                       {CSR_SIP, INTERRUPT_BITS, int(UIP)},
-                                       {CSR_MIDELEG, INTERRUPT_BITS, -1}}) {
+  const reg_t all = ~reg_t(0), mstatus = 0xf007e19aa, sstatus = 0x3000c0122;
+  for (auto [address, bits, number, own] : {std::tuple{CSR_MSTATUS, STATUS_BITS, int(USTATUS), mstatus},
+                                            {CSR_SSTATUS, STATUS_BITS, int(USTATUS), sstatus},
+                                            {CSR_MIE, INTERRUPT_BITS, int(UIE), all},
+                                            {CSR_SIE, INTERRUPT_BITS, int(UIE), all},
+                                            {CSR_MIP, INTERRUPT_BITS, int(UIP), all},
+                                            {CSR_SIP, INTERRUPT_BITS, int(UIP), all},
+                                            {CSR_MIDELEG, INTERRUPT_BITS, -1, all}}) {
     auto &place = state->csrmap.at(address);
-    place = std::make_shared<seen_csr>(place, *this, proc, bits, number);
+    place = std::make_shared<seen_csr>(place, *this, proc, bits, number, own);
   }
-  auto &misa = state->csrmap.at(CSR_MISA);
-  misa = std::make_shared<fixed_csr>(misa, proc);
+  // ACIMNSU, 64 bits; and the rest as the hart has it.
+  const reg_t misa = 2ull << 62 | 0x143105, cause = 1ull << 63 | 0xf, stce = 1ull << 63;
+  struct { int address; reg_t bits, more, fixed; } others[] = {
+      {CSR_MISA, 0, 0, misa},       {CSR_MARCHID, 0, 0, 0},    {CSR_MVENDORID, 0, 0, 0},
+      {CSR_MIMPID, 0, 0, 0},        {CSR_MCAUSE, cause, 0, 0}, {CSR_SCAUSE, cause, 0, 0},
+      {CSR_MCOUNTEREN, 7, 0, 0},    {CSR_SCOUNTEREN, 7, 0, 0}, {CSR_MEDELEG, 0xb3fe, 1, 0},
+      {CSR_MENVCFG, stce, 1, 0},    {CSR_SENVCFG, 0, 1, 0}};
+  for (auto [address, bits, more, fixed] : others) {
+    auto &place = state->csrmap.at(address);
+    place = std::make_shared<other_csr>(place, proc, bits, more, fixed);
+  }
+  for (int address : {CSR_MINSTRET, CSR_INSTRET}) {
+    auto &place = state->csrmap.at(address);
+    place = std::make_shared<instret_csr>(place, proc, *this);
+  }
+  auto &inhibit = state->csrmap.at(CSR_MCOUNTINHIBIT);
+  inhibit = std::make_shared<inhibit_csr>(inhibit, proc, *this);
   auto add = [&](insn_bits_t match, insn_bits_t mask, insn_func_t f) {
     proc->register_custom_insn({match, mask, f, f, f, f, f, f, f, f});
   };
@@ -448,6 +533,8 @@ void Machine::add_hart(size_t h) {
 }
 
 bool Machine::device(reg_t address, size_t length, bool write, uint64_t &value) {
+  if (on_device) on_device(address, !write && (address - shape.aclint < 0x10000 ||
+                                               address - shape.uart < 8));
   if (address - shape.aclint < 0x10000) return aclint(address - shape.aclint, length, write, value);
   if (reg_t index = (address - shape.sswi) / 4; index < harts.size() && length == 4) {
     if (!write) value = 0;
