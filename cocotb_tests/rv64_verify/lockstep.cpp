@@ -62,7 +62,6 @@ class Recorder {
       slept = 0;
       it.pc = state->pc;
       it.mode = state->prv;
-      it.satp = state->satp->read();
       uint64_t x[32];
       for (int each = 0; each < 32; each++) x[each] = state->XPR[each];
       tracer.clear();
@@ -86,6 +85,7 @@ class Recorder {
       it.order = order++;
       it.trap = retired == 0;
       it.next = state->pc;
+      it.satp = state->satp->read();
       if (it.trap) it.cause = cause();
       for (int each = 1; each < 32; each++)
         if (state->XPR[each] != x[each]) {
@@ -100,7 +100,7 @@ class Recorder {
         it.address = tracer.address & ~uint64_t(7);
         if (tracer.loads) it.read_mask = bytes_of(tracer);
         if (tracer.stores) it.write_mask = bytes_of(tracer);
-        memcpy(&it.write_data, machine.addr_to_mem(it.address), 8);
+        if (const char *place = machine.addr_to_mem(it.address)) memcpy(&it.write_data, place, 8);
       }
       return true;
     }
@@ -151,8 +151,6 @@ class Lockstep {
     if (!it.intr && !patient(it)) return false;
     if (state->pc != it.pc) return fail("pc must be %llx, not %llx", state->pc, it.pc);
     if (state->prv != it.mode) return fail("mode must be %llx, not %llx", state->prv, it.mode);
-    if (uint64_t satp = state->satp->read(); satp != it.satp)
-      return fail("satp must be %llx, not %llx", satp, it.satp);
 
     // What the hardware chooses.
     const uint32_t insn = it.insn;
@@ -184,6 +182,9 @@ class Lockstep {
     for (int each = 0; each < 32; each++)
       if (state->XPR[each] != x[each])
         return fail("x%llu must be %llx, not %llx", each, state->XPR[each], x[each]);
+    // What writes satp shows what it has written.
+    if (uint64_t satp = state->satp->read(); satp != it.satp)
+      return fail("satp must be %llx, not %llx", satp, it.satp);
     if (state->pc != it.next) return fail("next pc must be %llx, not %llx", state->pc, it.next);
     return true;
   }
@@ -194,9 +195,11 @@ class Lockstep {
     state_t *state = proc->get_state();
     waited = 0;
     interrupts++;
-    if (!(it.cause & INTERRUPT)) return fail("an interrupt must have a cause, not %llx", it.cause);
-    const uint64_t number = it.cause & ~INTERRUPT;
     proc->clear_waiting_for_interrupt();
+    // If that instruction raises an exception, the cause told is the exception's.
+    const uint64_t number = it.trap ? 0 : it.cause & ~INTERRUPT;
+    if (!it.trap && !(it.cause & INTERRUPT))
+      return fail("an interrupt must have a cause, not %llx", it.cause);
     if (it.mode == PRV_U) {
       if (number != 0) return fail("cause must be 0, not %llx", number);
       reg_t pc = 0;
@@ -208,8 +211,8 @@ class Lockstep {
       return true;
     }
     if (number > 11) return fail("cause must be at most 11, not %llx", number);
-    const uint64_t bit = uint64_t(1) << number;
-    if (!(pending(it.cycle + SLACK) & bit))
+    const uint64_t all = pending(it.cycle + SLACK), bit = it.trap ? all : uint64_t(1) << number;
+    if (!(all & bit))
       return fail("interrupt %llu must not be taken, since it is not pending", number);
     hide();
     state->mip->backdoor_write_with_mask(bit, bit);
@@ -217,7 +220,7 @@ class Lockstep {
     const uint64_t retired = proc_step();
     state->mip->backdoor_write_with_mask(bit, 0);
     show();
-    if (retired || state->pc == before || cause() != it.cause)
+    if (retired || state->pc == before || (!it.trap && cause() != it.cause))
       return fail("interrupt %llu must not be taken, since it is not enabled", number);
     return true;
   }

@@ -227,13 +227,14 @@ class Machine : public simif_t {
   bool due(Hart &hart) {
     state_t *state = hart.proc->get_state();
     const uint64_t *csr = hart.unit.csr;
-    return state->prv == PRV_U && csr[USTATUS] & 1 &&
+    return state->prv == PRV_U && hart.delegated & 1 && csr[USTATUS] & 1 &&
            csr[UIE] & csr[SIDELEG] & (csr[UIP] | hart.unit.line) & 1;
   }
   bool pending(Hart &hart) {
     return hart.unit.csr[UIE] & (hart.unit.csr[UIP] | hart.unit.line) & 1;
   }
-  bool masters_due(Hart &hart) {  // U is below both, so what is pending and enabled is taken
+  // What Spike takes, if its privilege and status let it; in U they always do.
+  reg_t masters_due(Hart &hart) {
     state_t *state = hart.proc->get_state();
     return state->mip->read() & state->mie->read();
   }
@@ -412,6 +413,7 @@ reg_t uret(processor_t *proc, insn_t, reg_t) {
   reg_t target = 0;
   state_t *state = proc->get_state();
   machine_of(proc).request(proc, state->prv, URET, 0, 0, 0, target);
+  if (state->prv == PRV_M) state->mstatus->write(state->mstatus->read() & ~MSTATUS_MPRV);
   if (state->prv != PRV_U) proc->set_privilege(PRV_U, false);
   return leave(proc, target);
 }
@@ -615,6 +617,9 @@ uint64_t spike_step(Machine *machine, int hart, uint64_t n) {
   return machine->step(machine->harts[hart], n);
 }
 void spike_fail(Machine *machine) { machine->failed = true; }
+uint64_t spike_retired(Machine *machine, int hart) {
+  return machine->harts[hart].proc->get_state()->minstret->read();
+}
 uint64_t spike_time(Machine *machine) { return machine->time; }
 void spike_set_time(Machine *machine, uint64_t time) {
   machine->time = time;

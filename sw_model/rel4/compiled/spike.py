@@ -39,7 +39,6 @@ from uintr.registers import (
 __all__ = ["Spike", "load_library", "missing", "run"]
 
 _SOURCE = Path(__file__).with_name("spike.cpp")
-_MINSTRET = 0xB02
 _NUMBERS = 0x1B3
 """One more than the highest number of a user-interrupt CSR."""
 _REASONS = ("exit", "limit", "stuck", "fault")
@@ -145,6 +144,7 @@ def load_library(source: Path = _SOURCE) -> ctypes.CDLL:
         ("step", word, (pointer, number, word)),
         ("fail", None, (pointer,)),
         ("time", word, (pointer,)),
+        ("retired", word, (pointer, number)),
         ("set_time", None, (pointer, word)),
         ("tohost", word, (pointer,)),
         ("input", None, (pointer, ctypes.c_char_p, word)),
@@ -359,6 +359,10 @@ class Spike:
         """What a read of the CSR would answer, whatever the privilege; 0 if there is none."""
         return int(self._library.spike_csr(self.machine, hart, number))
 
+    def retired(self, hart: int = 0) -> int:
+        """Instructions that the hart has retired."""
+        return int(self._library.spike_retired(self.machine, hart))
+
     @property
     def time(self) -> int:
         return int(self._library.spike_time(self.machine))
@@ -437,7 +441,7 @@ def run(program: Program, config: RunConfig, listener: Listener) -> RunResult:
             status=status,
             console=b"".join(console),
             cycles=spike.time,
-            instructions=tuple(spike.csr(_MINSTRET, hart) for hart in range(config.harts)),
+            instructions=tuple(map(spike.retired, range(config.harts))),
             marks=tuple(marks),
             seconds=seconds,
         )
