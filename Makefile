@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 export AMARANTH_USE_YOSYS = builtin
 
 .DELETE_ON_ERROR:
-.PHONY: help env run test lint format formal bench bench-hw random coverage mutate claims readme flavours docs clean \
+.PHONY: help env run test quick lint format formal bench bench-hw random coverage mutate claims readme flavours docs clean \
   env-fpga bitstreams test-litex test-package test-blocks test-gates check-tools
 
 help: ## list the targets
@@ -27,6 +27,10 @@ run: $(VENV)/.stamp-run ## the published experiment on RTL: table, results, figu
 
 test: $(VENV)/.stamp-test ## all tests: gateware, software model, co-simulation
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile && echo "test: passed" || { echo "test: FAILED"; exit 1; }
+
+quick: $(VENV)/.stamp-test ## what needs no simulator, no solver and no browser
+	@$(BIN)/python -m pytest -n $(JOBS) -m "not sim and not formal and not browser" && \
+	  echo "quick: passed" || { echo "quick: FAILED"; exit 1; }
 
 lint: $(VENV)/.stamp-dev ## ruff and mypy
 	@$(BIN)/ruff check

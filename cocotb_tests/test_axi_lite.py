@@ -12,6 +12,8 @@ from tb_axi_lite_shape import RECEIVER_COUNT
 from uintr_cosim.signals import TOP
 from uintr_cosim.simulator import find_simulator, launch
 
+pytestmark = pytest.mark.sim
+
 pytest.importorskip("cocotbext.axi", reason="extra: blocks")
 
 

@@ -10,6 +10,8 @@ from rel4.bench.results import read_results
 from rel4.cli import main
 from uintr.registers import Flavour
 
+pytestmark = pytest.mark.sim
+
 
 @pytest.mark.parametrize(
     ("policy", "harts", "concurrency", "jump"),

@@ -11,6 +11,8 @@ from rel4.reference import device as reference
 from shapes import SHAPES
 from uintr_cosim.device import run
 
+pytestmark = pytest.mark.sim
+
 BENCHES = tuple(getattr(tb_extensions, name) for name in tb_extensions.__all__)
 
 

@@ -10,6 +10,8 @@ from uintr.intel.registers import Fault
 from uintr.registers import Flavour, Status
 from uintr_cosim.device import run
 
+pytestmark = pytest.mark.sim
+
 SHAPES = {
     "1": DeviceConfig(flavour=Flavour.INTEL, harts=1, table_pages=1),
     "2": DeviceConfig(flavour=Flavour.INTEL),

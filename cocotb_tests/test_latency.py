@@ -11,6 +11,8 @@ from rel4.reference import device as reference
 from shapes import SHAPES
 from uintr_cosim.device import run
 
+pytestmark = pytest.mark.sim
+
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_sweep(simulator: str, shape: str) -> None:

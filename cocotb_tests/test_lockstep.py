@@ -9,6 +9,8 @@ from tb_lockstep import lockstep
 from uintr.registers import Feature, Status
 from uintr_cosim.device import run
 
+pytestmark = pytest.mark.sim
+
 OPERATIONS = {"verilator": 10_000, "icarus": 3000}
 
 ALWAYS = (

@@ -7,6 +7,8 @@ from rel4.bench.compare import event_lines, first_difference
 from rel4.bench.point import Point
 from rel4.machine.device import DeviceConfig, find_device
 
+pytestmark = pytest.mark.sim
+
 # Icarus: sixteen harts take Verilator minutes to build, and a burst is short.
 icarus = pytest.mark.parametrize("simulator", ["icarus"], indirect=True)
 

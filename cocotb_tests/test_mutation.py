@@ -10,6 +10,8 @@ from uintr_verify.directed import random_stimulus
 from uintr_verify.mutation import Mutation
 from uintr_verify.native import ReplayError
 
+pytestmark = pytest.mark.sim
+
 CONFIG = DeviceConfig(harts=1, receivers=2, table_pages=1, features=Feature(0))
 COUNTS = {"controller": 12, "hart unit": 12}
 

@@ -8,6 +8,8 @@ import tb_quiescence
 from shapes import SHAPES
 from uintr_cosim.device import run
 
+pytestmark = pytest.mark.sim
+
 
 @pytest.mark.parametrize("shape", ["2x5", "4x64"])
 def test_jumps(simulator: str, shape: str) -> None:

@@ -16,6 +16,8 @@ from uintr_verify.random_traffic import record_random
 from uintr_verify.stimulus import read_header, read_steps
 from uintr_verify.waivers import Waiver, WaiverError, load_waivers, waive
 
+pytestmark = pytest.mark.sim
+
 OPERATIONS = 20_000
 ICARUS_CYCLES = 4000
 SHAPE = "2x5"

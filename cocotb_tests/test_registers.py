@@ -10,6 +10,8 @@ from benches import check_bench
 from rel4.reference import device as reference
 from shapes import SHAPES
 
+pytestmark = pytest.mark.sim
+
 BENCHES = (
     tb_registers.csr_reset,
     tb_registers.csr_bits,

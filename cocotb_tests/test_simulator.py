@@ -15,6 +15,8 @@ from shapes import SHAPES
 from uintr_cosim.device import run
 from uintr_cosim.simulator import SimulationError, build, build_root, find_simulator
 
+pytestmark = pytest.mark.sim
+
 CONFIG = SHAPES["2x5"]
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from rel4 import cli
 
+pytestmark = pytest.mark.sim
+
 
 def test_waveform_and_log_have_the_same_cycles(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -15,6 +15,8 @@ from uintr_fpga.bridge import INPUT_BYTES, BoneCommand, UartBridge
 from uintr_fpga.uart import UartReceiver, UartTransmitter, uart_divisor
 from uintr_fpga.uartbone import read_command, write_command
 
+pytestmark = pytest.mark.sim
+
 TIMEOUT, QUIET = 400, 20
 
 

@@ -20,6 +20,8 @@ from uintr_fpga.link import BoardLink
 from uintr_fpga.uartbone import LinkError, read_command, write_command
 from uintr_fpga.window import COMMAND, DOORBELL, STATUS, register
 
+pytestmark = pytest.mark.sim
+
 POINT = Point(policy="tick", harts=1, concurrency=1, rounds=1)
 SCRATCH = register("scratch").word
 

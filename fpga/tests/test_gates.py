@@ -22,9 +22,12 @@ from uintr_fpga.device import run
 from uintr_fpga.emulate import emulated
 from uintr_fpga.toolchains import TOOLCHAINS, find_tools, versions
 
-pytestmark = pytest.mark.skipif(
-    "UINTR_GATES" not in os.environ, reason="takes many minutes; make test-gates"
-)
+pytestmark = [
+    pytest.mark.sim,
+    pytest.mark.skipif(
+        "UINTR_GATES" not in os.environ, reason="takes many minutes; make test-gates"
+    ),
+]
 
 BAUD = 3_000_000
 """Four cycles a bit of this board's clock: the fewest, since each costs a simulated netlist."""

@@ -15,6 +15,7 @@ pytest.importorskip("litex.tools.litex_client", reason="LiteX is not installed (
 
 # LiteX's reader of csr.csv leaves the file open.
 pytestmark = [
+    pytest.mark.sim,
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

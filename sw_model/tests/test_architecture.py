@@ -28,6 +28,22 @@ FILES = {"uintr.register_files", "uintr.c_header"}
 # Layers of rel4, lowest first: a layer may import itself and those before it.
 LAYERS = ["machine", "reference", "abi", "kernel", "user", "trace", "compiled", "bench", "explore"]
 
+# Floors of the kernel, lowest first: a module may import those of its own floor and below.
+FLOORS = [
+    {"errors", "capability", "objects", "arguments", "mdb", "cspace", "registers"},
+    {"lock", "scheduler", "harts", "fault", "transfer"},
+    {"uintr_entries", "uintr_context", "uintr", "uintr_riscv", "uintr_intel"},
+    {"async_runtime", "policies"},
+    {"state"},
+    {"endpoint", "notification", "thread", "tcb", "cnode", "untyped", "vspace", "asid", "irq"}
+    | {"deletion", "uintr_invocations"},
+    {"invocation", "async_calls", "syscall"},
+    {"kernel"},
+    {"boot", "invariants"},
+]
+# What may import each other: an object's slots hold capabilities, which name objects.
+CIRCLES = {("rel4.kernel.capability", "rel4.kernel.objects")}
+
 
 def imports(file: Path) -> Iterator[str]:
     """Full names of all modules that a file imports, relative ones resolved."""
@@ -89,3 +105,66 @@ def test_layers_of_the_software(layer: str) -> None:
 def test_user_and_kernel_meet_in_the_abi_alone() -> None:
     for file in sources(HOUSE["rel4"] / "user"):
         assert not [name for name in imports(file) if name.startswith("rel4.kernel")]
+
+
+def test_floors_of_the_kernel() -> None:
+    floor_of = {module: number for number, floor in enumerate(FLOORS) for module in floor}
+    for file in sources(HOUSE["rel4"] / "kernel"):
+        if file.stem == "__init__":
+            continue
+        for name in modules(file):
+            if name.startswith("rel4.kernel."):
+                module = name.removeprefix("rel4.kernel.")
+                assert floor_of[module] <= floor_of[file.stem], f"{file} imports {name}"
+
+
+def test_a_mechanism_never_sees_the_kernel() -> None:
+    for file in sources(HOUSE["rel4"] / "kernel"):
+        if file.stem not in {"boot", "invariants"}:
+            assert "rel4.kernel.kernel" not in modules(file), file
+
+
+def modules(file: Path) -> set[str]:
+    """The modules of ours that a file imports, also where it imports names for types alone."""
+    found: set[str] = set()
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parts = (
+                file.relative_to(HOUSE["rel4"].parent).parts[: -node.level] if node.level else ()
+            )
+            base = ".".join([*parts, node.module] if node.module else parts)
+            found.add(base)
+            found.update(f"{base}.{alias.name}" for alias in node.names)
+    return {name for name in found if path_of(name) is not None and path_of(name) != file}
+
+
+def path_of(name: str) -> Path | None:
+    """The file of a module of `rel4`; packages hold nothing."""
+    path = HOUSE["rel4"].parent.joinpath(*name.split(".")).with_suffix(".py")
+    return path if name.startswith("rel4.") and path.exists() else None
+
+
+def test_import_circles() -> None:
+    root = HOUSE["rel4"].parent
+    graph = {
+        ".".join(file.relative_to(root).with_suffix("").parts): modules(file)
+        for file in sources(HOUSE["rel4"])
+    }
+    reach: dict[str, set[str]] = {}
+    for start in graph:
+        todo = [start]
+        seen: set[str] = set()
+        while todo:
+            for name in graph[todo.pop()] - seen:
+                seen.add(name)
+                todo.append(name)
+        reach[start] = seen
+    circles = {
+        tuple(sorted({start} | {name for name in reach[start] if start in reach[name]}))
+        for start in graph
+        if start in reach[start]
+    }
+    assert circles == CIRCLES

@@ -70,7 +70,7 @@ async def exercise(calls: ObjectCalls, task: RootTask, made: Made) -> None:
 
 def state_of(run: Any) -> dict[int, str]:
     """What is in the slots that `exercise` uses, and the memory map."""
-    slots = run.kernel.initial[0].cspace.cnode.slots
+    slots = run.kernel.state.initial[0].cspace.cnode.slots
     found = {
         number: f"{type(slot.cap).__name__} {getattr(slot.cap, 'badge', '')}"
         for number, slot in slots.items()
@@ -171,5 +171,5 @@ def test_an_item_that_can_never_fit_is_refused(run_program: RunProgram, capacity
         task.executor.spawn(worker)
         await task.executor.run_until_complete()
 
-    assert run_program(body).kernel.console == "short"
+    assert run_program(body).kernel.state.console == "short"
     assert sentences == ["PUT_STRING must be sent through a ring of at least 2 items, not 1"]

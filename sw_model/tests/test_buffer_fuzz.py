@@ -105,8 +105,8 @@ class Watch:
             name = self._name(address)
             if name is not None and name.startswith("requests["):
                 # A second handler (`spread`) is on a hart of its own.
-                self.loads[kernel.here, address] += 1
-                if self.loads[kernel.here, address] > 1:
+                self.loads[kernel.state.harts.here, address] += 1
+                if self.loads[kernel.state.harts.here, address] > 1:
                     self.twice.append(name)
             return plain_load(address)
 
@@ -120,7 +120,7 @@ class Watch:
 
     def _name(self, address: int) -> str | None:
         if not self._names:
-            for task in self._kernel.runtime.tasks:
+            for task in self._kernel.state.runtime.tasks:
                 if task.tcb.name == "root":
                     base = task.buffer.requests.tail - 0x100
                     self._names = SyscallBuffer.fields(base, CAPACITY)
@@ -199,7 +199,7 @@ def test_an_activation_is_bounded_whatever_the_user_writes(policy: str) -> None:
     machine.boot(kernel)
     run_sync(machine.run())
     assert errors == [SeL4Error.NO_ERROR] * (2 * CALLERS * ROUNDS)
-    flooder = next(task for task in kernel.runtime.tasks if task.tcb.name == "root")
+    flooder = next(task for task in kernel.state.runtime.tasks if task.tcb.name == "root")
     batches = [0]
     for event in machine.log:
         if isinstance(event, TaskRun) and event.where == "kernel" and event.cid == flooder.cid:

@@ -137,7 +137,6 @@ class FullBeforeFence(AsyncRuntime):
     """Looks for room for the reply without ordering that behind the request."""
 
     async def _drain(self, task: HandlerTask) -> bool:
-        assert task.hart is not None
         for _ in range(task.buffer.capacity):
             if await task.buffer.requests.count() == 0:
                 return True
@@ -149,7 +148,7 @@ class FullBeforeFence(AsyncRuntime):
             assert request is not None
             await task.buffer.replies.put(await self._serve(task, request))
             if await task.buffer.receiver_online.claim():
-                await self._kernel.uintr.send(task.hart.index, task.entry)
+                await self.uintr.send(task.entry)
         return await task.buffer.requests.count() == 0
 
 

@@ -30,7 +30,7 @@ ANY = 0b1111
 
 def leaf_of(run: Any, virtual: int) -> sv39.Leaf | None:
     """What a table walk of the initial thread's address space finds."""
-    root = run.kernel.initial[0].vspace.table.address
+    root = run.kernel.state.initial[0].vspace.table.address
     return sv39.walk(run.machine.memory.load, root, virtual)
 
 
@@ -80,7 +80,7 @@ def test_mint_through_the_system_call(run_program: RunProgram) -> None:
 
     run = run_program(body)
     assert errors == [SeL4Error.NO_ERROR, SeL4Error.DELETE_FIRST, SeL4Error.FAILED_LOOKUP]
-    slot = run.kernel.initial[0].cspace.cnode.slot(100)
+    slot = run.kernel.state.initial[0].cspace.cnode.slot(100)
     assert (slot.cap.badge, slot.cap.can_send, slot.cap.can_receive) == (5, True, False)
     assert isinstance(slot.parent.cap, NotificationCap)
 
@@ -95,7 +95,7 @@ def test_retype_aligns_and_never_overlaps(run_program: RunProgram) -> None:
         await task.allocate(ObjectType.TCB, 1)
         await task.allocate(ObjectType.RISCV_MEGA_PAGE, 1)
 
-    slots = run_program(body).kernel.initial[0].cspace.cnode.slots
+    slots = run_program(body).kernel.state.initial[0].cspace.cnode.slots
     places = []
     for number in range(CapSlot.FIRST_FREE, CapSlot.FIRST_FREE + 7):
         cap = slots[number].cap
@@ -139,7 +139,9 @@ def test_retype_errors_change_nothing(
 
     run = run_program(body)
     assert answers == [error]
-    used = run.kernel.initial[0].cspace.cnode.slots[CapSlot.FIRST_UNTYPED].cap.untyped.watermark
+    used = (
+        run.kernel.state.initial[0].cspace.cnode.slots[CapSlot.FIRST_UNTYPED].cap.untyped.watermark
+    )
     assert (used > 0) == (error is SeL4Error.NO_ERROR)
 
 
@@ -282,7 +284,7 @@ def test_a_waiting_thread_sleeps_until_another_hart_signals(run_program: RunProg
     shared: dict[str, TCB] = {}
 
     def prepare(kernel: Kernel) -> None:
-        (root,) = kernel.initial
+        (root,) = kernel.state.initial
 
         async def other() -> None:
             await Compute(50_000)
@@ -293,7 +295,7 @@ def test_a_waiting_thread_sleeps_until_another_hart_signals(run_program: RunProg
         assert tcb.context is not None
         tcb.context.root = root.vspace.table.address if root.vspace else None
         shared["other"] = tcb
-        kernel.make_runnable(tcb)
+        kernel.state.harts.make_runnable(tcb)
 
     async def body(task: RootTask) -> None:
         (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
@@ -312,7 +314,7 @@ def test_debug_put_char_and_yield(run_program: RunProgram) -> None:
             await task.kernel.put_char(character)
             await task.kernel.yield_()
 
-    assert run_program(body).kernel.console == "ok"
+    assert run_program(body).kernel.state.console == "ok"
 
 
 def test_the_big_lock_admits_one_hart_at_a_time(run_program: RunProgram) -> None:
@@ -439,7 +441,7 @@ def test_an_interrupt_posted_while_another_thread_runs_is_kept_and_delivered(
         await Uret()
 
     def prepare(kernel: Kernel) -> None:
-        (root,) = kernel.initial
+        (root,) = kernel.state.initial
         assert root.vspace is not None
 
         async def other() -> None:
@@ -453,7 +455,7 @@ def test_an_interrupt_posted_while_another_thread_runs_is_kept_and_delivered(
         register = MessageInfo(label=Invocation.UINTR_REGISTER_SENDER).word()
         context = Context("other", other, root=root.vspace.table.address)
         tcb = TCB(0, "other", context, 1, 0, TIME_SLICE, cspace=root.cspace)
-        kernel.make_runnable(tcb)
+        kernel.state.harts.make_runnable(tcb)
 
     async def body(task: RootTask) -> None:
         ntfn = await _become_receiver(task, handler)
@@ -504,7 +506,7 @@ def test_async_calls_have_the_effect_and_error_of_their_synchronous_twins(
         "char": SeL4Error.NO_ERROR,
         "misaligned": SeL4Error.ALIGNMENT_ERROR,
     }
-    assert run.kernel.console == "!"
+    assert run.kernel.state.console == "!"
     assert run.machine.memory.load(answers["address"]) == 0x1234
     assert leaf_of(run, FRAME) is None
 
@@ -525,7 +527,7 @@ def test_a_string_of_any_length_arrives_whole(run_program: RunProgram) -> None:
         task.executor.spawn(worker)
         await task.executor.run_until_complete()
 
-    assert run_program(body).kernel.console == text
+    assert run_program(body).kernel.state.console == text
     assert errors == [
         SeL4Error.NO_ERROR,
         SeL4Error.TRUNCATED_MESSAGE,
@@ -553,7 +555,7 @@ def test_a_full_request_ring_makes_coroutines_wait_and_loses_nothing(
 
     run = run_program(body)
     assert sorted(done) == list(range(9))
-    assert sorted(run.kernel.console) == sorted("ABCDEFGHI" * 3)
+    assert sorted(run.kernel.state.console) == sorted("ABCDEFGHI" * 3)
 
 
 @pytest.mark.parametrize(
@@ -574,7 +576,7 @@ def test_garbage_in_the_buffer_ends_the_handler_not_the_kernel(
         await task.kernel.put_char("k")
 
     run = run_program(body)
-    assert run.kernel.console == "k"
+    assert run.kernel.state.console == "k"
     (fault,) = run.events(Fault)
     assert fault.reason.startswith("syscall buffer: ring indices are")
 
@@ -593,7 +595,7 @@ def test_a_layout_that_cannot_be_is_refused(run_program: RunProgram, capacity: i
 
     run = run_program(body)
     assert answers == [SeL4Error.INVALID_ARGUMENT]
-    assert not run.kernel.runtime.tasks
+    assert not run.kernel.state.runtime.tasks
 
 
 def test_wake_traps_once_for_many_submissions(run_program: RunProgram) -> None:
@@ -612,4 +614,4 @@ def test_wake_traps_once_for_many_submissions(run_program: RunProgram) -> None:
     run = run_program(body, timer_period=100_000)
     later = [event.cause for event in run.events(Trap)][before[0] :]
     assert later.count("ecall") == 1
-    assert run.kernel.console == "xxxxx"
+    assert run.kernel.state.console == "xxxxx"

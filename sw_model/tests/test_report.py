@@ -130,6 +130,7 @@ def browse(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1100, 390])
 def test_browser_shows_it(report: Path, tmp_path: Path, scheme: str, width: int) -> None:
@@ -164,6 +165,7 @@ window.onload = () => {{
 """
 
 
+@pytest.mark.browser
 def test_on_a_phone_nothing_is_wider_than_the_screen(report: Path, tmp_path: Path) -> None:
     """Tables scroll within themselves, the page only downwards."""
     frame = tmp_path / "frame.html"

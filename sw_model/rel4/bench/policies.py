@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 
 from rel4.kernel import policies as kernel_policies
+from rel4.kernel.async_runtime import Policy
 from rel4.user.async_syscalls import Style
 
 __all__ = ["GROUP", "POLICIES", "PolicyInfo", "find_policy", "policy_names"]
@@ -29,7 +30,7 @@ class PolicyInfo:
     summary : for people
     """
 
-    kernel: type[kernel_policies.Policy]
+    kernel: type[Policy]
     style: Style = PUBLISHED
     harts: int = 1
     asynchronous: bool = True

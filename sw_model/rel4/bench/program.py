@@ -102,19 +102,19 @@ async def _run(
     boot_initial_thread(kernel, partial(_initial, kernel, bodies, notifications))
     machine.boot(kernel)
     await machine.run()
-    return kernel.console, list(machine.log.lines())
+    return kernel.state.console, list(machine.log.lines())
 
 
 async def _initial(kernel: Kernel, bodies: Sequence[Body], notifications: int) -> None:
-    task = RootTask(kernel.machine)
-    harts = kernel.machine.device.config.harts
+    task = RootTask(kernel.state.machine)
+    harts = kernel.state.machine.device.config.harts
     made = list(await task.allocate(ObjectType.NOTIFICATION, notifications))
     maker = ThreadMaker(task)
     threads: list[MadeThread] = []
 
     def own(number: int, name: str, calls: SystemCalls, tcb: int) -> UserThread:
         return UserThread(
-            machine=kernel.machine,
+            machine=kernel.state.machine,
             number=number,
             name=name,
             kernel=calls,

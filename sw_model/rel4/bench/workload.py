@@ -132,10 +132,10 @@ def boot_workload(
         await Log(Mark(END))
 
     async def final_look() -> None:
-        for receiver in kernel.uintr.receivers:
-            pending[receiver] = await kernel.uintr.pending(receiver)
+        for receiver in kernel.state.uintr.receivers:
+            pending[receiver] = await kernel.state.uintr.pending(receiver)
 
-    kernel.at_end = final_look
+    kernel.state.at_end = final_look
     for hart in range(clients):
         task = RootTask(machine, name=f"root{hart}" if hart else "root")
         boot_initial_thread(kernel, partial(program, task), hart=hart)

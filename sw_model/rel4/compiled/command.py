@@ -7,12 +7,13 @@ from typing import Any
 
 from rel4.compiled.compiler import COMPILERS, CompileError, compile_program
 from rel4.compiled.elf import load_program
+from rel4.compiled.recorder import recording
 from rel4.compiled.runner import (
     Ending,
     Listener,
     RunConfig,
     RunResult,
-    find_runner,
+    run_program,
     runner_names,
 )
 
@@ -94,6 +95,15 @@ def add_compiled(commands: "Commands[Any]") -> None:
     run.add_argument("--hart", default="rtl", help="rtl, or spike for a fast functional run")
     run.add_argument("--port", help="serial port of the board, for the device uart")
     run.add_argument("--input", type=Path, metavar="FILE", help="what the console reads")
+    run.add_argument(
+        "--trace", type=Path, metavar="FOLDER", help="event log and timeline for Perfetto"
+    )
+    run.add_argument(
+        "--instructions", action="store_true", help="with --trace: every instruction, with symbols"
+    )
+    run.add_argument(
+        "--gdb", type=int, metavar="PORT", help="wait for gdb at this port (0: a free one)"
+    )
     run.add_argument("--stats", action="store_true", help="cycles, instructions, speed")
 
 
@@ -135,6 +145,11 @@ def _runner_name(arguments: argparse.Namespace) -> str:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    out: Path | None = arguments.trace
+    if arguments.instructions and out is None:
+        raise ValueError("instructions must have a folder to go to, but there is no --trace")
+    if out is not None and out.exists() and not out.is_dir():
+        raise ValueError(f"trace must be a folder, and {out} is a file")
     config = RunConfig(
         harts=arguments.harts,
         memory_mib=arguments.memory,
@@ -143,13 +158,22 @@ def _run(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         cache_kib=arguments.cache,
         max_cycles=arguments.max_cycles,
+        trace=out is not None,
+        instructions=arguments.instructions,
         input=_input(arguments.input),
+        gdb=arguments.gdb,
     )
     name = _runner_name(arguments)
     program = load_program(arguments.file)
-    config.check(program)
-    result: RunResult = find_runner(name)(program, config, _Console())
+    if out is None:
+        result = run_program(program, config, runner=name, listener=_Console())
+    else:
+        with recording(out, program, config, _Console()) as recorder:
+            result = run_program(program, config, runner=name, listener=recorder)
+            recorder.close(result)
     print(f"rel4: {result.sentence}", file=sys.stderr)
+    for file in [] if out is None else sorted(out.iterdir()):
+        print(f"rel4: {file}", file=sys.stderr)
     if arguments.stats:
         print(_stats(result), file=sys.stderr)
     return STATUS[result.ending] if result.status is None else result.status

@@ -160,7 +160,10 @@ def compile_program(
             *(f"-I{folder}" for folder in includes),
             *("-isystem", str(made), "-isystem", str(include_folder())),
         ]
-        objects = [made / f"{number}-{source.stem}.o" for number, source in enumerate(everything)]
+        objects = [
+            made / f"{number}-{source.parent.name}-{source.stem}.o"
+            for number, source in enumerate(everything)
+        ]
 
         def one(source: Path, result: Path) -> None:
             _run([*found.compile, *options, "-c", str(source), "-o", str(result)], source)

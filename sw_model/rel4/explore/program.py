@@ -8,16 +8,16 @@ kernel is here: `uintr.send` is the UIPI alone, and PutChar notes its character.
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from rel4.abi.coroutine import Suspend, Task
 from rel4.abi.numbers import AsyncLabel, SeL4Error
 from rel4.abi.syscall_buffer import OnlineFlag, Ring, SyscallBuffer
-from rel4.kernel.async_runtime import AsyncRuntime
+from rel4.kernel.async_calls import serve
+from rel4.kernel.async_runtime import AsyncRuntime, Policy
 from rel4.kernel.objects import TCB
-from rel4.kernel.policies import Policy
 from rel4.machine.ops import Fence, Load, Op, Store, Uipi
 from rel4.user.async_syscalls import AsyncSyscalls, Style
 from rel4.user.executor import Executor
@@ -27,8 +27,9 @@ from uintr.registers import UipiFunction
 from .protocols import polling
 
 if TYPE_CHECKING:
-    from rel4.kernel.kernel import Kernel
-    from rel4.machine.hart import Hart
+    from rel4.kernel.harts import Harts
+    from rel4.kernel.state import State
+    from rel4.kernel.uintr import UserInterrupts
 
 __all__ = ["DEREGISTER", "SIGNAL", "STYLES", "WAKE", "AwaitWake", "Program", "WrongItemError"]
 
@@ -65,34 +66,34 @@ class WrongItemError(Exception):
     """An item arrived that was not sent, or arrived twice."""
 
 
-@dataclass
 class _Uintr:
     """The kernel's sender table: entry and vector are the same number."""
 
-    async def send(self, hart: int, index: int) -> None:
+    async def send(self, index: int) -> None:
         await Uipi(UipiFunction.SEND, index)
 
 
 @dataclass
-class _Kernel:
-    """What the runtime needs of the kernel. ``expected`` are the characters still to be put."""
+class _Harts:
+    """The kernel's harts, of which one has work for the runtime."""
 
-    expected: list[int]
-    uintr: _Uintr = field(default_factory=_Uintr)
+    here: int
 
     def unpreemptible(self) -> AbstractContextManager[None]:
         """Nothing here takes long enough to be preempted."""
         return nullcontext()
 
+
+@dataclass
+class _State:
+    """What serving needs of the kernel: ``expected`` are the characters still to be put."""
+
+    expected: list[int]
+
     def put_char(self, character: int) -> None:
         if character not in self.expected:
             raise WrongItemError(f"the handler got argument {character}, which is not on its way")
         self.expected.remove(character)
-
-
-@dataclass
-class _Hart:
-    index: int
 
 
 async def _stay_away() -> None:
@@ -243,23 +244,24 @@ class Program:
     async def _kernel(self) -> None:
         flag = polling(self.flag, self.looks)
         buffer = SyscallBuffer(BUFFER, self.capacity, flag=flag, ring=self.ring)
-        kernel = _Kernel(list(range(1, self.items + 1)))
-        hart = cast("Hart", _Hart(self.harts - 1))
-        runtime = self.runtime(cast("Kernel", kernel))
+        state = _State(list(range(1, self.items + 1)))
+        uintr = cast("UserInterrupts", _Uintr())
+        harts = cast("Harts", _Harts(self.harts - 1))
+        runtime = self.runtime(harts, uintr, partial(serve, cast("State", state)))
         policy = Policy()
         task = runtime.spawn(TCB(0, "client"), buffer, 0, policy)
         while True:
             what = await AwaitWake()
             if what == DEREGISTER:
-                await runtime.deregister(task, hart)
+                await runtime.deregister(task)
             elif what == SIGNAL:
                 await Store(SIGNALLED, 1)
                 await Fence("rw,rw")
-                await kernel.uintr.send(hart.index, 1)
+                await uintr.send(1)
             else:
                 runtime.wake(task)
                 while policy.ready:  # a handler that stopped with work left has its next turn
-                    await runtime.run_ready(policy, hart)
+                    await runtime.run_ready(policy)
 
     # --- what must hold ---------------------------------------------------------------------------
 

@@ -1,7 +1,6 @@
 """Address-space identifiers: ASIDControl_MakePool, ASIDPool_Assign, and the end of both."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from rel4.abi.numbers import SeL4Error
 from rel4.machine.ops import SfenceVma
@@ -17,9 +16,7 @@ from .errors import (
     invalid_capability,
 )
 from .objects import ASIDS_PER_POOL, AsidPool, PageTable
-
-if TYPE_CHECKING:
-    from .kernel import Kernel
+from .state import State
 
 __all__ = ["POOLS", "POOL_BITS", "assign", "delete_pool", "delete_space", "make_pool"]
 
@@ -28,7 +25,7 @@ POOL_BITS = 12
 """A pool takes 4 KiB."""
 
 
-def make_pool(kernel: "Kernel", untyped: Slot, destination: Slot) -> None:
+def make_pool(state: State, untyped: Slot, destination: Slot) -> None:
     """ASIDControl_MakePool: a pool from untyped memory of exactly its size.
 
     Raises
@@ -36,7 +33,7 @@ def make_pool(kernel: "Kernel", untyped: Slot, destination: Slot) -> None:
     InvocationError : DeleteFirst (no pool number is free, slot in use), InvalidCapability,
         RevokeFirst.
     """
-    base = next((n for n in range(POOLS) if n not in kernel.asid_pools), None)
+    base = next((n for n in range(POOLS) if n not in state.asid_pools), None)
     if base is None:
         raise InvocationError(SeL4Error.DELETE_FIRST, f"all {POOLS} ASID pools are in use")
     cap = untyped.cap
@@ -47,11 +44,11 @@ def make_pool(kernel: "Kernel", untyped: Slot, destination: Slot) -> None:
     ensure_empty(destination)
     cap.untyped.watermark = 1 << POOL_BITS
     pool = AsidPool(cap.untyped.address, base * ASIDS_PER_POOL)
-    kernel.asid_pools[base] = pool
+    state.asid_pools[base] = pool
     mdb.insert_new(destination, AsidPoolCap(pool), untyped)
 
 
-def assign(kernel: "Kernel", pool: AsidPool, slot: Slot) -> None:
+def assign(state: State, pool: AsidPool, slot: Slot) -> None:
     """ASIDPool_Assign: make a page table an address space.
 
     Raises
@@ -62,7 +59,7 @@ def assign(kernel: "Kernel", pool: AsidPool, slot: Slot) -> None:
     cap = slot.cap
     if not isinstance(cap, PageTableCap) or cap.is_root or cap.mapped is not None:
         raise invalid_capability(1, "an address space is made from an unmapped page table")
-    if kernel.asid_pools.get(pool.base // ASIDS_PER_POOL) is not pool:
+    if state.asid_pools.get(pool.base // ASIDS_PER_POOL) is not pool:
         failure = LookupFailure(LookupFault.INVALID_ROOT)
         raise failed_lookup(failure, source=False, sentence="the ASID pool has gone")
     numbers = range(pool.base or 1, pool.base + ASIDS_PER_POOL)  # 0 is no identifier
@@ -74,18 +71,18 @@ def assign(kernel: "Kernel", pool: AsidPool, slot: Slot) -> None:
     slot.cap = replace(cap, is_root=True)
 
 
-async def delete_space(kernel: "Kernel", table: PageTable) -> None:
+async def delete_space(state: State, table: PageTable) -> None:
     """A root table goes: its identifier is free, and mappings in it are void."""
     if table.asid:
-        del kernel.asid_pools[table.asid // ASIDS_PER_POOL].spaces[table.asid]
+        del state.asid_pools[table.asid // ASIDS_PER_POOL].spaces[table.asid]
         table.asid = 0
         await SfenceVma()
 
 
-async def delete_pool(kernel: "Kernel", pool: AsidPool) -> None:
+async def delete_pool(state: State, pool: AsidPool) -> None:
     """A pool goes, and every address space in it loses its identifier."""
     for table in pool.spaces.values():
         table.asid = 0
     pool.spaces.clear()
-    del kernel.asid_pools[pool.base // ASIDS_PER_POOL]
+    del state.asid_pools[pool.base // ASIDS_PER_POOL]
     await SfenceVma()

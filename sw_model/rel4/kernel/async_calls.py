@@ -6,33 +6,22 @@ are full 64-bit words. A pointer that leads nowhere, for which the synchronous c
 message, ends in FailedLookup: there is no thread at fault that could be stopped.
 """
 
-from typing import TYPE_CHECKING
-
 from rel4.abi.numbers import ASYNC_INVOCATIONS, AsyncLabel, SeL4Error
 from rel4.machine.ops import Path
 
+from .arguments import Arguments
+from .async_runtime import Words, label_name
 from .capability import Slot
 from .cspace import lookup
 from .errors import InvocationError, LookupFailure
-from .invocation import IN_PATH, Arguments, invoke
+from .invocation import IN_PATH, invoke
 from .objects import TCB
+from .state import State
 
-if TYPE_CHECKING:
-    from rel4.machine.hart import Hart
-
-    from .kernel import Kernel
-
-__all__ = ["Words", "label_name", "serve"]
-
-Words = tuple[int, ...]
+__all__ = ["serve"]
 
 
-def label_name(label: int) -> str:
-    """The name of a label, or its number where it is none."""
-    return AsyncLabel(label).name if label in AsyncLabel.__members__.values() else str(label)
-
-
-async def serve(kernel: "Kernel", hart: "Hart", tcb: TCB, label: int, words: Words) -> Words:
+async def serve(state: State, tcb: TCB, label: int, words: Words) -> Words:
     """Serve one request of thread ``tcb``; answers the words of the reply.
 
     Raises
@@ -42,10 +31,10 @@ async def serve(kernel: "Kernel", hart: "Hart", tcb: TCB, label: int, words: Wor
     """
     if label == AsyncLabel.PUT_CHAR:
         _need(label, words, 1)
-        kernel.put_char(words[0])
+        state.put_char(words[0])
         return ()
     if label == AsyncLabel.PUT_STRING:
-        _put_string(kernel, words)
+        _put_string(state, words)
         return ()
     found = ASYNC_INVOCATIONS.get(label)  # type: ignore[call-overload]  # any number may come
     if found is None:
@@ -58,9 +47,9 @@ async def serve(kernel: "Kernel", hart: "Hart", tcb: TCB, label: int, words: Wor
     values = list(words[1 + caps :])
     arguments = Arguments(tcb, values, len(values), extra)
     if invocation in IN_PATH:
-        return await invoke(kernel, hart, slot, invocation, arguments)
+        return await invoke(state, slot, invocation, arguments)
     async with Path(""):  # on top of the path of the call, as in the synchronous twin
-        return await invoke(kernel, hart, slot, invocation, arguments)
+        return await invoke(state, slot, invocation, arguments)
 
 
 def _need(label: int, words: Words, count: int) -> None:
@@ -78,7 +67,7 @@ def _slot(tcb: TCB, cptr: int) -> Slot:
         raise InvocationError(SeL4Error.FAILED_LOOKUP, str(failure)) from failure
 
 
-def _put_string(kernel: "Kernel", words: Words) -> None:
+def _put_string(state: State, words: Words) -> None:
     """Word 0 is the number of characters, eight of which are in each word behind it."""
     _need(AsyncLabel.PUT_STRING, words, 1)
     length = words[0]
@@ -88,4 +77,4 @@ def _put_string(kernel: "Kernel", words: Words) -> None:
             f"{length} characters do not fit in {len(words) - 1} words",
         )
     for index in range(length):
-        kernel.put_char(words[1 + index // 8] >> 8 * (index % 8))
+        state.put_char(words[1 + index // 8] >> 8 * (index % 8))

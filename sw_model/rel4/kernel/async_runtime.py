@@ -1,32 +1,35 @@
 """The kernel's side of asynchronous system calls: handler coroutines and who runs them when."""
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from rel4.abi.coroutine import Poll, Suspend, Task
-from rel4.abi.numbers import SeL4Error
+from rel4.abi.numbers import AsyncLabel, SeL4Error
 from rel4.abi.syscall_buffer import PUBLISH_CYCLES, BufferError, Item, SyscallBuffer
 from rel4.machine.events import AsyncHandled, Fault, TaskRun
 from rel4.machine.ops import Log, Path
 
-from .async_calls import label_name, serve
 from .capability import Slot
 from .errors import InvocationError
+from .harts import Harts
 from .objects import TCB
+from .uintr import UserInterrupts
+from .uintr_entries import SenderEntry
 
-if TYPE_CHECKING:
-    from rel4.machine.hart import Hart
+__all__ = ["LOOKS", "AsyncRuntime", "HandlerTask", "Policy", "Words", "label_name"]
 
-    from .kernel import Kernel
-    from .policies import Policy
-    from .uintr_entries import SenderEntry
-
-__all__ = ["LOOKS", "AsyncRuntime", "HandlerTask"]
-
+Words = tuple[int, ...]
+Serve = Callable[[TCB, int, Words], Awaitable[Words]]
+"""Serves one request of a thread: label and words; answers the words of the reply."""
 LOOKS = 16
 """How often one activation looks again after it found the ring empty. A user who keeps changing its
 indices just then gets no more of the kernel's time, however fast it is."""
+
+
+def label_name(label: int) -> str:
+    """The name of an asynchronous call's label, or its number where it is none."""
+    return AsyncLabel(label).name if label in AsyncLabel.__members__.values() else str(label)
 
 
 @dataclass(eq=False)
@@ -44,13 +47,13 @@ class HandlerTask:
     entry: int
     policy: "Policy"
     coroutine: Task | None = None
-    hart: "Hart | None" = None
+    hart: int | None = None
     ready: bool = False
     running: bool = False
     again: bool = False
     over: bool = False
     closed: bool = False
-    sender: "SenderEntry | None" = None
+    sender: SenderEntry | None = None
     siblings: "list[HandlerTask]" = field(default_factory=list)
 
     async def detach(self) -> None:
@@ -58,7 +61,8 @@ class HandlerTask:
         if self.closed:
             return
         self.closed = True
-        self.tcb.handler = None
+        if self in self.tcb.attached:
+            self.tcb.attached.remove(self)
         for sibling in self.siblings:
             await sibling.detach()
         if self.sender is not None:
@@ -71,15 +75,72 @@ class HandlerTask:
         """A capability that the handler depends on is in another slot."""
 
 
-class AsyncRuntime:
-    """One executor for the kernel, protected by the big kernel lock."""
+class Policy:
+    """Base of all policies: handlers that are woken wait for an occasion, and none comes.
 
-    def __init__(self, kernel: "Kernel") -> None:
-        self._kernel = kernel
+    Members
+    -------
+    name : as on the command line
+    preemptible : between two requests, harts that wait for the kernel go first
+    ready : handlers that were woken, first come first served
+    """
+
+    name = "never"
+    preemptible = False
+
+    def __init__(self) -> None:
+        self.ready: deque[HandlerTask] = deque()
+
+    async def register(self, runtime: "AsyncRuntime", task: HandlerTask) -> int | None:
+        """A buffer chose this policy. Answers the operand of the UIPI SEND that wakes the handler,
+        or None: it is woken by the WakeSyscallHandler trap."""
+        return None
+
+    async def on_wake(self, runtime: "AsyncRuntime", task: HandlerTask) -> None:
+        """WakeSyscallHandler made ``task`` ready, by a trap on this hart."""
+
+    async def on_tick(self, runtime: "AsyncRuntime") -> None:
+        """A timer tick of this hart, before the scheduler's own."""
+
+    async def on_ipi(self, runtime: "AsyncRuntime") -> None:
+        """Another hart interrupted this one."""
+
+    async def on_signal(self, runtime: "AsyncRuntime", vectors: int) -> None:
+        """User interrupts were posted to the kernel on this hart: one bit a vector."""
+
+    def budget(self, task: HandlerTask) -> int | None:
+        """Requests that the handler serves at a time before it lets go of its hart; None: all."""
+        return None
+
+    async def on_idle(self, hart: int, idle: bool) -> None:
+        """``hart`` begins (or ends) to have no thread to run."""
+
+    async def on_backlog(self, runtime: "AsyncRuntime", task: HandlerTask, waiting: int) -> None:
+        """``task`` is about to serve one of ``waiting`` requests."""
+
+    async def linger(self, runtime: "AsyncRuntime", task: HandlerTask) -> bool:
+        """The handler found no request and is about to sleep. True: it looks again instead."""
+        return False
+
+
+class AsyncRuntime:
+    """One executor for the kernel, protected by the big kernel lock.
+
+    Parameters
+    ----------
+    harts : who is here
+    uintr : what wakes users, and handlers
+    serve : serves a request
+    """
+
+    def __init__(self, harts: Harts, uintr: UserInterrupts, serve: Serve) -> None:
+        self.harts = harts
+        self.uintr = uintr
+        self._serve_request = serve
         self.tasks: list[HandlerTask] = []
 
     def spawn(
-        self, tcb: TCB, buffer: SyscallBuffer, entry: int, policy: "Policy", *, ready: bool = True
+        self, tcb: TCB, buffer: SyscallBuffer, entry: int, policy: Policy, *, ready: bool = True
     ) -> HandlerTask:
         """A new handler coroutine, ready to run or suspended."""
         task = HandlerTask(len(self.tasks), tcb, buffer, entry, policy)
@@ -103,7 +164,7 @@ class AsyncRuntime:
             task.policy.ready.append(task)
 
     async def run_ready(
-        self, policy: "Policy", hart: "Hart", mine: Callable[[HandlerTask], bool] | None = None
+        self, policy: Policy, mine: Callable[[HandlerTask], bool] | None = None
     ) -> None:
         """Run the ready handlers of ``policy``, or those of them that are ``mine``, until each has
         suspended. One that is woken meanwhile runs too, but what a budget leaves over waits for
@@ -118,7 +179,7 @@ class AsyncRuntime:
             task.ready = False
             if task.closed:
                 continue
-            task.hart = hart
+            task.hart = self.harts.here
             await Log(TaskRun("kernel", task.cid))
             if task.coroutine is None:
                 task.coroutine = self._serve_for_ever(task)
@@ -131,11 +192,11 @@ class AsyncRuntime:
                 task.again = task.over = False
                 self.wake(task)
 
-    async def deregister(self, task: HandlerTask, hart: "Hart") -> None:
+    async def deregister(self, task: HandlerTask) -> None:
         """Stop serving a buffer, while its user goes on: what is in the request ring is answered
         as cancelled, what comes later the user takes back itself (`SyscallBuffer.closing`).
 
-        To be called on ``hart`` with the big lock held, while the handler is suspended, so that no
+        To be called with the big lock held, while the handler is suspended, so that no
         request is half served.
 
         Raises
@@ -162,7 +223,7 @@ class AsyncRuntime:
                 await Log(AsyncHandled(request.cid, label, code.name, task.tcb.name))
                 await buffer.replies.put(Item(request.cid, request.label, code))
                 if await buffer.receiver_online.claim():
-                    await self._kernel.uintr.send(hart.index, task.entry)
+                    await self.uintr.send(task.entry)
         except BufferError as error:
             await Log(Fault(task.tcb.name, f"syscall buffer: {error}"))
         await buffer.close_end()
@@ -186,7 +247,7 @@ class AsyncRuntime:
                 return
             if not drained:
                 break
-            if await task.policy.linger(self._kernel, task):
+            if await task.policy.linger(self, task):
                 continue
             if task.closed or await flag.retire(requests):
                 return
@@ -202,15 +263,13 @@ class AsyncRuntime:
         for served in range(task.policy.budget(task) or buffer.capacity):
             waiting = await buffer.requests.count()
             if waiting and served and task.policy.preemptible:
-                assert task.hart is not None  # it runs
-                await self._kernel.lock.pass_on()
-                self._kernel.here = task.hart.index
+                await self.harts.pass_on()
                 if task.closed:
                     return True
                 waiting = await buffer.requests.count()  # another handler may have been here
             if waiting == 0:
                 return True
-            await task.policy.on_backlog(self._kernel, task, waiting)
+            await task.policy.on_backlog(self, task, waiting)
             async with Path("kernel.async_call") as path:
                 request = await buffer.requests.take()
                 assert request is not None  # the big lock is held since the count
@@ -224,8 +283,7 @@ class AsyncRuntime:
                 await buffer.replies.put(reply)
                 wake = await buffer.receiver_online.claim()
             if wake:
-                assert task.hart is not None  # it runs
-                await self._kernel.uintr.send(task.hart.index, task.entry)
+                await self.uintr.send(task.entry)
         return await buffer.requests.count() == 0
 
     async def _check_room(self, buffer: SyscallBuffer) -> None:
@@ -238,11 +296,10 @@ class AsyncRuntime:
             raise BufferError("the reply ring is full: more requests than the user has room for")
 
     async def _serve(self, task: HandlerTask, request: Item) -> Item:
-        assert task.hart is not None  # it runs
         error = SeL4Error.NO_ERROR
         try:
-            with self._kernel.unpreemptible():
-                words = await serve(self._kernel, task.hart, task.tcb, request.label, request.words)
+            with self.harts.unpreemptible():
+                words = await self._serve_request(task.tcb, request.label, request.words)
         except InvocationError as failure:
             error, words = failure.code, failure.details
         return Item(request.cid, request.label, error, words)

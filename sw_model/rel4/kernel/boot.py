@@ -64,7 +64,8 @@ def boot_initial_thread(
 
     One a hart at most. `Machine.stop` follows the end of the last.
     """
-    memory = kernel.machine.memory
+    state = kernel.state
+    memory = state.machine.memory
     name = f"root{hart}" if hart else "root"
     first = BOOT_BASE + hart * BOOT_PAGES * PAGE_BYTES
     pages = iter(range(first, first + BOOT_PAGES * PAGE_BYTES, PAGE_BYTES))
@@ -84,7 +85,7 @@ def boot_initial_thread(
     memory.store(middle + 8 * sv39.index(DATA_ADDRESS, 1), sv39.make_pte(leaf, PTE.V))
     for virtual, physical in ((IPC_BUFFER_ADDRESS, ipc), (DATA_ADDRESS, data)):
         memory.store(leaf + 8 * sv39.index(virtual, 0), sv39.make_pte(physical, flags))
-    pool, table = kernel.asid_pools.setdefault(0, AsidPool(0, 0)), PageTable(root)
+    pool, table = state.asid_pools.setdefault(0, AsidPool(0, 0)), PageTable(root)
     caps: dict[CapSlot, Capability] = {
         CapSlot.INIT_THREAD_TCB: ThreadCap(tcb),
         CapSlot.INIT_THREAD_CNODE: CNodeCap(cnode),
@@ -104,7 +105,7 @@ def boot_initial_thread(
         caps[CapSlot.DEVICE_UNTYPED] = UntypedCap(device)
     for number, cap in caps.items():
         mdb.insert_new(cnode.slot(number), cap, None)
-    assign(kernel, pool, cnode.slot(CapSlot.INIT_THREAD_VSPACE))
+    assign(state, pool, cnode.slot(CapSlot.INIT_THREAD_VSPACE))
     for slot, origin in (
         (tcb.ctable, CapSlot.INIT_THREAD_CNODE),
         (tcb.vtable, CapSlot.INIT_THREAD_VSPACE),
@@ -113,6 +114,6 @@ def boot_initial_thread(
         source = cnode.slot(origin)
         mdb.insert_copy(slot, derive(source.cap, Rights()), source)
     tcb.buffer_address = IPC_BUFFER_ADDRESS
-    kernel.initial.append(tcb)
-    kernel.make_runnable(tcb)
+    state.initial.append(tcb)
+    state.harts.make_runnable(tcb)
     return tcb

@@ -22,6 +22,7 @@ __all__ = [
     "ReplyCap",
     "Rights",
     "Slot",
+    "SlotAttachment",
     "ThreadCap",
     "UntypedCap",
     "ZombieCap",
@@ -178,11 +179,16 @@ class ZombieCap(Capability):
 
 
 class Attachment(Protocol):
-    """Something of the kernel that must not outlive the capability it was set up through."""
+    """Something that hangs on an object or a capability and must not outlive it. It is owned by
+    whoever attached it."""
 
     async def detach(self) -> None:
-        """The capability is about to go."""
+        """What it hangs on is about to go."""
         ...
+
+
+class SlotAttachment(Attachment, Protocol):
+    """Something that was set up by right of a capability."""
 
     def moved(self, slot: "Slot") -> None:
         """The capability is in another slot now."""
@@ -201,7 +207,7 @@ class Slot:
     parent: "Slot | None" = None
     children: "dict[Slot, None]" = field(default_factory=dict)
     revocable: bool = False
-    attached: list[Attachment] = field(default_factory=list)
+    attached: list[SlotAttachment] = field(default_factory=list)
 
     @property
     def empty(self) -> bool:

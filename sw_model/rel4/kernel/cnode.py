@@ -1,19 +1,13 @@
 """CNode invocations: arguments in seL4's order, then the change."""
 
-from typing import TYPE_CHECKING
-
 from rel4.abi.numbers import SeL4Error
 
 from . import deletion, endpoint, mdb
+from .arguments import Arguments
 from .capability import Capability, EndpointCap, NullCap, ReplyCap, Rights, Slot
 from .cspace import derive_from, ensure_empty, lookup_slot, update_data
 from .errors import InvocationError, LookupFailure, LookupFault, failed_lookup
-
-if TYPE_CHECKING:
-    from rel4.machine.hart import Hart
-
-    from .invocation import Arguments
-    from .kernel import Kernel
+from .state import State
 
 __all__ = [
     "cancel_badged_sends",
@@ -30,8 +24,8 @@ __all__ = [
 Result = tuple[int, ...]
 
 
-async def _target(slot: Slot, arguments: "Arguments") -> Slot:
-    index, depth = await arguments.words(2)
+def _target(slot: Slot, arguments: Arguments) -> Slot:
+    index, depth = arguments.words(2)
     return lookup_slot(slot.cap, index, depth)
 
 
@@ -41,10 +35,10 @@ def _present(slot: Slot, depth: int, *, source: bool) -> None:
         raise failed_lookup(failure, source=source, sentence="source slot is empty")
 
 
-async def _pair(slot: Slot, arguments: "Arguments") -> tuple[Slot, Slot]:
+def _pair(slot: Slot, arguments: Arguments) -> tuple[Slot, Slot]:
     """Destination, which must be empty, and source, which must not."""
-    index, depth, source_index, source_depth = await arguments.words(4)
-    root = await arguments.cap(0)
+    index, depth, source_index, source_depth = arguments.words(4)
+    root = arguments.cap(0)
     destination = lookup_slot(slot.cap, index, depth)
     ensure_empty(destination)
     source = lookup_slot(root, source_index, source_depth, source=True)
@@ -52,26 +46,26 @@ async def _pair(slot: Slot, arguments: "Arguments") -> tuple[Slot, Slot]:
     return destination, source
 
 
-async def copy(kernel: "Kernel", hart: "Hart", slot: Slot, arguments: "Arguments") -> Result:
+async def copy(state: State, slot: Slot, arguments: Arguments) -> Result:
     """CNode_Copy."""
-    destination, source = await _pair(slot, arguments)
-    rights = (await arguments.words(5))[4]
+    destination, source = _pair(slot, arguments)
+    rights = arguments.words(5)[4]
     mdb.insert_copy(destination, derive_from(source, Rights.from_word(rights)), source)
     return ()
 
 
-async def mint(kernel: "Kernel", hart: "Hart", slot: Slot, arguments: "Arguments") -> Result:
+async def mint(state: State, slot: Slot, arguments: Arguments) -> Result:
     """CNode_Mint: a copy with a badge (endpoint, notification) or a guard (CNode)."""
-    destination, source = await _pair(slot, arguments)
-    rights, badge = (await arguments.words(6))[4:]
+    destination, source = _pair(slot, arguments)
+    rights, badge = arguments.words(6)[4:]
     derived = derive_from(source, Rights.from_word(rights), badge)
     mdb.insert_copy(destination, derived, source)
     return ()
 
 
-async def move(kernel: "Kernel", hart: "Hart", slot: Slot, arguments: "Arguments") -> Result:
+async def move(state: State, slot: Slot, arguments: Arguments) -> Result:
     """CNode_Move."""
-    destination, source = await _pair(slot, arguments)
+    destination, source = _pair(slot, arguments)
     mdb.move(destination, source, source.cap)
     return ()
 
@@ -85,21 +79,21 @@ def _with_data(cap: Capability, data: int) -> Capability:
     return changed
 
 
-async def mutate(kernel: "Kernel", hart: "Hart", slot: Slot, arguments: "Arguments") -> Result:
+async def mutate(state: State, slot: Slot, arguments: Arguments) -> Result:
     """CNode_Mutate: move a CNode capability with a new guard."""
-    destination, source = await _pair(slot, arguments)
-    data = (await arguments.words(5))[4]
+    destination, source = _pair(slot, arguments)
+    data = arguments.words(5)[4]
     mdb.move(destination, source, _with_data(source.cap, data))
     return ()
 
 
-async def rotate(kernel: "Kernel", hart: "Hart", slot: Slot, arguments: "Arguments") -> Result:
+async def rotate(state: State, slot: Slot, arguments: Arguments) -> Result:
     """CNode_Rotate: pivot to destination, source to pivot; destination may be the source."""
-    words = await arguments.words(8)
+    words = arguments.words(8)
     index, depth, pivot_data, pivot_index, pivot_depth, source_data, source_index, source_depth = (
         words
     )
-    pivot_root, source_root = await arguments.cap(0), await arguments.cap(1)
+    pivot_root, source_root = arguments.cap(0), arguments.cap(1)
     destination = lookup_slot(slot.cap, index, depth)
     source = lookup_slot(source_root, source_index, source_depth, source=True)
     pivot = lookup_slot(pivot_root, pivot_index, pivot_depth)
@@ -119,23 +113,21 @@ async def rotate(kernel: "Kernel", hart: "Hart", slot: Slot, arguments: "Argumen
     return ()
 
 
-async def delete(kernel: "Kernel", hart: "Hart", slot: Slot, arguments: "Arguments") -> Result:
+async def delete(state: State, slot: Slot, arguments: Arguments) -> Result:
     """CNode_Delete."""
-    await deletion.delete(kernel, await _target(slot, arguments))
+    await deletion.delete(state, _target(slot, arguments))
     return ()
 
 
-async def revoke(kernel: "Kernel", hart: "Hart", slot: Slot, arguments: "Arguments") -> Result:
+async def revoke(state: State, slot: Slot, arguments: Arguments) -> Result:
     """CNode_Revoke."""
-    await deletion.revoke(kernel, await _target(slot, arguments))
+    await deletion.revoke(state, _target(slot, arguments))
     return ()
 
 
-async def cancel_badged_sends(
-    kernel: "Kernel", hart: "Hart", slot: Slot, arguments: "Arguments"
-) -> Result:
+async def cancel_badged_sends(state: State, slot: Slot, arguments: Arguments) -> Result:
     """CNode_CancelBadgedSends: senders that wait with this capability's badge begin again."""
-    cap = (await _target(slot, arguments)).cap
+    cap = (_target(slot, arguments)).cap
     full = (
         isinstance(cap, EndpointCap)
         and cap.can_send
@@ -148,13 +140,13 @@ async def cancel_badged_sends(
             SeL4Error.ILLEGAL_OPERATION, "needs an endpoint capability with all rights"
         )
     if cap.badge:
-        await endpoint.cancel_badged_sends(kernel, cap.endpoint, cap.badge)
+        await endpoint.cancel_badged_sends(state, cap.endpoint, cap.badge)
     return ()
 
 
-async def save_caller(kernel: "Kernel", hart: "Hart", slot: Slot, arguments: "Arguments") -> Result:
+async def save_caller(state: State, slot: Slot, arguments: Arguments) -> Result:
     """CNode_SaveCaller: keep the capability to reply for later; nothing if there is none."""
-    destination = await _target(slot, arguments)
+    destination = _target(slot, arguments)
     ensure_empty(destination)
     caller = arguments.caller.caller
     if isinstance(caller.cap, ReplyCap):

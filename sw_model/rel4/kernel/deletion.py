@@ -6,9 +6,8 @@ starts again and goes on where it stopped: a CNode or TCB whose slots are being 
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from . import asid, endpoint, irq, mdb, notification, thread, vspace
+from . import asid, endpoint, mdb, notification, thread, vspace
 from .capability import (
     AsidPoolCap,
     CNodeCap,
@@ -21,15 +20,13 @@ from .capability import (
     ThreadCap,
     ZombieCap,
 )
-from .objects import CNode
+from .objects import CNode, Irq
+from .state import State
 
-if TYPE_CHECKING:
-    from .kernel import Kernel
-
-__all__ = ["delete", "revoke"]
+__all__ = ["delete", "delete_one", "revoke"]
 
 
-async def delete(kernel: "Kernel", slot: Slot) -> None:
+async def delete(state: State, slot: Slot) -> None:
     """Empty a slot. The object of a last capability is finalised, with all that it holds.
 
     Raises
@@ -38,13 +35,13 @@ async def delete(kernel: "Kernel", slot: Slot) -> None:
     """
     stack: list[tuple[Slot, Iterator[Slot]]] = [(slot, iter(()))]
     under_way = {slot}
-    await _finalise(kernel, slot)
+    await _finalise(state, slot)
     stack[0] = (slot, _held(slot))
     while stack:
         top, held = stack[-1]
         child = next((s for s in held if not s.empty and s not in under_way), None)
         if child is not None:
-            await _finalise(kernel, child)
+            await _finalise(state, child)
             under_way.add(child)
             stack.append((child, _held(child)))
             continue
@@ -52,10 +49,16 @@ async def delete(kernel: "Kernel", slot: Slot) -> None:
             mdb.remove(top)
         under_way.discard(top)
         stack.pop()
-        await kernel.preemption_point()
+        await state.harts.preemption_point()
 
 
-async def revoke(kernel: "Kernel", slot: Slot) -> None:
+async def delete_one(state: State, slot: Slot) -> None:
+    """Delete a capability whose deletion is short, that of a reply or a notification, in one go."""
+    with state.harts.unpreemptible():
+        await delete(state, slot)
+
+
+async def revoke(state: State, slot: Slot) -> None:
     """Delete every capability that was derived from the one in ``slot``.
 
     Raises
@@ -63,8 +66,8 @@ async def revoke(kernel: "Kernel", slot: Slot) -> None:
     Preempted : an interrupt is pending; the same call goes on.
     """
     while slot.children:
-        await delete(kernel, next(iter(slot.children)))
-        await kernel.preemption_point()
+        await delete(state, next(iter(slot.children)))
+        await state.harts.preemption_point()
 
 
 def _held(slot: Slot) -> Iterator[Slot]:
@@ -75,7 +78,7 @@ def _held(slot: Slot) -> Iterator[Slot]:
     return iter(target.used() if isinstance(target, CNode) else target.slots)
 
 
-async def _finalise(kernel: "Kernel", slot: Slot) -> None:
+async def _finalise(state: State, slot: Slot) -> None:
     """What has to happen before the capability in ``slot`` can go."""
     for attachment in list(slot.attached):
         await attachment.detach()
@@ -86,24 +89,31 @@ async def _finalise(kernel: "Kernel", slot: Slot) -> None:
         case FrameCap():
             await vspace.page_unmap(slot)
         case PageTableCap() if last:
-            await asid.delete_space(kernel, cap.table)
+            await asid.delete_space(state, cap.table)
             if cap.mapped is not None:
                 await vspace.page_table_unmap(slot)
         case EndpointCap() if last:
-            await endpoint.cancel_all(kernel, cap.endpoint)
+            await endpoint.cancel_all(state, cap.endpoint)
         case NotificationCap() if last:
-            await kernel.uintr.release_notification(cap.notification)
+            await state.uintr.release_notification(cap.notification)
             if cap.notification.bound_tcb is not None:
                 notification.unbind(cap.notification.bound_tcb)
-            await notification.cancel_all(kernel, cap.notification)
+            await notification.cancel_all(state, cap.notification)
         case CNodeCap() if last:
             mdb.set_cap(slot, ZombieCap(cap.cnode))
         case ThreadCap() if last:
-            await thread.destroy(kernel, cap.tcb)
+            await thread.destroy(state, cap.tcb)
             mdb.set_cap(slot, ZombieCap(cap.tcb))
         case AsidPoolCap() if last:
-            await asid.delete_pool(kernel, cap.pool)
+            await asid.delete_pool(state, cap.pool)
         case IrqHandlerCap() if last:
-            await irq.delete_handler(kernel, cap.irq)
+            await _release_irq(state, cap.irq)
         case _:
             pass
+
+
+async def _release_irq(state: State, irq: Irq) -> None:
+    """The interrupt is disabled and can be had again."""
+    await delete_one(state, irq.notification)
+    state.machine.interrupts.enable(irq.number, on=False)
+    del state.irqs[irq.number]

@@ -5,20 +5,15 @@ Numbers and layouts are those of seL4 on 64-bit RISC-V without MCS.
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
 
 from . import registers
 from .errors import LookupFailure
-
-if TYPE_CHECKING:
-    from rel4.machine.machine import Machine
-
-    from .objects import TCB
+from .objects import TCB, ThreadFault
+from .registers import ProgramText
 
 __all__ = [
     "CapFault",
     "FaultLabel",
-    "ThreadFault",
     "UnknownSyscall",
     "UserException",
     "VMFault",
@@ -44,21 +39,7 @@ class FaultLabel(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ThreadFault:
-    """Base of all faults."""
-
-    @property
-    def label(self) -> FaultLabel:
-        """Label of its message."""
-        raise NotImplementedError
-
-    def message(self, tcb: "TCB") -> tuple[int, ...]:
-        """Its message registers."""
-        raise NotImplementedError
-
-
-@dataclass(frozen=True, slots=True)
-class CapFault(ThreadFault):
+class CapFault:
     """A system call named a capability that is not there."""
 
     address: int
@@ -69,12 +50,12 @@ class CapFault(ThreadFault):
     def label(self) -> FaultLabel:
         return FaultLabel.CAP_FAULT
 
-    def message(self, tcb: "TCB") -> tuple[int, ...]:
+    def message(self, tcb: TCB) -> tuple[int, ...]:
         return (registers.pc(tcb), self.address, int(self.receiving), *self.failure.words())
 
 
 @dataclass(frozen=True, slots=True)
-class UnknownSyscall(ThreadFault):
+class UnknownSyscall:
     """The number of a system call is none."""
 
     number: int
@@ -83,7 +64,7 @@ class UnknownSyscall(ThreadFault):
     def label(self) -> FaultLabel:
         return FaultLabel.UNKNOWN_SYSCALL
 
-    def message(self, tcb: "TCB") -> tuple[int, ...]:
+    def message(self, tcb: TCB) -> tuple[int, ...]:
         return (
             *(registers.read(tcb, name) for name in SYSCALL_REGISTERS),
             self.number & (1 << 64) - 1,
@@ -91,7 +72,7 @@ class UnknownSyscall(ThreadFault):
 
 
 @dataclass(frozen=True, slots=True)
-class UserException(ThreadFault):
+class UserException:
     """An exception that is no fault of memory; ``number`` is scause."""
 
     number: int
@@ -101,12 +82,12 @@ class UserException(ThreadFault):
     def label(self) -> FaultLabel:
         return FaultLabel.USER_EXCEPTION
 
-    def message(self, tcb: "TCB") -> tuple[int, ...]:
+    def message(self, tcb: TCB) -> tuple[int, ...]:
         return (registers.pc(tcb), registers.read(tcb, "sp"), self.number, self.code)
 
 
 @dataclass(frozen=True, slots=True)
-class VMFault(ThreadFault):
+class VMFault:
     """A fetch, load or store that the address space does not allow; ``status`` is scause."""
 
     address: int
@@ -117,7 +98,7 @@ class VMFault(ThreadFault):
     def label(self) -> FaultLabel:
         return FaultLabel.VM_FAULT
 
-    def message(self, tcb: "TCB") -> tuple[int, ...]:
+    def message(self, tcb: TCB) -> tuple[int, ...]:
         return (registers.pc(tcb), self.address, int(self.fetch), self.status)
 
 
@@ -128,7 +109,7 @@ def fault_of_trap(cause: int, value: int) -> ThreadFault:
     return UserException(cause)
 
 
-def reply_to_fault(tcb: "TCB", label: int, words: list[int], machine: "Machine") -> bool:
+def reply_to_fault(tcb: TCB, label: int, words: list[int], code: ProgramText) -> bool:
     """A handler replied to ``tcb``'s fault; True if it is to go on.
 
     The reply to an unknown system call or an exception carries registers, among them the program
@@ -141,5 +122,5 @@ def reply_to_fault(tcb: "TCB", label: int, words: list[int], machine: "Machine")
     elif isinstance(fault, UserException):
         names = ("pc", "sp")
     for name, word in zip(names, words, strict=False):
-        registers.write(tcb, name, word, machine)
+        registers.write(tcb, name, word, code)
     return label == 0

@@ -7,7 +7,6 @@ shares no code with what it checks beyond the data types.
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from rel4.machine import sv39
 from rel4.machine.sv39 import PTE
@@ -24,11 +23,12 @@ from .capability import (
     UntypedCap,
     ZombieCap,
 )
+from .kernel import Kernel
 from .mdb import object_of
 from .objects import TCB, ThreadState
-
-if TYPE_CHECKING:
-    from .kernel import Kernel
+from .state import State
+from .uintr_context import UserInterruptState
+from .uintr_entries import SenderEntry
 
 __all__ = ["all_slots", "violations"]
 
@@ -51,10 +51,10 @@ def _inner(slot: Slot) -> Iterable[Slot]:
             return ()
 
 
-def all_slots(kernel: "Kernel") -> list[Slot]:
+def all_slots(kernel: Kernel) -> list[Slot]:
     """Every slot that objects or the derivation tree lead to."""
     found: dict[Slot, None] = {}
-    todo = [slot for tcb in kernel.initial for slot in tcb.slots]
+    todo = [slot for tcb in kernel.state.initial for slot in tcb.slots]
     while todo:
         slot = todo.pop()
         if slot in found:
@@ -67,16 +67,16 @@ def all_slots(kernel: "Kernel") -> list[Slot]:
     return list(found)
 
 
-def violations(kernel: "Kernel") -> list[str]:
+def violations(kernel: Kernel) -> list[str]:
     """One sentence a violation; empty if all is well."""
-    slots = all_slots(kernel)
+    slots, state = all_slots(kernel), kernel.state
     return [
         *_tree(slots),
         *_counts(slots),
-        *_memory(kernel, slots),
-        *_mappings(kernel, slots),
-        *_threads(kernel, slots),
-        *_user_interrupts(kernel, slots),
+        *_memory(state, slots),
+        *_mappings(state, slots),
+        *_threads(state, slots),
+        *_user_interrupts(state, slots),
     ]
 
 
@@ -126,7 +126,7 @@ def _size(target: objects.KernelObject) -> int:
             return 0
 
 
-def _memory(kernel: "Kernel", slots: list[Slot]) -> Iterator[str]:
+def _memory(state: State, slots: list[Slot]) -> Iterator[str]:
     regions = sorted(
         {
             (target.address, target.address + size)
@@ -151,11 +151,11 @@ def _memory(kernel: "Kernel", slots: list[Slot]) -> Iterator[str]:
                 yield f"an object at {made.address:#x} lies outside what its parent gave away"
         if slot.parent is None and not untyped.device:
             end = untyped.address + (1 << untyped.size_bits)
-            if kernel.machine.memory.any_set(limit, end):
+            if state.machine.memory.any_set(limit, end):
                 yield "free memory is not clear"
 
 
-def _mappings(kernel: "Kernel", slots: list[Slot]) -> Iterator[str]:
+def _mappings(state: State, slots: list[Slot]) -> Iterator[str]:
     frames = {
         (slot.cap.mapped[0].address, slot.cap.mapped[1], slot.cap.frame.address)
         for slot in slots
@@ -166,15 +166,15 @@ def _mappings(kernel: "Kernel", slots: list[Slot]) -> Iterator[str]:
         for slot in slots
         if isinstance(slot.cap, PageTableCap) and slot.cap.mapped is not None
     }
-    for pool in kernel.asid_pools.values():
+    for pool in state.asid_pools.values():
         for asid, root in pool.spaces.items():
             if root.asid != asid:
                 yield f"address space {asid} has another number in its table"
-            yield from _walk(kernel, root.address, root.address, 2, 0, frames, tables)
+            yield from _walk(state, root.address, root.address, 2, 0, frames, tables)
 
 
 def _walk(
-    kernel: "Kernel",
+    state: State,
     root: int,
     table: int,
     level: int,
@@ -182,7 +182,7 @@ def _walk(
     frames: set[tuple[int, int, int]],
     tables: set[int],
 ) -> Iterator[str]:
-    load = kernel.machine.memory.load
+    load = state.machine.memory.load
     for index in range(512):
         entry = load(table + 8 * index)
         if not entry & PTE.V:
@@ -195,16 +195,16 @@ def _walk(
             if (root, virtual, target) not in frames:
                 yield f"no frame capability explains the mapping of {target:#x} at {virtual:#x}"
         elif BOOT_BASE <= target < UNTYPED_BASE or target in tables:
-            yield from _walk(kernel, root, target, level - 1, virtual, frames, tables)
+            yield from _walk(state, root, target, level - 1, virtual, frames, tables)
         else:
             yield f"no capability explains the page table {target:#x} at {virtual:#x}"
 
 
-def _threads(kernel: "Kernel", slots: list[Slot]) -> Iterator[str]:
+def _threads(state: State, slots: list[Slot]) -> Iterator[str]:
     threads = {slot.cap.tcb for slot in slots if isinstance(slot.cap, ThreadCap)}
-    threads.update(tcb for tcb in kernel.initial if not tcb.dead)
+    threads.update(tcb for tcb in state.initial if not tcb.dead)
     waiting: Counter[TCB] = Counter()
-    for scheduler in kernel.schedulers:
+    for scheduler in state.harts.schedulers:
         for priority, queue in scheduler.queues().items():
             for tcb in queue:
                 waiting[tcb] += 1
@@ -213,7 +213,7 @@ def _threads(kernel: "Kernel", slots: list[Slot]) -> Iterator[str]:
                 if not tcb.runnable:
                     yield f"{tcb.name} is queued and {tcb.state.name}"
     for tcb in threads:
-        current = kernel.holder(tcb) is not None
+        current = state.harts.holder(tcb) is not None
         if waiting[tcb] > 1 or (waiting[tcb] and current):
             yield f"{tcb.name} would run twice"
         if tcb.runnable and not waiting[tcb] and not current:
@@ -235,28 +235,25 @@ def _threads(kernel: "Kernel", slots: list[Slot]) -> Iterator[str]:
                 yield f"the queue at {target.address:#x} mixes threads"
 
 
-def _user_interrupts(kernel: "Kernel", slots: list[Slot]) -> Iterator[str]:
-    states = {
-        id(slot.cap.tcb): slot.cap.tcb
-        for slot in slots
-        if isinstance(slot.cap, ThreadCap) and slot.cap.tcb.uintr is not None
-    }
-    states.update({id(tcb): tcb for tcb in kernel.initial if tcb.uintr is not None})
+def _user_interrupts(state: State, slots: list[Slot]) -> Iterator[str]:
+    threads = {id(slot.cap.tcb): slot.cap.tcb for slot in slots if isinstance(slot.cap, ThreadCap)}
+    threads.update({id(tcb): tcb for tcb in state.initial})
     owned: Counter[int] = Counter()
-    for tcb in states.values():
-        state = tcb.uintr
-        assert state is not None
-        if state.receiver is not None:
-            owned[state.receiver] += 1
-            if not state.notifications:
+    for tcb in threads.values():
+        own = tcb.find(UserInterruptState)
+        if own is None:
+            continue
+        if own.receiver is not None:
+            owned[own.receiver] += 1
+            if not own.notifications:
                 yield f"{tcb.name} has a receiver for nothing"
-        for notification in state.notifications:
-            if notification.uintr_tcb is not tcb or notification.recv_idx != state.receiver:
+        for notification in own.notifications:
+            if notification.uintr_tcb is not tcb or notification.recv_idx != own.receiver:
                 yield f"{tcb.name} and its notification disagree about the receiver"
-    for receiver in set(kernel.uintr.receivers) - kernel.uintr.kernel_receivers:
+    for receiver in set(state.uintr.receivers) - state.uintr.kernel_receivers:
         if owned[receiver] != 1:
             yield f"receiver {receiver} has {owned[receiver]} owners"
-    if set(owned) - set(kernel.uintr.receivers):
+    if set(owned) - set(state.uintr.receivers):
         yield "a thread has a receiver that is free"
     for slot in slots:
         if slot.empty and slot.attached:
@@ -264,7 +261,8 @@ def _user_interrupts(kernel: "Kernel", slots: list[Slot]) -> Iterator[str]:
     targets = [object_of(slot.cap) for slot in slots]
     for target in targets:
         if isinstance(target, objects.Notification):
-            for entry in target.entries:
+            for entry in target.attached:
+                assert isinstance(entry, SenderEntry)
                 if entry.slot is None or entry not in entry.slot.attached:
                     yield "a sender entry has no capability"
                 elif object_of(entry.slot.cap) is not target:

@@ -1,13 +1,11 @@
 """Invocations: arguments from message registers, then the object's own function."""
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
-from rel4.abi.message import MAX_EXTRA_CAPS, REGISTER_MESSAGE, IpcBuffer, MessageInfo
 from rel4.abi.numbers import Invocation, SeL4Error
-from rel4.machine.ops import Load
 
 from . import asid, cnode, cspace, irq, tcb, uintr_invocations, untyped, vspace
+from .arguments import Arguments
 from .capability import (
     AsidControlCap,
     AsidPoolCap,
@@ -33,78 +31,15 @@ from .errors import (
     invalid_capability,
     range_error,
 )
-from .objects import TCB
-from .transfer import extra_slots
+from .state import State
 
-if TYPE_CHECKING:
-    from rel4.machine.hart import Hart
-
-    from .kernel import Kernel
-
-__all__ = ["IN_PATH", "Arguments", "invoke"]
-
-
-class Arguments:
-    """Message registers and extra capabilities of one invocation, fetched.
-
-    Parameters
-    ----------
-    caller : thread whose message it is
-    values : message registers that were sent and could be read
-    length : message registers that were sent
-    extra : slots of the extra capabilities, looked up
-    """
-
-    def __init__(self, caller: TCB, values: list[int], length: int, extra: list[Slot]) -> None:
-        self.caller = caller
-        self._values = values
-        self._length = length
-        self._extra = extra[:MAX_EXTRA_CAPS]
-
-    @classmethod
-    async def fetch(cls, caller: TCB, info: MessageInfo, registers: tuple[int, ...]) -> "Arguments":
-        """The first four message registers come from CPU registers, the rest and the extra
-        capabilities from the caller's IPC buffer.
-
-        Raises
-        ------
-        LookupFailure : a pointer of an extra capability leads nowhere.
-        """
-        extra = await extra_slots(caller, info.extra_caps)
-        values = list(registers[: min(info.length, REGISTER_MESSAGE)])
-        if caller.ipc_buffer is not None:
-            for index in range(REGISTER_MESSAGE, info.length):
-                values.append(await Load(caller.ipc_buffer + IpcBuffer.message(index)))
-        return cls(caller, values, info.length, extra)
-
-    async def words(self, count: int) -> list[int]:
-        """The first ``count`` message registers; TruncatedMessage if there are fewer."""
-        if len(self._values) < count:
-            raise InvocationError(
-                SeL4Error.TRUNCATED_MESSAGE,
-                f"{count} message registers are needed, {self._length} were sent",
-            )
-        return self._values[:count]
-
-    async def slot(self, index: int) -> Slot:
-        """The slot of extra capability ``index``."""
-        if index >= len(self._extra):
-            raise InvocationError(
-                SeL4Error.TRUNCATED_MESSAGE, f"extra capability {index} was not sent"
-            )
-        return self._extra[index]
-
-    async def cap(self, index: int) -> Capability:
-        """Extra capability ``index``."""
-        return (await self.slot(index)).cap
+__all__ = ["IN_PATH", "invoke"]
 
 
 Result = tuple[int, ...]
 
 
-async def invoke(
-    kernel: "Kernel", hart: "Hart", slot: Slot, label: int, arguments: Arguments
-) -> Result:
+async def invoke(state: State, slot: Slot, label: int, arguments: Arguments) -> Result:
     """Perform invocation ``label`` on the capability in ``slot``; answers message registers.
 
     Raises
@@ -124,17 +59,15 @@ async def invoke(
             SeL4Error.ILLEGAL_OPERATION,
             f"{type(slot.cap).__name__} has no invocation {invocation.name}",
         )
-    return await function(kernel, hart, slot, arguments)
+    return await function(state, slot, arguments)
 
 
 # --- untyped memory -------------------------------------------------------------------------------
 
 
-async def _untyped_retype(
-    kernel: "Kernel", hart: "Hart", slot: Slot, arguments: Arguments
-) -> Result:
-    kind, size_bits, index, depth, offset, count = await arguments.words(6)
-    root = await arguments.cap(0)
+async def _untyped_retype(state: State, slot: Slot, arguments: Arguments) -> Result:
+    kind, size_bits, index, depth, offset, count = arguments.words(6)
+    root = arguments.cap(0)
     node: Capability = root if depth == 0 else cspace.lookup_slot(root, index, depth).cap
     if not isinstance(node, CNodeCap):
         failure = LookupFailure(LookupFault.MISSING_CAPABILITY, depth)
@@ -146,108 +79,98 @@ async def _untyped_retype(
     if not 1 <= count <= most:
         raise range_error(1, most, f"{count} objects at once")
     destinations = [node.cnode.slot(offset + n) for n in range(count)]
-    await untyped.retype(kernel, slot, kind, size_bits, destinations)
+    await untyped.retype(state, slot, kind, size_bits, destinations)
     return ()
 
 
 # --- threads --------------------------------------------------------------------------------------
 
 
-async def _bind(kernel: "Kernel", hart: "Hart", slot: Slot, arguments: Arguments) -> Result:
-    tcb.bind_notification(slot.cap, await arguments.cap(0))
+async def _bind(state: State, slot: Slot, arguments: Arguments) -> Result:
+    tcb.bind_notification(slot.cap, arguments.cap(0))
     return ()
 
 
-async def _unbind(kernel: "Kernel", hart: "Hart", slot: Slot, arguments: Arguments) -> Result:
-    await tcb.unbind_notification(kernel, slot.cap)
+async def _unbind(state: State, slot: Slot, arguments: Arguments) -> Result:
+    await tcb.unbind_notification(state, slot.cap)
     return ()
 
 
 # --- address spaces -------------------------------------------------------------------------------
 
 
-async def _page_table_map(
-    kernel: "Kernel", hart: "Hart", slot: Slot, arguments: Arguments
-) -> Result:
-    virtual, _attributes = await arguments.words(2)
-    await vspace.page_table_map(slot, await arguments.cap(0), virtual)
+async def _page_table_map(state: State, slot: Slot, arguments: Arguments) -> Result:
+    virtual, _attributes = arguments.words(2)
+    await vspace.page_table_map(slot, arguments.cap(0), virtual)
     return ()
 
 
-async def _page_table_unmap(
-    kernel: "Kernel", hart: "Hart", slot: Slot, arguments: Arguments
-) -> Result:
+async def _page_table_unmap(state: State, slot: Slot, arguments: Arguments) -> Result:
     await vspace.page_table_unmap(slot)
     return ()
 
 
-async def _page_map(kernel: "Kernel", hart: "Hart", slot: Slot, arguments: Arguments) -> Result:
-    virtual, rights, attributes = await arguments.words(3)
-    space = await arguments.cap(0)
+async def _page_map(state: State, slot: Slot, arguments: Arguments) -> Result:
+    virtual, rights, attributes = arguments.words(3)
+    space = arguments.cap(0)
     await vspace.page_map(slot, space, virtual, Rights.from_word(rights), attributes)
     return ()
 
 
-async def _page_unmap(kernel: "Kernel", hart: "Hart", slot: Slot, arguments: Arguments) -> Result:
+async def _page_unmap(state: State, slot: Slot, arguments: Arguments) -> Result:
     await vspace.page_unmap(slot)
     return ()
 
 
-async def _page_get_address(
-    kernel: "Kernel", hart: "Hart", slot: Slot, arguments: Arguments
-) -> Result:
+async def _page_get_address(state: State, slot: Slot, arguments: Arguments) -> Result:
     return (vspace.page_get_address(slot),)
 
 
-async def _make_pool(kernel: "Kernel", hart: "Hart", slot: Slot, arguments: Arguments) -> Result:
-    index, depth = await arguments.words(2)
-    source, root = await arguments.slot(0), await arguments.cap(1)
-    asid.make_pool(kernel, source, cspace.lookup_slot(root, index, depth))
+async def _make_pool(state: State, slot: Slot, arguments: Arguments) -> Result:
+    index, depth = arguments.words(2)
+    source, root = arguments.slot(0), arguments.cap(1)
+    asid.make_pool(state, source, cspace.lookup_slot(root, index, depth))
     return ()
 
 
-async def _assign(kernel: "Kernel", hart: "Hart", slot: Slot, arguments: Arguments) -> Result:
+async def _assign(state: State, slot: Slot, arguments: Arguments) -> Result:
     assert isinstance(slot.cap, AsidPoolCap)  # the dispatch table says so
-    asid.assign(kernel, slot.cap.pool, await arguments.slot(0))
+    asid.assign(state, slot.cap.pool, arguments.slot(0))
     return ()
 
 
 # --- interrupts -----------------------------------------------------------------------------------
 
 
-async def _get_irq(kernel: "Kernel", hart: "Hart", slot: Slot, arguments: Arguments) -> Result:
-    number, index, depth = await arguments.words(3)
-    root = await arguments.cap(0)
-    irq.check(kernel, number)
+async def _get_irq(state: State, slot: Slot, arguments: Arguments) -> Result:
+    number, index, depth = arguments.words(3)
+    root = arguments.cap(0)
+    irq.check(state, number)
     destination = cspace.lookup_slot(root, index, depth)
     cspace.ensure_empty(destination)
-    irq.get(kernel, slot, number, destination)
+    irq.get(state, slot, number, destination)
     return ()
 
 
-async def _acknowledge(kernel: "Kernel", hart: "Hart", slot: Slot, arguments: Arguments) -> Result:
+async def _acknowledge(state: State, slot: Slot, arguments: Arguments) -> Result:
     assert isinstance(slot.cap, IrqHandlerCap)  # the dispatch table says so
-    irq.acknowledge(kernel, slot.cap.irq)
+    irq.acknowledge(state, slot.cap.irq)
     return ()
 
 
-async def _set_irq_notification(
-    kernel: "Kernel", hart: "Hart", slot: Slot, arguments: Arguments
-) -> Result:
+async def _set_irq_notification(state: State, slot: Slot, arguments: Arguments) -> Result:
     assert isinstance(slot.cap, IrqHandlerCap)  # the dispatch table says so
-    await irq.set_notification(kernel, slot.cap.irq, await arguments.slot(0))
+    await irq.set_notification(state, slot.cap.irq, arguments.slot(0))
     return ()
 
 
-async def _clear_irq_notification(
-    kernel: "Kernel", hart: "Hart", slot: Slot, arguments: Arguments
-) -> Result:
+async def _clear_irq_notification(state: State, slot: Slot, arguments: Arguments) -> Result:
     assert isinstance(slot.cap, IrqHandlerCap)  # the dispatch table says so
-    await irq.clear_notification(kernel, slot.cap.irq)
+    await irq.clear_notification(state, slot.cap.irq)
     return ()
 
 
-_Function = Callable[["Kernel", "Hart", Slot, Arguments], Awaitable[Result]]
+_Function = Callable[[State, Slot, Arguments], Awaitable[Result]]
 _TABLE: dict[tuple[type[Capability], Invocation], _Function] = {
     (UntypedCap, Invocation.UNTYPED_RETYPE): _untyped_retype,
     (CNodeCap, Invocation.CNODE_REVOKE): cnode.revoke,

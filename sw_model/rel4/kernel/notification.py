@@ -1,20 +1,16 @@
 """Notifications: signal, wait, poll, binding.
 
-A notification that has a user-interrupt receiver (`rel4.kernel.uintr`) turns a signal into a user
+A notification that has a user-interrupt receiver (`rel4.state.uintr`) turns a signal into a user
 interrupt of the receiver's thread, with the badge as vector, unless somebody waits on it: who waits
 gets the signal as in seL4, so that several threads may wait on one notification.
 """
-
-from typing import TYPE_CHECKING
 
 from rel4.abi.message import MessageInfo
 from uintr.registers import VECTORS
 
 from .objects import TCB, Endpoint, Notification, ThreadState
+from .state import State
 from .transfer import give
-
-if TYPE_CHECKING:
-    from .kernel import Kernel
 
 __all__ = ["bind", "cancel", "cancel_all", "interrupted", "poll", "signal", "unbind", "wait"]
 
@@ -25,7 +21,7 @@ def _deliver(tcb: TCB, badge: int) -> None:
     give(tcb, badge, MessageInfo(), ())
 
 
-async def signal(kernel: "Kernel", notification: Notification, badge: int) -> None:
+async def signal(state: State, notification: Notification, badge: int) -> None:
     """Signal ``badge``: wake a thread that waits, interrupt the receiver, or remember it."""
     bound = notification.bound_tcb
     waiter: TCB | None = None
@@ -36,11 +32,11 @@ async def signal(kernel: "Kernel", notification: Notification, badge: int) -> No
         bound.waiting_on.queue.remove(bound)
         waiter = bound
     if waiter is not None:
-        kernel.uintr.awake(waiter)
+        state.uintr.awake(waiter)
         _deliver(waiter, badge)
-        await kernel.prefer(waiter)
+        await state.harts.prefer(waiter)
     elif notification.uintr_flag and badge < VECTORS:
-        await kernel.uintr.post(notification.recv_idx, badge)
+        await state.uintr.post(notification.recv_idx, badge)
     else:
         notification.word = (notification.word or 0) | badge
 
@@ -52,7 +48,7 @@ def poll(notification: Notification, tcb: TCB) -> bool:
     return badge is not None
 
 
-async def wait(kernel: "Kernel", notification: Notification, tcb: TCB) -> None:
+async def wait(state: State, notification: Notification, tcb: TCB) -> None:
     """Take what was signalled, or block ``tcb`` until something is (seL4_Wait).
 
     The receiver of user interrupts of this notification does not block while an interrupt is
@@ -61,42 +57,42 @@ async def wait(kernel: "Kernel", notification: Notification, tcb: TCB) -> None:
     if notification.word is not None:
         poll(notification, tcb)
         return
-    if await interrupted(kernel, notification, tcb):
+    if await interrupted(state, notification, tcb):
         return
     tcb.state = ThreadState.BLOCKED_ON_NOTIFICATION
     tcb.waiting_on = notification
     notification.queue.append(tcb)
 
 
-async def interrupted(kernel: "Kernel", notification: Notification, tcb: TCB) -> bool:
+async def interrupted(state: State, notification: Notification, tcb: TCB) -> bool:
     """As ``tcb`` is about to block, and user interrupts of ``notification`` are its: True, with the
     pending word as badge, if one is pending. Otherwise one that comes will wake the thread."""
     if notification.uintr_tcb is not tcb:
         return False
-    pending = await kernel.uintr.park(tcb)
+    pending = await state.uintr.park(tcb)
     if pending:
         give(tcb, pending, MessageInfo(), ())
     return bool(pending)
 
 
-async def cancel(kernel: "Kernel", tcb: TCB) -> None:
+async def cancel(state: State, tcb: TCB) -> None:
     """Take a thread out of the notification that it waits on."""
     assert isinstance(tcb.waiting_on, Notification)
-    kernel.uintr.awake(tcb)
+    state.uintr.awake(tcb)
     tcb.waiting_on.queue.remove(tcb)
 
 
-async def cancel_all(kernel: "Kernel", notification: Notification) -> None:
+async def cancel_all(state: State, notification: Notification) -> None:
     """The notification goes: everyone who waits begins the call again, and finds it gone."""
     waiting = list(notification.queue)
     notification.queue.clear()
     for tcb in waiting:
-        kernel.uintr.awake(tcb)
+        state.uintr.awake(tcb)
         tcb.waiting_on = None
         assert tcb.context is not None  # it is in a system call
         tcb.context.restart()
         tcb.state = ThreadState.RESTART
-        await kernel.enqueue(tcb)
+        await state.harts.enqueue(tcb)
 
 
 def bind(notification: Notification, tcb: TCB) -> None:

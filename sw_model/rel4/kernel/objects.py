@@ -3,19 +3,12 @@
 from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import Protocol, TypeVar
 
 from rel4.abi.numbers import ObjectType
+from rel4.machine.context import Context
 
-from .capability import CNodeCap, FrameCap, PageTableCap, ReplyCap, Slot
-
-if TYPE_CHECKING:
-    from rel4.machine.context import Context
-
-    from .async_runtime import HandlerTask
-    from .fault import ThreadFault
-    from .uintr import UserInterruptState
-    from .uintr_entries import SenderEntry
+from .capability import Attachment, CNodeCap, FrameCap, PageTableCap, ReplyCap, Slot
 
 __all__ = [
     "ASIDS_PER_POOL",
@@ -30,9 +23,12 @@ __all__ = [
     "KernelObject",
     "Notification",
     "PageTable",
+    "ThreadFault",
     "ThreadState",
     "Untyped",
 ]
+
+A = TypeVar("A")
 
 CNODE_SLOT_BITS = 5
 """A CNode slot takes 32 bytes."""
@@ -52,10 +48,19 @@ OBJECT_BITS = {
 
 @dataclass(eq=False, slots=True)
 class KernelObject:
-    """An object at physical ``address``; ``caps`` counts the slots whose capability names it."""
+    """An object at physical ``address``; ``caps`` counts the slots whose capability names it.
+    ``attached`` is what mechanisms keep with it."""
 
     address: int
     caps: int = field(default=0, init=False)
+    attached: list[Attachment] = field(default_factory=list, init=False)
+
+    def find(self, kind: type[A]) -> A | None:
+        """What is attached of this kind, if anything is: the first."""
+        for attachment in self.attached:
+            if isinstance(attachment, kind):
+                return attachment
+        return None
 
 
 @dataclass(eq=False, slots=True)
@@ -147,7 +152,7 @@ class Notification(KernelObject):
 
     ``word`` is None when idle or waiting, else the OR of badges signalled (active). With
     ``uintr_flag`` set, signals are user interrupts of receiver ``recv_idx``, which is that of
-    thread ``uintr_tcb``; ``entries`` are the sender-table entries that lead there.
+    thread ``uintr_tcb``.
     """
 
     word: int | None = None
@@ -156,7 +161,6 @@ class Notification(KernelObject):
     uintr_flag: bool = False
     recv_idx: int = 0
     uintr_tcb: "TCB | None" = None
-    entries: "list[SenderEntry]" = field(default_factory=list)
 
 
 class ThreadState(Enum):
@@ -172,6 +176,19 @@ class ThreadState(Enum):
     IDLE = auto()
 
 
+class ThreadFault(Protocol):
+    """What a thread did that only its fault handler can answer."""
+
+    @property
+    def label(self) -> int:
+        """Label of the message that tells the handler."""
+        ...
+
+    def message(self, tcb: "TCB") -> tuple[int, ...]:
+        """Its message registers."""
+        ...
+
+
 class TCB(KernelObject):
     """A thread.
 
@@ -180,8 +197,7 @@ class TCB(KernelObject):
     reply with), ``buffer`` (frame of its IPC buffer, at ``buffer_address``).
     ``waiting_on`` is what it is blocked on; ``send_*`` describe the message of a blocked sender and
     ``receive_grant`` whether a blocked receiver may grant with its reply. ``integers`` are the
-    registers that no system call uses. ``uintr`` exists from the first registration for user
-    interrupts on; ``handler`` is its asynchronous system-call handler.
+    registers that no system call uses.
 
     Parameters
     ----------
@@ -201,7 +217,6 @@ class TCB(KernelObject):
         "fault",
         "fault_handler",
         "had_vspace",
-        "handler",
         "integers",
         "mcp",
         "name",
@@ -215,7 +230,6 @@ class TCB(KernelObject):
         "send_grant_reply",
         "state",
         "time_slice",
-        "uintr",
         "vtable",
         "waiting_on",
     )
@@ -224,7 +238,7 @@ class TCB(KernelObject):
         self,
         address: int,
         name: str = "thread",
-        context: "Context | None" = None,
+        context: Context | None = None,
         priority: int = 0,
         affinity: int = 0,
         time_slice: int = 0,
@@ -254,8 +268,6 @@ class TCB(KernelObject):
         self.send_badge = 0
         self.send_grant = self.send_grant_reply = self.send_call = False
         self.receive_grant = False
-        self.uintr: UserInterruptState | None = None
-        self.handler: HandlerTask | None = None
         self.queued = False
         self.dead = False
 

@@ -4,79 +4,22 @@ A policy is chosen for each syscall buffer when it is registered. It owns the qu
 handlers and says on which occasions, and on which hart, they run.
 """
 
-from collections import deque
-from typing import TYPE_CHECKING
-
 from rel4.machine.ops import ReadTime, SendIpi, SpinWhile, Store
 
+from .async_runtime import AsyncRuntime, HandlerTask, Policy
 from .objects import ThreadState
-
-if TYPE_CHECKING:
-    from rel4.machine.hart import Hart
-
-    from .async_runtime import HandlerTask
-    from .kernel import Kernel
 
 __all__ = [
     "Adaptive",
     "Inline",
     "Ipi",
     "Never",
-    "Policy",
     "Poll",
     "Spread",
     "Tick",
     "TickSmp",
     "Uipi",
 ]
-
-
-class Policy:
-    """Base of all policies: handlers that are woken wait for an occasion, and none comes.
-
-    Members
-    -------
-    name : as on the command line
-    preemptible : between two requests, harts that wait for the kernel go first
-    ready : handlers that were woken, first come first served
-    """
-
-    name = "never"
-    preemptible = False
-
-    def __init__(self) -> None:
-        self.ready: deque[HandlerTask] = deque()
-
-    async def register(self, kernel: "Kernel", task: "HandlerTask") -> int | None:
-        """A buffer chose this policy. Answers the operand of the UIPI SEND that wakes the handler,
-        or None: it is woken by the WakeSyscallHandler trap."""
-        return None
-
-    async def on_wake(self, kernel: "Kernel", hart: "Hart", task: "HandlerTask") -> None:
-        """WakeSyscallHandler made ``task`` ready, by a trap on ``hart``."""
-
-    async def on_tick(self, kernel: "Kernel", hart: "Hart") -> None:
-        """A timer tick of ``hart``, before the scheduler's own."""
-
-    async def on_ipi(self, kernel: "Kernel", hart: "Hart") -> None:
-        """``hart`` was interrupted by another."""
-
-    async def on_signal(self, kernel: "Kernel", hart: "Hart", vectors: int) -> None:
-        """User interrupts were posted to the kernel on ``hart``: one bit a vector."""
-
-    def budget(self, task: "HandlerTask") -> int | None:
-        """Requests that the handler serves at a time before it lets go of its hart; None: all."""
-        return None
-
-    async def on_idle(self, hart: "Hart", idle: bool) -> None:
-        """``hart`` begins (or ends) to have no thread to run."""
-
-    async def on_backlog(self, kernel: "Kernel", task: "HandlerTask", waiting: int) -> None:
-        """``task`` is about to serve one of ``waiting`` requests."""
-
-    async def linger(self, kernel: "Kernel", task: "HandlerTask") -> bool:
-        """The handler found no request and is about to sleep. True: it looks again instead."""
-        return False
 
 
 class Never(Policy):
@@ -88,9 +31,9 @@ class Tick(Policy):
 
     name = "tick"
 
-    async def on_tick(self, kernel: "Kernel", hart: "Hart") -> None:
-        if hart.index == 0:
-            await kernel.runtime.run_ready(self, hart)
+    async def on_tick(self, runtime: AsyncRuntime) -> None:
+        if runtime.harts.here == 0:
+            await runtime.run_ready(self)
 
 
 class TickSmp(Policy):
@@ -98,9 +41,9 @@ class TickSmp(Policy):
 
     name = "tick-smp"
 
-    async def on_tick(self, kernel: "Kernel", hart: "Hart") -> None:
-        if kernel.schedulers[hart.index].current.state is not ThreadState.IDLE:
-            await kernel.runtime.run_ready(self, hart)
+    async def on_tick(self, runtime: AsyncRuntime) -> None:
+        if runtime.harts.current.state is not ThreadState.IDLE:
+            await runtime.run_ready(self)
 
 
 class Ipi(TickSmp):
@@ -109,18 +52,20 @@ class Ipi(TickSmp):
 
     name = "ipi"
 
-    async def on_wake(self, kernel: "Kernel", hart: "Hart", task: "HandlerTask") -> None:
+    async def on_wake(self, runtime: AsyncRuntime, task: HandlerTask) -> None:
         def busy(index: int) -> int:
-            current = kernel.schedulers[index].current
+            current = runtime.harts.schedulers[index].current
             return -1 if current.state is ThreadState.IDLE else current.priority
 
-        others = [index for index in range(len(kernel.schedulers)) if index != hart.index]
+        others = [
+            index for index in range(len(runtime.harts.schedulers)) if index != runtime.harts.here
+        ]
         target = min(others, key=busy, default=None)
-        if target is not None and busy(target) < busy(hart.index):
+        if target is not None and busy(target) < busy(runtime.harts.here):
             await SendIpi(target)
 
-    async def on_ipi(self, kernel: "Kernel", hart: "Hart") -> None:
-        await kernel.runtime.run_ready(self, hart)
+    async def on_ipi(self, runtime: AsyncRuntime) -> None:
+        await runtime.run_ready(self)
 
 
 class Inline(Policy):
@@ -130,20 +75,21 @@ class Inline(Policy):
     BUDGET = 16
     """Bounds the time in the kernel: 16 calls are less than one timer period."""
 
-    def budget(self, task: "HandlerTask") -> int | None:
+    def budget(self, task: HandlerTask) -> int | None:
         return self.BUDGET
 
-    async def on_wake(self, kernel: "Kernel", hart: "Hart", task: "HandlerTask") -> None:
-        await run_own(self, kernel, hart)
+    async def on_wake(self, runtime: AsyncRuntime, task: HandlerTask) -> None:
+        await run_own(self, runtime)
 
-    async def on_tick(self, kernel: "Kernel", hart: "Hart") -> None:
+    async def on_tick(self, runtime: AsyncRuntime) -> None:
         """What a budget left over."""
-        await run_own(self, kernel, hart)
+        await run_own(self, runtime)
 
 
-async def run_own(policy: Policy, kernel: "Kernel", hart: "Hart") -> None:
+async def run_own(policy: Policy, runtime: AsyncRuntime) -> None:
     """Run the ready handlers of this hart's threads: nobody's calls cost another's time."""
-    await kernel.runtime.run_ready(policy, hart, lambda task: task.tcb.affinity == hart.index)
+    here = runtime.harts.here
+    await runtime.run_ready(policy, lambda task: task.tcb.affinity == here)
 
 
 class Uipi(Policy):
@@ -161,30 +107,29 @@ class Uipi(Policy):
         super().__init__()
         self._tasks: dict[int, list[HandlerTask]] = {}
 
-    async def register(self, kernel: "Kernel", task: "HandlerTask") -> int | None:
-        spare = [h for h, scheduler in enumerate(kernel.schedulers) if scheduler.spare]
+    async def register(self, runtime: AsyncRuntime, task: HandlerTask) -> int | None:
+        spare = [h for h, scheduler in enumerate(runtime.harts.schedulers) if scheduler.spare]
         # Without a spare hart each serves its neighbour: all the same load.
-        next_hart = (task.tcb.affinity + 1) % len(kernel.schedulers)
+        next_hart = (task.tcb.affinity + 1) % len(runtime.harts.schedulers)
         hart = min(spare, key=lambda h: len(self._tasks.get(h, ())), default=next_hart)
         tasks = self._tasks.setdefault(hart, [])
         tasks.append(task)
-        task.sender = await kernel.uintr.register_sender_to_kernel(task.tcb, hart, len(tasks) - 1)
+        task.sender = await runtime.uintr.register_sender_to_kernel(task.tcb, hart, len(tasks) - 1)
         return task.sender.index
 
-    async def on_signal(self, kernel: "Kernel", hart: "Hart", vectors: int) -> None:
-        tasks = self._tasks.get(hart.index, [])
+    async def on_signal(self, runtime: AsyncRuntime, vectors: int) -> None:
+        tasks = self._tasks.get(runtime.harts.here, [])
         while True:
             for vector, task in enumerate(tasks):
                 if vectors >> vector & 1:
-                    kernel.runtime.wake(task)
-            await kernel.runtime.run_ready(self, hart, lambda task: task in tasks)
+                    runtime.wake(task)
+            await runtime.run_ready(self, lambda task: task in tasks)
             if not any(task.ready for task in tasks):
                 return
             # A handler stopped with work left. First whoever waits for the kernel, and the buffers
             # that were signalled meanwhile: each has its turn.
-            await kernel.lock.pass_on()
-            kernel.here = hart.index
-            vectors = await kernel.uintr.take_interrupts(hart.index)
+            await runtime.harts.pass_on()
+            vectors = await runtime.uintr.take_interrupts()
 
 
 class Poll(Uipi):
@@ -202,23 +147,19 @@ class Poll(Uipi):
         self.bound = self.MOST
         self._average = 0
 
-    def budget(self, task: "HandlerTask") -> int | None:
+    def budget(self, task: HandlerTask) -> int | None:
         """Requests that the handler serves at a time before it lets go of its hart; None: all."""
         return None
 
-    async def on_idle(self, hart: "Hart", idle: bool) -> None:
+    async def on_idle(self, hart: int, idle: bool) -> None:
         """``hart`` begins (or ends) to have no thread to run."""
 
-    async def linger(self, kernel: "Kernel", task: "HandlerTask") -> bool:
+    async def linger(self, runtime: AsyncRuntime, task: HandlerTask) -> bool:
         requests = task.buffer.requests
         begin = await ReadTime()
-        # Others may use the kernel meanwhile.
-        await kernel.lock.release()
-        await SpinWhile(requests.tail, await requests.last_taken(), begin + self.bound)
-        waited = await ReadTime() - begin
-        await kernel.lock.acquire()
-        assert task.hart is not None  # it runs
-        kernel.here = task.hart.index
+        async with runtime.harts.outside():
+            await SpinWhile(requests.tail, await requests.last_taken(), begin + self.bound)
+            waited = await ReadTime() - begin
         if task.closed:
             return False
         if await requests.count() == 0:
@@ -238,36 +179,36 @@ class Adaptive(Poll):
 
     name = "adaptive"
 
-    def budget(self, task: "HandlerTask") -> int | None:
+    def budget(self, task: HandlerTask) -> int | None:
         return Inline.BUDGET if self._inline(task) else None
 
     @staticmethod
-    def _inline(task: "HandlerTask") -> bool:
+    def _inline(task: HandlerTask) -> bool:
         """True while the handler runs in a trap of its own user."""
-        return task.hart is not None and task.hart.index == task.tcb.affinity
+        return task.hart == task.tcb.affinity
 
-    async def linger(self, kernel: "Kernel", task: "HandlerTask") -> bool:
-        return not self._inline(task) and await super().linger(kernel, task)
+    async def linger(self, runtime: AsyncRuntime, task: HandlerTask) -> bool:
+        return not self._inline(task) and await super().linger(runtime, task)
 
-    async def register(self, kernel: "Kernel", task: "HandlerTask") -> int | None:
-        if len(kernel.schedulers) == 1:
+    async def register(self, runtime: AsyncRuntime, task: HandlerTask) -> int | None:
+        if len(runtime.harts.schedulers) == 1:
             return None
-        sender = await super().register(kernel, task)
+        sender = await super().register(runtime, task)
         helper = next(h for h, tasks in self._tasks.items() if task in tasks)
-        idle = kernel.schedulers[helper].current.state is ThreadState.IDLE
+        idle = runtime.harts.schedulers[helper].current.state is ThreadState.IDLE
         await Store(task.buffer.helper_idle, int(idle))
         return sender
 
-    async def on_idle(self, hart: "Hart", idle: bool) -> None:
-        for task in self._tasks.get(hart.index, ()):
+    async def on_idle(self, hart: int, idle: bool) -> None:
+        for task in self._tasks.get(hart, ()):
             await Store(task.buffer.helper_idle, int(idle))
 
-    async def on_wake(self, kernel: "Kernel", hart: "Hart", task: "HandlerTask") -> None:
-        await run_own(self, kernel, hart)
+    async def on_wake(self, runtime: AsyncRuntime, task: HandlerTask) -> None:
+        await run_own(self, runtime)
 
-    async def on_tick(self, kernel: "Kernel", hart: "Hart") -> None:
+    async def on_tick(self, runtime: AsyncRuntime) -> None:
         """What a budget left over."""
-        await run_own(self, kernel, hart)
+        await run_own(self, runtime)
 
 
 class Spread(Uipi):
@@ -280,26 +221,26 @@ class Spread(Uipi):
 
     name = "spread"
 
-    async def register(self, kernel: "Kernel", task: "HandlerTask") -> int | None:
-        sender = await super().register(kernel, task)
+    async def register(self, runtime: AsyncRuntime, task: HandlerTask) -> int | None:
+        sender = await super().register(runtime, task)
         first = next(hart for hart, tasks in self._tasks.items() if task in tasks)
-        spare = [h for h, scheduler in enumerate(kernel.schedulers) if scheduler.spare]
+        spare = [h for h, scheduler in enumerate(runtime.harts.schedulers) if scheduler.spare]
         others = [hart for hart in spare if hart != first]
         if others:
-            second = kernel.runtime.spawn(task.tcb, task.buffer, task.entry, self, ready=False)
+            second = runtime.spawn(task.tcb, task.buffer, task.entry, self, ready=False)
             task.siblings.append(second)
             hart = min(others, key=lambda h: len(self._tasks.get(h, ())))
             self._tasks.setdefault(hart, []).append(second)
         return sender
 
-    async def on_backlog(self, kernel: "Kernel", task: "HandlerTask", waiting: int) -> None:
+    async def on_backlog(self, runtime: AsyncRuntime, task: HandlerTask, waiting: int) -> None:
         for sibling in task.siblings:
             if waiting > 1 and not (sibling.ready or sibling.running):
-                kernel.runtime.wake(sibling)
+                runtime.wake(sibling)
                 await SendIpi(self._hart_of(sibling))
 
-    async def on_ipi(self, kernel: "Kernel", hart: "Hart") -> None:
-        await self.on_signal(kernel, hart, 0)
+    async def on_ipi(self, runtime: AsyncRuntime) -> None:
+        await self.on_signal(runtime, 0)
 
-    def _hart_of(self, task: "HandlerTask") -> int:
+    def _hart_of(self, task: HandlerTask) -> int:
         return next(hart for hart, tasks in self._tasks.items() if task in tasks)

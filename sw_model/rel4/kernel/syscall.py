@@ -1,13 +1,12 @@
 """System calls by number: what a thread's trap with ecall means."""
 
-from typing import TYPE_CHECKING
-
 from rel4.abi.message import REGISTER_MESSAGE, IpcBuffer, MessageInfo
 from rel4.abi.numbers import Invocation, SeL4Error, SysCall
 from rel4.machine.events import Syscall
 from rel4.machine.ops import Load, Log, Path, Registers, Store
 
-from . import endpoint, notification
+from . import deletion, endpoint, notification, thread
+from .async_runtime import HandlerTask
 from .capability import (
     AsidControlCap,
     AsidPoolCap,
@@ -28,14 +27,10 @@ from .capability import (
 from .cspace import lookup
 from .errors import InvocationError, LookupFailure, LookupFault, Preempted, invalid_capability
 from .fault import CapFault, UnknownSyscall
-from .invocation import IN_PATH, Arguments, invoke
+from .invocation import IN_PATH, invoke
 from .objects import TCB, ThreadState
-from .transfer import extra_slots, give
-
-if TYPE_CHECKING:
-    from rel4.machine.hart import Hart
-
-    from .kernel import Kernel
+from .state import State
+from .transfer import extra_slots, fetch_arguments, give
 
 __all__ = ["handle"]
 
@@ -64,7 +59,7 @@ CAP_TYPES: dict[type[Capability], int] = {
 NAME_LIMIT = 64
 
 
-async def handle(kernel: "Kernel", hart: "Hart", tcb: TCB) -> None:
+async def handle(state: State, tcb: TCB) -> None:
     """The system call that ``tcb`` has just made on ``hart``."""
     assert tcb.context is not None  # it just made the call
     registers = tcb.context.registers
@@ -73,28 +68,28 @@ async def handle(kernel: "Kernel", hart: "Hart", tcb: TCB) -> None:
     except ValueError:
         await Log(Syscall(tcb.name, str(registers.number), "", ""))
         tcb.context.fault = f"unknown system call {registers.number}"
-        await kernel.fault(tcb, UnknownSyscall(registers.number))
+        await thread.fault(state, tcb, UnknownSyscall(registers.number))
         return
     label, error = "", SeL4Error.NO_ERROR
     try:
         match number:
             case SysCall.CALL | SysCall.SEND | SysCall.NB_SEND:
-                label, error = await _send(kernel, hart, tcb, registers, number)
+                label, error = await _send(state, tcb, registers, number)
             case SysCall.RECV | SysCall.NB_RECV:
-                await _receive(kernel, tcb, registers, blocking=number is SysCall.RECV)
+                await _receive(state, tcb, registers, blocking=number is SysCall.RECV)
             case SysCall.REPLY:
                 async with Path("kernel.ipc"):
                     pass
-                await _reply(kernel, tcb)
+                await _reply(state, tcb)
             case SysCall.REPLY_RECV:
-                await _reply_receive(kernel, tcb, registers)
+                await _reply_receive(state, tcb, registers)
             case SysCall.YIELD:
                 tcb.time_slice = 0
-                kernel.schedulers[hart.index].tick()
+                state.harts.scheduler.tick()
             case SysCall.WAKE_SYSCALL_HANDLER:
-                await _wake_handler(kernel, hart, tcb)
+                await _wake_handler(state, tcb)
             case _:
-                await _debug(kernel, tcb, registers, number)
+                await _debug(state, tcb, registers, number)
     except Preempted:
         tcb.context.restart()
         label = "preempted"
@@ -105,7 +100,7 @@ async def handle(kernel: "Kernel", hart: "Hart", tcb: TCB) -> None:
 
 
 async def _send(
-    kernel: "Kernel", hart: "Hart", tcb: TCB, registers: Registers, number: SysCall
+    state: State, tcb: TCB, registers: Registers, number: SysCall
 ) -> tuple[str, SeL4Error]:
     info = MessageInfo.from_word(registers.info)
     blocking, call = number is not SysCall.NB_SEND, number is SysCall.CALL
@@ -116,7 +111,7 @@ async def _send(
             await extra_slots(tcb, info.extra_caps)
     except LookupFailure as failure:
         if blocking:
-            await _cap_fault(kernel, tcb, failure.address or address, failure, receiving=False)
+            await _cap_fault(state, tcb, failure.address or address, failure, receiving=False)
         return "", SeL4Error.FAILED_LOOKUP
     label, error = "", SeL4Error.NO_ERROR
     result: tuple[int, ...] = ()
@@ -124,22 +119,22 @@ async def _send(
     try:
         match slot.cap:
             case EndpointCap() as cap:
-                await _send_ipc(kernel, tcb, cap, info, blocking=blocking, call=call)
+                await _send_ipc(state, tcb, cap, info, blocking=blocking, call=call)
                 return "", error
             case ReplyCap() as cap if not cap.master:
                 async with Path("kernel.ipc"):
                     pass
-                await endpoint.reply(kernel, tcb, slot)
+                await endpoint.reply(state, tcb, slot)
             case NotificationCap() as cap if info.label not in UINTR_LABELS:
-                await _signal(kernel, cap)
+                await _signal(state, cap)
             case _:
                 if info.label in Invocation.__members__.values():
                     label = Invocation(info.label).name
-                result = await _invoke(kernel, hart, tcb, slot, registers)
+                result = await _invoke(state, tcb, slot, registers)
     except LookupFailure as failure:
         tcb.state = ThreadState.RUNNING
         if blocking:
-            await _cap_fault(kernel, tcb, failure.address, failure, receiving=False)
+            await _cap_fault(state, tcb, failure.address, failure, receiving=False)
         return label, SeL4Error.FAILED_LOOKUP
     except InvocationError as failure:
         error, result = failure.code, failure.details
@@ -150,33 +145,31 @@ async def _send(
     return label, error
 
 
-async def _invoke(
-    kernel: "Kernel", hart: "Hart", tcb: TCB, slot: Slot, registers: Registers
-) -> tuple[int, ...]:
+async def _invoke(state: State, tcb: TCB, slot: Slot, registers: Registers) -> tuple[int, ...]:
     info = MessageInfo.from_word(registers.info)
     async with Path("kernel.invocation"):
-        arguments = await Arguments.fetch(tcb, info, registers.message)
+        arguments = await fetch_arguments(tcb, info, registers.message)
         if info.label in IN_PATH:
-            return await invoke(kernel, hart, slot, info.label, arguments)
-    return await invoke(kernel, hart, slot, info.label, arguments)
+            return await invoke(state, slot, info.label, arguments)
+    return await invoke(state, slot, info.label, arguments)
 
 
 async def _send_ipc(
-    kernel: "Kernel", tcb: TCB, cap: EndpointCap, info: MessageInfo, *, blocking: bool, call: bool
+    state: State, tcb: TCB, cap: EndpointCap, info: MessageInfo, *, blocking: bool, call: bool
 ) -> None:
     if not cap.can_send:
         raise invalid_capability(0, "the capability cannot send")
-    fast = call and _fast(kernel, tcb, cap, info)
+    fast = call and _fast(state, tcb, cap, info)
     async with Path("kernel.fastpath_call" if fast else "kernel.ipc"):
         pass
     tcb.state = ThreadState.RUNNING
-    await endpoint.send(kernel, tcb, cap, blocking=blocking, call=call)
+    await endpoint.send(state, tcb, cap, blocking=blocking, call=call)
 
 
-def _fast(kernel: "Kernel", tcb: TCB, cap: EndpointCap, info: MessageInfo) -> bool:
+def _fast(state: State, tcb: TCB, cap: EndpointCap, info: MessageInfo) -> bool:
     """Whether seL4's fastpath would take this call: a short message to a receiver that waits, runs
     on the same hart, is at least as urgent, and can be replied to."""
-    if not kernel.fastpath or not cap.endpoint.receiving or tcb.fault is not None:
+    if not state.fastpath or not cap.endpoint.receiving or tcb.fault is not None:
         return False
     receiver = cap.endpoint.queue[0]
     return (
@@ -188,55 +181,55 @@ def _fast(kernel: "Kernel", tcb: TCB, cap: EndpointCap, info: MessageInfo) -> bo
     )
 
 
-async def _signal(kernel: "Kernel", cap: NotificationCap) -> None:
+async def _signal(state: State, cap: NotificationCap) -> None:
     async with Path("kernel.signal"):
         pass
     if not cap.can_send:
         raise invalid_capability(0, "the capability cannot send")
-    await notification.signal(kernel, cap.notification, cap.badge)
+    await notification.signal(state, cap.notification, cap.badge)
 
 
 # --- receiving ------------------------------------------------------------------------------------
 
 
 async def _receive(
-    kernel: "Kernel", tcb: TCB, registers: Registers, *, blocking: bool, path: str = "kernel.ipc"
+    state: State, tcb: TCB, registers: Registers, *, blocking: bool, path: str = "kernel.ipc"
 ) -> None:
     missing = LookupFailure(LookupFault.MISSING_CAPABILITY)
     try:
         cap = lookup(tcb.ctable.cap, registers.cap).cap
     except LookupFailure as failure:
-        await _cap_fault(kernel, tcb, registers.cap, failure, receiving=True)
+        await _cap_fault(state, tcb, registers.cap, failure, receiving=True)
         return
     match cap:
         case EndpointCap() if cap.can_receive:
             async with Path(path):
                 pass
             if not tcb.caller.empty:
-                await kernel.delete_one(tcb.caller)
-            await endpoint.receive(kernel, tcb, cap, blocking=blocking)
+                await deletion.delete_one(state, tcb.caller)
+            await endpoint.receive(state, tcb, cap, blocking=blocking)
         case NotificationCap() if cap.can_receive and cap.notification.bound_tcb in (None, tcb):
             async with Path("kernel.wait"):
                 pass
             if blocking:
-                await notification.wait(kernel, cap.notification, tcb)
+                await notification.wait(state, cap.notification, tcb)
             else:
                 notification.poll(cap.notification, tcb)
         case _:
-            await _cap_fault(kernel, tcb, registers.cap, missing, receiving=True)
+            await _cap_fault(state, tcb, registers.cap, missing, receiving=True)
 
 
-async def _reply(kernel: "Kernel", tcb: TCB) -> None:
+async def _reply(state: State, tcb: TCB) -> None:
     if isinstance(tcb.caller.cap, ReplyCap):
-        await endpoint.reply(kernel, tcb, tcb.caller)
+        await endpoint.reply(state, tcb, tcb.caller)
 
 
-async def _reply_receive(kernel: "Kernel", tcb: TCB, registers: Registers) -> None:
+async def _reply_receive(state: State, tcb: TCB, registers: Registers) -> None:
     """Reply, then receive. The fastpath takes both at once if the reply wakes a caller that runs
     here and nobody waits to send."""
     caller = tcb.caller.cap
     fast = (
-        kernel.fastpath
+        state.fastpath
         and isinstance(caller, ReplyCap)
         and caller.tcb.fault is None
         and caller.tcb.affinity == tcb.affinity
@@ -246,40 +239,40 @@ async def _reply_receive(kernel: "Kernel", tcb: TCB, registers: Registers) -> No
     if isinstance(caller, ReplyCap) and not fast:
         async with Path("kernel.ipc"):
             pass
-    await _reply(kernel, tcb)
+    await _reply(state, tcb)
     path = "kernel.fastpath_reply_recv" if fast else "kernel.ipc"
-    await _receive(kernel, tcb, registers, blocking=True, path=path)
+    await _receive(state, tcb, registers, blocking=True, path=path)
 
 
 async def _cap_fault(
-    kernel: "Kernel", tcb: TCB, address: int, failure: LookupFailure, *, receiving: bool
+    state: State, tcb: TCB, address: int, failure: LookupFailure, *, receiving: bool
 ) -> None:
     assert tcb.context is not None  # it is in a system call
     tcb.context.fault = f"no capability at {address:#x}"
-    await kernel.fault(tcb, CapFault(address, receiving, failure))
+    await thread.fault(state, tcb, CapFault(address, receiving, failure))
 
 
 # --- the others -----------------------------------------------------------------------------------
 
 
-async def _wake_handler(kernel: "Kernel", hart: "Hart", tcb: TCB) -> None:
-    handler = tcb.handler
+async def _wake_handler(state: State, tcb: TCB) -> None:
+    handler = tcb.find(HandlerTask)
     if handler is None:
         await _answer(tcb, SeL4Error.ILLEGAL_OPERATION, ())
         return
     async with Path("kernel.wake"):
-        kernel.runtime.wake(handler)
+        state.runtime.wake(handler)
     await _answer(tcb, SeL4Error.NO_ERROR, ())
-    await handler.policy.on_wake(kernel, hart, handler)
+    await handler.policy.on_wake(state.runtime, handler)
 
 
-async def _debug(kernel: "Kernel", tcb: TCB, registers: Registers, number: SysCall) -> None:
+async def _debug(state: State, tcb: TCB, registers: Registers, number: SysCall) -> None:
     """The debug calls; they fault for nothing."""
     match number:
         case SysCall.DEBUG_PUT_CHAR:
-            kernel.put_char(registers.cap)
+            state.put_char(registers.cap)
         case SysCall.DEBUG_HALT:
-            kernel.machine.stop()
+            state.machine.stop()
         case SysCall.DEBUG_CAP_IDENTIFY:
             try:
                 cap = lookup(tcb.ctable.cap, registers.cap).cap
@@ -290,8 +283,8 @@ async def _debug(kernel: "Kernel", tcb: TCB, registers: Registers, number: SysCa
         case SysCall.DEBUG_NAME_THREAD:
             await _name_thread(tcb, registers.cap)
         case SysCall.DEBUG_DUMP_SCHEDULER | SysCall.DEBUG_SNAPSHOT:
-            for scheduler in kernel.schedulers:
-                kernel.console += f"hart {scheduler.hart}: {scheduler.current.name}\n"
+            for scheduler in state.harts.schedulers:
+                state.console += f"hart {scheduler.hart}: {scheduler.current.name}\n"
         case _:  # DebugSendIPI: nothing that a thread could see
             pass
 

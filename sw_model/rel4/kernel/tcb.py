@@ -1,10 +1,9 @@
 """TCB invocations."""
 
-from typing import TYPE_CHECKING
-
 from rel4.abi.numbers import SeL4Error
 
 from . import deletion, mdb, notification, registers, thread
+from .arguments import Arguments
 from .capability import (
     Capability,
     CNodeCap,
@@ -18,12 +17,7 @@ from .capability import (
 from .cspace import derive_from, update_data
 from .errors import InvocationError, invalid_capability, range_error
 from .objects import TCB
-
-if TYPE_CHECKING:
-    from rel4.machine.hart import Hart
-
-    from .invocation import Arguments
-    from .kernel import Kernel
+from .state import State
 
 __all__ = [
     "bind_notification",
@@ -63,9 +57,9 @@ def _space(slot: Slot, data: int) -> Capability:
     return update_data(cap, data) if data else cap
 
 
-async def _spaces(arguments: "Arguments", cdata: int, vdata: int) -> list[tuple[Capability, Slot]]:
+def _spaces(arguments: Arguments, cdata: int, vdata: int) -> list[tuple[Capability, Slot]]:
     """New CSpace and VSpace root with the slots that they come from, checked."""
-    croot, vroot = await arguments.slot(0), await arguments.slot(1)
+    croot, vroot = arguments.slot(0), arguments.slot(1)
     cspace, vspace = _space(croot, cdata), _space(vroot, vdata)
     if not isinstance(cspace, CNodeCap):
         raise InvocationError(SeL4Error.ILLEGAL_OPERATION, "a CSpace root must be a CNode")
@@ -88,70 +82,68 @@ def _frame(source: Slot, address: int) -> Capability:
 
 
 async def _install(
-    kernel: "Kernel", tcb: TCB, target: Slot, invoked: Slot, cap: Capability, source: Slot
+    state: State, tcb: TCB, target: Slot, invoked: Slot, cap: Capability, source: Slot
 ) -> None:
     """Replace a slot of a TCB. Deleting what was there may have deleted what is to come, or the
     thread itself."""
-    await deletion.delete(kernel, target)
+    await deletion.delete(state, target)
     same = mdb.object_of(source.cap) is mdb.object_of(cap) and not source.empty
     if same and isinstance(invoked.cap, ThreadCap) and invoked.cap.tcb is tcb:
         mdb.insert_copy(target, cap, source)
 
 
 async def _set_buffer(
-    kernel: "Kernel", tcb: TCB, invoked: Slot, address: int, new: tuple[Capability, Slot] | None
+    state: State, tcb: TCB, invoked: Slot, address: int, new: tuple[Capability, Slot] | None
 ) -> None:
-    await deletion.delete(kernel, tcb.buffer)
+    await deletion.delete(state, tcb.buffer)
     tcb.buffer_address = address
     if new is not None:
-        await _install(kernel, tcb, tcb.buffer, invoked, *new)
+        await _install(state, tcb, tcb.buffer, invoked, *new)
 
 
-async def configure(kernel: "Kernel", hart: "Hart", slot: Slot, arguments: "Arguments") -> Result:
+async def configure(state: State, slot: Slot, arguments: Arguments) -> Result:
     """TCB_Configure: fault endpoint, CSpace, VSpace and IPC buffer."""
-    fault_endpoint, cdata, vdata, address = await arguments.words(4)
-    source = await arguments.slot(2)
+    fault_endpoint, cdata, vdata, address = arguments.words(4)
+    source = arguments.slot(2)
     buffer = (_frame(source, address), source) if address else None
-    spaces = await _spaces(arguments, cdata, vdata)
+    spaces = _spaces(arguments, cdata, vdata)
     tcb = _tcb(slot)
-    await kernel.stall_thread(tcb)
+    await state.harts.stall_thread(tcb)
     tcb.fault_handler = fault_endpoint
     for target, (cap, origin) in zip((tcb.ctable, tcb.vtable), spaces, strict=True):
-        await _install(kernel, tcb, target, slot, cap, origin)
-    await _set_buffer(kernel, tcb, slot, address, buffer)
+        await _install(state, tcb, target, slot, cap, origin)
+    await _set_buffer(state, tcb, slot, address, buffer)
     return ()
 
 
-async def set_space(kernel: "Kernel", hart: "Hart", slot: Slot, arguments: "Arguments") -> Result:
+async def set_space(state: State, slot: Slot, arguments: Arguments) -> Result:
     """TCB_SetSpace: fault endpoint, CSpace and VSpace."""
-    fault_endpoint, cdata, vdata = await arguments.words(3)
-    spaces = await _spaces(arguments, cdata, vdata)
+    fault_endpoint, cdata, vdata = arguments.words(3)
+    spaces = _spaces(arguments, cdata, vdata)
     tcb = _tcb(slot)
-    await kernel.stall_thread(tcb)
+    await state.harts.stall_thread(tcb)
     tcb.fault_handler = fault_endpoint
     for target, (cap, origin) in zip((tcb.ctable, tcb.vtable), spaces, strict=True):
-        await _install(kernel, tcb, target, slot, cap, origin)
+        await _install(state, tcb, target, slot, cap, origin)
     return ()
 
 
-async def set_ipc_buffer(
-    kernel: "Kernel", hart: "Hart", slot: Slot, arguments: "Arguments"
-) -> Result:
+async def set_ipc_buffer(state: State, slot: Slot, arguments: Arguments) -> Result:
     """TCB_SetIPCBuffer; address 0 takes the buffer away."""
-    (address,) = await arguments.words(1)
-    source = await arguments.slot(0)
+    (address,) = arguments.words(1)
+    source = arguments.slot(0)
     new = (_frame(source, address), source) if address else None
-    await kernel.stall_thread(_tcb(slot))
-    await _set_buffer(kernel, _tcb(slot), slot, address, new)
+    await state.harts.stall_thread(_tcb(slot))
+    await _set_buffer(state, _tcb(slot), slot, address, new)
     return ()
 
 
 # --- scheduling -----------------------------------------------------------------------------------
 
 
-async def _checked(arguments: "Arguments", priority: int) -> int:
+def _checked(arguments: Arguments, priority: int) -> int:
     """A priority that the authority, extra capability 0, may give."""
-    authority = await arguments.cap(0)
+    authority = arguments.cap(0)
     if not isinstance(authority, ThreadCap):
         raise invalid_capability(1, "the authority must be a thread")
     if priority > authority.tcb.mcp:
@@ -161,128 +153,112 @@ async def _checked(arguments: "Arguments", priority: int) -> int:
     return priority
 
 
-async def set_priority(
-    kernel: "Kernel", hart: "Hart", slot: Slot, arguments: "Arguments"
-) -> Result:
+async def set_priority(state: State, slot: Slot, arguments: Arguments) -> Result:
     """TCB_SetPriority."""
-    (priority,) = await arguments.words(1)
-    await thread.set_priority(kernel, _tcb(slot), await _checked(arguments, priority))
+    (priority,) = arguments.words(1)
+    await thread.set_priority(state, _tcb(slot), _checked(arguments, priority))
     return ()
 
 
-async def set_mc_priority(
-    kernel: "Kernel", hart: "Hart", slot: Slot, arguments: "Arguments"
-) -> Result:
+async def set_mc_priority(state: State, slot: Slot, arguments: Arguments) -> Result:
     """TCB_SetMCPriority."""
-    (priority,) = await arguments.words(1)
-    _tcb(slot).mcp = await _checked(arguments, priority)
+    (priority,) = arguments.words(1)
+    _tcb(slot).mcp = _checked(arguments, priority)
     return ()
 
 
-async def set_sched_params(
-    kernel: "Kernel", hart: "Hart", slot: Slot, arguments: "Arguments"
-) -> Result:
+async def set_sched_params(state: State, slot: Slot, arguments: Arguments) -> Result:
     """TCB_SetSchedParams: maximum controlled priority and priority."""
-    mcp, priority = await arguments.words(2)
-    await _checked(arguments, mcp)
-    await _checked(arguments, priority)
+    mcp, priority = arguments.words(2)
+    _checked(arguments, mcp)
+    _checked(arguments, priority)
     _tcb(slot).mcp = mcp
-    await thread.set_priority(kernel, _tcb(slot), priority)
+    await thread.set_priority(state, _tcb(slot), priority)
     return ()
 
 
-async def set_affinity(
-    kernel: "Kernel", hart: "Hart", slot: Slot, arguments: "Arguments"
-) -> Result:
+async def set_affinity(state: State, slot: Slot, arguments: Arguments) -> Result:
     """TCB_SetAffinity."""
-    (number,) = await arguments.words(1)
-    if number >= len(kernel.schedulers):
+    (number,) = arguments.words(1)
+    if number >= len(state.harts.schedulers):
         raise InvocationError(SeL4Error.ILLEGAL_OPERATION, f"there is no hart {number}")
-    await thread.set_affinity(kernel, _tcb(slot), number)
+    await thread.set_affinity(state, _tcb(slot), number)
     return ()
 
 
-async def suspend(kernel: "Kernel", hart: "Hart", slot: Slot, arguments: "Arguments") -> Result:
+async def suspend(state: State, slot: Slot, arguments: Arguments) -> Result:
     """TCB_Suspend."""
-    await thread.suspend(kernel, _tcb(slot))
+    await thread.suspend(state, _tcb(slot))
     return ()
 
 
-async def resume(kernel: "Kernel", hart: "Hart", slot: Slot, arguments: "Arguments") -> Result:
+async def resume(state: State, slot: Slot, arguments: Arguments) -> Result:
     """TCB_Resume."""
-    await thread.resume(kernel, _tcb(slot))
+    await thread.resume(state, _tcb(slot))
     return ()
 
 
 # --- registers ------------------------------------------------------------------------------------
 
 
-def _other(slot: Slot, arguments: "Arguments") -> TCB:
+def _other(slot: Slot, arguments: Arguments) -> TCB:
     tcb = _tcb(slot)
     if tcb is arguments.caller:
         raise InvocationError(SeL4Error.ILLEGAL_OPERATION, "not for the calling thread itself")
     return tcb
 
 
-async def read_registers(
-    kernel: "Kernel", hart: "Hart", slot: Slot, arguments: "Arguments"
-) -> Result:
+async def read_registers(state: State, slot: Slot, arguments: Arguments) -> Result:
     """TCB_ReadRegisters: flags (bit 0 suspends), count."""
-    flags, count = await arguments.words(2)
+    flags, count = arguments.words(2)
     if not 1 <= count <= len(registers.NAMES):
         raise range_error(1, len(registers.NAMES), f"register count {count}")
     tcb = _other(slot, arguments)
-    await kernel.stall_thread(tcb)
+    await state.harts.stall_thread(tcb)
     if flags & 1:
-        await thread.suspend(kernel, tcb)
+        await thread.suspend(state, tcb)
     return registers.read_all(tcb, count)
 
 
-async def write_registers(
-    kernel: "Kernel", hart: "Hart", slot: Slot, arguments: "Arguments"
-) -> Result:
+async def write_registers(state: State, slot: Slot, arguments: Arguments) -> Result:
     """TCB_WriteRegisters: flags (bit 0 resumes), count, values."""
-    flags, count = await arguments.words(2)
-    values = (await arguments.words(2 + count))[2:]
+    flags, count = arguments.words(2)
+    values = arguments.words(2 + count)[2:]
     tcb = _other(slot, arguments)
-    await kernel.stall_thread(tcb)
-    registers.context_of(tcb, kernel.empty_root)
-    registers.write_all(tcb, values, kernel.machine)
+    await state.harts.stall_thread(tcb)
+    registers.context_of(tcb, state.empty_root)
+    registers.write_all(tcb, values, state.machine.code)
     if flags & 1:
-        await thread.resume(kernel, tcb)
+        await thread.resume(state, tcb)
     return ()
 
 
-async def copy_registers(
-    kernel: "Kernel", hart: "Hart", slot: Slot, arguments: "Arguments"
-) -> Result:
+async def copy_registers(state: State, slot: Slot, arguments: Arguments) -> Result:
     """TCB_CopyRegisters: flags suspend source, resume target, frame and integer registers."""
-    (flags,) = await arguments.words(1)
-    source_cap = await arguments.cap(0)
+    (flags,) = arguments.words(1)
+    source_cap = arguments.cap(0)
     if not isinstance(source_cap, ThreadCap):
         raise invalid_capability(1, "the source must be a thread")
     source, target = source_cap.tcb, _tcb(slot)
     for tcb in (source, target):
-        await kernel.stall_thread(tcb)
+        await state.harts.stall_thread(tcb)
     if flags & 1:
-        await thread.suspend(kernel, source)
+        await thread.suspend(state, source)
     if flags & 2:
-        await thread.resume(kernel, target)
+        await thread.resume(state, target)
     if source is target:
         return ()
-    registers.context_of(target, kernel.empty_root)
+    registers.context_of(target, state.empty_root)
     chosen = registers.NAMES[:FRAME_REGISTERS] if flags & 4 else ()
     chosen += registers.NAMES[FRAME_REGISTERS:] if flags & 8 else ()
     for name in chosen:
-        registers.write(target, name, registers.read(source, name), kernel.machine)
+        registers.write(target, name, registers.read(source, name), state.machine.code)
     return ()
 
 
-async def set_tls_base(
-    kernel: "Kernel", hart: "Hart", slot: Slot, arguments: "Arguments"
-) -> Result:
+async def set_tls_base(state: State, slot: Slot, arguments: Arguments) -> Result:
     """TCB_SetTLSBase."""
-    (base,) = await arguments.words(1)
+    (base,) = arguments.words(1)
     _tcb(slot).integers["tp"] = base
     return ()
 
@@ -307,12 +283,12 @@ def bind_notification(thread_cap: Capability, notification_cap: Capability) -> N
     notification.bind(target, tcb)
 
 
-async def unbind_notification(kernel: "Kernel", thread_cap: Capability) -> None:
+async def unbind_notification(state: State, thread_cap: Capability) -> None:
     """TCB_UnbindNotification; user interrupts of the notification end too."""
     if not isinstance(thread_cap, ThreadCap):
         raise invalid_capability(0, "Unbind needs a thread capability")
     bound = thread_cap.tcb.bound_notification
     if bound is None:
         raise InvocationError(SeL4Error.ILLEGAL_OPERATION, "the thread has no notification bound")
-    await kernel.uintr.release_notification(bound)
+    await state.uintr.release_notification(bound)
     notification.unbind(thread_cap.tcb)

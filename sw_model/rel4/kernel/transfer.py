@@ -1,23 +1,21 @@
 """What travels with IPC: message registers, badge, capabilities, fault messages."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from rel4.abi.message import MAX_MESSAGE, REGISTER_MESSAGE, IpcBuffer, MessageInfo
 from rel4.machine.ops import Load, Registers, Store
 
 from . import mdb
+from .arguments import Arguments
 from .capability import EndpointCap, Rights, Slot
 from .cspace import derive_from, lookup, lookup_slot
 from .errors import InvocationError, LookupFailure
+from .objects import TCB, Endpoint
 
-if TYPE_CHECKING:
-    from .objects import TCB, Endpoint
-
-__all__ = ["extra_slots", "give", "receive_slot", "transfer"]
+__all__ = ["extra_slots", "fetch_arguments", "give", "receive_slot", "transfer"]
 
 
-async def extra_slots(tcb: "TCB", count: int) -> list[Slot]:
+async def extra_slots(tcb: TCB, count: int) -> list[Slot]:
     """The slots of the extra capabilities of a message.
 
     Raises
@@ -37,7 +35,23 @@ async def extra_slots(tcb: "TCB", count: int) -> list[Slot]:
     return slots
 
 
-async def receive_slot(tcb: "TCB") -> Slot | None:
+async def fetch_arguments(caller: TCB, info: MessageInfo, registers: tuple[int, ...]) -> Arguments:
+    """The arguments of an invocation: the first four message registers come from CPU registers, the
+    rest and the extra capabilities from the caller's IPC buffer.
+
+    Raises
+    ------
+    LookupFailure : a pointer of an extra capability leads nowhere.
+    """
+    extra = await extra_slots(caller, info.extra_caps)
+    values = list(registers[: min(info.length, REGISTER_MESSAGE)])
+    if caller.ipc_buffer is not None:
+        for index in range(REGISTER_MESSAGE, info.length):
+            values.append(await Load(caller.ipc_buffer + IpcBuffer.message(index)))
+    return Arguments(caller, values, info.length, extra)
+
+
+async def receive_slot(tcb: TCB) -> Slot | None:
     """The empty slot that a receiver named in its IPC buffer, if it named one."""
     if tcb.receive_buffer is None:
         return None
@@ -51,7 +65,7 @@ async def receive_slot(tcb: "TCB") -> Slot | None:
     return slot if slot.empty else None
 
 
-def give(tcb: "TCB", badge: int, info: MessageInfo, words: tuple[int, ...]) -> None:
+def give(tcb: TCB, badge: int, info: MessageInfo, words: tuple[int, ...]) -> None:
     """Put badge, message information and the first message registers into a thread's registers."""
     assert tcb.context is not None  # it is in a system call
     padded = (*words, 0, 0, 0, 0)
@@ -60,7 +74,7 @@ def give(tcb: "TCB", badge: int, info: MessageInfo, words: tuple[int, ...]) -> N
 
 
 async def transfer(
-    sender: "TCB", receiver: "TCB", endpoint: "Endpoint | None", badge: int, *, grant: bool
+    sender: TCB, receiver: TCB, endpoint: Endpoint | None, badge: int, *, grant: bool
 ) -> None:
     """Copy the sender's message, or the message of its fault, to the receiver."""
     if sender.fault is not None:
@@ -83,7 +97,7 @@ async def transfer(
     give(receiver, badge, info, registers.message[: min(length, REGISTER_MESSAGE)])
 
 
-async def _copy_words(sender: "TCB", receiver: "TCB", length: int) -> int:
+async def _copy_words(sender: TCB, receiver: TCB, length: int) -> int:
     """Copy message registers beyond the first four; answers how many arrive in all."""
     source, destination = sender.ipc_buffer, receiver.receive_buffer
     if length <= REGISTER_MESSAGE or source is None or destination is None:
@@ -94,7 +108,7 @@ async def _copy_words(sender: "TCB", receiver: "TCB", length: int) -> int:
     return length
 
 
-async def _put_words(receiver: "TCB", words: tuple[int, ...]) -> int:
+async def _put_words(receiver: TCB, words: tuple[int, ...]) -> int:
     """Write message registers beyond the first four; answers how many arrive in all."""
     if receiver.receive_buffer is None:
         return min(len(words), REGISTER_MESSAGE)
@@ -104,7 +118,7 @@ async def _put_words(receiver: "TCB", words: tuple[int, ...]) -> int:
 
 
 async def _transfer_caps(
-    slots: list[Slot], endpoint: "Endpoint | None", receiver: "TCB"
+    slots: list[Slot], endpoint: Endpoint | None, receiver: TCB
 ) -> tuple[int, int]:
     """Hand capabilities over; answers how many arrived and which of them as badges.
 

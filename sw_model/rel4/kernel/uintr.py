@@ -17,7 +17,7 @@ parked thread at once, posts of other threads when the hardware tells the kernel
 from abc import abstractmethod
 from collections.abc import Sequence
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from rel4.abi.message import MessageInfo
 from rel4.abi.numbers import SeL4Error
@@ -26,13 +26,11 @@ from uintr.registers import VECTORS
 
 from .capability import Slot
 from .errors import InvocationError, range_error
+from .harts import Harts
 from .objects import TCB, Notification, ThreadState
 from .transfer import give
 from .uintr_context import HartContexts, UserInterruptState
 from .uintr_entries import SenderEntry, SenderTable
-
-if TYPE_CHECKING:
-    from .kernel import Kernel
 
 __all__ = ["UserInterruptState", "UserInterrupts"]
 
@@ -43,7 +41,7 @@ class UserInterrupts(HartContexts):
     Parameters
     ----------
     config : shape of the hardware
-    kernel : for what it needs of threads and harts
+    harts : whose they are
     receivers : what the hardware knows them by
     tables : addresses of pages for sender tables
 
@@ -57,10 +55,9 @@ class UserInterrupts(HartContexts):
     registration_words: ClassVar[int] = 0
 
     def __init__(
-        self, config: DeviceConfig, kernel: "Kernel", *, receivers: list[int], tables: list[int]
+        self, config: DeviceConfig, harts: Harts, *, receivers: list[int], tables: list[int]
     ) -> None:
-        super().__init__(config)
-        self._kernel = kernel
+        super().__init__(config, harts)
         self._count = len(receivers)
         self._free_receivers = list(receivers)
         self._all_tables = len(tables)
@@ -106,22 +103,23 @@ class UserInterrupts(HartContexts):
         """A hart is in no send while it is in the kernel."""
         for hart, register in enumerate(self._tables):
             if register == table.register:
-                await self._kernel.stall(hart)
+                await self._harts.stall(hart)
 
     def _state(self, tcb: TCB) -> UserInterruptState:
         """The state of a thread. A caller that has none yet may have set its registers already, so
         what the hart holds now is taken for its own."""
-        if tcb.uintr is None:
-            tcb.uintr = UserInterruptState()
-            here = self._kernel.here
-            if self._kernel.schedulers[here].current is tcb:
-                self.owner[here] = tcb
-        return tcb.uintr
+        state = tcb.find(UserInterruptState)
+        if state is None:
+            state = UserInterruptState(tcb, self)
+            tcb.attached.append(state)
+            if self._harts.current is tcb:
+                self.owner[self._harts.here] = tcb
+        return state
 
     # --- registration -----------------------------------------------------------------------------
 
     async def register_receiver(
-        self, hart: int, tcb: TCB, notification: Notification, words: Sequence[int] = ()
+        self, tcb: TCB, notification: Notification, words: Sequence[int] = ()
     ) -> None:
         """Give ``notification`` a receiver, whose user interrupts go to ``tcb``: the thread that it
         is bound to, or one that has a receiver already, which is then shared. ``words`` are what
@@ -132,7 +130,8 @@ class UserInterrupts(HartContexts):
         InvocationError : IllegalOperation (not bound to this thread, or registered already; the
             thread must be the caller), NotEnoughMemory (no receiver is free).
         """
-        has_one = tcb.uintr is not None and tcb.uintr.receiver is not None
+        present = tcb.find(UserInterruptState)
+        has_one = present is not None and present.receiver is not None
         if notification.uintr_flag:
             raise InvocationError(SeL4Error.ILLEGAL_OPERATION, "a receiver is registered already")
         if notification.bound_tcb is not tcb and not (has_one and notification.bound_tcb is None):
@@ -142,13 +141,13 @@ class UserInterrupts(HartContexts):
         if not has_one:
             registers = self._registration(words)
             receiver = await self._allocate_receiver()
-            previous = self.owner[hart]
+            previous = self.owner[self._harts.here]
             if previous is not None and previous is not tcb:
-                await self._save(hart)
+                await self._save()
             state = self._state(tcb)
             state.receiver = receiver
             state.registers.update(registers)
-            await self._activate(hart, state)
+            await self._activate(state)
         state = self._state(tcb)
         assert state.receiver is not None
         state.notifications.append(notification)
@@ -170,12 +169,12 @@ class UserInterrupts(HartContexts):
         return (await table.add(notification.recv_idx, badge, notification, slot)).index
 
     def _table_of(self, tcb: TCB) -> SenderTable:
-        if tcb.uintr is None or tcb.uintr.table is None:
-            table = self._new_table()
-            self._state(tcb).table = table
-        found = self._state(tcb).table
-        assert found is not None
-        return found
+        state = tcb.find(UserInterruptState)
+        if state is not None and state.table is not None:
+            return state.table
+        table = self._new_table()
+        self._state(tcb).table = table
+        return table
 
     async def register_kernel_sender(
         self, notification: Notification, badge: int, slot: Slot
@@ -208,10 +207,10 @@ class UserInterrupts(HartContexts):
         tcb = notification.uintr_tcb
         if tcb is None:
             return
-        state = tcb.uintr
+        state = tcb.find(UserInterruptState)
         assert state is not None
         assert state.receiver is not None
-        for entry in list(notification.entries):
+        for entry in list(notification.attached):
             await entry.detach()
         state.notifications.remove(notification)
         notification.uintr_flag = False
@@ -230,7 +229,7 @@ class UserInterrupts(HartContexts):
 
     async def release_thread(self, tcb: TCB) -> None:
         """The thread ends: everything that it owns of the hardware is given back."""
-        state = tcb.uintr
+        state = tcb.find(UserInterruptState)
         if state is None:
             return
         for notification in list(state.notifications):
@@ -240,22 +239,22 @@ class UserInterrupts(HartContexts):
             for entry in list(table.entries.values()):
                 await entry.detach()
             heappush(self._free_tables, table.address)
-        tcb.uintr = None
+        tcb.attached.remove(state)
         for hart, owner in enumerate(self.owner):
             if owner is tcb:
                 self._stale.add(hart)
 
     # --- signals from the kernel ------------------------------------------------------------------
 
-    async def send(self, hart: int, index: int) -> None:
+    async def send(self, index: int) -> None:
         """Send through entry ``index`` of the kernel's table."""
-        await self._send(hart, index)
+        await self._send(index)
         entry = self._kernel_table.entries.get(index)
         if entry is not None and entry.notification is not None:
             await self.absent_post(entry.notification.recv_idx)
 
     @abstractmethod
-    async def _send(self, hart: int, index: int) -> None:
+    async def _send(self, index: int) -> None:
         """The send alone, by the instruction."""
 
     async def post(self, receiver: int, vector: int) -> None:
@@ -272,8 +271,9 @@ class UserInterrupts(HartContexts):
     async def park(self, tcb: TCB) -> int:
         """``tcb``, which runs on this hart, is about to block. Answers its pending word: if it is
         not 0 the thread must not block."""
-        assert tcb.uintr is not None
-        receiver = tcb.uintr.receiver
+        state = tcb.find(UserInterruptState)
+        assert state is not None
+        receiver = state.receiver
         assert receiver is not None
         pending = await self._park(receiver)
         if not pending:
@@ -287,8 +287,9 @@ class UserInterrupts(HartContexts):
 
     def awake(self, tcb: TCB) -> None:
         """``tcb`` waits no more."""
-        if tcb.uintr is not None and tcb.uintr.receiver is not None:
-            self.parked.pop(tcb.uintr.receiver, None)
+        state = tcb.find(UserInterruptState)
+        if state is not None and state.receiver is not None:
+            self.parked.pop(state.receiver, None)
 
     async def absent_post(self, receiver: int) -> None:
         """Something was posted to a receiver that is not active: wake its thread if it is parked.
@@ -305,7 +306,7 @@ class UserInterrupts(HartContexts):
         tcb.waiting_on = None
         tcb.state = ThreadState.RUNNING
         give(tcb, pending, MessageInfo(), ())
-        await self._kernel.prefer(tcb)
+        await self._harts.prefer(tcb)
 
     @abstractmethod
     async def _absent(self, receiver: int, tcb: TCB) -> int:
@@ -316,8 +317,8 @@ class UserInterrupts(HartContexts):
         """A timer tick: look at parked threads of whose posts the hardware does not tell."""
 
     @abstractmethod
-    async def take_interrupts(self, hart: int) -> int:
-        """The hardware interrupted the kernel on ``hart``: wake the parked threads that it tells
+    async def take_interrupts(self) -> int:
+        """The hardware interrupted the kernel on this hart: wake the parked threads that it tells
         of, and take what was posted to the kernel here, one bit a vector. The line falls."""
 
     # --- inspection -------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from rel4.machine.device import DeviceConfig
 
+from .harts import Harts
 from .objects import TCB, Notification
 from .uintr_entries import SenderTable
 
@@ -18,15 +19,21 @@ __all__ = ["HartContexts", "UserInterruptState"]
 
 @dataclass(eq=False, slots=True)
 class UserInterruptState:
-    """What a thread owns of the hardware, and the hart's registers while it is off its hart.
+    """What thread ``tcb`` owns of the hardware, and the hart's registers while it is off its hart.
 
     ``registers`` are by the numbers of the flavour.
     """
 
+    tcb: TCB
+    hardware: "HartContexts"
     receiver: int | None = None
     notifications: list[Notification] = field(default_factory=list)
     table: SenderTable | None = None
     registers: dict[int, int] = field(default_factory=dict)
+
+    async def detach(self) -> None:
+        """The thread ends."""
+        await self.hardware.release_thread(self.tcb)
 
 
 class HartContexts(ABC):
@@ -35,46 +42,54 @@ class HartContexts(ABC):
     Parameters
     ----------
     config : shape of the hardware
+    harts : where threads run
 
     Members
     -------
     owner : for each hart, the thread whose state it holds
     """
 
-    def __init__(self, config: DeviceConfig) -> None:
+    def __init__(self, config: DeviceConfig, harts: Harts) -> None:
         self._config = config
+        self._harts = harts
         self.owner: list[TCB | None] = [None] * config.harts
         self._tables = [0] * config.harts  # what each hart's table register holds
         self._stale: set[int] = set()
 
-    async def start(self, hart: int) -> None:  # noqa: B027  # not every flavour has something to do
-        """``hart`` boots."""
+    async def start(self) -> None:  # noqa: B027  # not every flavour has something to do
+        """The hart that boots is here."""
 
-    async def switch(self, hart: int, tcb: TCB) -> None:
-        """Last thing before ``tcb`` runs on ``hart``: make the hart's state that thread's."""
+    async def switch(self, tcb: TCB) -> None:
+        """Last thing before ``tcb`` runs on this hart: make the hart's state that thread's."""
+        hart = self._harts.here
+        state = tcb.find(UserInterruptState)
         if self.owner[hart] is not tcb or hart in self._stale:
-            await self._save(hart)
-            if tcb.uintr is not None:
-                await self._restore(hart, tcb)
-        state = tcb.uintr
+            await self._save()
+            if state is not None:
+                await self._restore(state)
         table = state.table if state is not None else None
-        await self._use_table(hart, table.register if table is not None else 0)
+        await self._use_table(table.register if table is not None else 0)
 
-    async def _use_table(self, hart: int, register: int) -> None:
+    async def _use_table(self, register: int) -> None:
+        hart = self._harts.here
         if self._tables[hart] != register:
             await self._set_table(register)
             self._tables[hart] = register
 
     @abstractmethod
-    async def _save(self, hart: int) -> None:
+    async def release_thread(self, tcb: TCB) -> None:
+        """The thread ends: everything that it owns of the hardware is given back."""
+
+    @abstractmethod
+    async def _save(self) -> None:
         """Save the owner's state, if there is an owner, and hide it from the next thread."""
 
     @abstractmethod
-    async def _restore(self, hart: int, tcb: TCB) -> None:
-        """Make ``tcb`` the owner, whose state is loaded."""
+    async def _restore(self, state: UserInterruptState) -> None:
+        """Make the thread of ``state`` the owner."""
 
     @abstractmethod
-    async def _activate(self, hart: int, state: UserInterruptState) -> None:
+    async def _activate(self, state: UserInterruptState) -> None:
         """Let the receiver of the owner interrupt it here, and tell what was posted meanwhile."""
 
     @abstractmethod

@@ -83,7 +83,7 @@ class SenderTable:
         entry = SenderEntry(self, index, receiver, vector, notification, slot)
         self.entries[index] = entry
         if notification is not None:
-            notification.entries.append(entry)
+            notification.attached.append(entry)
         if slot is not None:
             slot.attached.append(entry)
         await self.hardware.write_entry(self.address, index, receiver, vector)
@@ -120,6 +120,6 @@ class SenderEntry:
             return
         await self.table.drop(self)
         if self.notification is not None:
-            self.notification.entries.remove(self)
+            self.notification.attached.remove(self)
         if self.slot is not None:
             self.slot.attached.remove(self)

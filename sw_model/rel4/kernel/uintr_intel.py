@@ -18,7 +18,6 @@ It is free only when that hart has written another UINTR_PD, which waits for the
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from rel4.machine.device import DeviceConfig
 from rel4.machine.events import ReceiverChanged
@@ -39,13 +38,11 @@ from uintr.intel.registers import (
 from uintr.registers import PAGE_BYTES
 
 from .errors import invalid_argument
+from .harts import Harts
 from .objects import TCB
 from .uintr import UserInterrupts
 from .uintr_context import UserInterruptState
 from .uintr_entries import SenderTable
-
-if TYPE_CHECKING:
-    from .kernel import Kernel
 
 __all__ = ["KERNEL_VECTOR", "NOTIFICATION_VECTOR", "WAIT_VECTOR", "IntelUserInterrupts"]
 
@@ -64,7 +61,7 @@ class IntelUserInterrupts(UserInterrupts):
 
     registration_words = 2
 
-    def __init__(self, config: DeviceConfig, kernel: "Kernel") -> None:
+    def __init__(self, config: DeviceConfig, harts: Harts) -> None:
         each = PAGE_BYTES // UPID_BYTES
         # Half of the pages at most: a receiver without a sender is of no use.
         pages = min(-(-config.receivers // each), max(1, config.table_pages // 2))
@@ -72,7 +69,7 @@ class IntelUserInterrupts(UserInterrupts):
         self._descriptors = config.table_base + first * PAGE_BYTES
         super().__init__(
             config,
-            kernel,
+            harts,
             receivers=[
                 self._descriptors + number * UPID_BYTES
                 for number in range(min(config.receivers, pages * each))
@@ -98,18 +95,19 @@ class IntelUserInterrupts(UserInterrupts):
 
     # --- context switch ---------------------------------------------------------------------------
 
-    async def start(self, hart: int) -> None:
+    async def start(self) -> None:
         """Enable user interrupts on this hart; no thread has any yet."""
         await WriteMsr(Internal.CR4, INTERNAL_REGISTERS[Internal.CR4].pack(uintr=1))
         await WriteMsr(Msr.UINTR_MISC, SIZE)
 
-    async def _save(self, hart: int) -> None:
+    async def _save(self) -> None:
+        hart = self._harts.here
         self._stale.discard(hart)
         receiver, self._held[hart] = self._held[hart], None
         self.owner[hart] = None
         if receiver is None:
             return
-        state = self._states.get(receiver, UserInterruptState())
+        state = self._states.get(receiver)
         leaving = self._leaving.pop(hart, None)
         if receiver not in self.parked or leaving is not None:
             await AmoOr(receiver, SN)
@@ -122,20 +120,21 @@ class IntelUserInterrupts(UserInterrupts):
         await WriteMsr(Msr.UINTR_MISC, SIZE)
         await WriteMsr(Msr.UINTR_PD, 0)
         await WriteMsr(Msr.UINTR_HANDLER, 0)
-        state.registers[UIF] = flag
-        state.registers[Msr.UINTR_RR] = requests
+        if state is not None:
+            state.registers[UIF] = flag
+            state.registers[Msr.UINTR_RR] = requests
         if leaving is None:
             await Log(ReceiverChanged(receiver, False, 0, 0))
         else:
             await self._empty(leaving, requests)
             self._freed(leaving)
 
-    async def _restore(self, hart: int, tcb: TCB) -> None:
-        assert tcb.uintr is not None
-        self.owner[hart] = tcb
-        await self._activate(hart, tcb.uintr)
+    async def _restore(self, state: UserInterruptState) -> None:
+        self.owner[self._harts.here] = state.tcb
+        await self._activate(state)
 
-    async def _activate(self, hart: int, state: UserInterruptState) -> None:
+    async def _activate(self, state: UserInterruptState) -> None:
+        hart = self._harts.here
         receiver = state.receiver
         if receiver is None:
             return
@@ -145,14 +144,15 @@ class IntelUserInterrupts(UserInterrupts):
             await WriteMsr(msr, state.registers.get(msr, 0))
         await WriteMsr(Msr.UINTR_PD, receiver)
         await WriteMsr(Msr.UINTR_MISC, SIZE | MSRS[Msr.UINTR_MISC].pack(uinv=NOTIFICATION_VECTOR))
-        await self._notify_thread(hart, receiver)
+        await self._notify_thread(receiver)
         # A thread without a receiver may have left the flag set here.
         await (Stui() if state.registers.get(UIF, 0) else Clui())
         await Log(ReceiverChanged(receiver, True, 0, 0))
 
-    async def _notify_thread(self, hart: int, receiver: int) -> None:
+    async def _notify_thread(self, receiver: int) -> None:
         """Posts notify the thread, which runs here: of those that were made meanwhile it is told
         now."""
+        hart = self._harts.here
         outstanding = await AmoOr(receiver, SN) & ON
         notified = UPID.pack(sn=1, nv=NOTIFICATION_VECTOR, ndst=hart)
         await Store(receiver, notified | outstanding)  # nobody else writes this word under SN
@@ -202,25 +202,25 @@ class IntelUserInterrupts(UserInterrupts):
             await self._empty(receiver, state.registers.get(Msr.UINTR_RR, 0))
             self._freed(receiver)
         else:
-            await self._kernel.stall(holder)
+            await self._harts.stall(holder)
             self._leaving[holder] = receiver
             self._stale.add(holder)
-            if holder == self._kernel.here:
-                await self._save(holder)
+            if holder == self._harts.here:
+                await self._save()
         state.receiver = None
         state.registers.clear()
         self._states.pop(receiver, None)
 
     # --- signals from the kernel ------------------------------------------------------------------
 
-    async def _send(self, hart: int, index: int) -> None:
+    async def _send(self, index: int) -> None:
         entry = self._kernel_table.entries.get(index)
         if entry is None:
             return  # revoked meanwhile: SENDUIPI would be a fault of the kernel
         if entry.receiver in self.parked:
             await self._post(entry.receiver, entry.vector)
             return
-        await self._use_table(hart, self._kernel_table.register)
+        await self._use_table(self._kernel_table.register)
         await SendUipi(index)
 
     async def _post(self, receiver: int, vector: int) -> None:
@@ -236,7 +236,7 @@ class IntelUserInterrupts(UserInterrupts):
     # --- threads that wait ------------------------------------------------------------------------
 
     async def _park(self, receiver: int) -> int:
-        here = self._kernel.here
+        here = self._harts.here
         await AmoOr(receiver, SN)
         pending = await ReadMsr(Msr.UINTR_RR) | await Load(receiver + UPID_PIR.address)
         if not pending:
@@ -244,7 +244,7 @@ class IntelUserInterrupts(UserInterrupts):
             await AmoAnd(receiver, WORD ^ SN)
             pending = await Load(receiver + UPID_PIR.address)
         if pending:
-            await self._notify_thread(here, receiver)
+            await self._notify_thread(receiver)
         return pending
 
     async def _absent(self, receiver: int, tcb: TCB) -> int:
@@ -253,7 +253,7 @@ class IntelUserInterrupts(UserInterrupts):
             await AmoOr(receiver, SN)
         return pending
 
-    async def take_interrupts(self, hart: int) -> int:
+    async def take_interrupts(self) -> int:
         """Acknowledge every vector. That of a receiver which is not loaded any more is spurious:
         what was posted is found when its thread comes back."""
         vectors = 0
@@ -263,7 +263,7 @@ class IntelUserInterrupts(UserInterrupts):
                     if await Load(receiver) & ON:
                         await self.absent_post(receiver)
             elif vector == KERNEL_VECTOR:
-                own = self._kernel_receivers[hart]
+                own = self._kernel_receivers[self._harts.here]
                 await AmoAnd(own, WORD ^ ON)
                 taken = await Swap(own + UPID_PIR.address, 0)
                 await Log(ReceiverChanged(own, True, 0, taken))
@@ -274,7 +274,7 @@ class IntelUserInterrupts(UserInterrupts):
 
     async def pending(self, receiver: int) -> int:
         """PIR, and UIRR as far as it is saved or on this hart."""
-        if self._held[self._kernel.here] == receiver:
+        if self._held[self._harts.here] == receiver:
             requests = await ReadMsr(Msr.UINTR_RR)
         else:
             state = self._states.get(receiver)

@@ -1,20 +1,15 @@
 """ReL4's three invocations of a notification: receiver, sender, asynchronous system calls."""
 
-from typing import TYPE_CHECKING
-
 from rel4.abi.message import IpcBuffer
 from rel4.abi.numbers import SeL4Error
 from rel4.abi.syscall_buffer import BufferError, SyscallBuffer
 from rel4.machine.ops import Store
 
+from .arguments import Arguments
+from .async_runtime import HandlerTask
 from .capability import FrameCap, NotificationCap, Slot, ThreadCap
 from .errors import InvocationError, invalid_argument, invalid_capability, range_error
-
-if TYPE_CHECKING:
-    from rel4.machine.hart import Hart
-
-    from .invocation import Arguments
-    from .kernel import Kernel
+from .state import State
 
 __all__ = ["register_async_syscall", "register_receiver", "register_sender"]
 
@@ -33,61 +28,55 @@ def _sender(slot: Slot) -> NotificationCap:
     return cap
 
 
-async def register_receiver(
-    kernel: "Kernel", hart: "Hart", slot: Slot, arguments: "Arguments"
-) -> Result:
+async def register_receiver(state: State, slot: Slot, arguments: Arguments) -> Result:
     """UintrRegisterReceiver: signals become user interrupts of the calling thread."""
-    thread = await arguments.cap(0)
+    thread = arguments.cap(0)
     if not isinstance(thread, ThreadCap) or thread.tcb is not arguments.caller:
         raise invalid_capability(1, "the receiver must be the calling thread's own TCB")
     cap = _notification(slot)
     if not cap.can_receive:
         raise invalid_capability(0, "the capability cannot receive")
-    words = await arguments.words(kernel.uintr.registration_words)
-    await kernel.uintr.register_receiver(hart.index, thread.tcb, cap.notification, words)
+    words = arguments.words(state.uintr.registration_words)
+    await state.uintr.register_receiver(thread.tcb, cap.notification, words)
     return ()
 
 
-async def register_sender(
-    kernel: "Kernel", hart: "Hart", slot: Slot, arguments: "Arguments"
-) -> Result:
+async def register_sender(state: State, slot: Slot, arguments: Arguments) -> Result:
     """UintrRegisterSender: answers the operand of UIPI SEND, also in the IPC buffer."""
     cap = _sender(slot)
     caller = arguments.caller
-    index = await kernel.uintr.register_sender(caller, cap.notification, cap.badge, slot)
+    index = await state.uintr.register_sender(caller, cap.notification, cap.badge, slot)
     if caller.receive_buffer is not None:
         await Store(caller.receive_buffer + IpcBuffer.UINTR_FLAG, index)
     return (index,)
 
 
-async def register_async_syscall(
-    kernel: "Kernel", hart: "Hart", slot: Slot, arguments: "Arguments"
-) -> Result:
+async def register_async_syscall(state: State, slot: Slot, arguments: Arguments) -> Result:
     """UintrRegisterAsyncSyscall: a handler for the syscall buffer in a frame. It ends when the
     frame's or the notification's capability is deleted, or the thread."""
     cap = _sender(slot)
-    (number,) = await arguments.words(1)
-    source = await arguments.slot(0)
+    (number,) = arguments.words(1)
+    source = arguments.slot(0)
     frame = source.cap
     if not isinstance(frame, FrameCap) or frame.frame.device or not frame.rights.write:
         raise invalid_capability(1, "the syscall buffer must be a frame that can be written")
-    if arguments.caller.handler is not None:
+    if arguments.caller.find(HandlerTask) is not None:
         raise InvocationError(SeL4Error.ILLEGAL_OPERATION, "the thread has a handler already")
     try:
         buffer = await SyscallBuffer.attach(frame.frame.address, 1 << frame.frame.size_bits)
     except BufferError as error:
         raise invalid_argument(0, str(error)) from error
-    if number >= len(kernel.policies):
+    if number >= len(state.policies):
         raise range_error(
             0,
-            len(kernel.policies) - 1,
-            f"policy must be below {len(kernel.policies)}, not {number}",
+            len(state.policies) - 1,
+            f"policy must be below {len(state.policies)}, not {number}",
         )
-    policy = kernel.policies[number]
-    entry = await kernel.uintr.register_kernel_sender(cap.notification, cap.badge, slot)
-    handler = kernel.runtime.spawn(arguments.caller, buffer, entry.index, policy)
+    policy = state.policies[number]
+    entry = await state.uintr.register_kernel_sender(cap.notification, cap.badge, slot)
+    handler = state.runtime.spawn(arguments.caller, buffer, entry.index, policy)
     for attached_to in (slot, source):
         attached_to.attached.append(handler)
-    sender = await policy.register(kernel, handler)
-    arguments.caller.handler = handler
+    sender = await policy.register(state.runtime, handler)
+    arguments.caller.attached.append(handler)
     return (handler.cid, 0 if sender is None else 1, sender or 0)

@@ -10,8 +10,6 @@ meets an inactive receiver. A UIPI of another thread wakes it when the controlle
 of the absent receiver (feature NOTIFY); without that feature the kernel looks at every timer tick.
 """
 
-from typing import TYPE_CHECKING
-
 from rel4.machine.device import DeviceConfig
 from rel4.machine.events import ReceiverChanged
 from rel4.machine.ops import CsrWrite, Load, Log, Store, Uipi
@@ -35,13 +33,11 @@ from uintr.registers import (
     UipiFunction,
 )
 
+from .harts import Harts
 from .objects import TCB
 from .uintr import UserInterrupts
 from .uintr_context import UserInterruptState
 from .uintr_entries import SenderTable
-
-if TYPE_CHECKING:
-    from .kernel import Kernel
 
 __all__ = ["RiscvUserInterrupts"]
 
@@ -61,11 +57,11 @@ DELEGATED = CSRS[Csr.SIDELEG].pack(software=1)
 class RiscvUserInterrupts(UserInterrupts):
     """The controller's receivers, tables of eight-byte entries, and the CSRs of the N extension."""
 
-    def __init__(self, config: DeviceConfig, kernel: "Kernel") -> None:
+    def __init__(self, config: DeviceConfig, harts: Harts) -> None:
         pages = range(config.table_pages)
         super().__init__(
             config,
-            kernel,
+            harts,
             receivers=list(range(config.receivers)),
             tables=[config.table_base + page * PAGE_BYTES for page in pages],
         )
@@ -94,35 +90,35 @@ class RiscvUserInterrupts(UserInterrupts):
 
     # --- context switch ---------------------------------------------------------------------------
 
-    async def _save(self, hart: int) -> None:
+    async def _save(self) -> None:
+        hart = self._harts.here
         self._stale.discard(hart)
         owner = self.owner[hart]
         if owner is None:
             return
-        state = owner.uintr or UserInterruptState()  # its thread may have ended
-        if state.receiver is not None:
+        state = owner.find(UserInterruptState)
+        registers = state.registers if state is not None else {}  # the thread may have ended
+        if state is not None and state.receiver is not None:
             await Store(self._slot(state.receiver, ACTIVE.address), 0)
             await Log(ReceiverChanged(state.receiver, False, 0, 0))
         for csr in SAVED_CSRS:
-            state.registers[csr] = await CsrWrite(csr, 0)  # read, and hidden from the next thread
+            registers[csr] = await CsrWrite(csr, 0)  # read, and hidden from the next thread
         await CsrWrite(Csr.SIDELEG, 0)
         await CsrWrite(Csr.SUIRS, 0)
         self.owner[hart] = None
 
-    async def _restore(self, hart: int, tcb: TCB) -> None:
-        state = tcb.uintr
-        assert state is not None
+    async def _restore(self, state: UserInterruptState) -> None:
         for csr in SAVED_CSRS:
             await CsrWrite(csr, state.registers.get(csr, 0))
-        self.owner[hart] = tcb
-        await self._activate(hart, state)
+        self.owner[self._harts.here] = state.tcb
+        await self._activate(state)
 
-    async def _activate(self, hart: int, state: UserInterruptState) -> None:
+    async def _activate(self, state: UserInterruptState) -> None:
         if state.receiver is None:
             return
         await CsrWrite(Csr.SIDELEG, DELEGATED)
         await CsrWrite(Csr.SUIRS, CSRS[Csr.SUIRS].pack(en=1, index=state.receiver))
-        low = LOW.pack(active=1, mode=1, hartid=hart)
+        low = LOW.pack(active=1, mode=1, hartid=self._harts.here)
         await Store(self._slot(state.receiver, LOW.address), low)
         await Log(ReceiverChanged(state.receiver, True, 0, 0))
 
@@ -152,13 +148,13 @@ class RiscvUserInterrupts(UserInterrupts):
         self._freed(receiver)
         for hart, owner in enumerate(self.owner):
             if owner is tcb:
-                await self._kernel.stall(hart)
+                await self._harts.stall(hart)
                 self._stale.add(hart)
 
     # --- signals from the kernel ------------------------------------------------------------------
 
-    async def _send(self, hart: int, index: int) -> None:
-        await self._use_table(hart, self._kernel_table.register)
+    async def _send(self, index: int) -> None:
+        await self._use_table(self._kernel_table.register)
         await Uipi(UipiFunction.SEND, index)
 
     async def _post(self, receiver: int, vector: int) -> None:
@@ -168,7 +164,7 @@ class RiscvUserInterrupts(UserInterrupts):
     # --- threads that wait ------------------------------------------------------------------------
 
     async def _park(self, receiver: int) -> int:
-        here = self._kernel.here
+        here = self._harts.here
         tells = Feature.NOTIFY in self._config.features
         if tells and not self._notifies:
             self._notifies = True
@@ -197,14 +193,14 @@ class RiscvUserInterrupts(UserInterrupts):
             for receiver in list(self.parked):
                 await self.absent_post(receiver)
 
-    async def take_interrupts(self, hart: int) -> int:
+    async def take_interrupts(self) -> int:
         """Empty the controller's queue of absent receivers, then the kernel's receiver here."""
         while self._notifies:
             claim = await Load(self._control(CLAIM.address))
             if not CLAIM.field("valid").get(claim):
                 break
             await self.absent_post(CLAIM.field("receiver").get(claim))
-        receiver = self._kernel_receivers.get(hart)
+        receiver = self._kernel_receivers.get(self._harts.here)
         if receiver is None:
             return 0
         vectors = await Load(self._slot(receiver, HIGH.address))

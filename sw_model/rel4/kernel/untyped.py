@@ -1,7 +1,5 @@
 """Untyped memory: Retype makes objects, and the kernel never allocates for itself."""
 
-from typing import TYPE_CHECKING
-
 from rel4.abi.numbers import ObjectType, SeL4Error
 from rel4.machine.ops import Clear
 
@@ -18,17 +16,14 @@ from .capability import (
     UntypedCap,
 )
 from .errors import InvocationError, invalid_argument, range_error
+from .harts import WORK_UNITS
+from .state import State
 
-if TYPE_CHECKING:
-    from .kernel import Kernel
-
-__all__ = ["FAN_OUT_LIMIT", "WORK_UNITS", "object_bits", "retype"]
+__all__ = ["FAN_OUT_LIMIT", "object_bits", "retype"]
 
 FAN_OUT_LIMIT = 256
 """Objects that one Retype may make (seL4's default)."""
 MIN_UNTYPED_BITS, MAX_UNTYPED_BITS = 4, 38
-WORK_UNITS = 100
-"""Units of a long operation between two looks at pending interrupts (seL4's default)."""
 RESET_CHUNK = WORK_UNITS * 256
 """Bytes cleared between two looks at pending interrupts: seL4 clears 256 at a time and looks after
 every hundredth."""
@@ -78,7 +73,7 @@ def _make(kind: ObjectType, address: int, user_bits: int, hart: int, *, device: 
 
 
 async def retype(
-    kernel: "Kernel", source: Slot, kind_word: int, user_bits: int, destinations: list[Slot]
+    state: State, source: Slot, kind_word: int, user_bits: int, destinations: list[Slot]
 ) -> None:
     """Make one object a destination slot from the untyped capability in ``source``.
 
@@ -117,15 +112,15 @@ async def retype(
     if untyped.device and kind not in FRAMES and kind is not ObjectType.UNTYPED:
         raise invalid_argument(1, "device memory makes frames and untyped memory only")
     if fresh:
-        await _reset(kernel, untyped)
+        await _reset(state, untyped)
     untyped.watermark = end - untyped.address
     for number, slot in enumerate(destinations):
         address = start + size * number
-        made = _make(kind, address, user_bits, kernel.here, device=untyped.device)
+        made = _make(kind, address, user_bits, state.harts.here, device=untyped.device)
         mdb.insert_new(slot, made, source)
 
 
-async def _reset(kernel: "Kernel", untyped: objects.Untyped) -> None:
+async def _reset(state: State, untyped: objects.Untyped) -> None:
     """Clear what was given away, from its end on, with preemption points."""
     if untyped.device:
         untyped.watermark = 0
@@ -133,5 +128,5 @@ async def _reset(kernel: "Kernel", untyped: objects.Untyped) -> None:
         start = max(untyped.watermark - RESET_CHUNK, 0) // 8 * 8
         await Clear(untyped.address + start, untyped.watermark - start)
         untyped.watermark = start
-        kernel.work_units += WORK_UNITS
-        await kernel.preemption_point()
+        state.harts.work_units += WORK_UNITS
+        await state.harts.preemption_point()

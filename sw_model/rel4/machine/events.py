@@ -12,11 +12,13 @@ __all__ = [
     "AsyncHandled",
     "AsyncReplied",
     "AsyncSubmitted",
+    "CacheMiss",
     "ContextSwitch",
     "Delivered",
     "Event",
     "EventLog",
     "Fault",
+    "FunctionEntered",
     "LockWait",
     "Mark",
     "PathDone",
@@ -232,6 +234,23 @@ class Mark(_Stamped):
     """A moment that the program names, such as the begin and end of the measured part."""
 
     name: str
+
+
+@dataclass(slots=True)
+class CacheMiss(_Stamped):
+    """A line had to come from main memory, or a page table to be walked (real harts only).
+    ``what``: "icache", "dcache" or "walk"."""
+
+    what: str
+
+
+@dataclass(slots=True)
+class FunctionEntered(_Stamped):
+    """The hart's pc is in another function of the program than before, whether called or returned
+    to (real harts only). ``context``: whose code it runs."""
+
+    name: str
+    context: str
 
 
 class EventLog:

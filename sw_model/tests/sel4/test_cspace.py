@@ -16,7 +16,7 @@ ILLEGAL, REVOKE_FIRST = SeL4Error.ILLEGAL_OPERATION, SeL4Error.REVOKE_FIRST
 
 
 def slots_of(run: Any) -> Any:
-    return run.kernel.initial[0].cspace.cnode
+    return run.kernel.state.initial[0].cspace.cnode
 
 
 def test_copy_needs_an_empty_destination_and_a_source(run_program: RunProgram) -> None:

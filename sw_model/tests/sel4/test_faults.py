@@ -171,7 +171,7 @@ def test_a_fault_without_a_handler_stops_the_thread(run_program: RunProgram) -> 
     assert [event.reason for event in run.events(Fault)] == [
         f"page fault at {NOWHERE:#x} (load)"
     ] * 2
-    assert run.kernel.console == ""
+    assert run.kernel.state.console == ""
 
 
 def test_code_that_is_not_there_faults_at_the_fetch(run_program: RunProgram) -> None:

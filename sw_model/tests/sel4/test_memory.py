@@ -136,7 +136,7 @@ def test_pages_of_every_size_are_walked(
 
     run = run_program(body)
     assert got == [FAILED_LOOKUP, SeL4Error.ALIGNMENT_ERROR, OK, 5, OK]
-    root = run.kernel.initial[0].vspace.table.address
+    root = run.kernel.state.initial[0].vspace.table.address
     leaf = sv39.walk(run.machine.memory.load, root, PLACE)
     assert leaf is not None
     assert leaf.page_bits == bits
@@ -148,7 +148,7 @@ def test_a_giga_page_needs_no_table(run_program: RunProgram) -> None:
     got: list[Any] = []
 
     def prepare(kernel: Any) -> None:
-        cap = kernel.initial[0].cspace.cnode.slot(CapSlot.DEVICE_UNTYPED).cap
+        cap = kernel.state.initial[0].cspace.cnode.slot(CapSlot.DEVICE_UNTYPED).cap
         cap.untyped.address, cap.untyped.size_bits = 1 << 32, 31
 
     async def body(task: RootTask) -> None:
@@ -185,7 +185,7 @@ def test_copies_of_a_frame_are_mapped_one_by_one(run_program: RunProgram) -> Non
     run = run_program(body)
     assert got == [OK, DELETE_FIRST, OK, 3, 3]
     assert violations(run.kernel) == []
-    root = run.kernel.initial[0].vspace.table.address
+    root = run.kernel.state.initial[0].vspace.table.address
     assert sv39.walk(run.machine.memory.load, root, PLACE) is None
 
 

@@ -20,6 +20,7 @@ from rel4.kernel.kernel import Kernel
 from rel4.kernel.objects import TCB, ThreadState
 from rel4.machine import ops
 from rel4.machine.device import DeviceConfig
+from rel4.machine.events import TrapCause
 from rel4.machine.machine import Machine
 from rel4.reference.device import ReferenceDevice
 
@@ -95,7 +96,7 @@ class Driver:
 
     @property
     def current(self) -> TCB:
-        return self.kernel.schedulers[0].current
+        return self.kernel.state.harts.schedulers[0].current
 
     def call(self, number: int, cap: int, info: int, message: tuple[int, int, int, int]) -> Any:
         """A system call of the thread that runs; answers its registers."""
@@ -107,7 +108,7 @@ class Driver:
         frame = context.top()
         frame.op, frame.awaits_registers = None, True
         context.registers = ops.Registers(number, cap, info, message)
-        self.drive(self.kernel.trap(self.hart, "ecall"))
+        self.drive(self.kernel.trap(self.hart, TrapCause.ECALL))
         return context.registers
 
     def invoke(self, cap: int, label: int, words: tuple[int, ...], caps: tuple[int, ...]) -> Any:
@@ -216,9 +217,9 @@ def test_no_argument_breaks_the_kernel(seed: int) -> None:
             done[SeL4Error(code).name if code <= SeL4Error.NOT_ENOUGH_MEMORY else "message"] += 1
         if step % 100 == 0:
             assert violations(driver.kernel) == [], (step, label)
-            for irq in driver.kernel.irqs:
+            for irq in driver.kernel.state.irqs:
                 driver.machine.interrupts.trigger(irq)
-            driver.drive(driver.kernel.trap(driver.hart, "interrupt"))
-            driver.drive(driver.kernel.trap(driver.hart, "timer"))
+            driver.drive(driver.kernel.trap(driver.hart, TrapCause.INTERRUPT))
+            driver.drive(driver.kernel.trap(driver.hart, TrapCause.TIMER))
     assert violations(driver.kernel) == []
     assert done["NO_ERROR"] > 50

@@ -13,6 +13,7 @@ from rel4.kernel.boot import boot_initial_thread
 from rel4.kernel.capability import EndpointCap
 from rel4.kernel.invariants import violations
 from rel4.kernel.kernel import Kernel
+from rel4.kernel.uintr_context import UserInterruptState
 from rel4.machine.device import DeviceConfig, run_sync
 from rel4.machine.machine import Machine
 from rel4.machine.ops import Compute, CsrSet, CsrWrite, Ecall, Registers, Uipi, Uret
@@ -99,7 +100,7 @@ class Sequences(RuleBasedStateMachine):
             return
         self.command = command
         self.machine.stopped = False
-        (root,) = self.kernel.initial
+        (root,) = self.kernel.state.initial
         # Should the thread be blocked all the same, it is over soon.
         watchdog = self.machine.env.timeout(PATIENCE)
         assert watchdog.callbacks is not None
@@ -109,7 +110,7 @@ class Sequences(RuleBasedStateMachine):
 
     def invoke(self, cap: int, label: int, words: tuple[int, ...], caps: tuple[int, ...]) -> None:
         async def command() -> None:
-            found = self.kernel.initial[0].cspace
+            found = self.kernel.state.initial[0].cspace
             if found is not None and isinstance(found.cnode.slot(cap).cap, EndpointCap):
                 await self.task.kernel.nb_send(cap, words, caps, label)  # a call would block
             else:
@@ -281,7 +282,7 @@ class Sequences(RuleBasedStateMachine):
         hart = self.machine.harts[0]
         if not hart.line:
             return
-        state = self.kernel.schedulers[0].current.uintr
+        state = self.kernel.state.harts.schedulers[0].current.find(UserInterruptState)
         assert state is not None
         assert state.receiver is not None
         controller = self.device._controller

@@ -262,7 +262,7 @@ def test_a_remote_wake_up_interrupts_a_lower_priority(run_program: RunProgram) -
     console: list[Any] = []
 
     def run_console() -> str:
-        return str(console[0].console)
+        return str(console[0].state.console)
 
     run = run_program(body, harts=2, timer_period=500_000, prepare=console.append)
     assert "ipi" in [event.cause for event in run.events(Trap)]
@@ -315,4 +315,4 @@ def test_deleting_oneself_and_ones_own_spaces(run_program: RunProgram) -> None:
 
     run = run_program(body)
     # put_char needs no capability, so the one without a CSpace still calls it
-    assert run.kernel.console in ("", "!")
+    assert run.kernel.state.console in ("", "!")

@@ -158,7 +158,7 @@ def test_thread_death_gives_everything_back(
             assert await kernel.cnode_delete(root, 100) is OK
 
     run = run_program(body, flavour=flavour, receivers=2, harts=harts)
-    assert run.kernel.uintr.receivers == []
+    assert run.kernel.state.uintr.receivers == []
     assert violations(run.kernel) == []
 
 

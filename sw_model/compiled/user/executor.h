@@ -1,0 +1,38 @@
+/* The coroutine executor of a thread: priorities, first in first out in one, woken by user
+ * interrupts. A user interrupt does not run a coroutine: its handler notes the vectors in a word of
+ * memory, which the executor looks at whenever it takes the next coroutine. */
+#ifndef EXECUTOR_H
+#define EXECUTOR_H
+
+#include "coroutine.h"
+
+#ifndef MAX_TASKS
+#define MAX_TASKS 1024
+#endif
+
+enum { PRIORITIES = 8, VECTORS = 64 };
+
+/* Answers the cid. 0 is the highest priority. Coroutines in the background do not keep the executor running. */
+unsigned executor_spawn(struct coroutine *coroutine, unsigned priority, bool background);
+
+/* The cid of the running coroutine, and the coroutine of a cid (null: there is none). */
+extern unsigned executor_current;
+struct coroutine *executor_find(unsigned cid);
+
+/* A free vector that wakes `cid`, or, if NOBODY, lets the executor look for replies again. */
+unsigned executor_register_vector(unsigned cid);
+
+/* Make a coroutine ready. Nothing happens if it is. */
+void executor_wake(unsigned cid);
+
+/* Run until all but the background has ended. When nobody is ready, `executor_idle` (may be null) is
+ * asked for somebody to resume at once; NOBODY: wait for a user interrupt. */
+extern unsigned (*executor_idle)(void);
+void executor_run(void);
+
+/* Where the user-interrupt handler notes vectors. */
+static inline volatile word *wake_word(void)
+{
+    return (volatile word *)DATA_ADDRESS;
+}
+#endif

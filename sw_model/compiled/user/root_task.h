@@ -1,0 +1,25 @@
+/* The initial thread: it turns untyped memory into objects, and sets the asynchronous runtime up. */
+#ifndef ROOT_TASK_H
+#define ROOT_TASK_H
+
+#include "async_syscalls.h"
+
+/* `count` objects, as consecutive capability pointers from the answer on. */
+word root_allocate(word type, word count, word size_bits);
+
+/* Page tables for `bytes` from `virtual` on, as far as they are missing. */
+void root_map_page_tables(word virtual, word bytes);
+
+/* The whole set-up, in the published order: buffer, notification, receiver coroutine, its vector, a
+ * badged capability, binding, registration as receiver, registration of the buffer. */
+void root_start_async(word capacity, const struct style *style, word policy);
+
+/* End the machine with a message unless a call that the task relies on succeeded. */
+void check(const char *call, word error);
+
+/* The console. */
+void print(const char *text);
+void print_number(const char *name, word value);
+
+extern volatile uint32_t user_interrupts;
+#endif
