@@ -34,7 +34,7 @@ from uintr.registers import (
 from uintr.table_ram import MAX_TABLE_PAGES, TableRam
 from uintr.wishbone import BusArbiter, BusDecoder
 
-__all__ = ["System"]
+__all__ = ["System", "connect_control"]
 
 
 class System(wiring.Component):
@@ -174,7 +174,7 @@ class System(wiring.Component):
         connect(m, decoder.targets[1], bridge.bus)
         if Feature.MASK in self._features:
             connect(m, decoder.targets[3], bridge.masks)
-        self._connect_control(m, decoder.targets[2], control, bridge)
+        connect_control(m, decoder.targets[2], control, bridge)
         m.d.comb += controller.notify_hart.eq(control.notify_hart)
 
         m.d.comb += self.quiescent.eq(
@@ -185,17 +185,17 @@ class System(wiring.Component):
         )
         return m
 
-    @staticmethod
-    def _connect_control(m: Module, target: Any, control: Any, bridge: Any) -> None:
-        """The control page answers its transfers itself, but for those that the bridge ends."""
-        for name in ("cyc", "stb", "we", "adr", "sel", "dat_w"):
-            m.d.comb += getattr(control.bus, name).eq(getattr(target, name))
-        m.d.comb += [
-            bridge.operates.eq(control.operates),
-            bridge.function.eq(control.function),
-            bridge.receiver.eq(control.receiver),
-            control.done.eq(bridge.done),
-            target.err.eq(control.bus.err),
-            target.ack.eq(control.bus.ack | bridge.done),
-            target.dat_r.eq(Mux(bridge.done, bridge.answer, control.bus.dat_r)),
-        ]
+
+def connect_control(m: Module, target: Any, control: Any, bridge: Any) -> None:
+    """The control page answers its transfers itself, but for those that the bridge ends."""
+    for name in ("cyc", "stb", "we", "adr", "sel", "dat_w"):
+        m.d.comb += getattr(control.bus, name).eq(getattr(target, name))
+    m.d.comb += [
+        bridge.operates.eq(control.operates),
+        bridge.function.eq(control.function),
+        bridge.receiver.eq(control.receiver),
+        control.done.eq(bridge.done),
+        target.err.eq(control.bus.err),
+        target.ack.eq(control.bus.ack | bridge.done),
+        target.dat_r.eq(Mux(bridge.done, bridge.answer, control.bus.dat_r)),
+    ]
