@@ -45,6 +45,8 @@ def machine_code(code: Code, *, traps: int, registers: list[int]) -> None:
     _store(code, X6, _MTRAPS)
     code.li(X6, layout.DESCRIPTORS)
     _store(code, X6, _NEXT)
+    for number in range(1, 8):  # what a reset leaves there is nobody's business
+        code("csrrwi", 0, 0, imm=0x3B0 + number)
     for number, value in enumerate(registers):
         if number:
             code.li(number, value)
@@ -216,6 +218,8 @@ def supervisor_code(code: Code) -> None:
     code("sd", rs1=X31, rs2=X7, imm=place)
     code("blt", rs1=0, rs2=X7, to="s patient")
     code("csrrw", 0, 0, imm=SIE)
+    code("addi", X6, X7, imm=60)
+    code("blt", rs1=X6, rs2=0, to="s call")
     code.label("s patient")
     code("csrrs", X5, 0, imm=SCAUSE)
     code("blt", rs1=X5, rs2=0, to="s interrupt")

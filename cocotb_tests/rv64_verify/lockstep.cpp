@@ -77,10 +77,14 @@ class Recorder {
       }
       const uint64_t retired = machine.step(hart, 1);
       if (interrupt) {
-        it.intr = 1;
+        it = {};
+        it.cycle = machine.time;
+        it.enters = entered = true;
         it.cause = user ? INTERRUPT : cause();
-        continue;
+        return true;
       }
+      it.intr = entered;
+      entered = false;
       it.cycle = machine.time;
       it.order = order++;
       it.trap = retired == 0;
@@ -129,6 +133,7 @@ class Recorder {
   Hart &hart;
   Tracer tracer;
   uint64_t order = 0, slept = 0;
+  bool entered = false;
 };
 
 class Lockstep {
@@ -146,8 +151,10 @@ class Lockstep {
     processor_t *proc = hart.proc.get();
     state_t *state = proc->get_state();
     machine.time = it.cycle;
+    if (it.enters) return interrupt(it);
     if (it.order != order++) return fail("order must be %llu, not %llu", order - 1, it.order);
-    if (it.intr && !interrupt(it)) return false;
+    if (bool(it.intr) != entered) return fail("intr must be %llu, not %llu", entered, it.intr);
+    entered = false;
     if (!it.intr && !patient(it)) return false;
     if (state->pc != it.pc) return fail("pc must be %llx, not %llx", state->pc, it.pc);
     if (state->prv != it.mode) return fail("mode must be %llx, not %llx", state->prv, it.mode);
@@ -189,19 +196,17 @@ class Lockstep {
     return true;
   }
 
-  // The first instruction of a handler: the interrupt that it says is taken, if it may be.
+  // The interrupt that is said to be taken, if it may be.
   bool interrupt(const Record &it) {
     processor_t *proc = hart.proc.get();
     state_t *state = proc->get_state();
     waited = 0;
     interrupts++;
+    entered = true;
+    const uint64_t number = it.cause & ~INTERRUPT;
+    if (!(it.cause & INTERRUPT)) return fail("an interrupt must have a cause, not %llx", it.cause);
     proc->clear_waiting_for_interrupt();
-    // If that instruction raises an exception, the cause told is the exception's.
-    const uint64_t number = it.trap ? 0 : it.cause & ~INTERRUPT;
-    if (!it.trap && !(it.cause & INTERRUPT))
-      return fail("an interrupt must have a cause, not %llx", it.cause);
-    if (it.mode == PRV_U) {
-      if (number != 0) return fail("cause must be 0, not %llx", number);
+    if (number == 0) {
       reg_t pc = 0;
       if (!machine.due(hart)) return fail("there must be no user interrupt");
       if (machine.request(proc, PRV_U, TRAP, 0, 0, state->pc, pc) != OK)
@@ -211,16 +216,15 @@ class Lockstep {
       return true;
     }
     if (number > 11) return fail("cause must be at most 11, not %llx", number);
-    const uint64_t all = pending(it.cycle + SLACK), bit = it.trap ? all : uint64_t(1) << number;
-    if (!(all & bit))
+    const uint64_t bit = uint64_t(1) << number;
+    if (!(pending(it.cycle + SLACK) & bit))
       return fail("interrupt %llu must not be taken, since it is not pending", number);
     hide();
     state->mip->backdoor_write_with_mask(bit, bit);
-    const uint64_t before = state->pc;
     const uint64_t retired = proc_step();
     state->mip->backdoor_write_with_mask(bit, 0);
     show();
-    if (retired || state->pc == before || (!it.trap && cause() != it.cause))
+    if (retired || cause() != it.cause)
       return fail("interrupt %llu must not be taken, since it is not enabled", number);
     return true;
   }
@@ -243,11 +247,9 @@ class Lockstep {
   // mip as the hart has it at a time.
   uint64_t pending(uint64_t time) {
     state_t *state = hart.proc->get_state();
-    uint64_t bits = state->mip->read() & ~(MIP_MTIP | MIP_MSIP);
-    if (state->menvcfg->read() & MENVCFG_STCE)
-      bits = (bits & ~MIP_STIP) | (time >= state->stimecmp->read() ? MIP_STIP : 0);
+    uint64_t bits = state->mip->read() & ~(MIP_MTIP | MIP_MSIP | MIP_STIP);
     if (hart.unit.supervisor_line) bits |= MIP_SEIP;
-    return bits | (time >= hart.mtimecmp ? MIP_MTIP : 0) | (hart.msip ? MIP_MSIP : 0);
+    return bits | machine.timers(hart, time);
   }
 
   // The N extension's cause is not told here: its interrupts are taken in `interrupt`.
@@ -338,6 +340,7 @@ class Lockstep {
   Tracer tracer;
   uint64_t x[32], order = 0, kept = 0, kept_external = 0;
   bool hidden = false, volatile_read = false, at_device = false;
+  bool entered = false;  // an interrupt, and nothing has retired since
   int waited = 0, longest = 0;
   uint64_t interrupts = 0, user_interrupts = 0;
   char text[200] = "";

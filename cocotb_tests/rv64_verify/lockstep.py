@@ -38,14 +38,15 @@ class Record(ctypes.Structure):
             (name, ctypes.c_uint8)
             for name in (
                 *("hart", "mode", "trap", "intr", "rd", "read_mask", "write_mask", "status"),
+                "enters",
             )
         ),
     )
 
     def __str__(self) -> str:
+        if self.enters:
+            return f"{self.cycle:>8} interrupt {self.cause & 0xFF}"
         words = [f"{self.cycle:>8} {'USHM'[self.mode]} {self.pc:016x} {self.insn:08x}"]
-        if self.intr:
-            words.append(f"interrupt {self.cause & 0xFF}")
         if self.trap:
             words.append(f"trap {self.cause:x}")
         if self.rd:
@@ -62,12 +63,17 @@ class Source(Protocol):
     """What retires instructions."""
 
     def run(self, buffer: Any) -> int:
-        """Fill the buffer from its beginning; answer how many records there are. Fewer than it has
-        room for: the program has ended."""
+        """Fill the buffer from its beginning, as far as it goes; answer how many records there are.
+        None: the program has ended, or its time is over."""
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """The program has ended."""
         ...
 
     def memory(self) -> bytes:
-        """Main memory, once the program has ended."""
+        """Main memory, once the program has ended and all its stores are there."""
         ...
 
 
@@ -125,6 +131,10 @@ class Recorder:
     def run(self, buffer: Any) -> int:
         return int(_library().recorder_run(self._recorder, buffer, len(buffer)))
 
+    @property
+    def ended(self) -> bool:
+        return self._spike.tohost != 0
+
     def memory(self) -> bytes:
         return bytes(self._spike.memory)
 
@@ -168,11 +178,13 @@ def lockstep(program: bytes, source: Source, *, memory_bytes: int, limit: int) -
                 text = library.lockstep_text(handle).decode()
                 lines += [str(buffer[each]) for each in range(max(agreed - 12, 0), agreed + 1)]
                 raise Disagreement(f"instruction {total}: {text}\n" + "\n".join(lines[-13:]))
-            if count < CAPACITY:
+            if not count:
                 break
-            lines = [str(buffer[each]) for each in range(count - 12, count)]
+            lines = [str(buffer[each]) for each in range(max(count - 12, 0), count)]
             if total > limit:
                 raise Disagreement(f"the program must end within {limit} instructions")
+        if not source.ended:
+            raise Disagreement("the program must end in time\n" + "\n".join(lines))
         if source.memory() != bytes(spike.memory):
             raise Disagreement("main memory must be the same at the end: " + _first(source, spike))
         return Outcome(

@@ -87,7 +87,7 @@ class _Block:
     def __init__(self, random: Random, code: Code, privilege: Privilege, translated: bool) -> None:
         self.random, self.code = random, code
         self.privilege, self.translated = privilege, translated
-        self._labels = 0
+        self._begin, self._labels = code.here, 0
         own = privilege
         atoms: list[tuple[float, Callable[[], None]]] = [
             (30, self.alu),
@@ -148,7 +148,7 @@ class _Block:
 
     def _name(self) -> str:
         self._labels += 1
-        return f"{id(self)} {self._labels}"
+        return f"{self._begin:x} {self._labels}"
 
     def _rd(self) -> int:
         return self.random.choice(_FREE)
@@ -755,6 +755,8 @@ def _descriptor(
         Csr.SUIRS: random.choice((1 << 63, 1 << 63, 0)) | random.randrange(_RECEIVERS),
         Csr.USCRATCH: _value(random),
     }
+    if mstatus & 1 << 22:  # TSR: supervisor mode cannot return
+        values[0x303] = values[0x302] = 0
     if values[0x303] & 1 << 5:  # then supervisor mode sets its timer
         values[0x30A] = 1 << 63
         values[0x306] |= 2

@@ -54,6 +54,7 @@ void rtl_delete(Rtl *rtl) { delete rtl; }
 void *rtl_memory(Rtl *rtl) { return rtl->memory.data(); }
 uint64_t rtl_cycle(Rtl *rtl) { return rtl->cycle; }
 uint64_t rtl_tohost(Rtl *rtl) { return rtl->tohost; }
+int rtl_ended(Rtl *rtl) { return rtl->ended; }
 int rtl_waiting(Rtl *rtl) { return rtl->soc.waiting; }
 
 void rtl_reset(Rtl *rtl, int latency, int jitter, uint32_t seed, uint64_t tohost) {
@@ -73,14 +74,27 @@ void rtl_reset(Rtl *rtl, int latency, int jitter, uint32_t seed, uint64_t tohost
   rtl->ended = false;
 }
 
-// Runs until the buffer is full, the program has ended, or a cycle is reached. Answers the records.
+// Lets the stores on their way come to memory.
+void rtl_settle(Rtl *rtl) {
+  for (int i = 0; i < 4096; ++i) rtl->edge();
+}
+
+// Runs until the buffer is nearly full, the program has ended, or a cycle is reached. Answers the
+// records.
 uint64_t rtl_run(Rtl *rtl, Record *buffer, uint64_t capacity, uint64_t limit) {
   Vsoc &soc = rtl->soc;
   uint64_t count = 0;
-  while (count + HARTS <= capacity && !rtl->ended && rtl->cycle < limit) {
+  while (count + 2 * HARTS <= capacity && !rtl->ended && rtl->cycle < limit) {
 #define LOOK(h)                                   \
+  if (RVFI(soc, h, enters)) {                     \
+    Record &it = buffer[count++] = {};            \
+    it.cycle = rtl->cycle;                        \
+    it.hart = h;                                  \
+    it.enters = 1;                                \
+    it.cause = RVFI(soc, h, enters_cause);        \
+  }                                               \
   if (RVFI(soc, h, valid)) {                      \
-    Record &it = buffer[count++];                 \
+    Record &it = buffer[count++] = {};            \
     it.cycle = rtl->cycle;                        \
     it.order = RVFI(soc, h, order);               \
     it.pc = RVFI(soc, h, pc_rdata);               \

@@ -163,6 +163,7 @@ struct Hart {
   reg_t delegated = 0;      // mideleg's bits of the N extension
   bool msip = false;
   uint64_t mtimecmp = ~uint64_t(0);
+  reg_t soft_stip = 0;      // what M-mode has written to mip.STIP
   reg_t inhibit = 0;        // mcountinhibit
   reg_t instret = 0;        // minstret, less Spike's count; all of it while inhibited
   bool leaving = false;     // the last step was ended to look at the interrupt anew
@@ -219,8 +220,13 @@ class Machine : public simif_t {
   void show_time(Hart &hart) {
     state_t *state = hart.proc->get_state();
     state->time->sync(time);
-    reg_t bits = (time >= hart.mtimecmp ? MIP_MTIP : 0) | (hart.msip ? MIP_MSIP : 0);
-    state->mip->backdoor_write_with_mask(MIP_MTIP | MIP_MSIP, bits);
+    state->mip->backdoor_write_with_mask(MIP_MTIP | MIP_MSIP | MIP_STIP, timers(hart, time));
+  }
+  reg_t timers(Hart &hart, uint64_t time) {
+    state_t *state = hart.proc->get_state();
+    const bool sstc = state->menvcfg->read() & MENVCFG_STCE;
+    return (time >= hart.mtimecmp ? MIP_MTIP : 0) | (hart.msip ? MIP_MSIP : 0) |
+           (sstc ? (time >= state->stimecmp->read() ? MIP_STIP : 0) : hart.soft_stip);
   }
 
   // A user interrupt that this hart takes before its next instruction.
@@ -456,6 +462,8 @@ reg_t csr_instruction(processor_t *proc, insn_t insn, reg_t pc) {
     reg_t external = state->mvip->read() & before & MIP_SEIP;  // Spike keeps the software bit there
     reg_t value = changed((before & ~(MIP_SEIP | user)) | external | software);
     seen.inner->write(value);
+    if (number == CSR_MIP && !(state->menvcfg->read() & MENVCFG_STCE))
+      hart.soft_stip = value & MIP_STIP;
     machine.show_time(hart);
     if ((value & user) != software)
       machine.request(proc, PRV_M, CSR, WRITE, UIP, (value & user) | (hart.unit.csr[UIP] & ~user),
