@@ -14,6 +14,7 @@ from litex_client import litex_client
 from uintr.registers import (
     ACTIVE,
     CONTROL_OFFSET,
+    ENABLE,
     HIGH,
     ID,
     LOW,
@@ -129,6 +130,7 @@ def test_the_region_is_where_it_was_put(soc_client: Any) -> None:
 def test_posts_pending_bits_and_events(soc_client: Any) -> None:
     """Registers of 64 bits, one that a read clears too, and both lines as LiteX events."""
     status = soc_client.regs.uintc_ev_status
+    write(soc_client, CONTROL_OFFSET + ENABLE.address, ENABLE.pack(supervisor=1))
     for slot in range(SLOTS):
         at = SLOT_BYTES * slot
         for supervisor in (0, 1):

@@ -13,6 +13,7 @@ from pathlib import Path
 import rel4
 from rel4.bench.claims_run import Store, UnfinishedError, run_claims
 from rel4.bench.compare import event_lines, first_difference
+from rel4.bench.compiled_options import add_software, setup_of
 from rel4.bench.conservation import ConservationError
 from rel4.bench.ipc import KINDS, IpcPoint, render_ipc, run_ipc
 from rel4.bench.point import Point
@@ -81,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     sweep.set_defaults(run=_sweep)
     _add_point_options(sweep)
     sweep.add_argument("--device", default="reference", help=f"one of {', '.join(device_names())}")
+    add_software(sweep)
     sweep.add_argument("--jobs", type=int, default=2, help="processes at a time (default 2)")
     sweep.add_argument("--out", type=Path, default=Path("build/sweep"), help="folder for results")
     sweep.add_argument("--no-log", action="store_true", help="write no event logs")
@@ -225,19 +227,22 @@ def _whole(name: str, text: str) -> int:
 
 def _sweep(arguments: argparse.Namespace) -> int:
     points = _points(arguments)
-    find_device(arguments.device)
+    setup = setup_of(arguments)
+    if setup is None:
+        find_device(arguments.device)
     if not 1 <= arguments.jobs <= 256:
         raise ValueError(f"jobs must be 1 to 256, not {arguments.jobs}")
     if arguments.out.exists() and not arguments.out.is_dir():
         raise ValueError(f"out must be a folder, and {arguments.out} is a file")
     records = run_sweep(
         points,
-        device=arguments.device,
+        device=arguments.device if setup is None else setup.device,
         out_dir=arguments.out,
         jobs=arguments.jobs,
         keep_logs=not arguments.no_log,
         resume=arguments.resume,
         show=print,
+        setup=setup,
     )
     print(render_table(records))
     print(f"\n{len(records)} points, every request answered once, every user interrupt posted.")

@@ -23,8 +23,8 @@ MAY_IMPORT = {
 }
 # The register tables and the memory map: pure data.
 TABLES = {"uintr.registers", "uintr.intel.registers", "rv64.memory_map"}
-# What makes files of the register table, and imports nothing else.
-FILES = {"uintr.register_files", "uintr.c_header"}
+# What makes files of the register table and checks a shape, and imports nothing else.
+FILES = {"uintr.register_files", "uintr.c_header", "uintr.shape", "uintr.checks"}
 # Layers of rel4, lowest first: a layer may import itself and those before it.
 LAYERS = ["machine", "reference", "abi", "kernel", "user", "trace", "compiled", "bench", "explore"]
 

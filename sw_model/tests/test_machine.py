@@ -35,9 +35,11 @@ from rel4.machine.ops import (
 from rel4.machine.sv39 import PTE
 from rel4.reference.device import ReferenceDevice
 from uintr.registers import (
+    CONTROL_OFFSET,
     CSRS,
     DEFAULT_BASE,
     DEFAULT_TABLE_BASE,
+    ENABLE,
     HIGH,
     LOW,
     PAGE_BYTES,
@@ -226,8 +228,8 @@ def _user_interrupt_programs() -> tuple[Callable[[], Program], ...]:
     async def set_up() -> None:
         await CsrWrite(Csr.UTVEC, 0x1000)
         await CsrSet(Csr.USTATUS, CSRS[Csr.USTATUS].pack(uie=1))
-        await CsrSet(Csr.UIE, CSRS[Csr.UIE].pack(software=1))
         await CsrWrite(Csr.SIDELEG, CSRS[Csr.SIDELEG].pack(software=1))
+        await CsrSet(Csr.UIE, CSRS[Csr.UIE].pack(software=1))
         await CsrWrite(Csr.SUIRS, CSRS[Csr.SUIRS].pack(en=1, index=0))
         await Store(low, LOW.pack(active=1, mode=1, hartid=0))
         entry = SENDER_ENTRY.pack(valid=1, vector=9, receiver=0)
@@ -275,6 +277,7 @@ def test_a_supervisor_line_traps_until_the_receiver_is_read(jump: bool) -> None:
     low, high = (DEFAULT_BASE + register.address for register in (LOW, HIGH))
 
     async def set_up() -> None:
+        await Store(DEFAULT_BASE + CONTROL_OFFSET + ENABLE.address, ENABLE.pack(supervisor=1))
         await Store(low, LOW.pack(active=1, mode=1, supervisor=1, hartid=0))
         entry = SENDER_ENTRY.pack(valid=1, vector=9, receiver=0)
         await Store(DEFAULT_TABLE_BASE + 8 * ENTRY, entry)
@@ -371,8 +374,8 @@ def test_a_wrong_return_address_is_noticed() -> None:
     async def set_up() -> None:
         await CsrWrite(Csr.UTVEC, 0x1000)
         await CsrSet(Csr.USTATUS, CSRS[Csr.USTATUS].pack(uie=1))
-        await CsrSet(Csr.UIE, CSRS[Csr.UIE].pack(software=1))
         await CsrWrite(Csr.SIDELEG, CSRS[Csr.SIDELEG].pack(software=1))
+        await CsrSet(Csr.UIE, CSRS[Csr.UIE].pack(software=1))
         await CsrSet(Csr.UIP, CSRS[Csr.UIP].pack(software=1))
 
     async def program() -> None:

@@ -61,6 +61,9 @@ class PointRecord:
         where nothing was published for this policy, concurrency, harts, rounds and timer period
     error_pct, traps_error_pct : our deviation from them in percent of them, or None
     version, commit : of the software that ran; commit is None outside a Git checkout
+    software : ``model`` or ``compiled``; the fields behind it are those of compiled runs
+    compiler, flags : first line of its version, and what it was told
+    cache_kib, memory_latency : size of each cache, cycles from a read of main memory to its word
     """
 
     device: str
@@ -85,6 +88,11 @@ class PointRecord:
     traps_error_pct: float | None
     version: str
     commit: str | None
+    software: str = "model"
+    compiler: str | None = None
+    flags: str | None = None
+    cache_kib: int | None = None
+    memory_latency: int | None = None
 
 
 def make_record(
@@ -103,6 +111,11 @@ def make_record(
     timer_traps: int,
     user_interrupts: int,
     wall_s: float,
+    software: str = "model",
+    compiler: str | None = None,
+    flags: str | None = None,
+    cache_kib: int | None = None,
+    memory_latency: int | None = None,
 ) -> PointRecord:
     """The record of a run, with the derived and the published figures filled in.
 
@@ -150,6 +163,11 @@ def make_record(
         traps_error_pct=_error_pct(traps_per_syscall, published_traps),
         version=rel4.__version__,
         commit=source_commit(),
+        software=software,
+        compiler=compiler,
+        flags=flags,
+        cache_kib=cache_kib,
+        memory_latency=memory_latency,
     )
 
 
@@ -175,6 +193,9 @@ def sort_records(records: Iterable[PointRecord]) -> list[PointRecord]:
             record.timer_period,
             record.concurrency,
             record.seed,
+            record.software,
+            *(record.compiler or "", record.flags or ""),
+            *(record.cache_kib or 0, record.memory_latency or 0),
         )
 
     return sorted(records, key=key)
@@ -216,7 +237,11 @@ def read_results(path: str | Path) -> list[PointRecord]:
             row = None
         if not isinstance(row, dict):
             raise ValueError(f"{path} line {number} must be a JSON object, not {line[:40]!r}")
-        row.setdefault("flavour", Flavour.RISCV.value)  # older files have one flavour only
+        # Older files have one flavour and one software only.
+        for name, value in (("flavour", Flavour.RISCV.value), ("software", "model")):
+            row.setdefault(name, value)
+        for name in ("compiler", "flags", "cache_kib", "memory_latency"):
+            row.setdefault(name, None)
         if row.keys() != wanted:
             wrong = ", ".join(sorted(row.keys() ^ wanted))
             raise ValueError(

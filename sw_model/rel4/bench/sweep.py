@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from rel4.machine.device import Device, DeviceConfig, find_device
 
+from .compiled import Setup, run_compiled, system
 from .plots import plot_sweep
 from .point import Point, log_name, run_point
 from .results import PointRecord, source_commit, write_atomically, write_results
@@ -36,6 +37,7 @@ def run_sweep(
     keep_logs: bool,
     resume: bool,
     show: Callable[[str], None],
+    setup: Setup | None = None,
 ) -> list[PointRecord]:
     """Run every point and write results, figures and event logs into ``out_dir``.
 
@@ -51,19 +53,23 @@ def run_sweep(
     keep_logs : write one event log a point
     resume : take finished points of an interrupted sweep over
     show : prints a line
+    setup : run machine code, made and run so, instead of the model
 
     Raises
     ------
     Whatever a point raised first; the points that were finished stay.
     """
-    find_device(device)
+    if setup is None:
+        find_device(device)
+    else:
+        system(setup)  # built once, before the processes want it
     out_dir = out_dir.resolve()  # a device's job may run in another working folder
     parts = out_dir / PARTS
     if not resume and parts.exists():
         shutil.rmtree(parts)
     parts.mkdir(parents=True, exist_ok=True)
     # Asked once: somebody may commit, or save a file, while the sweep runs.
-    key = partial(_key, device, source_commit())
+    key = partial(_key, device, source_commit(), setup)
     records = {point: found for point in points if (found := _read_part(parts, key, point))}
     if records:
         show(f"{len(records)} of {len(points)} points were finished before")
@@ -87,7 +93,7 @@ def run_sweep(
         ProcessPoolExecutor(max_workers=jobs, mp_context=get_context("spawn")) as pool,
     ):
         running: set[Future[None]] = {
-            pool.submit(_run_batch, device, config, batch, out_dir, keep_logs, key)
+            pool.submit(_run_batch, device, setup, config, batch, out_dir, keep_logs, key)
             for config, batch in batches
         }
         try:
@@ -128,6 +134,7 @@ def _by_config(points: Iterable[Point]) -> list[tuple[DeviceConfig, list[Point]]
 
 def _run_batch(
     device: str,
+    setup: Setup | None,
     config: DeviceConfig,
     points: list[Point],
     out_dir: Path,
@@ -135,6 +142,12 @@ def _run_batch(
     key: Key,
 ) -> None:
     """In a process of its own: run points one after the other on one device."""
+    if setup is not None:
+        for point in points:
+            log_path = out_dir / log_name(point) if keep_logs else None
+            record = run_compiled(point, setup, log_path=log_path)
+            _write_part(out_dir / PARTS, key, point, record)
+        return
     find_device(device)(config, partial(_batch, device, points, out_dir, keep_logs, key))
 
 
@@ -157,8 +170,9 @@ def _part(parts: Path, point: Point) -> Path:
     return parts / log_name(point).replace(".jsonl.gz", ".json")
 
 
-def _key(device: str, commit: str | None, point: Point) -> dict[str, object]:
-    return {"device": device, "commit": commit, **asdict(point)}
+def _key(device: str, commit: str | None, setup: Setup | None, point: Point) -> dict[str, object]:
+    made = None if setup is None else asdict(setup)
+    return {"device": device, "commit": commit, "setup": made, **asdict(point)}
 
 
 def _write_part(parts: Path, key: Key, point: Point, record: PointRecord) -> None:
