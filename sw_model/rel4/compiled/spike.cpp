@@ -481,6 +481,19 @@ reg_t mark_instruction(processor_t *proc, insn_t insn, reg_t pc) {
   return pc + 4;
 }
 
+// Whether the hart has a CSR of that number.
+bool present(reg_t number) {
+  const struct { reg_t first, last; } ranges[] = {
+      {0x000, 0x000}, {0x004, 0x005}, {0x040, 0x044}, {0x100, 0x100}, {0x103, 0x106},
+      {0x10A, 0x10A}, {0x140, 0x144}, {0x14D, 0x14D}, {0x180, 0x180}, {0x1B0, 0x1B2},
+      {0x300, 0x306}, {0x30A, 0x30A}, {0x320, 0x320}, {0x323, 0x33F}, {0x340, 0x344},
+      {0x3A0, 0x3A0}, {0x3A2, 0x3A2}, {0x3B0, 0x3BF}, {0xB00, 0xB00}, {0xB02, 0xB1F},
+      {0xC00, 0xC02}, {0xF11, 0xF15}};
+  for (auto [first, last] : ranges)
+    if (first <= number && number <= last) return true;
+  return false;
+}
+
 void Machine::add_hart(size_t h) {
   harts.reserve(shape.harts);
   harts.emplace_back();
@@ -524,6 +537,8 @@ void Machine::add_hart(size_t h) {
   }
   auto &inhibit = state->csrmap.at(CSR_MCOUNTINHIBIT);
   inhibit = std::make_shared<inhibit_csr>(inhibit, proc, *this);
+  // What Spike has and the hart has not.
+  std::erase_if(state->csrmap, [](const auto &each) { return !present(each.first); });
   auto add = [&](insn_bits_t match, insn_bits_t mask, insn_func_t f) {
     proc->register_custom_insn({match, mask, f, f, f, f, f, f, f, f});
   };
