@@ -6,7 +6,7 @@ JOBS ?= 2
 OUT ?= build/sweep
 BENCH_OUT ?= build/bench
 BENCH_DEVICE ?= rtl
-BENCH_SEEDS ?= 1 2 3 4 5
+BENCH_SEEDS ?= 1,2,3,4,5
 BOARDS ?= icebreaker ulx3s tangnano9k
 BIN := $(VENV)/bin
 
@@ -49,12 +49,8 @@ format: $(VENV)/.stamp-dev ## let ruff put the source in order
 	@$(BIN)/ruff format
 
 bench: $(VENV)/.stamp-run ## the same with several seeds: mean and spread, in build/bench
-	@for seed in $(BENCH_SEEDS); do \
-	  $(BIN)/rel4 sweep --device $(BENCH_DEVICE) --seed $$seed --jobs $(JOBS) --no-log \
-	    --out $(BENCH_OUT)/seed-$$seed || exit $$?; \
-	done
-	@echo "bench: all seeds together"
-	@$(BIN)/python -m rel4.bench.merge $(BENCH_OUT) $(BENCH_SEEDS:%=$(BENCH_OUT)/seed-%)
+	@$(BIN)/rel4 sweep --device $(BENCH_DEVICE) --seed $(BENCH_SEEDS) --jobs $(JOBS) --no-log \
+	  --out $(BENCH_OUT)
 
 formal: $(VENV)/.stamp-formal ## the proofs: property, engine, depth, seconds, result
 	@$(BIN)/python -m uintr_formal --store docs/data/formal.jsonl
@@ -76,13 +72,13 @@ MINUTES ?= 60
 claims: $(VENV)/.stamp-run ## what is better than published, on RTL, with bounds and sensitivity (long)
 	@mkdir -p docs/data
 	@$(BIN)/rel4 claims --device rtl --sensitivity --jobs $(JOBS) --resume --minutes $(MINUTES) --out docs/data/claims.json
-	@$(BIN)/python -m rel4.bench.claims_page
+	@$(BIN)/python docs/claims_page.py
 
 readme: $(VENV)/.stamp-run ## take the README's measured tables and figures from build/sweep
 	@mkdir -p docs/data
 	@cp $(OUT)/results.jsonl docs/data/sweep.jsonl
-	@$(BIN)/python -m rel4.bench.readme
-	@$(BIN)/python -m rel4.bench.flavours
+	@$(BIN)/python docs/readme_page.py
+	@$(BIN)/python docs/flavours_page.py
 	@echo "readme: README.md, docs/data/sweep.jsonl and docs/img/ hold the sweep of $(OUT)"
 
 flavours: $(VENV)/.stamp-run ## RISC-V and Intel side by side, on the reference: docs/data and the README's tables
@@ -92,7 +88,7 @@ flavours: $(VENV)/.stamp-run ## RISC-V and Intel side by side, on the reference:
 	@$(BIN)/rel4 pingpong --out build/flavours/pingpong
 	@cat build/flavours/riscv/results.jsonl build/flavours/intel/results.jsonl > docs/data/flavours.jsonl
 	@cp build/flavours/pingpong/pingpong.jsonl docs/data/pingpong.jsonl
-	@$(BIN)/python -m rel4.bench.flavours
+	@$(BIN)/python docs/flavours_page.py
 
 env-fpga: $(VENV)/.stamp-fpga-ice40 $(VENV)/.stamp-fpga-ecp5 $(VENV)/.stamp-fpga-gowin ## the tools that make bitstreams
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from uintr.files import write_atomically
 from uintr.registers import Flavour
 
 __all__ = ["read_results", "readme_table", "store_result", "write_table"]
@@ -46,11 +47,8 @@ def store_result(path: Path, result: Mapping[str, Any]) -> None:
     results = read_results(path) if path.exists() else []
     results = [each for each in results if _key(each) != _key(result)] + [dict(result)]
     results.sort(key=_key)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        "".join(json.dumps(each, separators=(",", ":")) + "\n" for each in results),
-        encoding="utf-8",
-    )
+    lines = "".join(json.dumps(each, separators=(",", ":")) + "\n" for each in results)
+    write_atomically(path, lines.encode())
 
 
 def readme_table(results: Iterable[Mapping[str, Any]]) -> str:
@@ -96,4 +94,4 @@ def write_table(page: Path, table: str) -> None:
     _, end, after = rest.partition(_END)
     if not (begin and end):
         raise ValueError(f"page must have the marks of the table, but {page} has not")
-    page.write_text(before + begin + table + end + after, encoding="utf-8")
+    write_atomically(page, (before + begin + table + end + after).encode())

@@ -1,24 +1,24 @@
 """The command line: ``uintr generate`` writes the gateware and what goes with it."""
 
 import argparse
-import os
 import re
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from uintr.axi_lite import OnAxiLite
 from uintr.c_header import c_header
 from uintr.checks import check_range
 from uintr.controller_block import CONTROLLER_FEATURES, ControllerBlock
+from uintr.files import check_file, write_atomically
 from uintr.flavour import make_system
 from uintr.generate import rtlil_text, verilog_text
 from uintr.hart_unit_block import HartUnitBlock
 from uintr.integration import devicetree_binding, devicetree_example, fusesoc_core
 from uintr.interface import interface_json
 from uintr.lint_waivers import verilator_config
+from uintr.program import Parser, run_program, version
 from uintr.register_files import RegisterMap, svd, system_rdl
 from uintr.registers import (
     ALL_FEATURES,
@@ -56,13 +56,6 @@ _SYSTEM = ["harts", "receivers", "latency", *_SYSTEM_ALONE]
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence, without the usage in front of it."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n")
-
-
 def _number(text: str) -> int:
     """An integer in any notation of Python, such as 0x3000000."""
     try:
@@ -87,10 +80,29 @@ def _features(text: str) -> Feature:
     return features
 
 
-def _parser() -> _Parser:
-    parser = _Parser(prog="uintr", description="User-interrupt gateware.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+def _parser() -> Parser:
+    parser = Parser(
+        prog="uintr",
+        description="User-interrupt gateware.",
+        examples="""
+        uintr generate -o system.v                           the system as Verilog
+        uintr generate --harts 2 --bus axi4-lite -o system.v
+        uintr generate -t header -o uintr.h                  its registers for C
+        uintr generate --help
+        """,
+    )
+    parser.add_argument("--version", action="version", version=f"uintr {version()}")
+    commands = parser.commands()
     generate = commands.add_parser("generate", help="write the gateware for other tools")
+    generate.describe(
+        _generate,
+        "Write the gateware as Verilog or RTLIL, or what goes with it: its registers for C, SVD, "
+        "SystemRDL and device trees, a core file for FuseSoC.",
+        """
+        uintr generate -o system.v                           the system as Verilog
+        uintr generate --json                                its module name, parameters and ports
+        """,
+    )
     generate.add_argument(
         "-t",
         "--type",
@@ -141,24 +153,6 @@ def _parser() -> _Parser:
         help="extensions: all, none, or names with commas between (all)",
     )
     return parser
-
-
-def _write(path: Path, text: str) -> None:
-    """Write ``text`` to ``path`` entirely or not at all."""
-    if path.exists() and not path.is_file():  # a device or a pipe cannot be replaced
-        path.write_text(text)
-        return
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)  # mkstemp is stricter than a file of the user's needs to be
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -293,24 +287,18 @@ def _text(options: argparse.Namespace, defaults: argparse.Namespace) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 0, or 2 for bad input."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    path = None if options.output is None else Path(options.output)
-    if path is not None and not path.parent.is_dir():
-        parser.error(f"output must be in a folder that exists, not {options.output!r}")
-    try:
-        text = _text(options, parser.parse_args(["generate"]))
-    except ValueError as error:
-        parser.error(str(error))
+    return run_program(_parser, arguments)
 
-    try:
-        if path is None:
-            sys.stdout.write(text)
-            sys.stdout.flush()
-        else:
-            _write(path, text)
-    except OSError as error:
-        parser.error(
-            f"output must be writable, but {options.output or 'it'} is not: {error.strerror}"
-        )
+
+def _generate(options: argparse.Namespace) -> int:
+    path = None if options.output is None else Path(options.output)
+    if path is not None:
+        if not path.parent.is_dir():
+            raise ValueError(f"output must be in a folder that exists, not {options.output!r}")
+        check_file(path, "output")
+    text = _text(options, _parser().parse_args(["generate"]))
+    if path is None:
+        sys.stdout.write(text)
+    else:
+        write_atomically(path, text.encode())
     return 0
