@@ -7,8 +7,8 @@ from pathlib import Path
 
 from rel4.compiled.spike import missing
 from rel4.machine.device import DeviceError
-from rv64_verify.lockstep import Disagreement
-from rv64_verify.long_run import long_run
+from rv64_verify.lockstep import LockstepError
+from rv64_verify.long_run import SHAPES, long_run
 
 __all__ = ["main"]
 
@@ -29,7 +29,10 @@ def _lockstep(options: argparse.Namespace) -> int:
     programs = longest = 0
     try:
         for record in long_run(
-            options.out, instructions=options.instructions, jobs=options.jobs
+            options.out,
+            instructions=options.instructions,
+            jobs=options.jobs,
+            shapes=options.shapes,
         ):
             programs += record["seeds"][1] - record["seeds"][0] + 1
             longest = max(longest, record["longest"])
@@ -38,7 +41,7 @@ def _lockstep(options: argparse.Namespace) -> int:
             print(
                 f"lockstep: {programs} programs, {total['instructions']:,} instructions", flush=True
             )
-    except Disagreement as error:
+    except LockstepError as error:
         print(f"lockstep: {error}")
         return 1
     print(
@@ -56,6 +59,9 @@ def main() -> int:
     commands = parser.add_subparsers(required=True)
     command = commands.add_parser("lockstep", help="random programs on RTL and Spike")
     command.add_argument("--instructions", type=_positive, default=10_000_000)
+    command.add_argument(
+        "--shapes", type=_positive, default=len(SHAPES), help="only the first of them"
+    )
     command.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1)
     command.add_argument("--out", type=Path, default=Path("docs/data/rv64_lockstep.jsonl"))
     command.set_defaults(run=_lockstep)

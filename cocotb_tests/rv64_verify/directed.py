@@ -237,7 +237,7 @@ def _compressed(code: Code) -> None:
 
 
 def _all_compressed(first: int, last: int) -> Callable[[Code], None]:
-    """Every half word of a range that neither jumps nor writes sp, s0, or the handler's register."""
+    """Every half word of a range that neither jumps nor writes sp, s0 or the handler's register."""
 
     def body(code: Code) -> None:
         code.li(2, _DATA + 0x400)
@@ -253,7 +253,7 @@ def _all_compressed(first: int, last: int) -> Callable[[Code], None]:
             writes = quadrant == 2 or (quadrant == 1 and funct3 < 4)
             if writes and (rd == 2 or 8 <= rd < 16 or rd == X31) and funct3 not in (6, 7):
                 continue
-            if quadrant != 2 and (quadrant == 0 and funct3 < 4 or funct3 == 4):
+            if quadrant != 2 and ((quadrant == 0 and funct3 < 4) or funct3 == 4):
                 # They write one of x8 to x15, which is a pointer: put it back.
                 code.word(half)
                 for short in range(8, 16):

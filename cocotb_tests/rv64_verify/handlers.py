@@ -20,10 +20,18 @@ handler's patience and its scratch register."""
 
 MSTATUS, MEDELEG, MIDELEG, MIE, MTVEC, MCOUNTEREN = 0x300, 0x302, 0x303, 0x304, 0x305, 0x306
 MENVCFG, MSCRATCH, MEPC, MCAUSE, MIP = 0x30A, 0x340, 0x341, 0x342, 0x344
-SSTATUS, SIE, STVEC, SCOUNTEREN, SSCRATCH, SEPC, SCAUSE = 0x100, 0x104, 0x105, 0x106, 0x140, 0x141, 0x142
+SSTATUS, SIE, STVEC, SCOUNTEREN, SSCRATCH, SEPC, SCAUSE = (
+    0x100,
+    0x104,
+    0x105,
+    0x106,
+    0x140,
+    0x141,
+    0x142,
+)
 SIP, STIMECMP, SATP, TIME = 0x144, 0x14D, 0x180, 0xC01
 
-DESCRIPTOR = (
+DESCRIPTOR: tuple[int | str, ...] = (
     *(MEPC, MSTATUS, SATP, MIE, MIDELEG, MEDELEG, MENVCFG, MCOUNTEREN, SCOUNTEREN, MTVEC, STVEC),
     *(Csr.SIDELEG, Csr.UIE, Csr.UTVEC, Csr.SUIST, Csr.SUIRS, Csr.USCRATCH, "timer", "stimer"),
     *(SP, S0, S1),
@@ -101,7 +109,7 @@ def _dispatcher(code: Code) -> None:
 
 
 def _set_timer(code: Code) -> None:
-    """mtimecmp := mtime + x5; x6 and x7 are lost."""
+    """Mtimecmp := mtime + x5; x6 and x7 are lost."""
     code.li(X6, _MTIME)
     code("ld", X7, X6)
     code("add", X5, X5, X7)

@@ -43,6 +43,7 @@ class Recorder {
  public:
   Recorder(Machine *machine, int index) : machine(*machine), hart(machine->harts[index]) {
     hart.proc->get_mmu()->register_memtracer(&tracer);
+    machine->on_device = [this](bool, uint64_t value) { device_value = value; };
   }
 
   // Steps until something retires or traps. Every step is one cycle.
@@ -104,6 +105,7 @@ class Recorder {
         it.address = tracer.address & ~uint64_t(7);
         if (tracer.loads) it.read_mask = bytes_of(tracer);
         if (tracer.stores) it.write_mask = bytes_of(tracer);
+        it.write_data = device_value << 8 * (tracer.address & 7);
         if (const char *place = machine.addr_to_mem(it.address)) memcpy(&it.write_data, place, 8);
       }
       return true;
@@ -132,7 +134,7 @@ class Recorder {
   Machine &machine;
   Hart &hart;
   Tracer tracer;
-  uint64_t order = 0, slept = 0;
+  uint64_t order = 0, slept = 0, device_value = 0;
   bool entered = false;
 };
 
@@ -141,9 +143,10 @@ class Lockstep {
   Lockstep(Machine *machine, int index) : machine(*machine), hart(machine->harts[index]) {
     hart.proc->get_mmu()->register_memtracer(&tracer);
     memset(x, 0, sizeof x);
-    machine->on_device = [this](reg_t, bool time) {
+    machine->on_device = [this](bool time, uint64_t value) {
       at_device = true;
       volatile_read |= time;
+      device_value = value;
     };
   }
 
@@ -310,7 +313,6 @@ class Lockstep {
   }
 
   bool memory(const Record &it) {
-    if (at_device) return true;  // what is stored there shows
     const bool stores = it.write_mask != 0, loads = it.read_mask != 0;
     if ((tracer.stores != 0) != stores)
       return fail(stores ? "there must be no store" : "there must be a store");
@@ -322,8 +324,8 @@ class Lockstep {
     if ((it.address ^ tracer.address) & 0xff8)
       return fail("address must be %llx in its page, not %llx", tracer.address & 0xff8, it.address);
     if (!stores) return true;
-    uint64_t word, bytes = 0;
-    memcpy(&word, machine.addr_to_mem(tracer.address & ~uint64_t(7)), 8);
+    uint64_t word = device_value << 8 * (tracer.address & 7), bytes = 0;
+    if (!at_device) memcpy(&word, machine.addr_to_mem(tracer.address & ~uint64_t(7)), 8);
     for (int each = 0; each < 8; each++)
       if (mask >> each & 1) bytes |= uint64_t(0xff) << 8 * each;
     return !((word ^ it.write_data) & bytes) ||
@@ -338,6 +340,7 @@ class Lockstep {
   Machine &machine;
   Hart &hart;
   Tracer tracer;
+  uint64_t device_value = 0;
   uint64_t x[32], order = 0, kept = 0, kept_external = 0;
   bool hidden = false, volatile_read = false, at_device = false;
   bool entered = false;  // an interrupt, and nothing has retired since

@@ -1,8 +1,8 @@
 """Lock-step: what the RTL retires, and whether Spike agrees.
 
 Both are libraries in this process: `rtl.cpp` fills a buffer with records of what retired,
-`lockstep.cpp` goes through it with Spike. Python hears of user interrupts, for the reference device,
-and of the end.
+`lockstep.cpp` goes through it with Spike. Python hears of the end, and of user interrupts, for the
+reference device.
 """
 
 import ctypes
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from rel4.compiled.spike import Spike, load_library
 
-__all__ = ["CAPACITY", "Disagreement", "Outcome", "Record", "Recorder", "Source", "lockstep"]
+__all__ = ["CAPACITY", "LockstepError", "Outcome", "Record", "Recorder", "Source", "lockstep"]
 
 _FOLDER = Path(__file__).parent
 CAPACITY = 4096
@@ -77,7 +77,7 @@ class Source(Protocol):
         ...
 
 
-class Disagreement(Exception):
+class LockstepError(Exception):
     """Hardware and Spike differ; the sentence says where, the lines what went before."""
 
 
@@ -162,7 +162,7 @@ def lockstep(program: bytes, source: Source, *, memory_bytes: int, limit: int) -
 
     Raises
     ------
-    Disagreement : they differ, or the program did not end within ``limit`` instructions.
+    LockstepError : they differ, or the program did not end within ``limit`` instructions.
     """
     library = _library()
     buffer = (Record * CAPACITY)()
@@ -177,16 +177,16 @@ def lockstep(program: bytes, source: Source, *, memory_bytes: int, limit: int) -
                 spike.check()
                 text = library.lockstep_text(handle).decode()
                 lines += [str(buffer[each]) for each in range(max(agreed - 12, 0), agreed + 1)]
-                raise Disagreement(f"instruction {total}: {text}\n" + "\n".join(lines[-13:]))
+                raise LockstepError(f"instruction {total}: {text}\n" + "\n".join(lines[-13:]))
             if not count:
                 break
             lines = [str(buffer[each]) for each in range(max(count - 12, 0), count)]
             if total > limit:
-                raise Disagreement(f"the program must end within {limit} instructions")
+                raise LockstepError(f"the program must end within {limit} instructions")
         if not source.ended:
-            raise Disagreement("the program must end in time\n" + "\n".join(lines))
+            raise LockstepError("the program must end in time\n" + "\n".join(lines))
         if source.memory() != bytes(spike.memory):
-            raise Disagreement("main memory must be the same at the end: " + _first(source, spike))
+            raise LockstepError("main memory must be the same at the end: " + _first(source, spike))
         return Outcome(
             total,
             library.lockstep_interrupts(handle),

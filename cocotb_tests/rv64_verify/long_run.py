@@ -8,19 +8,20 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 from rel4.bench.results import source_commit
 from rv64_verify import layout
-from rv64_verify.lockstep import Disagreement, Outcome, lockstep
+from rv64_verify.lockstep import LockstepError, Outcome, lockstep
 from rv64_verify.random_program import random_program
 from rv64_verify.rtl import Rtl
 from uintr_cosim.simulator import source_digest
 
 __all__ = ["SHAPES", "Shape", "long_run", "run_seed"]
 
-SEEDS = 20
+SEEDS = 10
 """In one piece of work."""
 _CYCLES = 5_000_000
 _INSTRUCTIONS = 500_000
@@ -50,7 +51,7 @@ def run_seed(rtl: Rtl, shape: Shape, seed: int) -> tuple[Outcome, int]:
 
     Raises
     ------
-    Disagreement : with the seed and the shape in front.
+    LockstepError : with the seed and the shape in front.
     """
     program = random_program(seed)
     rtl.start(
@@ -63,14 +64,14 @@ def run_seed(rtl: Rtl, shape: Shape, seed: int) -> tuple[Outcome, int]:
     )
     try:
         outcome = lockstep(program, rtl, memory_bytes=layout.MEMORY_BYTES, limit=_INSTRUCTIONS)
-    except Disagreement as error:
-        raise Disagreement(f"seed {seed} on {shape}: {error}") from None
+    except LockstepError as error:
+        raise LockstepError(f"seed {seed} on {shape}: {error}") from None
     return outcome, rtl.cycle
 
 
-def _piece(number: int) -> dict[str, Any]:
+def _piece(number: int, shapes: int) -> dict[str, Any]:
     """Seeds of one piece, all on one shape."""
-    shape = SHAPES[number % len(SHAPES)]
+    shape = SHAPES[number % shapes]
     rtl = Rtl(cache_kib=shape.cache_kib, memory_bytes=layout.MEMORY_BYTES)
     sums = dict.fromkeys(("instructions", "interrupts", "user_interrupts", "cycles"), 0)
     longest = 0
@@ -85,13 +86,15 @@ def _piece(number: int) -> dict[str, Any]:
     return {"seeds": [seeds[0], seeds[-1]], **asdict(shape), **sums, "longest": longest}
 
 
-def long_run(path: Path, *, instructions: int, jobs: int) -> Iterator[dict[str, Any]]:
+def long_run(
+    path: Path, *, instructions: int, jobs: int, shapes: int = len(SHAPES)
+) -> Iterator[dict[str, Any]]:
     """Pieces until so many instructions are done, those that ``path`` has of this design among
-    them; new ones are appended there.
+    them; new ones are appended there. They go round the first ``shapes`` of `SHAPES`.
 
     Raises
     ------
-    Disagreement : of hardware and Spike.
+    LockstepError : of hardware and Spike.
     """
     digest = source_digest("uintr", "rv64")[:16]
     done = 0
@@ -104,13 +107,15 @@ def long_run(path: Path, *, instructions: int, jobs: int) -> Iterator[dict[str, 
                 first = max(first, record["seeds"][1] // SEEDS + 1)
                 yield record
     path.parent.mkdir(parents=True, exist_ok=True)
-    for shape in {each.cache_kib: each for each in SHAPES}.values():
-        Rtl(cache_kib=shape.cache_kib, memory_bytes=8).close()  # built once, before all jobs want it
+    for shape in {each.cache_kib: each for each in SHAPES[:shapes]}.values():
+        Rtl(
+            cache_kib=shape.cache_kib, memory_bytes=8
+        ).close()  # built once, before all jobs want it
     with ProcessPoolExecutor(jobs) as pool:
         while done < instructions:
             numbers = range(first, first + 2 * jobs)
             first += len(numbers)
-            for outcome in pool.map(_piece, numbers):
+            for outcome in pool.map(_piece, numbers, repeat(shapes)):
                 record = {**outcome, "design": digest, "commit": source_commit()}
                 with path.open("a") as stream:
                     stream.write(json.dumps(record) + "\n")

@@ -58,8 +58,8 @@ _MACHINE_CSRS = (
     *(0x3B1, 0x3B7, 0xB00, 0xB02, 0xB03, 0xB1F, 0x323, 0x33F),
 )
 _NEVER_WRITTEN = {0x300: 0x1800, 0x304: 0x80, 0x302: 0x200}
-"""Bits that set, clear and write leave alone: MPP goes with MRET; the machine timer wakes every WFI;
-a call from S is not S's."""
+"""Bits that set, clear and write leave alone: MPP goes with MRET; the machine timer wakes every
+WFI; a call from S is not S's."""
 _NUMBERS = (0x3A2, 0xF11, 0xF12, 0xF13, 0xF14, 0xF15, 0x3BF)
 _ABSENT = (0x007, 0x200, 0x312, 0x5A8, 0x5C0, 0x7A0, 0x800, 0xB20, 0xC03, 0xC80, 0xFC0)
 _VALUES = (0, 1, -1, 1 << 63, (1 << 63) - 1, 1 << 31, (1 << 31) - 1, -(1 << 31), 0xFF, 1 << 32)
@@ -382,7 +382,11 @@ class _Block:
             noise & 0xFE00_0000 | random.choice((2, 3)) << 12 | 0x63,
             noise & 0xFFF0_0000 | random.randrange(1, 8) << 12 | rd | rs1 | 0x67,
             noise & 0xFFFF_8F80 | random.randrange(3, 8) << 12 | 0x0F,
-            noise & 0x01F0_0000 | random.choice((0x28, 0x38, 0x70, 0xF8)) << 24 | 0x3000 | rs1 | 0x2F,
+            noise & 0x01F0_0000
+            | random.choice((0x28, 0x38, 0x70, 0xF8)) << 24
+            | 0x3000
+            | rs1
+            | 0x2F,
             noise & 0x0600_0000 | 0x1010_3000 | rd | rs1 | 0x2F,  # LR with rs2
             noise & 0x01F0_0000 | random.choice((0, 1, 4, 5, 6, 7)) << 12 | rd | rs1 | 0x2F,
             noise & ~0x7FFF | 0x4073,
@@ -738,7 +742,9 @@ def _descriptor(
         0x341: pc,
         0x300: mstatus,
         0x180: (8 << 60 if translated else 0) | asid << 44 | layout.ROOT >> 12,
-        0x304: 0x80 | random.choice((0, 0x8, 0x2A, 0x222, 0x22A, 0x222)) | random.choice((0, 0x111)),
+        0x304: 0x80
+        | random.choice((0, 0x8, 0x2A, 0x222, 0x22A, 0x222))
+        | random.choice((0, 0x111)),
         0x303: random.choice((0, 0x222, 0x333, 0x111, 0x333, 0x333)),
         0x302: random.choice((0, 0xB1FF, random.getrandbits(16))) & ~0x200,
         0x30A: random.choice((0, 1 << 63, 1 << 63)),
@@ -761,8 +767,6 @@ def _descriptor(
         values[0x30A] = 1 << 63
         values[0x306] |= 2
     return [
-        (sp, s0, s1)[place - len(DESCRIPTOR) + 3]
-        if place >= len(DESCRIPTOR) - 3
-        else values[what]
+        (sp, s0, s1)[place - len(DESCRIPTOR) + 3] if place >= len(DESCRIPTOR) - 3 else values[what]
         for place, what in enumerate(DESCRIPTOR)
     ]

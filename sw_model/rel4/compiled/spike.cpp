@@ -49,9 +49,15 @@ extern "C" {
 
 // What one hart's unit holds, kept up to date by the callback for every hart.
 struct Unit {
-  uint64_t csr[NUMBERS];     // the software bit alone in uip
-  uint8_t line;              // of the hart: uip reads as software bit or line
-  uint8_t supervisor_line;   // sip.SEIP reads as software bit or this line
+  uint64_t csr[NUMBERS];    // as stored: the software bit alone in uip
+  uint8_t line;             // of the hart: uip reads as software bit or line
+  uint8_t supervisor_line;  // sip.SEIP reads as software bit or this line
+
+  // As it reads: uie and uip show what sideleg delegates.
+  uint64_t shown(uint64_t number) const {
+    const uint64_t word = csr[number] | (number == UIP ? line : 0);
+    return number == UIE || number == UIP ? word & csr[SIDELEG] : word;
+  }
 };
 
 struct Shape {
@@ -232,12 +238,10 @@ class Machine : public simif_t {
   // A user interrupt that this hart takes before its next instruction.
   bool due(Hart &hart) {
     state_t *state = hart.proc->get_state();
-    const uint64_t *csr = hart.unit.csr;
-    return state->prv == PRV_U && hart.delegated & 1 && csr[USTATUS] & 1 &&
-           csr[UIE] & csr[SIDELEG] & (csr[UIP] | hart.unit.line) & 1;
+    return state->prv == PRV_U && hart.delegated & hart.unit.csr[USTATUS] & 1 && pending(hart);
   }
   bool pending(Hart &hart) {
-    return hart.unit.csr[UIE] & (hart.unit.csr[UIP] | hart.unit.line) & 1;
+    return hart.unit.shown(UIE) & hart.unit.shown(UIP) & 1;
   }
   // What Spike takes, if its privilege and status let it; in U they always do.
   reg_t masters_due(Hart &hart) {
@@ -326,8 +330,8 @@ class Machine : public simif_t {
   uint64_t time = 0;
   bool failed = false;
   // For who steps the harts himself: called with each access to a device (`time`: it may answer
-  // differently at another moment), and before mip is looked at.
-  std::function<void(reg_t address, bool time)> on_device;
+  // differently at another moment; `value`: what is stored), and before mip is looked at.
+  std::function<void(bool time, uint64_t value)> on_device;
   std::function<void()> reveal;
 
  private:
@@ -345,8 +349,7 @@ Machine &machine_of(processor_t *proc) {
 }
 
 reg_t user_csr::read() const noexcept {
-  const Unit &unit = machine.harts[proc->get_id()].unit;
-  return unit.csr[address] | (address == UIP ? unit.line : 0);
+  return machine.harts[proc->get_id()].unit.shown(address);
 }
 
 reg_t seen_csr::visible() const {
@@ -356,8 +359,7 @@ reg_t seen_csr::visible() const {
 
 reg_t seen_csr::read() const noexcept {
   Hart &hart = machine.of(proc);
-  reg_t user = number < 0 ? hart.delegated : hart.unit.csr[number];
-  if (number == UIP) user |= hart.unit.line;
+  const reg_t user = number < 0 ? hart.delegated : hart.unit.shown(number);
   return (inner->read() & own) | (user & visible());
 }
 
@@ -558,8 +560,8 @@ void Machine::add_hart(size_t h) {
 }
 
 bool Machine::device(reg_t address, size_t length, bool write, uint64_t &value) {
-  if (on_device) on_device(address, !write && (address - shape.aclint < 0x10000 ||
-                                               address - shape.uart < 8));
+  if (on_device)
+    on_device(!write && (address - shape.aclint < 0x10000 || address - shape.uart < 8), value);
   if (address - shape.aclint < 0x10000) return aclint(address - shape.aclint, length, write, value);
   if (reg_t index = (address - shape.sswi) / 4; index < harts.size() && length == 4) {
     if (!write) value = 0;

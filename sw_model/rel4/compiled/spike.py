@@ -126,7 +126,7 @@ def _build(source: Path) -> Path:
             command = [*_command(source), "-o", str(made)]
             done = subprocess.run(command, capture_output=True, text=True)
             if done.returncode:
-                raise DeviceError(f"{source.name} must compile, but g++ said: {done.stderr.strip()}")
+                raise DeviceError(f"{source.name} must compile, but: {done.stderr.strip()}")
             made.rename(library)
     return library
 
