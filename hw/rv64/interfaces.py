@@ -114,8 +114,8 @@ class RvfiPort(Signature):
     cause : mcause's or ucause's value, with ``trap`` or ``intr``
     satp : the address space it ran in
     status : how the HartPort answered UIPI, a user-interrupt CSR or uret
-    enters, enters_cause : an interrupt is taken, whether ``valid`` or not, and its cause. Another one
-        may be taken before its handler's first instruction, which then has ``intr`` of the last
+    enters, enters_cause : an interrupt is taken, whether ``valid`` or not, and its cause. Another
+        may follow before its handler's first instruction, which then has ``intr`` of the last
     icache_miss, dcache_miss, walk : pulses, whether ``valid`` or not: a line is fetched, a walk of
         page tables begins
     """
