@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from rel4.machine.device import DeviceConfig, DeviceError
+from uintr.program import say
 from uintr_cosim.runtime import ONE_UNIT, shared_runtime
 from uintr_cosim.signals import TOP
 
@@ -204,6 +205,10 @@ def build(config: DeviceConfig, simulator: Simulator, *, waves: bool = False) ->
     with locked(root / f"{name}.lock"):
         if folder.is_dir():
             return folder
+        say(
+            f"building the simulator for {config.harts} hart{'s' * (config.harts > 1)} with "
+            f"{simulator.name}{', with waveforms' * waves} (about a minute, once)"
+        )
         log = root / f"{name}.log"
         with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=root) as work:
             sources = [str(source)]

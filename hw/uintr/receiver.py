@@ -33,6 +33,9 @@ class Receiver(wiring.Component):
     a read of uip shows, but writes, sets and clears work on the software bit behind it, so the
     line is never latched.
 
+    uie and uip show and take only the bits that sideleg delegates, at any privilege: the others
+    read as zero and stay as they are, out of sight, until they are delegated again.
+
     Members
     -------
     privilege : level of the code that runs
@@ -43,7 +46,7 @@ class Receiver(wiring.Component):
     interrupt : a user software interrupt can be taken
     suist, suirs : sender table and receiver of the current thread
     suist_written : suist is written, set or cleared in this cycle, with whatever value
-    words : the CSRs as they are stored
+    words : the CSRs as they are stored; of uie and uip the bits that are not delegated too
     asked, read : which of them the request is about, if it may be, and its word as it is stored;
         for a specification to see
     """
@@ -101,10 +104,12 @@ class Receiver(wiring.Component):
 
         with m.Switch(self.request.kind):
             with m.Case(RequestKind.CSR):
-                # The one word that is not read as it is stored.
-                with m.If(asked[Csr.UIP]):
-                    m.d.comb += self.answer.data.eq(shown_uip)
-                self._access(m)
+                delegated = words[Csr.SIDELEG]
+                shown = {
+                    Csr.UIE: words[Csr.UIE] & delegated,
+                    Csr.UIP: shown_uip.as_value() & delegated,
+                }
+                self._access(m, shown, dict.fromkeys(shown, ~delegated))
 
             with m.Case(RequestKind.TRAP):
                 m.d.comb += [
@@ -145,9 +150,19 @@ class Receiver(wiring.Component):
         with m.If(request.kind == RequestKind.URET):
             m.d.comb += asked[Csr.UEPC].eq(1)
 
-    def _access(self, m: Module) -> None:
-        """A CSR request: the word that was read changes, if it is written."""
+    def _access(self, m: Module, shown: dict[Csr, Any], kept: dict[Csr, Any]) -> None:
+        """A CSR request: the word that was read changes, if it is written. ``shown`` holds what is
+        answered where that is not the stored word, ``kept`` the bits that stay as they are whatever
+        is written.
+        """
         asked, read = self.asked, self.read
+        for csr, word in shown.items():
+            with m.If(asked[csr]):
+                m.d.comb += [
+                    self.answer.data[bit].eq(word[bit])
+                    for bit in range(XLEN)
+                    if CSRS[csr].mask() >> bit & 1
+                ]
         with m.If(~Cat(asked.values()).any()):
             m.d.comb += self.answer.status.eq(Status.ILLEGAL)
         writes = Signal()
@@ -164,5 +179,8 @@ class Receiver(wiring.Component):
             with m.Default():
                 m.d.comb += after.eq(self.request.data)
         for csr, word in self.words.items():
+            changed = after
+            if csr in kept:
+                changed = (word & kept[csr]) | (after & ~kept[csr])
             with m.If(writes & asked[csr]):
-                m.d.sync += word.eq(after & CSRS[csr].mask())
+                m.d.sync += word.eq(changed & CSRS[csr].mask())

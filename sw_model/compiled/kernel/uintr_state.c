@@ -38,6 +38,9 @@ void uintr_boot(void)
 {
     kernel_receivers[here->index] = NO_RECEIVER;
     here->table = 0;
+    /* This kernel knows LOW's further bits. */
+    *control(UINTR_CONTROL_ENABLE_OFFSET) =
+        UINTR_CONTROL_ENABLE_SUPERVISOR_MASK | UINTR_CONTROL_ENABLE_NOTIFY_MASK;
     uintr_csr_write(UINTR_CSR_SUIST, 0);
     uintr_csr_write(UINTR_CSR_SUIRS, 0);
 }
@@ -104,12 +107,18 @@ static void save(void)
     here->uintr_owner = NULL;
 }
 
+/* Before uie and uip are written, which take only what is delegated. */
+static void delegate(const struct tcb *tcb)
+{
+    if (tcb->uintr.receiver != NO_RECEIVER)
+        uintr_csr_write(UINTR_CSR_SIDELEG, UINTR_CSR_SIDELEG_SOFTWARE_MASK);
+}
+
 static void activate(const struct tcb *tcb)
 {
     int receiver = tcb->uintr.receiver;
     if (receiver == NO_RECEIVER)
         return;
-    uintr_csr_write(UINTR_CSR_SIDELEG, UINTR_CSR_SIDELEG_SOFTWARE_MASK);
     uintr_csr_write(UINTR_CSR_SUIRS, uintr_suirs((word)receiver, 1));
     slot_of(receiver)->low = uintr_low(1, 1, 0, 0, here->index);
 }
@@ -117,6 +126,7 @@ static void activate(const struct tcb *tcb)
 static void restore(struct tcb *tcb)
 {
 #define RESTORE(n, csr) uintr_csr_write(csr, tcb->uintr.csrs[n]);
+    delegate(tcb);
     EACH_CSR(RESTORE)
     here->uintr_owner = tcb;
     activate(tcb);
@@ -247,6 +257,7 @@ word uintr_register_receiver(struct invocation *call)
         own(tcb);
         mark(MARK_RECEIVER, (word)receiver);
         tcb->uintr.receiver = receiver;
+        delegate(tcb);
         activate(tcb);
     }
     notification->receiver = tcb->uintr.receiver;

@@ -9,7 +9,7 @@ import os
 import random
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
@@ -21,14 +21,26 @@ from rel4.compiled.runner import Ending, Listener, Marker, RunConfig, RunResult,
 from rel4.compiled.sources import sources_folder
 from rel4.compiled.system import build_system, configured
 from rel4.machine import events as ev
+from rel4.trace.logfile import write_log
+from uintr.program import say
 from uintr.registers import CSRS, Csr, Flavour, Status, UipiFunction
 
+from .analysis import window
+from .campaign import identity
 from .conservation import ConservationError, check_conservation
 from .point import Point
 from .policies import find_policy
 from .results import PointRecord, make_record
 
-__all__ = ["MOST_CONCURRENCY", "Setup", "log_of", "run_compiled", "system"]
+__all__ = [
+    "MOST_CONCURRENCY",
+    "Setup",
+    "check_compiled",
+    "compiled_name",
+    "log_of",
+    "run_compiled",
+    "system",
+]
 
 MOST_CONCURRENCY = 1024
 """Coroutines that the compiled executor has room for."""
@@ -81,19 +93,26 @@ class Setup:
 
 
 @cache
-def system(setup: Setup, program: str = "experiment") -> Program:
-    """The compiled system, built unless it was before with the same sources and compiler."""
+def _digest(setup: Setup, program: str) -> str:
+    """Of all that the compiled system is made of."""
     found = find_compiler(setup.compiler)
     key = hashlib.sha256(
         "\0".join((program, found.version, setup.flags, *found.compile, c_header())).encode()
     )
     for path in sorted(sources_folder().rglob("*.[chSl]*")):
         key.update(path.read_bytes())
+    return key.hexdigest()[:16]
+
+
+@cache
+def system(setup: Setup, program: str = "experiment") -> Program:
+    """The compiled system, built unless it was before with the same sources and compiler."""
     folder = Path(os.environ.get("UINTR_BUILD", "build")).absolute() / "compiled"
-    out = folder / f"{program}-{key.hexdigest()[:16]}.elf"
+    out = folder / f"{program}-{_digest(setup, program)}.elf"
     if out.is_file():
         return load_program(out)
     folder.mkdir(parents=True, exist_ok=True)
+    say(f"compiling the system with {setup.compiler}")
     return build_system(
         out,
         compiler=setup.compiler,
@@ -103,8 +122,19 @@ def system(setup: Setup, program: str = "experiment") -> Program:
     )
 
 
-def run_compiled(point: Point, setup: Setup, *, log_path: Path | None = None) -> PointRecord:
-    """Run one point as machine code, and measure between its marks.
+def compiled_name(point: Point, setup: Setup) -> str:
+    """The name of a run of ``point`` as machine code (`rel4.bench.point.run_name`). The system is
+    built."""
+    system(setup)
+    code = _digest(setup, "experiment")
+    return identity(software="compiled", code=code, setup=asdict(setup), point=asdict(point))
+
+
+def run_compiled(
+    point: Point, setup: Setup, *, run: str = "", log_path: Path | None = None
+) -> PointRecord:
+    """Run one point as machine code, and measure between its marks; ``run`` is its name in record
+    and log.
 
     Raises
     ------
@@ -117,13 +147,12 @@ def run_compiled(point: Point, setup: Setup, *, log_path: Path | None = None) ->
     log = log_of(result.marks)
     check_conservation(log, {}, point.flavour)
     wall_s = time.perf_counter() - started
-    events = list(log)
-    begin, end = (n for n, event in enumerate(events) if isinstance(event, ev.Mark))
-    inside = events[begin : end + 1]
-    traps = [event.cause for event in inside if isinstance(event, ev.Trap)]
+    measured = window(log, by_place=True)  # Spike has no cycles
     if log_path is not None:
-        log.write(log_path)
+        about = {"run": run, "software": "compiled", **asdict(setup), **asdict(point)}
+        write_log(log.lines(), log_path, about)
     return make_record(
+        run=run,
         device=setup.device,
         policy=point.policy,
         harts=point.harts,
@@ -131,11 +160,11 @@ def run_compiled(point: Point, setup: Setup, *, log_path: Path | None = None) ->
         rounds=point.rounds,
         timer_period=point.timer_period,
         seed=point.seed,
-        cycles=events[end].cycle - events[begin].cycle,
+        cycles=measured.cycles,
         syscalls=point.calls,
-        traps=traps.count(ev.TrapCause.ECALL),
-        timer_traps=traps.count(ev.TrapCause.TIMER),
-        user_interrupts=sum(isinstance(event, ev.UserTrap) for event in inside),
+        traps=measured.traps(ev.TrapCause.ECALL),
+        timer_traps=measured.traps(ev.TrapCause.TIMER),
+        user_interrupts=measured.user_interrupts,
         wall_s=wall_s,
         software="compiled",
         compiler=find_compiler(setup.compiler).version,
@@ -164,7 +193,7 @@ def _run(point: Point, setup: Setup) -> RunResult:
 
 def _words(point: Point) -> dict[str, list[int]]:
     """What is written into the image for a point."""
-    _check(point)
+    check_compiled(point)
     policy = find_policy(point.policy)
     style = policy.style
     phases = random.Random(f"timer-phase/{point.seed}/{point.concurrency}")
@@ -189,7 +218,8 @@ def _words(point: Point) -> dict[str, list[int]]:
     }
 
 
-def _check(point: Point) -> None:
+def check_compiled(point: Point) -> None:
+    """Raises ValueError if machine code does not have what ``point`` asks for; names it."""
     known = ["sync", *KERNEL_POLICIES[1:]]
     for name, value, allowed in (
         ("policy", point.policy, known),

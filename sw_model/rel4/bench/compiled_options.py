@@ -4,6 +4,7 @@ import argparse
 
 from rel4.compiled.compiler import COMPILERS, CompileError, find_compiler
 from rel4.compiled.runner import find_runner
+from uintr.program import Parser, choose, whole
 
 from .compiled import Setup
 
@@ -12,27 +13,33 @@ __all__ = ["add_software", "setup_of"]
 SOFTWARE = ("model", "compiled")
 
 
-def add_software(parser: argparse.ArgumentParser) -> None:
+def add_software(parser: Parser) -> None:
     """The option that chooses, and those that mean something to machine code alone."""
     parser.add_argument(
-        "--software", default=SOFTWARE[0], help="model (default), or compiled: as machine code"
+        "--software",
+        default=SOFTWARE[0],
+        metavar="NAME",
+        help="model (default), or compiled: as machine code",
     )
+    parser.complete("--software", SOFTWARE)
     compiled = parser.add_argument_group("machine code (--software compiled)")
     defaults = Setup()
     compiled.add_argument(
         "--memory-latency",
-        type=int,
+        type=whole,
         metavar="L",
         help=f"cycles to a read's first word, 1 to 200 (default {defaults.memory_latency})",
     )
     compiled.add_argument(
-        "--cache", type=int, metavar="KIB", help=f"4, 8 or 16 (default {defaults.cache_kib})"
+        "--cache", type=whole, metavar="KIB", help=f"4, 8 or 16 (default {defaults.cache_kib})"
     )
-    compiled.add_argument("--compiler", help=f"of {', '.join(COMPILERS)} (default clang, by pip)")
+    compiled.add_argument(
+        "--compiler", metavar="NAME", help=f"of {', '.join(COMPILERS)} (default clang, by pip)"
+    )
     compiled.add_argument("-O", dest="optimise", metavar="LEVEL", help="as in -Os (default -O2)")
     compiled.add_argument(
         "--root-switch",
-        type=int,
+        type=whole,
         metavar="N",
         help="what a trap does to the root page table: 0 nothing (default), 1 switch it, 2 and "
         "forget translations",
@@ -55,10 +62,7 @@ def setup_of(arguments: argparse.Namespace) -> Setup | None:
         "root_switch": arguments.root_switch,
     }
     given = {name: value for name, value in given.items() if value is not None}
-    if arguments.software not in SOFTWARE:
-        raise ValueError(
-            f"software must be one of {', '.join(SOFTWARE)}, not {arguments.software!r}"
-        )
+    choose("software", arguments.software, SOFTWARE)
     if arguments.software == "model":
         if given:
             name = next(iter(given)).replace("_kib", "").replace("_", "-")

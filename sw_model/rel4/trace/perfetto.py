@@ -41,6 +41,7 @@ from rel4.machine.events import (
     UserReturn,
     UserTrap,
 )
+from uintr.files import write_atomically
 
 from .posts import deliveries
 
@@ -77,9 +78,8 @@ def write_trace(
     events: Sequence[Event], path: Path, about: Mapping[str, Any] | None = None
 ) -> None:
     """Write `chrome_trace` to ``path`` (made whole or not at all)."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(chrome_trace(events, about), separators=(",", ":")) + "\n")
-    part.replace(path)
+    text = json.dumps(chrome_trace(events, about), separators=(",", ":"))
+    write_atomically(path, text.encode() + b"\n")
 
 
 def _arrows(events: Sequence[Event]) -> list[Record]:

@@ -1,6 +1,5 @@
 """The compiled system: the published experiment under every policy, on the functional model."""
 
-import argparse
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from rel4.bench.results import PointRecord
 from rel4.compiled import Marker, Program, RunConfig, run_program
 from rel4.compiled.spike import missing
 from rel4.compiled.system import build_system, configured
+from uintr.program import Parser
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=missing() or "")
 
@@ -127,8 +127,8 @@ def test_options_out_of_range_are_refused() -> None:
             setup_of(parser().parse_args(words))
 
 
-def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser()
+def parser() -> Parser:
+    made = Parser()
     made.add_argument("--device", default="spike")
     add_software(made)
     return made

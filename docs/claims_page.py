@@ -2,10 +2,15 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["main", "page_with", "table"]
+from marked import replace_between
+
+from uintr.files import write_atomically
+
+__all__ = ["BEGIN", "END", "main", "table"]
 
 BEGIN = "<!-- claims: begin (`make claims` writes what follows) -->"
 END = "<!-- claims: end -->"
@@ -15,19 +20,27 @@ def _number(value: float) -> str:
     return f"{value:.3f}".rstrip("0").rstrip(".")
 
 
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed {seeds[0]}" if len(seeds) == 1 else f"the seeds {seeds[0]} to {seeds[-1]}"
+
+
 def table(record: dict[str, Any]) -> str:
     """The findings as a Markdown table, and what the controls and the sensitivity run found."""
     lines = [
-        f"Measured on the device `{record['device']}`.",
+        f"Measured on the device `{record['device']}` with {_seeds(record['seeds'])}, "
+        f"commit {record['commit']}. A claim holds only if its worst seed does.",
         "",
-        "| claim | target | measured | bound | |",
-        "|---|---|---|---|---|",
+        "| claim | target | worst | range over seeds | bound | |",
+        "|---|---|---|---|---|---|",
     ]
     for claim in record["claims"]:
         bound = "" if claim["bound"] is None else f"{claim['bound']:.3f}"
         verdict = "holds" if claim["holds"] else "missed"
-        value = _number(claim["value"])
-        lines.append(f"| {claim['text']} | {claim['target']:g} | {value} | {bound} | {verdict} |")
+        worst, low, high = (_number(claim[name]) for name in ("value", "low", "high"))
+        span = low if low == high else f"{low} to {high}"
+        lines.append(
+            f"| {claim['text']} | {claim['target']:g} | {worst} | {span} | {bound} | {verdict} |"
+        )
     lines += _controls(record) + _sensitivity(record)
     return "\n".join(lines)
 
@@ -68,20 +81,12 @@ def _sensitivity(record: dict[str, Any]) -> list[str]:
     return lines
 
 
-def page_with(page: str, content: str) -> str:
-    """``page`` with ``content`` between the markers. Raises ValueError if they are missing."""
-    before, found, rest = page.partition(BEGIN)
-    _, closed, after = rest.partition(END)
-    if not found or not closed:
-        raise ValueError(f"the page must hold the lines {BEGIN!r} and {END!r}")
-    return f"{before}{BEGIN}\n{content}\n{END}{after}"
-
-
 def main(root: Path = Path()) -> None:
     """Rewrite docs/async.md below ``root``."""
     record = json.loads((root / "docs/data/claims.json").read_text(encoding="utf-8"))
     page = root / "docs/async.md"
-    page.write_text(page_with(page.read_text(encoding="utf-8"), table(record)), encoding="utf-8")
+    text = replace_between(page.read_text(encoding="utf-8"), table(record), BEGIN, END)
+    write_atomically(page, text.encode())
 
 
 if __name__ == "__main__":

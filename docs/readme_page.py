@@ -1,4 +1,4 @@
-"""Bring the measured part of both READMEs up to date: ``python -m rel4.bench.readme``.
+"""Bring the measured part of both READMEs up to date: ``docs/readme_page.py``.
 
 The measured tables stand between two marker lines of the README and come from a committed
 ``results.jsonl`` and from nowhere else; the committed figures are drawn from the same file.
@@ -10,18 +10,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .plots import plot_sweep
-from .results import PointRecord, read_results, write_atomically
-from .series import Curve, curves
-from .table import points_sheet, summary_sheet
+from marked import markdown, replace_between
+
+from rel4.bench.plots import plot_sweep
+from rel4.bench.results import PointRecord, read_results
+from rel4.bench.series import Curve, curves
+from rel4.bench.table import points_sheet, summary_sheet
+from uintr.files import write_atomically
 
 __all__ = [
     "BEGIN",
     "END",
     "main",
-    "markdown",
     "render_measured",
-    "replace_between",
     "replace_measured",
     "words_for",
 ]
@@ -141,20 +142,6 @@ def replace_measured(text: str, measured: str) -> str:
     return replace_between(text, measured, BEGIN, END)
 
 
-def replace_between(text: str, new: str, first: str, last: str) -> str:
-    """``text`` with everything between the marker lines ``first`` and ``last`` replaced.
-
-    Raises
-    ------
-    ValueError : the markers are not there, once each and in order.
-    """
-    before, begin, rest = text.partition(first)
-    old, end, after = rest.partition(last)
-    if not begin or not end or first in after or last in before + after or first in old:
-        raise ValueError(f"text must hold the markers once each and in order, not {text[:40]!r}")
-    return f"{before}{first}\n\n{new}\n\n{last}{after}"
-
-
 def _by_concurrency(found: Sequence[Curve], *, columns: tuple[int, int, int]) -> str:
     """A row a concurrency, a column a curve; a cell is the given columns of `points_sheet`."""
     cells: dict[int, dict[int, str]] = {}
@@ -169,16 +156,9 @@ def _by_concurrency(found: Sequence[Curve], *, columns: tuple[int, int, int]) ->
     return markdown(["N", *heads], sorted(rows, key=lambda row: int(row[0])))
 
 
-def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table, its columns flush right."""
-    lines = ["| " + " | ".join(heads) + " |", "|" + "|".join("---:" for _ in heads) + "|"]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line. Returns the exit status: 0 done or up to date, 1 out of date, 2 bad input."""
-    parser = argparse.ArgumentParser(prog="python -m rel4.bench.readme", description=__doc__)
+    parser = argparse.ArgumentParser(prog="docs/readme_page.py", description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("docs/data/sweep.jsonl"))
     parser.add_argument(
         "--readme", type=Path, nargs="+", default=[Path("README.md"), Path("README.zh.md")]

@@ -1,4 +1,4 @@
-"""Bring the READMEs' comparison of the flavours up to date: ``python -m rel4.bench.flavours``.
+"""Bring the READMEs' comparison of the flavours up to date: ``docs/flavours_page.py``.
 
 The tables stand between two marker lines and come from a committed sweep of both flavours and a
 committed ping-pong, and from nowhere else.
@@ -11,11 +11,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from uintr.registers import Flavour
+from marked import markdown, replace_between
 
-from .pingpong import KINDS, PingRecord
-from .readme import markdown, replace_between
-from .results import PointRecord, read_results, write_atomically
+from rel4.bench.pingpong import KINDS, PingRecord
+from rel4.bench.results import PointRecord, read_results
+from uintr.files import write_atomically
+from uintr.registers import Flavour
 
 __all__ = ["BEGIN", "END", "main", "read_pingpong", "render_flavours"]
 
@@ -129,7 +130,7 @@ def _ping_table(records: Sequence[PingRecord], words: _Words) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line. Returns the exit status: 0 done or up to date, 1 out of date, 2 bad input."""
-    parser = argparse.ArgumentParser(prog="python -m rel4.bench.flavours", description=__doc__)
+    parser = argparse.ArgumentParser(prog="docs/flavours_page.py", description=__doc__)
     parser.add_argument("--sweep", type=Path, default=Path("docs/data/flavours.jsonl"))
     parser.add_argument("--pingpong", type=Path, default=Path("docs/data/pingpong.jsonl"))
     parser.add_argument(
