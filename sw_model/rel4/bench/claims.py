@@ -328,7 +328,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "fairness",
-        "four harts, four threads: slowest thread's rate over the mean, least of inline and adaptive",
+        "four harts, four threads: slowest rate over the mean, least of inline and adaptive",
         0.8,
         _fairness,
     ),
