@@ -69,7 +69,7 @@ HART_PROOFS: tuple[Proof, ...] = (
     ),
     Proof("rejected cover", _COVER, RejectedSpec, 6, "cover"),
     Proof(
-        "wiring", "each hart unit is connected to what is its own", partial(WiringSpec, harts=3), 1
+        "wiring", "each hart unit is connected to what is its own", partial(WiringSpec, harts=2), 1
     ),
     *(
         Proof(
