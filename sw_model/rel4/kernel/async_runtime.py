@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from itertools import count
 
 from rel4.abi.coroutine import Poll, Suspend, Task
 from rel4.abi.numbers import AsyncLabel, SeL4Error
@@ -81,8 +80,9 @@ class HandlerTask:
     async def release(self) -> None:
         """Undo what made the handler; it is ``closed``."""
         for sibling in self.siblings:
-            sibling.closed = True
-            await sibling.release()
+            if not sibling.closed:
+                sibling.closed = True
+                await sibling.release()
         if self.ready:
             self.ready = False
             self.policy.ready.remove(self)
@@ -178,7 +178,7 @@ class AsyncRuntime:
         self.uintr = uintr
         self._serve_request = serve
         self.tasks: list[HandlerTask] = []
-        self._numbers = count()
+        self._made = 0
 
     def spawn(
         self,
@@ -190,7 +190,8 @@ class AsyncRuntime:
         ready: bool = True,
     ) -> HandlerTask:
         """A new handler coroutine, ready to run or suspended."""
-        task = HandlerTask(next(self._numbers), tcb, buffer, entry, policy, self)
+        task = HandlerTask(self._made, tcb, buffer, entry, policy, self)
+        self._made += 1
         self.tasks.append(task)
         if ready:
             self.wake(task)

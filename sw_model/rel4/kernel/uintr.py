@@ -48,6 +48,7 @@ class UserInterrupts(HartContexts):
     Members
     -------
     receivers : receivers in use
+    free_receivers : the others
     parked : threads that a user interrupt is to wake, by receiver
     kernel_receivers : receivers of the kernel itself, by hart
     registration_words : message registers that the registration of a receiver needs
@@ -60,7 +61,7 @@ class UserInterrupts(HartContexts):
     ) -> None:
         super().__init__(config, harts)
         self._count = len(receivers)
-        self._free_receivers = list(receivers)
+        self.free_receivers = list(receivers)
         self._all_tables = len(tables)
         self._free_tables = list(tables)
         self._kernel_table = self._new_table()
@@ -86,7 +87,7 @@ class UserInterrupts(HartContexts):
 
     def _check_free_receiver(self) -> None:
         """NotEnoughMemory unless a receiver is free."""
-        if not self._free_receivers:
+        if not self.free_receivers:
             raise InvocationError(
                 SeL4Error.NOT_ENOUGH_MEMORY,
                 f"all {self._count} receivers are in use",
@@ -96,7 +97,7 @@ class UserInterrupts(HartContexts):
     async def _allocate_receiver(self) -> int:
         """A free receiver, inactive and with nothing pending."""
         self._check_free_receiver()
-        receiver = heappop(self._free_receivers)
+        receiver = heappop(self.free_receivers)
         self.receivers.append(receiver)
         await self._clear(receiver)
         return receiver
@@ -259,7 +260,7 @@ class UserInterrupts(HartContexts):
         runs there again."""
 
     def _freed(self, receiver: int) -> None:
-        heappush(self._free_receivers, receiver)
+        heappush(self.free_receivers, receiver)
 
     async def release_thread(self, tcb: TCB) -> None:
         """The thread ends: everything that it owns of the hardware is given back."""

@@ -96,6 +96,7 @@ class RiscvUserInterrupts(UserInterrupts):
 
     async def _save(self) -> None:
         hart = self._harts.here
+        was_freed = hart in self._stale
         self._stale.discard(hart)
         owner, self.owner[hart] = self.owner[hart], None
         if owner is None:
@@ -106,8 +107,9 @@ class RiscvUserInterrupts(UserInterrupts):
             await Log(ReceiverChanged(state.receiver, False, 0, 0))
         # Read, and hidden from the next thread.
         registers = {int(csr): await CsrWrite(csr, 0) for csr in SAVED_CSRS}
-        await CsrWrite(Csr.SIDELEG, 0)
-        await CsrWrite(Csr.SUIRS, 0)
+        if state is not None or was_freed:
+            await CsrWrite(Csr.SIDELEG, 0)
+            await CsrWrite(Csr.SUIRS, 0)
         if state is not None:
             state.registers.update(registers)
         else:
