@@ -7,9 +7,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
+from uintr.registers import Flavour
+
 from .coverage import missed
+from .kernel.command import run_kernel_exploration
 from .program import STYLES, Program
 from .protocols import PROTOCOLS
 from .search import MEMORIES, Exploration, explore
@@ -46,6 +50,21 @@ def add_explore(commands: "argparse._SubParsersAction[Any]") -> None:
     parser.add_argument("--style", help=f"of the user's side, one of {', '.join(STYLES)}")
     parser.add_argument("--max-states", type=int, default=5_000_000, help="default 5000000")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time (default 2)")
+    parser.add_argument(
+        "--kernel",
+        action="store_true",
+        help="the kernel instead: every pair of operations of two harts, and longer programs, meet "
+        "at every boundary of operations",
+    )
+    parser.add_argument("--flavour", help="of the kernel's hardware (default: both)")
+    parser.add_argument(
+        "--deviations",
+        type=int,
+        default=1,
+        help="how often a schedule of a pair of kernel operations leaves a hart that could go on, "
+        "0 to 4 (default 1)",
+    )
+    parser.add_argument("--store", type=Path, help="write the kernel's figures to this file")
 
 
 Shape = dict[str, Any]
@@ -97,9 +116,22 @@ def _say(text: str) -> None:
     print(f"rel4: {text}", file=sys.stderr, flush=True)
 
 
+def _flavours(name: str | None) -> list[Flavour]:
+    if name is not None and name not in list(Flavour):
+        raise ValueError(f"flavour must be one of {', '.join(Flavour)}, not {name!r}")
+    return list(Flavour) if name is None else [Flavour(name)]
+
+
 def _explore(arguments: argparse.Namespace) -> int:
     if not 1 <= arguments.jobs <= 256:
         raise ValueError(f"jobs must be 1 to 256, not {arguments.jobs}")
+    if arguments.kernel:
+        return run_kernel_exploration(
+            flavours=_flavours(arguments.flavour),
+            deviations=arguments.deviations,
+            jobs=arguments.jobs,
+            store=arguments.store,
+        )
     programs = _programs(arguments)
     done: list[Exploration] = []
     with _explorations(programs, arguments) as explorations:
