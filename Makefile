@@ -6,7 +6,7 @@ JOBS ?= 2
 OUT ?= build/sweep
 BENCH_OUT ?= build/bench
 BENCH_DEVICE ?= rtl
-BENCH_SEEDS ?= 1 2 3 4 5
+BENCH_SEEDS ?= 1,2,3,4,5
 BOARDS ?= icebreaker ulx3s tangnano9k
 BIN := $(VENV)/bin
 
@@ -15,7 +15,7 @@ export AMARANTH_USE_YOSYS = builtin
 
 .DELETE_ON_ERROR:
 .PHONY: help env run test quick lint format formal bench bench-hw random coverage mutate claims readme flavours docs clean \
-  env-fpga bitstreams test-litex test-package test-blocks test-gates check-tools
+  env-fpga bitstreams test-litex test-package test-blocks test-gates test-oracle check-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -49,12 +49,8 @@ format: $(VENV)/.stamp-dev ## let ruff put the source in order
 	@$(BIN)/ruff format
 
 bench: $(VENV)/.stamp-run ## the same with several seeds: mean and spread, in build/bench
-	@for seed in $(BENCH_SEEDS); do \
-	  $(BIN)/rel4 sweep --device $(BENCH_DEVICE) --seed $$seed --jobs $(JOBS) --no-log \
-	    --out $(BENCH_OUT)/seed-$$seed || exit $$?; \
-	done
-	@echo "bench: all seeds together"
-	@$(BIN)/python -m rel4.bench.merge $(BENCH_OUT) $(BENCH_SEEDS:%=$(BENCH_OUT)/seed-%)
+	@$(BIN)/rel4 sweep --device $(BENCH_DEVICE) --seed $(BENCH_SEEDS) --jobs $(JOBS) --no-log \
+	  --out $(BENCH_OUT)
 
 formal: $(VENV)/.stamp-formal ## the proofs: property, engine, depth, seconds, result
 	@$(BIN)/python -m uintr_formal --store docs/data/formal.jsonl
@@ -76,13 +72,13 @@ MINUTES ?= 60
 claims: $(VENV)/.stamp-run ## what is better than published, on RTL, with bounds and sensitivity (long)
 	@mkdir -p docs/data
 	@$(BIN)/rel4 claims --device rtl --sensitivity --jobs $(JOBS) --resume --minutes $(MINUTES) --out docs/data/claims.json
-	@$(BIN)/python -m rel4.bench.claims_page
+	@$(BIN)/python docs/claims_page.py
 
 readme: $(VENV)/.stamp-run ## take the README's measured tables and figures from build/sweep
 	@mkdir -p docs/data
 	@cp $(OUT)/results.jsonl docs/data/sweep.jsonl
-	@$(BIN)/python -m rel4.bench.readme
-	@$(BIN)/python -m rel4.bench.flavours
+	@$(BIN)/python docs/readme_page.py
+	@$(BIN)/python docs/flavours_page.py
 	@echo "readme: README.md, docs/data/sweep.jsonl and docs/img/ hold the sweep of $(OUT)"
 
 flavours: $(VENV)/.stamp-run ## RISC-V and Intel side by side, on the reference: docs/data and the README's tables
@@ -92,7 +88,7 @@ flavours: $(VENV)/.stamp-run ## RISC-V and Intel side by side, on the reference:
 	@$(BIN)/rel4 pingpong --out build/flavours/pingpong
 	@cat build/flavours/riscv/results.jsonl build/flavours/intel/results.jsonl > docs/data/flavours.jsonl
 	@cp build/flavours/pingpong/pingpong.jsonl docs/data/pingpong.jsonl
-	@$(BIN)/python -m rel4.bench.flavours
+	@$(BIN)/python docs/flavours_page.py
 
 env-fpga: $(VENV)/.stamp-fpga-ice40 $(VENV)/.stamp-fpga-ecp5 $(VENV)/.stamp-fpga-gowin ## the tools that make bitstreams
 
@@ -112,6 +108,10 @@ test-blocks: $(VENV)/.stamp-test $(VENV)/.stamp-blocks ## AXI4-Lite and register
 
 test-gates: $(VENV)/.stamp-test $(VENV)/.stamp-fpga-ice40 ## netlists for iCE40 and ECP5, against the reference
 	@UINTR_GATES=docs/data/gates.json $(BIN)/python -m pytest fpga/tests/test_gates.py fpga/tests/test_netlist_ecp5.py
+
+test-oracle: $(VENV)/.stamp-test $(VENV)/.stamp-oracle ## the hart in lock-step with Spike, ten million instructions, into docs/data (ORACLE=quick: 300 000)
+	@$(BIN)/python -m pytest cocotb_tests/test_spike.py cocotb_tests/test_rv64_lockstep.py
+	@$(BIN)/python -m rv64_verify lockstep --jobs $(JOBS) $(if $(filter quick,$(ORACLE)),--instructions 300_000 --shapes 1 --out build/oracle.jsonl)
 
 test-package: $(BIN)/python ## wheel and sdist, alone in a clean environment, without any HDL tool
 	@rm -rf build/package && mkdir -p build/package

@@ -35,3 +35,16 @@ with tempfile.TemporaryDirectory() as folder:
     assert Path(folder, "report.html").stat().st_size > 10_000
     run("trace", "--out", f"{folder}/trace")
     assert Path(folder, "trace", "trace.json").is_file()
+
+    # The C sources came along, and everything but the compiler to make something of them.
+    sources = files("rel4").joinpath("compiled/sources")
+    for name in ("link.ld", "include/stdio.h", "lib/start.S", "lib/printf.c"):
+        assert sources.joinpath(name).is_file(), name
+    Path(folder, "main.c").write_text("int main(void) { return 0; }\n")
+    for command in (
+        ["cc", f"{folder}/main.c", "-o", f"{folder}/main.elf"],
+        ["run", f"{folder}/main.elf"],
+    ):
+        done = subprocess.run([rel4, *command], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 2, done.stderr
+        assert len(done.stderr.splitlines()) == 1, done.stderr

@@ -4,6 +4,8 @@ import random
 
 from rel4.machine.device import DeviceConfig, Request
 from uintr.intel.registers import (
+    BROADCAST,
+    CANONICAL_BITS,
     FIRST_VECTOR,
     MSRS,
     UITTE,
@@ -147,7 +149,8 @@ class IntelTraffic:
         return Request(RequestKind.TRAP, 0, 0, self._draw.getrandbits(XLEN))
 
     def _uret(self) -> Request:
-        return Request(RequestKind.URET, 0, 0, self._draw.getrandbits(XLEN))
+        width = self._draw.choice((CANONICAL_BITS - 1, CANONICAL_BITS, XLEN))
+        return Request(RequestKind.URET, 0, 0, self._draw.getrandbits(width))
 
     def _internal(self) -> Request:
         draw = self._draw
@@ -182,14 +185,13 @@ class IntelTraffic:
                 draw.random() < 0.9
             )
         elif msr is Msr.UINTR_TIMER:
-            word = draw.choice((0, draw.randrange(1024)))
+            word = draw.choice((0, draw.randrange(1024), draw.randrange(1024)))
         return self._write(msr, word)
 
     def _interrupt(self) -> Request:
         draw = self._draw
         vector = draw.choice((*_NOTIFICATION, draw.randrange(FIRST_VECTOR, 0x100), 0xDF, 0))
-        destination = draw.randrange(self._config.harts + 1)
-        word = MSRS[Msr.X2APIC_ICR].pack(vector=vector, destination=destination)
+        word = MSRS[Msr.X2APIC_ICR].pack(vector=vector, destination=self._destination())
         return self._write(Msr.X2APIC_ICR, word)
 
     def _entry(self) -> Request:
@@ -235,11 +237,16 @@ class IntelTraffic:
             on=draw.random() < 0.1,
             sn=draw.random() < 0.1,
             nv=draw.choice((*_NOTIFICATION, 0xE0, 0)),
-            ndst=draw.randrange(self._config.harts + 1),
+            ndst=self._destination(),
         )
         if draw.random() < 0.05:
             word |= 1 << draw.choice((2, 7, 15, 24, 31))
         return self._store(address, word, draw.choice((StoreFunction.PLAIN, StoreFunction.SWAP)))
+
+    def _destination(self) -> int:
+        """A hart, one that is not there, or all."""
+        destinations: list[int] = [*range(self._config.harts + 1), BROADCAST]
+        return self._draw.choice(destinations)
 
     def _bits(self) -> int:
         """Requests, often none or one."""

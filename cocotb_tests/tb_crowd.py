@@ -47,6 +47,9 @@ async def every_line(device: Device) -> None:
         return bool(await verbs.read(Csr.UIP, hart))
 
     former = None
+    await verbs.extend()
+    for hart in range(config.harts):
+        await verbs.write(Csr.SIDELEG, 1, hart)
     for line in product(range(config.harts), (0, 1)):
         hart, supervisor = line
         word = LOW.pack(active=1, hartid=hart, supervisor=supervisor)
@@ -69,6 +72,7 @@ async def every_notification(device: Device) -> None:
     """All receivers wait in the queue, again and again; each is claimed once, in its turn."""
     verbs = Verbs(device=device)
     config = device.config
+    await verbs.extend()
     await verbs.store(_control(device, NOTIFY_HART), config.harts - 1)
     for receiver in range(config.receivers):
         await verbs.store(slot_address(config, receiver, LOW), LOW.pack(notify=1))

@@ -71,6 +71,7 @@ async def slot_reset(device: Device) -> None:
     verbs = Verbs(device=device)
     config = device.config
     low, high = (slot_address(config, 1, register) for register in (LOW, HIGH))
+    await verbs.extend()
     for supervisor in (0, 1):
         await verbs.store(low, LOW.pack(active=1, mode=1, supervisor=supervisor, hartid=1))
         await verbs.store(high, 1 << 63 | 1)
@@ -92,6 +93,7 @@ async def masks(device: Device) -> None:
     last = config.receivers - 1
     low, high, send = (slot_address(config, last, register) for register in (LOW, HIGH, SEND))
     mask = config.base + MASK_OFFSET + MASK_BYTES * last
+    await verbs.extend()
     await verbs.store(low, LOW.pack(active=1, supervisor=1))
     await verbs.store(mask, 1 << 5 | 1 << 40)
     assert await verbs.load(mask) == 1 << 5 | 1 << 40
@@ -120,6 +122,7 @@ async def absent_receivers(device: Device) -> None:
     assert await verbs.load(told) == config.harts
     await verbs.store(told, hart)
     assert await verbs.load(claim) == 0
+    await verbs.extend()
     for receiver in range(4):
         notify = receiver != 3  # receiver 3 does not ask for it
         await verbs.store(slot_address(config, receiver, LOW), LOW.pack(notify=notify))

@@ -44,6 +44,8 @@ class IntelPair(Pair):
             coverage["processing in S"] += processing and unit.privilege is not Privilege.U
             coverage["processing while interrupted"] += processing and unit.interrupt
             coverage["timer due"] += unit._due
+            if unit._due:
+                coverage[f"timer vector {unit.msrs[Msr.UINTR_TIMER] & 63}"] += 1
             coverage["timer waits"] += (
                 unit._due is False and unit.countdown == 0 < unit.msrs[Msr.UINTR_TIMER] >> 6
             )

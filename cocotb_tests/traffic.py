@@ -10,6 +10,7 @@ from uintr.registers import (
     CONTROL_OFFSET,
     CONTROL_REGISTERS,
     CSRS,
+    ENABLE,
     ENTRIES_PER_PAGE,
     ENTRY_CACHE,
     HIGH,
@@ -120,10 +121,11 @@ class Traffic:
                 for index in range(self._hart, _USED_ENTRIES, self._config.harts)
             ),
         ]
+        if self._draw.random() < 0.9:
+            word = ENABLE.pack(supervisor=1, notify=1)
+            self._first.insert(0, self._control_store(ENABLE, word))
         if Feature.ENTRY_CACHE in self._config.features and self._draw.random() < 0.7:
-            cache = ENTRY_CACHE.address + 8 * self._hart
-            address = self._config.base + CONTROL_OFFSET + cache
-            self._first.append(Request(RequestKind.STORE, 0, address, 1))
+            self._first.append(self._control_store(ENTRY_CACHE, 1, 8 * self._hart))
 
     @property
     def beginning(self) -> bool:
@@ -184,6 +186,10 @@ class Traffic:
             return self._own()
         return Request(RequestKind.UIPI, UipiFunction.SEND, 0, draw.choice(_FAVOURITES))
 
+    def _control_store(self, register: Register, word: int, offset: int = 0) -> Request:
+        address = self._config.base + CONTROL_OFFSET + register.address + offset
+        return Request(RequestKind.STORE, 0, address, word)
+
     def _write(self, csr: Csr, word: int) -> Request:
         return Request(RequestKind.CSR, CsrFunction.WRITE, csr, word)
 
@@ -205,7 +211,7 @@ class Traffic:
         elif csr is Csr.SUIRS and useful:
             function = CsrFunction.WRITE
             word = CSRS[csr].pack(index=self._receiver(), en=draw.random() < 0.8)
-        elif csr in (Csr.USTATUS, Csr.UIE, Csr.SIDELEG) and useful:
+        elif csr in (Csr.SIDELEG, Csr.USTATUS, Csr.UIE) and useful:
             function = draw.choice((CsrFunction.SET, CsrFunction.SET, CsrFunction.CLEAR))
             word = 1
         return Request(RequestKind.CSR, function, csr, word)
@@ -311,6 +317,8 @@ class Traffic:
         elif register is SLOT_RESET:
             write = draw.random() < 0.9
             word = draw.choice((self._receiver(), self._receiver(), word))
+        elif register is ENABLE and draw.random() < 0.8:
+            word = ENABLE.pack(supervisor=1, notify=1)
         elif register is NOTIFY_HART:
             word = draw.randrange(config.harts + 2)
         if write:

@@ -2,7 +2,9 @@
 
 from rel4.machine.device import Device, Request, Response
 from uintr.registers import (
+    CONTROL_OFFSET,
     CSRS,
+    ENABLE,
     PAGE_BYTES,
     Csr,
     CsrFunction,
@@ -80,6 +82,12 @@ class Verbs:
     async def uipi(self, function: UipiFunction, data: int = 0, hart: int = 0) -> Response:
         """One UIPI instruction."""
         return (await self.request(hart, Request(RequestKind.UIPI, function, 0, data)))[0]
+
+    async def extend(self, known: int = 1) -> None:
+        """Say whether software knows LOW's further bits, where there are any."""
+        if ENABLE.feature & self.config.features:
+            word = ENABLE.pack(supervisor=known, notify=known)
+            await self.store(self.config.base + CONTROL_OFFSET + ENABLE.address, word)
 
     async def enable_sender(self, hart: int = 0) -> None:
         """Give the hart the one-page table at the beginning of the table memory."""

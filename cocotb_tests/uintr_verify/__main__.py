@@ -2,13 +2,15 @@
 
 import argparse
 import json
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from rel4.bench.campaign import Conduct, Store
 from rel4.machine.device import DeviceConfig, DeviceError
 from shapes import SHAPES
+from uintr.files import claimed, write_atomically
+from uintr.program import Parser, run_program, seconds
 from uintr_verify.directed import directed_stimulus, random_stimulus
 from uintr_verify.long_run import coverage_record, random_run, write_json
 from uintr_verify.mutation import Mutation
@@ -30,8 +32,7 @@ def _positive(text: str) -> int:
 
 
 def _write_lines(path: Path, records: list[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    write_atomically(path, "".join(json.dumps(record) + "\n" for record in records).encode())
 
 
 def _verdict(name: str, summary: dict[str, Any]) -> int:
@@ -50,15 +51,20 @@ def _random(options: argparse.Namespace) -> int:
     each = -(-options.operations // (options.seeds * len(shapes)))
     bins: Counter[str] = Counter()
     records = []
-    for record, met in random_run(
-        shapes,
-        seeds=range(1, options.seeds + 1),
-        operations=each,
-        icarus_cycles=options.icarus_cycles,
-        jobs=options.jobs,
-    ):
-        records.append(record)
-        bins.update(met)
+    with claimed(Path("build/random.jsonl"), "the store", file=True) as path:
+        store = Store(path)
+        if not options.resume:
+            store.clear()
+        for record, met in random_run(
+            shapes,
+            seeds=range(1, options.seeds + 1),
+            operations=each,
+            icarus_cycles=options.icarus_cycles,
+            store=store,
+            conduct=_conduct(options),
+        ):
+            records.append(record)
+            bins.update(met)
     summary = coverage_record(bins, shapes.values())
     _write_lines(options.out / "random.jsonl", records)
     write_json(options.out / "coverage_functional.json", summary)
@@ -84,7 +90,11 @@ def _coverage(options: argparse.Namespace) -> int:
 
 def _mutate(options: argparse.Namespace) -> int:
     counts = {"controller": options.controller, "hart unit": options.hart_unit}
-    folder = Path("build/mutation")
+    with claimed(Path("build/mutation")) as folder:
+        return _mutate_in(folder, counts, options)
+
+
+def _mutate_in(folder: Path, counts: dict[str, int], options: argparse.Namespace) -> int:
     mutation = Mutation(config=_MUTATION_SHAPE, counts=counts, folder=folder)
     # The short ones first: most mutants die there.
     stimulus = directed_stimulus(mutation.config, folder)
@@ -92,7 +102,7 @@ def _mutate(options: argparse.Namespace) -> int:
         mutation.config, folder, seeds=options.seeds, operations=options.operations
     )
     names = [path.name for path in stimulus]
-    outcomes = mutation.run(stimulus, results=folder / "results.jsonl", jobs=options.jobs)
+    outcomes = mutation.run(stimulus, results=folder / "results.jsonl", conduct=_conduct(options))
     records = [
         mutation.record(mutant, outcome, names)
         for mutant, outcome in zip(mutation.mutants, outcomes[1:], strict=True)
@@ -110,39 +120,42 @@ def _mutate(options: argparse.Namespace) -> int:
     return _verdict("mutate", {"holes": alive, "stale": stale})
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; 0; 1 if something is wrong with the design; 2 for bad input."""
-    parser = argparse.ArgumentParser(prog="uintr_verify", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
+def _conduct(options: argparse.Namespace) -> Conduct:
+    return Conduct(options.jobs, getattr(options, "resume", True), options.minutes)
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="uintr_verify", description=(__doc__ or "").partition(":")[0])
+    commands = parser.commands()
     each = commands.add_parser("random", help="random traffic against the reference")
+    each.describe(_random, "Random traffic on the reference, replayed on the RTL.")
     each.add_argument("--operations", type=_positive, default=3_000_000)
     each.add_argument("--seeds", type=_positive, default=6)
     each.add_argument("--shapes", nargs="*", choices=list(SHAPES))
     each.add_argument("--icarus-cycles", type=int, default=20_000)
-    each.set_defaults(run=_random)
+    each.add_argument("--resume", action="store_true", help="go on with what was interrupted")
     coverage = commands.add_parser("coverage", help="line, branch, expression and toggle coverage")
+    coverage.describe(_coverage, "Structural coverage of all shapes together.")
     coverage.add_argument("--operations", type=_positive, default=40_000, help="for each shape")
     coverage.add_argument("--shapes", nargs="*", choices=list(SHAPES))
-    coverage.set_defaults(run=_coverage)
     mutate = commands.add_parser("mutate", help="mutants of controller and hart unit")
+    mutate.describe(_mutate, "Whether tests kill mutants; goes on where it was.")
     mutate.add_argument("--controller", type=_positive, default=800, help="mutants")
     mutate.add_argument("--hart-unit", type=_positive, default=600, help="mutants")
     mutate.add_argument("--seeds", type=_positive, default=4)
     mutate.add_argument("--operations", type=_positive, default=10_000, help="for each seed")
-    mutate.set_defaults(run=_mutate)
     for command in (each, coverage, mutate):
         command.add_argument("--jobs", type=_positive, default=2)
+        if command is not coverage:
+            command.add_argument("--minutes", type=seconds, help="stop after so long")
         command.add_argument("--out", type=Path, default=Path("docs/data"))
-    options = parser.parse_args(arguments)
-    try:
-        status: int = options.run(options)
-    except (DeviceError, WaiverError) as error:
-        print(f"uintr_verify: {error}", file=sys.stderr)
-        return 2
-    except AssertionError as error:
-        print(f"uintr_verify: {error}", file=sys.stderr)
-        return 1
-    return status
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; 0; 1 if something is wrong with the design; 2 for bad input."""
+    statuses: dict[type[Exception], int] = {DeviceError: 2, WaiverError: 2, AssertionError: 1}
+    return run_program(_parser, arguments, statuses=lambda: statuses)
 
 
 if __name__ == "__main__":

@@ -6,19 +6,19 @@ import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
+from rel4.bench.campaign import Conduct, Store, identity, run_campaign
 from rel4.bench.results import source_commit
 from rel4.machine.device import DeviceConfig
 from tb_replay import replay as replay_job
+from uintr.files import write_atomically
 from uintr_cosim.device import run
-from uintr_verify.functional import DISTANCES, model
+from uintr_cosim.functional import DISTANCES, model
 from uintr_verify.native import build_replay, replay
 from uintr_verify.random_traffic import record_random
 from uintr_verify.waivers import load_waivers, waive
@@ -73,33 +73,55 @@ def run_seed(
     return record, coverage.bins
 
 
+@dataclass(frozen=True)
+class _Seed:
+    """A batch: one seed of one shape."""
+
+    shape: str
+    config: DeviceConfig
+    seed: str
+    operations: int
+    icarus_cycles: int
+
+    def run(self, key: str, store: Store) -> None:
+        record, bins = run_seed(
+            self.shape, self.config, self.seed, self.operations, self.icarus_cycles
+        )
+        store.add(key, {"record": record, "bins": bins})
+
+
 def random_run(
     shapes: Mapping[str, DeviceConfig],
     *,
     seeds: Iterable[int],
     operations: int,
     icarus_cycles: int,
-    jobs: int,
-) -> Iterator[tuple[dict[str, Any], Counter[str]]]:
-    """All seeds of all shapes, ``operations`` each, as they end; Icarus with the first seed."""
-    work = [(shape, seed) for seed in seeds for shape in shapes]
-    first = work[0][1]
+    store: Store,
+    conduct: Conduct,
+) -> list[tuple[dict[str, Any], Counter[str]]]:
+    """All seeds of all shapes, ``operations`` each; Icarus with the first seed.
+
+    Raises
+    ------
+    As `run_seed` and `run_campaign`.
+    """
+    seeds = list(seeds)
     for config in shapes.values():
         build_replay(config)
-    with ProcessPoolExecutor(jobs) as pool:
-        futures = [
-            pool.submit(
-                run_seed,
-                shape,
-                shapes[shape],
-                f"{shape} {seed}",
-                operations,
-                icarus_cycles if seed == first else 0,
-            )
-            for shape, seed in work
-        ]
-        for future in tqdm(futures, desc="random", unit="seed"):
-            yield future.result()
+    tasks = [
+        _Seed(shape, config, f"{shape} {seed}", operations, icarus_cycles * (seed == seeds[0]))
+        for seed in seeds
+        for shape, config in shapes.items()
+    ]
+    found = run_campaign(
+        {identity("uintr_verify", what="random", task=asdict(each)): each for each in tasks},
+        lambda todo: [partial(task.run, key, store) for key, task in todo.items()],
+        store=store,
+        conduct=conduct,
+        name="random",
+        unit="seed",
+    )
+    return [(found[key]["record"], Counter(found[key]["bins"])) for key in found]
 
 
 def coverage_record(bins: Counter[str], configs: Iterable[DeviceConfig]) -> dict[str, Any]:
@@ -139,5 +161,4 @@ def coverage_record(bins: Counter[str], configs: Iterable[DeviceConfig]) -> dict
 
 def write_json(path: Path, content: Any) -> None:
     """A file that reads well in a diff."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=1) + "\n")
+    write_atomically(path, (json.dumps(content, indent=1) + "\n").encode())

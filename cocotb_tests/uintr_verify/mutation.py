@@ -8,18 +8,15 @@ output differs from the reference in any cycle of the stimulus.
 """
 
 import hashlib
-import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
+from rel4.bench.campaign import Conduct, Store, run_campaign
 from rel4.bench.results import source_commit
 from rel4.machine.device import DeviceConfig
 from uintr_cosim.signals import TOP
@@ -174,62 +171,46 @@ class Mutation:
         """The program that holds all of them."""
         return build_replay(self.config, source=self._verilog, mutants=True)
 
-    def run(self, stimulus: list[Path], *, results: Path, jobs: int = 1) -> list[dict[str, Any]]:
-        """Run every mutant that ``results`` does not know yet, and add it there as it ends.
+    def run(
+        self, stimulus: list[Path], *, results: Path, conduct: Conduct | None = None
+    ) -> list[dict[str, Any]]:
+        """Run every mutant that ``results`` does not know yet, and keep it there as it ends; return
+        what became of each, number 0 first.
 
         Raises
         ------
         ReplayError : the unmutated design does not pass.
+        Whatever `run_campaign` does.
         """
         program = self.build()
         digest = hashlib.sha256(self.digest.encode())
         for path in stimulus:
             digest.update(path.read_bytes())
         key = digest.hexdigest()[:16]
-        known: dict[int, dict[str, Any]] = {}
-        if results.is_file():
-            for line in results.read_text().splitlines():
-                record = json.loads(line)
-                if record["key"] == key:
-                    known[record["mutant"]] = record
-        if 0 not in known:
+        store = Store(results)
+        tasks = {f"{key} {number}": number for number in range(len(self.mutants) + 1)}
+        if f"{key} 0" not in store.read():
             (baseline,) = run_mutants(program, stimulus, first=0, last=0)
             if baseline["file"] != -1:
                 raise ReplayError(f"the unmutated design must pass, but {baseline['what']}")
-            known[0] = {"key": key, **baseline}
-            _append(results, known[0])
-        left = [each.number for each in self.mutants if each.number not in known]
-        batches = [left[place : place + _BATCH] for place in range(0, len(left), _BATCH)]
-        with (
-            tqdm(total=len(self.mutants), initial=len(known) - 1, desc="mutants") as bar,
-            ThreadPoolExecutor(jobs) as pool,
-        ):
-            for batch in pool.map(lambda each: self._batch(program, stimulus, each), batches):
-                for outcome in batch:
-                    known[outcome["mutant"]] = record = {"key": key, **outcome}
-                    _append(results, record)
-                    bar.update()
-        return [known[number] for number in range(len(self.mutants) + 1)]
+            store.add(f"{key} 0", baseline)
 
-    @staticmethod
-    def _batch(program: Path, stimulus: list[Path], numbers: list[int]) -> list[dict[str, Any]]:
-        """One process for consecutive mutants. A mutant that the simulator gives up on, because its
-        logic does not settle, is killed too.
-        """
-        outcomes: list[dict[str, Any]] = []
-        first, last = numbers[0], numbers[-1]
-        while first <= last:
-            try:
-                for outcome in run_mutants(program, stimulus, first=first, last=last):
-                    outcomes.append(outcome)
-                    first = outcome["mutant"] + 1
-            except ReplayError:
-                outcomes.append(
-                    {"mutant": first, "file": 0, "cycles": 0, "what": "logic does not settle"}
-                )
-                first += 1
-        wanted = set(numbers)
-        return [outcome for outcome in outcomes if outcome["mutant"] in wanted]
+        def batches(todo: Mapping[str, int]) -> list[_Batch]:
+            left = sorted(todo.values())
+            return [
+                _Batch(program, stimulus, left[place : place + _BATCH], key, store)
+                for place in range(0, len(left), _BATCH)
+            ]
+
+        found = run_campaign(
+            tasks,
+            batches,
+            store=store,
+            conduct=conduct or Conduct(1),
+            name="mutants",
+            unit="mutant",
+        )
+        return [found[each] for each in tasks]
 
     def record(self, mutant: Mutant, outcome: dict[str, Any], names: list[str]) -> dict[str, Any]:
         """What is kept of a mutant."""
@@ -251,7 +232,30 @@ class Mutation:
         }
 
 
-def _append(path: Path, record: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as stream:
-        stream.write(json.dumps(record) + "\n")
+@dataclass(frozen=True)
+class _Batch:
+    """One process for consecutive mutants. A mutant that the simulator gives up on, because its
+    logic does not settle, is killed too."""
+
+    program: Path
+    stimulus: list[Path]
+    numbers: list[int]
+    key: str
+    store: Store
+
+    def __call__(self) -> None:
+        first, last = self.numbers[0], self.numbers[-1]
+        while first <= last:
+            try:
+                for outcome in run_mutants(self.program, self.stimulus, first=first, last=last):
+                    self._keep(outcome)
+                    first = outcome["mutant"] + 1
+            except ReplayError:
+                self._keep(
+                    {"mutant": first, "file": 0, "cycles": 0, "what": "logic does not settle"}
+                )
+                first += 1
+
+    def _keep(self, outcome: dict[str, Any]) -> None:
+        if outcome["mutant"] in self.numbers:
+            self.store.add(f"{self.key} {outcome['mutant']}", outcome)

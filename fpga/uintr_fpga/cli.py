@@ -8,9 +8,15 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
+import rel4
+from rel4.bench.conservation import ConservationError
+from rel4.bench.options import numbers, use_device
+from rel4.bench.point import Point
 from rel4.machine.device import DeviceError, device_names
+from rel4.machine.faults import MachineError
+from uintr.files import check_file, check_folder
+from uintr.program import Parser, choose, path, run_program, say, whole
 from uintr.registers import Flavour
 from uintr_fpga import export
 from uintr_fpga.boards import BOARDS, Target, find_board
@@ -23,86 +29,91 @@ __all__ = ["main"]
 
 RESULTS = Path("docs/data/fpga.jsonl")
 _PROGRAM_SECONDS = 300
-
-
-class _Parser(argparse.ArgumentParser):
-    """One sentence and exit status 2 for a bad request, without the usage text."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+MAX_BAUD = 12_000_000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 done, 1 it ran and the result is bad, 2 it cannot be done, 130 interrupted."""
-    arguments = _parser().parse_args(argv)
-    try:
-        status: int = arguments.run(arguments)
-    except (ValueError, DeviceError, ToolError, EmulationError) as error:
-        print(f"uintr-fpga: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"uintr-fpga: {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
-    return status
+    errors = dict.fromkeys((DeviceError, ToolError, EmulationError), 2)
+    broken = dict.fromkeys((ConservationError, MachineError), 1)
+    return run_program(_parser, argv, statuses=lambda: errors | broken)
 
 
-def _parser() -> _Parser:
-    parser = _Parser(prog="uintr-fpga", description="User-interrupt hardware on FPGA boards.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def _parser() -> Parser:
+    parser = Parser(
+        prog="uintr-fpga",
+        description="User-interrupt hardware on FPGA boards, real or emulated.",
+        examples="""
+        uintr-fpga emulate --board icebreaker --link build/board   until interrupted
+        uintr-fpga record --policy tick -o build/tick.jsonl        a point, step by step
+        uintr-fpga replay build/tick.jsonl --port build/board      every answer as recorded?
+        uintr-fpga build --board ulx3s --seed 1,2,3
+        uintr-fpga COMMAND --help
+        """,
+    )
+    parser.add_argument("--version", action="version", version=f"uintr-fpga {rel4.__version__}")
+    commands = parser.commands()
 
     build = commands.add_parser("build", help="bitstream, logs and report of a board")
-    build.set_defaults(run=_build)
+    build.describe(
+        _build,
+        "Build a bitstream with logs and report, in a folder for each seed.",
+    )
     _add_target(build)
     build.add_argument(
         "--seed", default="1", help="of place and route, or several with commas between (default 1)"
     )
-    build.add_argument("--out", type=Path, help="folder of the builds (default build/fpga)")
+    build.add_argument("--out", type=path, help="folder of the builds (default build/fpga)")
     build.add_argument(
-        "--store", nargs="?", type=Path, const=RESULTS, help=f"add the report to {RESULTS}"
+        "--store", nargs="?", type=path, const=RESULTS, help=f"add the report to {RESULTS}"
     )
 
     report = commands.add_parser("report", help="the README's table from committed results")
-    report.set_defaults(run=_report)
-    report.add_argument("--results", type=Path, default=RESULTS)
-    report.add_argument("--write", type=Path, help="put the table into this page, too")
+    report.describe(_report, "Print the table of boards from stored reports.")
+    report.add_argument("--results", type=path, default=RESULTS)
+    report.add_argument("--write", type=path, help="put the table into this page, too")
 
     program = commands.add_parser("program", help="load a bitstream with openFPGALoader")
-    program.set_defaults(run=_program)
+    program.describe(_program, "Load a bitstream onto a board with openFPGALoader.")
     program.add_argument("--board", required=True, help=_names())
-    program.add_argument("bitstream", type=Path)
+    program.add_argument("bitstream", type=path)
 
     emulate = commands.add_parser("emulate", help="the board's complete top on a pseudo-terminal")
-    emulate.set_defaults(run=_emulate)
+    emulate.describe(
+        _emulate,
+        "Run a board's top under Verilator on a pseudo-terminal, until interrupted.",
+    )
     _add_target(emulate)
     emulate.add_argument(
         "--gates", action="store_true", help="the netlist synthesised for iCE40, not the RTL"
     )
-    emulate.add_argument("--link", type=Path, help="make this symbolic link to the terminal")
+    emulate.add_argument("--link", type=path, help="make this symbolic link to the terminal")
 
     record = commands.add_parser("record", help="run a point and keep every step and answer")
-    record.set_defaults(run=_record)
+    record.describe(_record, "Run a point on a device, and keep every step and answer.")
     record.add_argument("--device", default="reference", help=f"of {', '.join(device_names())}")
     record.add_argument("--policy", default="tick")
-    record.add_argument("--harts", type=int, default=1)
-    record.add_argument("--concurrency", type=int, default=2)
-    record.add_argument("--rounds", type=int, default=1)
+    record.add_argument("--harts", type=whole, default=1)
+    record.add_argument("--concurrency", type=whole, default=2)
+    record.add_argument("--rounds", type=whole, default=1)
     record.add_argument(
         "--flavour", choices=[*Flavour], default=Flavour.RISCV, help="default: %(default)s"
     )
     record.add_argument("--port", help="serial port, for the device uart")
-    record.add_argument("-o", "--output", type=Path, required=True)
+    record.add_argument("-o", "--output", type=path, required=True)
 
     replay = commands.add_parser("replay", help="play a record and compare every answer")
-    replay.set_defaults(run=_replay)
-    replay.add_argument("file", type=Path)
+    replay.describe(
+        _replay,
+        "Play a record and compare every answer. Exit status: 0 equal, 1 not.",
+    )
+    replay.add_argument("file", type=path)
     replay.add_argument("--device", default="uart", help=f"of {', '.join(device_names())}")
     replay.add_argument("--port", help="serial port, for the device uart")
-    replay.add_argument("--baud", type=int, help="its bit rate (default 1000000)")
+    replay.add_argument("--baud", type=whole, help="its bit rate (default 1000000)")
 
     window = commands.add_parser("export", help="the register map as LiteX csr.csv or csr.json")
-    window.set_defaults(run=_export)
+    window.describe(_export, "Print the register map of a board in the words of LiteX.")
     _add_target(window)
     window.add_argument("-t", "--type", choices=("csv", "json"), default="csv")
     return parser
@@ -112,12 +123,12 @@ def _names() -> str:
     return f"one of {', '.join(board.name for board in BOARDS)}"
 
 
-def _add_target(parser: argparse.ArgumentParser) -> None:
+def _add_target(parser: Parser) -> None:
     parser.add_argument("--board", required=True, help=_names())
-    parser.add_argument("--harts", type=int, help="hart units (default: the board's)")
-    parser.add_argument("--receivers", type=int, help="receivers (default: the board's)")
-    parser.add_argument("--table-pages", type=int, help="table memory (default: the board's)")
-    parser.add_argument("--baud", type=int, help="bit rate (default: the board's)")
+    parser.add_argument("--harts", type=whole, help="hart units (default: the board's)")
+    parser.add_argument("--receivers", type=whole, help="receivers (default: the board's)")
+    parser.add_argument("--table-pages", type=whole, help="table memory (default: the board's)")
+    parser.add_argument("--baud", type=whole, help="bit rate (default: the board's)")
     parser.add_argument(
         "--flavour", choices=[*Flavour], default=Flavour.RISCV, help="default: %(default)s"
     )
@@ -125,7 +136,7 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
 
 def _target(arguments: argparse.Namespace) -> Target:
     return Target.of(
-        arguments.board,
+        choose("board", arguments.board, [each.name for each in BOARDS]),
         harts=arguments.harts,
         receivers=arguments.receivers,
         table_pages=arguments.table_pages,
@@ -138,18 +149,20 @@ def _build(arguments: argparse.Namespace) -> int:
     from uintr_fpga.build import build_bitstream
 
     target = _target(arguments)
-    try:
-        seeds = [int(text) for text in arguments.seed.split(",")]
-    except ValueError:
-        raise ValueError(
-            f"seed must be whole numbers with commas between, not {arguments.seed!r}"
-        ) from None
-    root = arguments.out or Path("build/fpga")
+    seeds = numbers("seed", arguments.seed)
+    if min(seeds) < 0:
+        raise ValueError(f"seed must be at least 0, not {min(seeds)}")
+    if arguments.store is not None:
+        check_file(arguments.store, "store")
+        if arguments.store.exists():
+            read_results(arguments.store)
+    root = check_folder(arguments.out if arguments.out is not None else Path("build/fpga"))
     first = None
     met = True
     for seed in seeds:
         folder = root / f"{target.name}-{seed}"
         started = time.monotonic()
+        say(f"building {target.name} with seed {seed}: synthesis, place and route (minutes)")
         report = build_bitstream(target, seed=seed, folder=folder, netlist=first)
         first = first or folder
         if arguments.store is not None:
@@ -163,20 +176,20 @@ def _build(arguments: argparse.Namespace) -> int:
         )
         met = met and report["margin_percent"] > 0
     if not met:
-        print("uintr-fpga: the clock of the board is not met", file=sys.stderr)
+        say("the clock of the board is not met")
     return 0 if met else 1
 
 
 def _report(arguments: argparse.Namespace) -> int:
     table = readme_table(read_results(arguments.results))
-    print(table)
     if arguments.write is not None:
         write_table(arguments.write, table)
+    print(table)
     return 0
 
 
 def _program(arguments: argparse.Namespace) -> int:
-    board = find_board(arguments.board)
+    board = find_board(choose("board", arguments.board, [each.name for each in BOARDS]))
     ending = TOOLCHAINS[board.toolchain].bitstream
     if arguments.bitstream.suffix != ending or not arguments.bitstream.is_file():
         raise ValueError(
@@ -200,6 +213,7 @@ def _emulate(arguments: argparse.Namespace) -> int:
     link: Path | None = arguments.link
     if link is not None and (not link.parent.is_dir() or (link.exists() and not link.is_symlink())):
         raise ValueError(f"link must be a free name in a folder that is there, not {link}")
+    say(f"building the emulator of {target.name}, if it is not built yet (about a minute)")
     with emulated(target, gates=arguments.gates) as path:
         if link is not None:
             link.unlink(missing_ok=True)
@@ -214,21 +228,28 @@ def _emulate(arguments: argparse.Namespace) -> int:
 
 
 def _record(arguments: argparse.Namespace) -> int:
-    steps = record_point(
-        device=arguments.device,
+    device = use_device(arguments.device, arguments.port)
+    check_file(arguments.output, "output")
+    point = Point(
         policy=arguments.policy,
         harts=arguments.harts,
         concurrency=arguments.concurrency,
         rounds=arguments.rounds,
-        port=arguments.port,
-        path=arguments.output,
         flavour=Flavour(arguments.flavour),
     )
+    say(f"recording {point.policy} with N = {point.concurrency} on {device}")
+    steps = record_point(point, device=device, path=arguments.output)
     print(f"{steps} steps in {arguments.output}")
     return 0
 
 
 def _replay(arguments: argparse.Namespace) -> int:
+    use_device(arguments.device, arguments.port)
+    if arguments.baud is not None:
+        if arguments.device != "uart":
+            raise ValueError(f"baud must be left out with device {arguments.device}")
+        if not 1 <= arguments.baud <= MAX_BAUD:
+            raise ValueError(f"baud must be 1 to {MAX_BAUD}, not {arguments.baud}")
     outcome = replay_file(
         arguments.file, device=arguments.device, port=arguments.port, baud=arguments.baud
     )

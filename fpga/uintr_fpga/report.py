@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from uintr.files import write_atomically
 from uintr.registers import Flavour
 
 __all__ = ["read_results", "readme_table", "store_result", "write_table"]
@@ -22,7 +23,11 @@ def read_results(path: Path) -> list[dict[str, Any]]:
     OSError : it cannot be read.
     """
     results = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} must hold a report a line, and is binary") from None
+    for number, line in enumerate(lines, start=1):
         try:
             result = json.loads(line)
             _key(result)
@@ -46,11 +51,8 @@ def store_result(path: Path, result: Mapping[str, Any]) -> None:
     results = read_results(path) if path.exists() else []
     results = [each for each in results if _key(each) != _key(result)] + [dict(result)]
     results.sort(key=_key)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        "".join(json.dumps(each, separators=(",", ":")) + "\n" for each in results),
-        encoding="utf-8",
-    )
+    lines = "".join(json.dumps(each, separators=(",", ":")) + "\n" for each in results)
+    write_atomically(path, lines.encode())
 
 
 def readme_table(results: Iterable[Mapping[str, Any]]) -> str:
@@ -95,5 +97,5 @@ def write_table(page: Path, table: str) -> None:
     before, begin, rest = text.partition(_BEGIN)
     _, end, after = rest.partition(_END)
     if not (begin and end):
-        raise ValueError(f"page must have the marks of the table, but {page} has not")
-    page.write_text(before + begin + table + end + after, encoding="utf-8")
+        raise ValueError(f"{page} must have the marks of the table, but has not")
+    write_atomically(page, (before + begin + table + end + after).encode())

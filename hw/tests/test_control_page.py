@@ -11,6 +11,7 @@ from uintr.registers import (
     ALL_FEATURES,
     CLAIM,
     CONTROL_REGISTERS,
+    ENABLE,
     ENTRY_CACHE,
     FEATURES,
     HARTS,
@@ -82,7 +83,7 @@ def with_page(job: Any, features: Feature = ALL_FEATURES) -> None:
 def test_identification_is_read_only() -> None:
     async def job(ctx: Any, dut: ControlPage) -> None:
         for register, value in (
-            (ID, MAGIC << 32 | 1), (FEATURES, 0b111_1111), (HARTS, 3), (RECEIVERS, 5),
+            (ID, MAGIC << 32 | 2), (FEATURES, 0b111_1111), (HARTS, 3), (RECEIVERS, 5),
         ):  # fmt: skip
             assert await transfer(ctx, dut, register.address, ONES) == 0
             assert await transfer(ctx, dut, register.address) == value
@@ -96,6 +97,7 @@ def test_a_register_without_its_feature_is_not_there(features: Feature) -> None:
     there |= {SLOT_RESET: Feature.SLOT_RESET in features, REJECTED: Feature.REJECTED in features}
     there |= {CLAIM: Feature.NOTIFY in features, NOTIFY_HART: Feature.NOTIFY in features}
     there |= {THROTTLE: Feature.THROTTLE in features}
+    there |= {ENABLE: bool(features & (Feature.SUPERVISOR | Feature.NOTIFY))}
     there |= dict.fromkeys((INVALIDATE, ENTRY_CACHE), Feature.ENTRY_CACHE in features)
     assert set(there) == {*CONTROL_REGISTERS, REJECTED, THROTTLE, ENTRY_CACHE}
 
@@ -111,7 +113,7 @@ def test_a_register_without_its_feature_is_not_there(features: Feature) -> None:
 
 def test_what_is_not_a_register_is_an_error() -> None:
     async def job(ctx: Any, dut: ControlPage) -> None:
-        for address in (0x40, 0x3F8, 0x400 + 3 * 8, 0x600 + 3 * 8, 0x800 + 3 * 8, 0xFF8):
+        for address in (0x48, 0x3F8, 0x400 + 3 * 8, 0x600 + 3 * 8, 0x800 + 3 * 8, 0xFF8):
             assert await transfer(ctx, dut, address) is None
             assert await transfer(ctx, dut, address, 1) is None
         for sel in (0, 0x7F, 0xFE):

@@ -230,7 +230,7 @@ def test_the_supervisor_line_goes_through_whatever_the_privilege() -> None:
 
 def test_the_line_is_the_interrupt_of_a_ready_hart() -> None:
     async def job(ctx: Any, dut: HartUnit, hart: Hart, around: Surroundings) -> None:
-        for csr in (Csr.USTATUS, Csr.UIE, Csr.SIDELEG):
+        for csr in (Csr.SIDELEG, Csr.USTATUS, Csr.UIE):
             await hart.csr_write(csr, 1)
         await hart.csr_write(Csr.UTVEC, 0x400)
         hart.privilege(Privilege.U)

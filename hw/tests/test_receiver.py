@@ -37,8 +37,10 @@ class Model:
         csr = Csr(number)
         old = self.words[csr]
         new = (old, data, old | data, old & ~data)[function]
-        self.words[csr] = new & CSRS[csr].mask()
-        return old | line if csr == Csr.UIP else old, Status.OK
+        seen = self.words[Csr.SIDELEG] if csr in (Csr.UIE, Csr.UIP) else ONES
+        changes = CSRS[csr].mask() & seen
+        self.words[csr] = new & changes | old & ~changes
+        return (old | line if csr == Csr.UIP else old) & seen, Status.OK
 
     def trap(self, level: int, line: int, pc: int) -> tuple[int, int]:
         if not self.interrupt(level, line):
@@ -107,7 +109,7 @@ class Bench:
 
     async def open(self) -> None:
         """Everything is enabled; only a pending bit is missing."""
-        for csr in (Csr.USTATUS, Csr.UIE, Csr.SIDELEG):
+        for csr in (Csr.SIDELEG, Csr.USTATUS, Csr.UIE):
             await self.write(csr, 1)
         self.level = Privilege.U
         self.look()
@@ -146,6 +148,7 @@ def test_random_requests(seed: int) -> None:
 @pytest.mark.parametrize("csr", Csr, ids=lambda csr: csr.name)
 def test_each_csr_holds_its_writable_bits_and_resets_to_zero(csr: Csr) -> None:
     async def job(bench: Bench) -> None:
+        await bench.write(Csr.SIDELEG, 0 if csr is Csr.SIDELEG else ONES)
         mask = CSRS[csr].mask("rw")
         assert await bench.read(csr) == 0
         for pattern in (ONES, 0xAAAA_AAAA_AAAA_AAAA, 0x5555_5555_5555_5555, 0):
@@ -193,10 +196,37 @@ def test_every_other_number_and_function_is_illegal_without_effect() -> None:
     with_bench(job)
 
 
+def test_uie_and_uip_show_and_take_only_what_is_delegated() -> None:
+    async def job(bench: Bench) -> None:
+        bench.level = Privilege.S
+        for delegated in (0, 1, 0x10, 0x100, 0x101, 0x111):
+            await bench.write(Csr.SIDELEG, 0x111)
+            await bench.write(Csr.UIE, 0)
+            await bench.write(Csr.UIP, 0)
+            await bench.write(Csr.SIDELEG, delegated)
+            bench.line = 1
+            assert await bench.read(Csr.UIP) == delegated & 1
+            bench.line = 0
+            await bench.write(Csr.UIE, ONES)
+            assert await bench.read(Csr.UIE) == delegated
+            await bench.csr(CsrFunction.SET, Csr.UIP, ONES)
+            assert await bench.read(Csr.UIP) == delegated & 1
+            await bench.write(Csr.SIDELEG, 0)
+            assert await bench.read(Csr.UIE) == await bench.read(Csr.UIP) == 0
+            await bench.csr(CsrFunction.CLEAR, Csr.UIE, ONES)
+            await bench.write(Csr.UIP, 0)
+            await bench.write(Csr.SIDELEG, 0x111)  # what was out of sight has stayed
+            assert await bench.read(Csr.UIE) == delegated
+            assert await bench.read(Csr.UIP) == delegated & 1
+
+    with_bench(job)
+
+
 @pytest.mark.parametrize("function", [CsrFunction.SET, CsrFunction.CLEAR])
 @pytest.mark.parametrize("data", [0, 0x110, ONES & ~1])
 def test_read_modify_write_of_uip_never_latches_the_line(function: int, data: int) -> None:
     async def job(bench: Bench) -> None:
+        await bench.write(Csr.SIDELEG, 1)
         bench.line = 1
         assert await bench.csr(function, Csr.UIP, data) == (1, Status.OK)
         bench.line = 0
@@ -207,6 +237,7 @@ def test_read_modify_write_of_uip_never_latches_the_line(function: int, data: in
 
 def test_the_software_bit_works_beside_the_line() -> None:
     async def job(bench: Bench) -> None:
+        await bench.write(Csr.SIDELEG, 1)
         bench.line = 1
         await bench.csr(CsrFunction.SET, Csr.UIP, 1)
         bench.line = 0
@@ -224,12 +255,15 @@ def test_the_software_bit_works_beside_the_line() -> None:
 @pytest.mark.parametrize("missing", [None, Csr.USTATUS, Csr.UIE, Csr.SIDELEG, "pending", 1, 2, 3])
 def test_an_interrupt_needs_all_its_conditions(missing: object, software: int) -> None:
     async def job(bench: Bench) -> None:
-        for csr in (Csr.USTATUS, Csr.UIE, Csr.SIDELEG):
+        for csr in (Csr.SIDELEG, Csr.USTATUS, Csr.UIE):
             # All the other bits are set, so that a wrong one would be noticed.
             await bench.write(csr, ONES & ~1 if csr == missing else 1)
         if missing != "pending":
             bench.line = 1 - software
+            await bench.write(Csr.SIDELEG, ONES)
             await bench.write(Csr.UIP, software)
+            if missing == Csr.SIDELEG:
+                await bench.write(Csr.SIDELEG, ONES & ~1)
         bench.level = missing if type(missing) is int else Privilege.U
         bench.look()
         assert bench.ctx.get(bench.dut.interrupt) == (missing is None)

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import xml.etree.ElementTree as ElementTree
+from enum import IntEnum
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,12 @@ from uintr.registers import (
     SENDER_ENTRY_BYTES,
     SLOT_BYTES,
     SLOT_REGISTERS,
+    CsrFunction,
     Feature,
+    OperationFunction,
     Placed,
+    Privilege,
+    RequestKind,
     Space,
     Status,
     UipiFunction,
@@ -33,6 +38,15 @@ def macro(placed: Placed) -> str:
     if placed.space is Space.CONTROL and not placed.step:
         return f"CONTROL_{name}"
     return f"CSR_{name}" if placed.space is Space.CSR else name
+
+
+def absent_numbers(layout: RegisterMap) -> list[str]:
+    """Numbers of the other flavour, and of extensions that this hardware lacks."""
+    absent = ["STATUS_UD", "STATUS_GP"]
+    if layout.features == NO_FEATURE:
+        absent += ["STATUS_THROTTLED", "OPERATION_RESET_SLOT", "OPERATION_READ_MASK",
+                   "OPERATION_WRITE_MASK", "OPERATION_CLAIM"]  # fmt: skip
+    return absent
 
 
 def expected_macros(layout: RegisterMap) -> dict[str, int]:
@@ -55,8 +69,13 @@ def expected_macros(layout: RegisterMap) -> dict[str, int]:
             if field.access != "reserved":
                 values[f"{name}_{field.name.upper()}_MASK"] = field.mask
                 values[f"{name}_{field.name.upper()}_LSB"] = field.lsb
-    values |= {f"STATUS_{code.name}": code.value for code in Status}
-    values |= {f"UIPI_{code.name}": code.value for code in UipiFunction}
+    numbers: list[tuple[str, type[IntEnum]]] = [
+        ("PRIVILEGE", Privilege), ("KIND", RequestKind), ("CSR_FUNCTION", CsrFunction),
+        ("UIPI", UipiFunction), ("OPERATION", OperationFunction), ("STATUS", Status),
+    ]  # fmt: skip
+    values |= {f"{name}_{code.name}": code.value for name, codes in numbers for code in codes}
+    for name in absent_numbers(layout):
+        del values[name]
     return values
 
 

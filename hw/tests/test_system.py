@@ -11,9 +11,11 @@ from hwbench import ONES, Hart, refused, simulate
 
 from uintr.registers import (
     ACTIVE,
+    CONTROL_OFFSET,
     CSRS,
     DEFAULT_BASE,
     DEFAULT_TABLE_BASE,
+    ENABLE,
     HIGH,
     LOW,
     SEND,
@@ -68,7 +70,7 @@ async def receiving(hart: Hart, number: int, receiver: int) -> None:
     word = LOW.pack(active=1, mode=1, hartid=number)
     assert (await hart.store(slot(receiver, LOW), word)).status == Status.OK
     await hart.csr_write(Csr.SUIRS, CSRS[Csr.SUIRS].pack(en=1, index=receiver))
-    for csr in (Csr.USTATUS, Csr.UIE, Csr.SIDELEG):
+    for csr in (Csr.SIDELEG, Csr.USTATUS, Csr.UIE):
         await hart.csr_write(csr, 1)
     hart.privilege(Privilege.U)
 
@@ -301,8 +303,15 @@ def test_the_bus_from_outside_reaches_all_a_hart_reaches() -> None:
         assert await transfer(ctx, bus, TABLE + 8) == (False, 0x1122_33FF_5566_FF88, 1)
         assert (await hart[0].load(TABLE + 8)).data == 0x1122_33FF_5566_FF88
         assert await transfer(ctx, bus, slot(4, LOW), ONES) == (False, 0, 3)
-        low = LOW.pack(active=1, mode=1, supervisor=1, notify=1, hartid=2)
+        low = LOW.pack(active=1, mode=1, hartid=2)
         assert await transfer(ctx, bus, slot(4, LOW)) == (False, low, 3)
+        enable = DEFAULT_BASE + CONTROL_OFFSET + ENABLE.address
+        for names in ([], ["supervisor"], ["notify"], ["supervisor", "notify"]):
+            known = dict.fromkeys(names, 1)
+            await transfer(ctx, bus, enable, ENABLE.pack(**known) | ONES & ~0b101)
+            assert await transfer(ctx, bus, enable) == (False, ENABLE.pack(**known), 1)
+            await transfer(ctx, bus, slot(4, LOW), ONES)
+            assert await transfer(ctx, bus, slot(4, LOW)) == (False, low | LOW.pack(**known), 3)
         await transfer(ctx, bus, slot(4, SEND), 7)
         await transfer(ctx, bus, slot(4, SEND), 64)
         assert await transfer(ctx, bus, slot(4, HIGH)) == (False, 1 << 7, 3)
@@ -529,6 +538,8 @@ def test_in_quiescence_nothing_changes(tmp_path: Path) -> None:
 
 def test_each_hart_has_its_supervisor_line() -> None:
     async def job(ctx: Any, dut: System, hart: list[Hart]) -> None:
+        enable = DEFAULT_BASE + CONTROL_OFFSET + ENABLE.address
+        await hart[0].store(enable, ENABLE.pack(supervisor=1))
         for number in range(2):
             low = LOW.pack(active=1, supervisor=1, hartid=number)
             assert (await hart[0].store(slot(number, LOW), low)).status == Status.OK

@@ -7,10 +7,11 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from uintr.checks import check_range
-from uintr.interfaces import WORD_BYTES, OperationFunction, OperationPort, Wishbone
+from uintr.interfaces import WORD_BYTES, OperationFunction, OperationPort, Wishbone, layout
 from uintr.record import CLAIM_STALE
 from uintr.registers import (
     ACTIVE,
+    ENABLE,
     HIGH,
     LOW,
     MAX_RECEIVERS,
@@ -55,6 +56,7 @@ class ControllerBridge(wiring.Component):
     -------
     bus : word addresses from the first slot on
     masks : word addresses from the first mask on
+    enable : the register; a write of LOW clears what it does not enable
     operates, function, receiver : the control page's transfer is this operation
     done, answer : it ends in this cycle
     port : to the controller
@@ -77,6 +79,7 @@ class ControllerBridge(wiring.Component):
             {
                 "bus": In(Wishbone()),
                 "masks": In(Wishbone()),
+                "enable": In(layout(ENABLE)),
                 "operates": In(1),
                 "function": In(OperationFunction),
                 "receiver": In(16),
@@ -154,5 +157,10 @@ class ControllerBridge(wiring.Component):
                         m.d.comb += payload.function.eq(function)
                         if register is SEND and not is_write:
                             m.d.comb += payload.data.eq(VECTORS)
+                        if register is LOW and is_write:
+                            for name in ("supervisor", "notify"):
+                                bit = LOW.field(name).lsb
+                                known = self.bus.dat_w[bit] & getattr(self.enable, name)
+                                m.d.comb += payload.data[bit].eq(known)
 
         return m

@@ -12,6 +12,7 @@ from uintr.registers import (
     CONTROL_OFFSET,
     CSRS,
     LOW,
+    NO_FEATURE,
     SENDER_ENTRY,
     SLOT_BYTES,
     UIPI_FUNCT3,
@@ -19,13 +20,36 @@ from uintr.registers import (
     URET_WORD,
     VECTORS,
     Csr,
+    CsrFunction,
+    Feature,
+    OperationFunction,
     Placed,
+    Privilege,
+    RequestKind,
     Space,
     Status,
     UipiFunction,
 )
 
 __all__ = ["c_header"]
+
+_CODES: dict[str, list[IntEnum]] = {
+    "PRIVILEGE": [*Privilege],
+    "KIND": [*RequestKind],
+    "CSR_FUNCTION": [*CsrFunction],
+    "UIPI": [*UipiFunction],
+    "OPERATION": [*OperationFunction],
+    "STATUS": [each for each in Status if each not in (Status.UD, Status.GP)],
+}
+"""Numbers on the ports of hart units, by what their names begin with."""
+_NEEDS = {
+    "OPERATION_RESET_SLOT": Feature.SLOT_RESET,
+    "OPERATION_READ_MASK": Feature.MASK,
+    "OPERATION_WRITE_MASK": Feature.MASK,
+    "OPERATION_CLAIM": Feature.NOTIFY,
+    "STATUS_THROTTLED": Feature.THROTTLE,
+}
+"""The extension that some of them belong to."""
 
 _TAKES = (UipiFunction.SEND, UipiFunction.WRITE)
 """UIPI instructions with an operand."""
@@ -39,7 +63,7 @@ def c_header(layout: RegisterMap) -> str:
     assembler macros of the instructions' names.
     """
     lines = [
-        "/* RISC-V user interrupts: controller, sender table, CSRs, instructions. */",
+        "/* RISC-V user interrupts. */",
         "#ifndef UINTR_H",
         "#define UINTR_H",
         "",
@@ -53,13 +77,14 @@ def c_header(layout: RegisterMap) -> str:
         *_numbers(layout),
         "",
         "#ifdef __ASSEMBLER__",
-        *_assembler(),
+        *(_assembler() if layout.hart_units else []),
         "#else",
         "",
-        *_structures(layout),
+        *(_slots(layout) if layout.controller else []),
+        *_words(layout),
         "#ifdef __riscv",
         "",
-        *_instructions(),
+        *(_instructions() if layout.hart_units else []),
         "#endif",
         "#endif",
         "",
@@ -89,12 +114,13 @@ def _numbers(layout: RegisterMap) -> list[str]:
         number = f"UINTR_WORD({value:#x})" if value >= 1 << 31 else f"{value:#x}"
         lines.append(f"#define UINTR_{name} {number}" + (f" /* {described(doc)} */" if doc else ""))
 
-    define("BASE", layout.base)
-    define("HARTS", layout.harts)
+    if layout.controller:
+        define("BASE", layout.base)
+        define("HARTS", layout.harts)
+        define("SLOT_BYTES", SLOT_BYTES)
+        define("CONTROL_OFFSET", CONTROL_OFFSET)
     define("RECEIVERS", layout.receivers)
     define("VECTORS", VECTORS)
-    define("SLOT_BYTES", SLOT_BYTES)
-    define("CONTROL_OFFSET", CONTROL_OFFSET)
     for placed in layout.registers():
         name, doc = _macro(placed), placed.register.doc
         lines.append("")
@@ -110,11 +136,14 @@ def _numbers(layout: RegisterMap) -> list[str]:
         for field in placed.register.visible:
             define(f"{name}_{field.name.upper()}_LSB", field.lsb)
             define(f"{name}_{field.name.upper()}_MASK", field.mask, field.doc)
-    codes: tuple[tuple[str, type[IntEnum]], ...] = (("STATUS", Status), ("UIPI", UipiFunction))
-    for prefix, codes_of in codes:
+    if not layout.hart_units:
+        return lines
+    for prefix, codes in _CODES.items():
         lines.append("")
-        for code in codes_of:
-            define(f"{prefix}_{code.name}", code.value)
+        for code in codes:
+            name = f"{prefix}_{code.name}"
+            if _NEEDS.get(name, NO_FEATURE) in layout.features:
+                define(name, code.value)
     lines.append("")
     define("UIPI_OPCODE", UIPI_OPCODE)
     define("UIPI_FUNCT3", UIPI_FUNCT3)
@@ -137,14 +166,15 @@ def _assembler() -> list[str]:
     return [*lines, ".macro uret", f"    .4byte {URET_WORD:#010x}", ".endm"]
 
 
-def _structures(layout: RegisterMap) -> list[str]:
-    """What a program sees of the controller, and words from their fields."""
+def _slots(layout: RegisterMap) -> list[str]:
+    """What a program sees of the controller."""
     lines = ["/* One receiver's slot. */", "struct uintr_slot {"]
     lines += [
         f"    volatile uint64_t {each.register.name.lower()};"
         for each in layout.registers(Space.SLOT)
     ]
-    lines += [
+    return [
+        *lines,
         "};",
         "",
         "static inline struct uintr_slot *uintr_slot(uint64_t receiver)",
@@ -159,12 +189,19 @@ def _structures(layout: RegisterMap) -> list[str]:
         "}",
         "",
     ]
-    for name, register in (
-        ("sender_entry", SENDER_ENTRY),
-        ("low", LOW),
-        ("suist", CSRS[Csr.SUIST]),
-        ("suirs", CSRS[Csr.SUIRS]),
-    ):
+
+
+def _words(layout: RegisterMap) -> list[str]:
+    """Words from their fields."""
+    lines: list[str] = []
+    words = [("low", LOW.built(layout.features))] if layout.controller else []
+    if layout.hart_units:
+        words += [
+            ("sender_entry", SENDER_ENTRY),
+            ("suist", CSRS[Csr.SUIST]),
+            ("suirs", CSRS[Csr.SUIRS]),
+        ]
+    for name, register in words:
         fields = register.visible
         parameters = ", ".join(f"uint64_t {field.name}" for field in fields)
         lines += [f"static inline uint64_t uintr_{name}({parameters})", "{"]

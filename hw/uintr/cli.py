@@ -1,21 +1,24 @@
 """The command line: ``uintr generate`` writes the gateware and what goes with it."""
 
 import argparse
-import os
+import re
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from uintr.axi_lite import OnAxiLite
 from uintr.c_header import c_header
-from uintr.controller_block import ControllerBlock
+from uintr.checks import check_range
+from uintr.controller_block import CONTROLLER_FEATURES, ControllerBlock
+from uintr.files import check_file, write_atomically
 from uintr.flavour import make_system
 from uintr.generate import rtlil_text, verilog_text
 from uintr.hart_unit_block import HartUnitBlock
 from uintr.integration import devicetree_binding, devicetree_example, fusesoc_core
 from uintr.interface import interface_json
+from uintr.lint_waivers import verilator_config
+from uintr.program import Parser, run_program, version
 from uintr.register_files import RegisterMap, svd, system_rdl
 from uintr.registers import (
     ALL_FEATURES,
@@ -25,9 +28,11 @@ from uintr.registers import (
     DEFAULT_RECEIVERS,
     DEFAULT_TABLE_BASE,
     DEFAULT_TABLE_PAGES,
+    MAX_HARTS,
     Feature,
     Flavour,
 )
+from uintr.shape import check_hart_unit, controller_windows, system_windows, table_window
 
 __all__ = ["main"]
 
@@ -44,14 +49,11 @@ _MAPS: dict[str, Callable[[RegisterMap], str]] = {
 
 _BLOCKS = ("system", "controller", "hart-unit")
 _BUSES = ("wishbone", "axi4-lite")
-_OTHERS = ("fusesoc", "devicetree-binding")
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence, without the usage in front of it."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n")
+_BUILDS = ("fusesoc", "vlt")
+"""Types that go with the Verilog into a build."""
+_SYSTEM_ALONE = ["base", "table_base", "table_pages", "table_wait_states"]
+_SYSTEM = ["harts", "receivers", "latency", *_SYSTEM_ALONE]
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def _number(text: str) -> int:
@@ -78,14 +80,33 @@ def _features(text: str) -> Feature:
     return features
 
 
-def _parser() -> _Parser:
-    parser = _Parser(prog="uintr", description="User-interrupt gateware.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+def _parser() -> Parser:
+    parser = Parser(
+        prog="uintr",
+        description="User-interrupt gateware.",
+        examples="""
+        uintr generate -o system.v                           the system as Verilog
+        uintr generate --harts 2 --bus axi4-lite -o system.v
+        uintr generate -t header -o uintr.h                  its registers for C
+        uintr generate --help
+        """,
+    )
+    parser.add_argument("--version", action="version", version=f"uintr {version()}")
+    commands = parser.commands()
     generate = commands.add_parser("generate", help="write the gateware for other tools")
+    generate.describe(
+        _generate,
+        "Write the gateware as Verilog or RTLIL, or what goes with it: its registers for C, SVD, "
+        "SystemRDL and device trees, a core file for FuseSoC.",
+        """
+        uintr generate -o system.v                           the system as Verilog
+        uintr generate --json                                its module name, parameters and ports
+        """,
+    )
     generate.add_argument(
         "-t",
         "--type",
-        choices=(*_WRITERS, *_MAPS, *_OTHERS),
+        choices=(*_WRITERS, *_MAPS, *_BUILDS, "devicetree-binding"),
         default="verilog",
         help="default: %(default)s",
     )
@@ -94,6 +115,17 @@ def _parser() -> _Parser:
         "--flavour", choices=[*Flavour], default=Flavour.RISCV, help="default: %(default)s"
     )
     generate.add_argument("--bus", choices=_BUSES, default="wishbone", help="default: %(default)s")
+    generate.add_argument(
+        "--join",
+        action="store_true",
+        help="the controller has a port for the hart unit of each hart",
+    )
+    generate.add_argument(
+        "--name",
+        default="",
+        metavar="NAME",
+        help="of the top module, which all others begin with; default: the block's",
+    )
     generate.add_argument(
         "--json",
         action="store_true",
@@ -123,55 +155,64 @@ def _parser() -> _Parser:
     return parser
 
 
-def _write(path: Path, text: str) -> None:
-    """Write ``text`` to ``path`` entirely or not at all."""
-    if path.exists() and not path.is_file():  # a device or a pipe cannot be replaced
-        path.write_text(text)
-        return
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)  # mkstemp is stricter than a file of the user's needs to be
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
-
-
-def _check_flavour(options: argparse.Namespace) -> None:
-    """The Intel flavour has a system alone, and no registers on the bus to be described."""
-    if options.flavour != Flavour.INTEL:
-        return
-    if options.block != "system":
+def _check(options: argparse.Namespace) -> None:
+    """The same for every type: what the block itself would refuse."""
+    if options.name and not _IDENTIFIER.fullmatch(options.name):
+        raise ValueError(f"name must be a Verilog identifier, not {options.name!r}")
+    if options.join and options.block != "controller":
+        raise ValueError(f"block with --join must be controller, not {options.block!r}")
+    if options.flavour == Flavour.INTEL and options.block != "system":
         raise ValueError(f"block of the Intel flavour must be system, not {options.block!r}")
-    known = (*_WRITERS, "fusesoc")
+    known = (*_WRITERS, *_BUILDS)
+    if options.flavour == Flavour.RISCV:
+        # Without a controller there are no registers on the bus to be described.
+        known += ("header",) if options.block == "hart-unit" else (*_MAPS, "devicetree-binding")
     if options.type not in known:
+        whose = "the Intel flavour" if options.flavour == Flavour.INTEL else "a hart unit"
         raise ValueError(
-            f"type for the Intel flavour must be one of {', '.join(known)}, not {options.type!r}"
+            f"type for {whose} must be one of {', '.join(known)}, not {options.type!r}"
         )
+    if options.json and options.type not in _WRITERS:
+        types = ", ".join(_WRITERS)
+        raise ValueError(f"type with --json must be one of {types}, not {options.type!r}")
+    names = ["receivers", "latency"]
+    if options.block == "hart-unit":
+        check: Callable[..., Any] = check_hart_unit
+    elif options.flavour == Flavour.INTEL:
+        check_range("harts", options.harts, 1, MAX_HARTS)
+        check, names = table_window, ["table_base", "table_pages"]
+    else:
+        names += ["harts", "base", "features"]
+        check = controller_windows
+        if options.block == "system":
+            names += ["table_base", "table_pages", "table_wait_states"]
+            check = system_windows
+    check(**{name: getattr(options, name) for name in names})
+
+
+def _features_of(options: argparse.Namespace) -> Feature:
+    """The extensions that the block has, of those that were asked for."""
+    alone = options.block == "controller" and not options.join
+    features: Feature = options.features & CONTROLLER_FEATURES if alone else options.features
+    return features
 
 
 def _block(options: argparse.Namespace) -> Any:
     """The component that the options describe."""
     common = {
-        "harts": options.harts,
         "receivers": options.receivers,
         "features": options.features,
         "latency": options.latency,
     }
     block: Any
     if options.block == "hart-unit":
-        block = HartUnitBlock(
-            receivers=options.receivers, features=options.features, latency=options.latency
-        )
+        block = HartUnitBlock(**common)
     elif options.block == "controller":
-        block = ControllerBlock(**common)
+        block = ControllerBlock(harts=options.harts, joins=options.join, **common)
     else:
         block = make_system(
             flavour=options.flavour,
+            harts=options.harts,
             base=options.base,
             table_base=options.table_base,
             table_pages=options.table_pages,
@@ -183,69 +224,81 @@ def _block(options: argparse.Namespace) -> Any:
 
 def _parameters(options: argparse.Namespace) -> dict[str, Any]:
     """Those that make the block what it is."""
-    names = ["receivers", "latency"]
+    intel = options.flavour == Flavour.INTEL
+    names = [] if intel else ["receivers", "latency"]
     if options.block != "hart-unit":
         names.insert(0, "harts")
     if options.block == "system":
-        names += ["base", "table_base", "table_pages", "table_wait_states"]
-    features = [feature.name for feature in options.features]
-    return {
+        names += ["table_base", "table_pages"] if intel else _SYSTEM_ALONE
+    content = {
         "block": options.block,
         "flavour": str(options.flavour),
         "bus": options.bus,
         **{name: getattr(options, name) for name in names},
-        "features": [name.lower() for name in features if name],
     }
+    if options.block == "controller":
+        content["join"] = options.join
+    if not intel:
+        features = [feature.name for feature in _features_of(options)]
+        content["features"] = [name.lower() for name in features if name]
+    return content
 
 
-def _text(options: argparse.Namespace) -> str:
+def _arguments(options: argparse.Namespace, defaults: argparse.Namespace) -> str:
+    """What was asked for, as arguments of the command; without the type."""
+    found = []
+    for name in ("flavour", "block", "join", "bus", *_SYSTEM, "features", "name"):
+        value = getattr(options, name)
+        if value == getattr(defaults, name):
+            continue
+        option = f"--{name.replace('_', '-')}"
+        if name == "features":
+            names = [feature.name.lower() for feature in value if feature.name]
+            value = ",".join(names) or "none"
+        found.append(option if value is True else f"{option} {value}")
+    return " ".join(found)
+
+
+def _text(options: argparse.Namespace, defaults: argparse.Namespace) -> str:
     """What is to be written."""
-    _check_flavour(options)
-    name = options.block.replace("-", "_")
+    _check(options)
+    name = options.name or options.block.replace("-", "_")
     if options.json:
-        if options.type not in _WRITERS:
-            known = ", ".join(_WRITERS)
-            raise ValueError(f"type with --json must be one of {known}, not {options.type!r}")
         return interface_json(_block(options), name=name, parameters=_parameters(options))
     if options.type in _WRITERS:
         return _WRITERS[options.type](_block(options), name=name)
     if options.type == "devicetree-binding":
         return devicetree_binding()
+    if options.type == "vlt":
+        return verilator_config(verilog=f"{name}.v")
     if options.type == "fusesoc":
-        arguments = f"--block {options.block} --bus {options.bus} -o {name}.v"
-        if options.flavour != Flavour.RISCV:
-            arguments = f"--flavour {options.flavour} {arguments}"
-        return fusesoc_core(name=name, verilog=f"{name}.v", arguments=arguments)
+        return fusesoc_core(name=name, arguments=_arguments(options, defaults))
     return _MAPS[options.type](
         RegisterMap(
             base=options.base,
-            harts=options.harts,
+            harts=options.harts if options.block != "hart-unit" else 1,
             receivers=options.receivers,
-            features=options.features,
+            features=_features_of(options),
+            controller=options.block != "hart-unit",
+            hart_units=options.block != "controller" or options.join,
         )
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 0, or 2 for bad input."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    path = None if options.output is None else Path(options.output)
-    if path is not None and not path.parent.is_dir():
-        parser.error(f"output must be in a folder that exists, not {options.output!r}")
-    try:
-        text = _text(options)
-    except ValueError as error:
-        parser.error(str(error))
+    return run_program(_parser, arguments)
 
-    try:
-        if path is None:
-            sys.stdout.write(text)
-            sys.stdout.flush()
-        else:
-            _write(path, text)
-    except OSError as error:
-        parser.error(
-            f"output must be writable, but {options.output or 'it'} is not: {error.strerror}"
-        )
+
+def _generate(options: argparse.Namespace) -> int:
+    path = None if options.output is None else Path(options.output)
+    if path is not None:
+        if not path.parent.is_dir():
+            raise ValueError(f"output must be in a folder that exists, not {options.output!r}")
+        check_file(path, "output")
+    text = _text(options, _parser().parse_args(["generate"]))
+    if path is None:
+        sys.stdout.write(text)
+    else:
+        write_atomically(path, text.encode())
     return 0

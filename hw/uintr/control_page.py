@@ -10,6 +10,7 @@ from uintr.checks import check_range
 from uintr.interfaces import WORD_BYTES, OperationFunction, Wishbone, layout
 from uintr.registers import (
     CLAIM,
+    ENABLE,
     ENTRY_CACHE,
     ENTRY_CACHE_OFFSET,
     FEATURES,
@@ -68,7 +69,7 @@ class ControlPage(wiring.Component):
     bus : word addresses from the beginning of the page; `operates` transfers are not answered
     operates, function, receiver : the transfer is an operation of the controller
     done : that operation ends the transfer in this cycle
-    notify_hart : the register
+    notify_hart, enable : the registers
     rejected : one bit a hart: a UIPI SEND is refused in this cycle
     cause : array of status, while its bit of ``rejected``
     posted, posting : one bit a hart: the post of a UIPI SEND is accepted in this cycle; one waits
@@ -93,6 +94,7 @@ class ControlPage(wiring.Component):
                 "receiver": Out(16),
                 "done": In(1),
                 "notify_hart": Out(range(harts + 1), init=harts),
+                "enable": Out(layout(ENABLE)),
                 "rejected": In(harts),
                 "cause": In(Status).array(harts),
                 "posted": In(harts),
@@ -139,6 +141,12 @@ class ControlPage(wiring.Component):
             ):
                 with m.Case(register.address // WORD_BYTES):
                     m.d.comb += [found.eq(1), answer.eq(word)]
+            if ENABLE.feature & self._features:
+                with m.Case(ENABLE.address // WORD_BYTES):
+                    m.d.comb += [found.eq(1), answer.eq(self.enable)]
+                    known = bus.dat_w & ENABLE.built(self._features).mask()
+                    with m.If(write):
+                        m.d.sync += self.enable.eq(known)
             if Feature.SLOT_RESET in self._features:
                 with m.Case(SLOT_RESET.address // WORD_BYTES):
                     m.d.comb += [

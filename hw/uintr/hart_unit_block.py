@@ -3,14 +3,15 @@
 from typing import Any
 
 from amaranth.hdl import Module
-from amaranth.lib import stream, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from uintr.checks import check_range
+from uintr.hart_link import HartLink, connect_operations
 from uintr.hart_unit import HartUnit
-from uintr.interfaces import OPERATION
+from uintr.interfaces import HartPort, Wishbone
 from uintr.pass_through import pass_through
-from uintr.registers import ALL_FEATURES, DEFAULT_LATENCY, XLEN, Feature
+from uintr.registers import ALL_FEATURES, DEFAULT_LATENCY, Feature
+from uintr.shape import check_hart_unit
 
 __all__ = ["HartUnitBlock"]
 
@@ -18,21 +19,18 @@ __all__ = ["HartUnitBlock"]
 class HartUnitBlock(wiring.Component):
     """`HartUnit` with every member as a port.
 
-    Its way to the controller stands as ``operation`` and ``response``, since a response that is
-    always taken has no ready signal, which a port of a top must be.
-
     Parameters
     ----------
     receivers : number of receivers of the controller
-    features, latency : of the controller and its control page. Without THROTTLE ``open`` goes
-        unused, without ENTRY_CACHE ``caches`` and ``invalidate``; with a latency of 2 posts are
+    features, latency : of the controller and its control page; with a latency of 2 posts are
         presented early
 
     Members
     -------
-    operation : stream of `OPERATION`
-    response : valid for one cycle for each operation, with its word
-    All others are those of `HartUnit`.
+    hart : the port
+    bus : sender-table reads, loads and stores
+    idle : no request is outstanding and no response is shown
+    All others are those of `HartLink`, and belong to the controller.
 
     Raises
     ------
@@ -46,25 +44,22 @@ class HartUnitBlock(wiring.Component):
         features: Feature = ALL_FEATURES,
         latency: int = DEFAULT_LATENCY,
     ) -> None:
-        check_range("latency", latency, 2, 4)
+        check_hart_unit(receivers=receivers, latency=latency)
         self._unit = HartUnit(receivers=receivers, features=features, early=latency == 2)
-        members = dict(self._unit.signature.members)
-        del members["port"]
-        word = wiring.Signature({"valid": Out(1), "payload": Out(XLEN)})
         super().__init__(
-            {**members, "operation": Out(stream.Signature(OPERATION)), "response": In(word)}
+            {
+                "hart": In(HartPort()),
+                "bus": Out(Wishbone()),
+                "idle": Out(1),
+                **HartLink(features).members,
+            }
         )
 
     def elaborate(self, platform: Any) -> Module:
         """Ports to ports."""
         m = Module()
         m.submodules.unit = unit = self._unit
-        pass_through(m, self, unit, omit={"port"})
-        m.d.comb += [
-            self.operation.valid.eq(unit.port.operation.valid),
-            self.operation.payload.eq(unit.port.operation.payload),
-            unit.port.operation.ready.eq(self.operation.ready),
-            unit.port.response.valid.eq(self.response.valid),
-            unit.port.response.payload.eq(self.response.payload),
-        ]
+        absent = set(unit.signature.members) - set(self.signature.members)
+        pass_through(m, self, unit, omit=absent | {"port"})
+        connect_operations(m, unit.port, self)
         return m

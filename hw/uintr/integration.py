@@ -16,31 +16,40 @@ COMPATIBLE = "rel4,uintc"
 """The device tree's name of the controller."""
 
 
-def fusesoc_core(*, name: str, verilog: str, arguments: str) -> str:
-    """A FuseSoC core file (CAPI 2) for the generated Verilog file ``verilog`` with top ``name``.
+def fusesoc_core(*, name: str, arguments: str) -> str:
+    """A FuseSoC core file (CAPI 2) for the generated files ``name``.v and ``name``.vlt, whose top
+    is ``name``.
 
-    ``arguments`` are those of ``uintr generate`` that made it; they stand in a comment.
+    ``arguments`` are those of ``uintr generate`` that make them; they stand in a comment.
     """
+    generate = f"uintr generate {arguments}".rstrip()
     return f"""CAPI=2:
-# The Verilog is made by: uintr generate {arguments}
+# The files are made by:
+#   {generate} -o {name}.v
+#   {generate} -t vlt -o {name}.vlt
 name: rel4:uintr:{name}:0.1.0
 description: RISC-V user interrupts
 filesets:
   rtl:
     files:
-      - {verilog}
+      - {name}.v
     file_type: verilogSource
+  waivers:
+    files:
+      - {name}.vlt
+    file_type: vlt
 targets:
   default: &default
     filesets: [rtl]
     toplevel: {name}
   lint:
     <<: *default
+    filesets: [rtl, waivers]
     default_tool: verilator
     tools:
       verilator:
         mode: lint-only
-        verilator_options: [-Wno-lint]
+        verilator_options: [-Wall]
 """
 
 
@@ -55,7 +64,7 @@ $schema: http://devicetree.org/meta-schemas/core.yaml#
 title: RISC-V user-interrupt controller
 
 maintainers:
-  - The rel4-uintr authors
+  - The rel4-uintr authors <authors@rel4-uintr.invalid>
 
 description:
   Receivers of user interrupts. A write to a receiver's slot posts a vector, and the controller
@@ -125,6 +134,7 @@ def devicetree_example(layout: RegisterMap) -> str:
             riscv,isa-base = "rv64i";
             riscv,isa-extensions = "i", "m", "a", "c", "zicsr", "zifencei";
             cpu{hart}_intc: interrupt-controller {{
+                #address-cells = <0>;
                 #interrupt-cells = <1>;
                 interrupt-controller;
                 compatible = "riscv,cpu-intc";

@@ -1,12 +1,10 @@
 """The interfaces between blocks, and of the whole: signatures and the words that travel on them."""
 
-from enum import IntEnum
-
 from amaranth.hdl import unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from uintr.registers import XLEN, Register, RequestKind, Status
+from uintr.registers import XLEN, OperationFunction, Register, RequestKind, Status
 
 __all__ = [
     "ADDRESS_BITS",
@@ -31,22 +29,6 @@ def layout(register: Register) -> data.FlexibleLayout:
     return data.FlexibleLayout(
         XLEN, {field.name: data.Field(field.width, field.lsb) for field in register.fields}
     )
-
-
-class OperationFunction(IntEnum):
-    """What the controller does to a receiver; each is one access to one register."""
-
-    SEND = 0
-    READ_LOW = 1
-    WRITE_LOW = 2
-    READ_HIGH = 3
-    WRITE_HIGH = 4
-    READ_ACTIVE = 5
-    WRITE_ACTIVE = 6
-    RESET_SLOT = 7  #: feature SLOT_RESET
-    READ_MASK = 8  #: feature MASK
-    WRITE_MASK = 9  #: feature MASK
-    CLAIM = 10  #: feature NOTIFY; the controller chooses the receiver
 
 
 OPERATION = data.StructLayout({"function": OperationFunction, "receiver": 16, "data": XLEN})

@@ -32,6 +32,9 @@ class Receiver(wiring.Component):
     a read of uip shows, but writes, sets and clears work on the software bit behind it, so the
     line is never latched.
 
+    uie and uip show and take only the bits that sideleg delegates, at any privilege: the others
+    read as zero and stay as they are, out of sight, until they are delegated again.
+
     Members
     -------
     privilege : level of the code that runs
@@ -42,7 +45,7 @@ class Receiver(wiring.Component):
     interrupt : a user software interrupt can be taken
     suist, suirs : sender table and receiver of the current thread
     suist_written : suist is written, set or cleared in this cycle, with whatever value
-    words : the CSRs as they are stored
+    words : the CSRs as they are stored; of uie and uip the bits that are not delegated too
     """
 
     def __init__(self) -> None:
@@ -89,7 +92,12 @@ class Receiver(wiring.Component):
 
         with m.Switch(self.request.kind):
             with m.Case(RequestKind.CSR):
-                self._access(m, words, {Csr.UIP: shown_uip.as_value()})
+                delegated = words[Csr.SIDELEG]
+                shown = {
+                    Csr.UIE: words[Csr.UIE] & delegated,
+                    Csr.UIP: shown_uip.as_value() & delegated,
+                }
+                self._access(m, words, shown, dict.fromkeys(shown, ~delegated))
 
             with m.Case(RequestKind.TRAP):
                 with m.If(self.interrupt):
@@ -115,8 +123,12 @@ class Receiver(wiring.Component):
     def _end(self, status: Status, answer: Any = 0) -> list[Any]:
         return [self.answer.status.eq(status), self.answer.data.eq(answer)]
 
-    def _access(self, m: Module, words: dict[Csr, Any], shown: dict[Csr, Any]) -> None:
-        """A CSR request. ``shown`` holds what is read where that is not the stored word."""
+    def _access(
+        self, m: Module, words: dict[Csr, Any], shown: dict[Csr, Any], kept: dict[Csr, Any]
+    ) -> None:
+        """A CSR request. ``shown`` holds what is read where that is not the stored word, ``kept``
+        the bits that stay as they are whatever is written.
+        """
         number_bits = 12
         number = self.request.address[:number_bits]
         allowed = Signal()
@@ -160,4 +172,9 @@ class Receiver(wiring.Component):
         with m.If(self.start & good), m.Switch(number):
             for csr, word in words.items():
                 with m.Case(csr):
-                    m.d.sync += word.eq(after & CSRS[csr].mask())
+                    writable = Const(CSRS[csr].mask(), XLEN)
+                    if csr in kept:
+                        changes = writable & ~kept[csr]
+                        m.d.sync += word.eq((after & changes) | (word & ~changes))
+                    else:
+                        m.d.sync += word.eq(after & writable)

@@ -23,6 +23,7 @@ from uintr.registers import (
     Space,
     registers,
 )
+from uintr.shape import controller_windows
 
 __all__ = ["RegisterMap", "described", "svd", "system_rdl"]
 
@@ -36,17 +37,30 @@ class RegisterMap:
     base : address of the controller
     harts, receivers : as the hardware has them
     features : extensions of the hardware; what it lacks is in none of the files
+    controller, hart_units : what there is: registers on the bus; CSRs, sender tables, instructions
+
+    Raises
+    ------
+    ValueError : a parameter is out of range.
     """
 
     base: int = DEFAULT_BASE
     harts: int = DEFAULT_HARTS
     receivers: int = DEFAULT_RECEIVERS
     features: Feature = ALL_FEATURES
+    controller: bool = True
+    hart_units: bool = True
+
+    def __post_init__(self) -> None:
+        controller_windows(
+            harts=self.harts, receivers=self.receivers, base=self.base, features=self.features
+        )
 
     def registers(self, *spaces: Space) -> Iterator[Placed]:
         """Those of the configuration that lie in one of ``spaces``, or all."""
+        there = (*BUS_SPACES,) * self.controller + (Space.TABLE, Space.CSR) * self.hart_units
         for each in registers(harts=self.harts, receivers=self.receivers, features=self.features):
-            if not spaces or each.space in spaces:
+            if each.space in there and (not spaces or each.space in spaces):
                 yield each
 
     @property

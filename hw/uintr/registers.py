@@ -31,6 +31,7 @@ __all__ = [
     "DEFAULT_RECEIVERS",
     "DEFAULT_TABLE_BASE",
     "DEFAULT_TABLE_PAGES",
+    "ENABLE",
     "ENTRIES_PER_PAGE",
     "ENTRY_CACHE",
     "ENTRY_CACHE_OFFSET",
@@ -51,9 +52,11 @@ __all__ = [
     "MASK_OFFSET",
     "MAX_HARTS",
     "MAX_RECEIVERS",
+    "MAX_TABLE_PAGES",
     "MAX_WAIT_STATES",
     "NO_FEATURE",
     "NOTIFY_HART",
+    "OperationFunction",
     "PAGE_BYTES",
     "Placed",
     "Privilege",
@@ -108,6 +111,8 @@ DEFAULT_LATENCY = 3
 DEFAULT_TABLE_BASE = 0x8400_0000
 DEFAULT_TABLE_PAGES = 16
 """Sixteen 4 KiB sender tables, the pool that the published kernels reserve at boot."""
+MAX_TABLE_PAGES = 4095
+"""A sender table's size in pages has 12 bits; more would be of no use to one table."""
 MAX_WAIT_STATES = 1023
 """Of the memory for sender tables."""
 
@@ -174,6 +179,22 @@ class UipiFunction(IntEnum):
     DEACTIVATE = 4
 
 
+class OperationFunction(IntEnum):
+    """What the controller does to a receiver; each is one access to one register."""
+
+    SEND = 0
+    READ_LOW = 1
+    WRITE_LOW = 2
+    READ_HIGH = 3
+    WRITE_HIGH = 4
+    READ_ACTIVE = 5
+    WRITE_ACTIVE = 6
+    RESET_SLOT = 7  #: feature SLOT_RESET
+    READ_MASK = 8  #: feature MASK
+    WRITE_MASK = 9  #: feature MASK
+    CLAIM = 10  #: feature NOTIFY; the controller chooses the receiver
+
+
 class Status(IntEnum):
     """How a request ended. Anything but OK had no effect at all."""
 
@@ -226,7 +247,7 @@ class Field:
 class Register:
     """A register: a name, a place (slot offset, CSR number or 0) and its fields.
 
-    Hardware without its ``feature`` does not have it.
+    Hardware without its ``feature``, or any of them if it names several, does not have it.
     """
 
     name: str
@@ -293,7 +314,8 @@ LOW = Register(
             2,
             1,
             doc="The receiver is of supervisor kind: it raises its hart's supervisor line instead "
-            "of the user one. Reserved without the feature SUPERVISOR.",
+            "of the user one. Reserved without the feature SUPERVISOR; written as 0 without "
+            "ENABLE.supervisor.",
             feature=Feature.SUPERVISOR,
         ),
         Field(
@@ -301,7 +323,7 @@ LOW = Register(
             3,
             1,
             doc="While the receiver is inactive, the kernel is told when it first has something "
-            "pending. Reserved without the feature NOTIFY.",
+            "pending. Reserved without the feature NOTIFY; written as 0 without ENABLE.notify.",
             feature=Feature.NOTIFY,
         ),
         Field("reserved", 4, 12, "reserved"),
@@ -355,7 +377,7 @@ ID = Register(
     "ID",
     0x00,
     (
-        Field("version", 0, 16, "ro", reset=1, doc="Version of this register map."),
+        Field("version", 0, 16, "ro", reset=2, doc="Version of this register map."),
         Field("reserved", 16, 16, "reserved"),
         Field("magic", 32, 32, "ro", reset=MAGIC),
     ),
@@ -415,7 +437,31 @@ INVALIDATE = Register(
     "an entry that was read before is under way any more.",
     Feature.ENTRY_CACHE,
 )
-CONTROL_REGISTERS = (ID, FEATURES, HARTS, RECEIVERS, SLOT_RESET, CLAIM, NOTIFY_HART, INVALIDATE)
+ENABLE = Register(
+    "ENABLE",
+    0x40,
+    (
+        Field("supervisor", 0, 1, doc="LOW.supervisor can be set.", feature=Feature.SUPERVISOR),
+        Field("reserved", 1, 1, "reserved"),
+        Field("notify", 2, 1, doc="LOW.notify can be set.", feature=Feature.NOTIFY),
+        Field("reserved_high", 3, 61, "reserved"),
+    ),
+    "Extensions of LOW that software says it knows, each at its bit of FEATURES. LOW's other bits "
+    "are ignored in the specification; so without its bit here a write of LOW clears that field. "
+    "There with any of them.",
+    Feature.SUPERVISOR | Feature.NOTIFY,
+)
+CONTROL_REGISTERS = (
+    ID,
+    FEATURES,
+    HARTS,
+    RECEIVERS,
+    SLOT_RESET,
+    CLAIM,
+    NOTIFY_HART,
+    INVALIDATE,
+    ENABLE,
+)
 
 REJECTED_OFFSET = 0x400
 """Within the control page: one word a hart (feature REJECTED)."""
@@ -522,7 +568,12 @@ CSRS: dict[Csr, Register] = {
             ),
             "User status.",
         ),
-        (Csr.UIE, _interrupt_fields("rw", "rw"), "User interrupt enables."),
+        (
+            Csr.UIE,
+            _interrupt_fields("rw", "rw"),
+            "User interrupt enables. Shows and takes only the bits that sideleg delegates; the "
+            "others read as zero and stay.",
+        ),
         (
             Csr.UTVEC,
             (
@@ -548,7 +599,8 @@ CSRS: dict[Csr, Register] = {
             Csr.UIP,
             _interrupt_fields("rw", "ro"),
             "User interrupts pending. USIP reads as software bit OR hart line; writes, sets and "
-            "clears see and change the software bit only.",
+            "clears see and change the software bit only. Shows and takes only the bits that "
+            "sideleg delegates; the others read as zero and stay.",
         ),
         (Csr.SIDELEG, _interrupt_fields("rw", "rw"), "Interrupts delegated from S to U."),
         (
@@ -662,7 +714,7 @@ def registers(
         *((register, Space.CSR, csr, 1, 0) for csr, register in CSRS.items()),
     ]
     for register, space, offset, count, step in places:
-        if register.feature in features:
+        if not register.feature or register.feature & features:
             yield Placed(
                 register=register.built(features),
                 space=space,

@@ -7,34 +7,25 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from uintr.bridge import ControllerBridge
-from uintr.checks import check_multiple, check_range
 from uintr.control_page import ControlPage
 from uintr.controller import Controller
 from uintr.hart_unit import HartUnit
 from uintr.interfaces import HartPort, Wishbone
 from uintr.registers import (
     ALL_FEATURES,
-    CONTROL_OFFSET,
     DEFAULT_BASE,
     DEFAULT_HARTS,
     DEFAULT_LATENCY,
     DEFAULT_RECEIVERS,
     DEFAULT_TABLE_BASE,
     DEFAULT_TABLE_PAGES,
-    MASK_BYTES,
-    MASK_OFFSET,
-    MAX_HARTS,
-    MAX_RECEIVERS,
-    MAX_WAIT_STATES,
-    PAGE_BYTES,
-    SLOT_BYTES,
-    XLEN,
     Feature,
 )
-from uintr.table_ram import MAX_TABLE_PAGES, TableRam
+from uintr.shape import system_windows
+from uintr.table_ram import TableRam
 from uintr.wishbone import BusArbiter, BusDecoder
 
-__all__ = ["System"]
+__all__ = ["System", "connect_control"]
 
 
 class System(wiring.Component):
@@ -81,40 +72,20 @@ class System(wiring.Component):
         features: Feature = ALL_FEATURES,
         latency: int = DEFAULT_LATENCY,
     ) -> None:
-        check_range("harts", harts, 1, MAX_HARTS)
-        check_range("receivers", receivers, 1, MAX_RECEIVERS)
-        check_range("table_pages", table_pages, 1, MAX_TABLE_PAGES)
-        check_range("table_wait_states", table_wait_states, 0, MAX_WAIT_STATES)
-        size = SLOT_BYTES << (receivers - 1).bit_length()
-        table_size = table_pages * PAGE_BYTES
-        check_range("latency", latency, 2, 4)
-        check_multiple("base", base, size)
-        check_multiple("table_base", table_base, PAGE_BYTES)
-        if table_base + table_size > 1 << XLEN:
-            raise ValueError(
-                f"table_base must be at most {(1 << XLEN) - table_size:#x} "
-                f"for {table_pages} pages, not {table_base:#x}"
-            )
-        own = [(base, size), (base + CONTROL_OFFSET, PAGE_BYTES)]
-        if Feature.MASK in features:
-            own.append((base + MASK_OFFSET, MASK_BYTES << (receivers - 1).bit_length()))
-        end = max(first + length for first, length in own)
-        if end > 1 << XLEN:
-            raise ValueError(
-                f"base must be at most {(1 << XLEN) - (end - base):#x} "
-                f"for {receivers} receivers, not {base:#x}"
-            )
-        for first, length in own:
-            if first < table_base + table_size and table_base < first + length:
-                raise ValueError(
-                    f"table_base must be outside the controller's windows, "
-                    f"{first:#x} to {first + length - 1:#x} among them, not {table_base:#x}"
-                )
+        self._windows = system_windows(
+            harts=harts,
+            receivers=receivers,
+            base=base,
+            table_base=table_base,
+            table_pages=table_pages,
+            table_wait_states=table_wait_states,
+            features=features,
+            latency=latency,
+        )
         self._harts = harts
         self._receivers = receivers
         self._features = features
         self._latency = latency
-        self._windows = ((table_base, table_size), *own)
         self._table_pages = table_pages
         self._table_wait_states = table_wait_states
         super().__init__(
@@ -174,7 +145,7 @@ class System(wiring.Component):
         connect(m, decoder.targets[1], bridge.bus)
         if Feature.MASK in self._features:
             connect(m, decoder.targets[3], bridge.masks)
-        self._connect_control(m, decoder.targets[2], control, bridge)
+        connect_control(m, decoder.targets[2], control, bridge)
         m.d.comb += controller.notify_hart.eq(control.notify_hart)
 
         m.d.comb += self.quiescent.eq(
@@ -185,17 +156,18 @@ class System(wiring.Component):
         )
         return m
 
-    @staticmethod
-    def _connect_control(m: Module, target: Any, control: Any, bridge: Any) -> None:
-        """The control page answers its transfers itself, but for those that the bridge ends."""
-        for name in ("cyc", "stb", "we", "adr", "sel", "dat_w"):
-            m.d.comb += getattr(control.bus, name).eq(getattr(target, name))
-        m.d.comb += [
-            bridge.operates.eq(control.operates),
-            bridge.function.eq(control.function),
-            bridge.receiver.eq(control.receiver),
-            control.done.eq(bridge.done),
-            target.err.eq(control.bus.err),
-            target.ack.eq(control.bus.ack | bridge.done),
-            target.dat_r.eq(Mux(bridge.done, bridge.answer, control.bus.dat_r)),
-        ]
+
+def connect_control(m: Module, target: Any, control: Any, bridge: Any) -> None:
+    """The control page answers its transfers itself, but for those that the bridge ends."""
+    for name in ("cyc", "stb", "we", "adr", "sel", "dat_w"):
+        m.d.comb += getattr(control.bus, name).eq(getattr(target, name))
+    m.d.comb += [
+        bridge.enable.eq(control.enable),
+        bridge.operates.eq(control.operates),
+        bridge.function.eq(control.function),
+        bridge.receiver.eq(control.receiver),
+        control.done.eq(bridge.done),
+        target.err.eq(control.bus.err),
+        target.ack.eq(control.bus.ack | bridge.done),
+        target.dat_r.eq(Mux(bridge.done, bridge.answer, control.bus.dat_r)),
+    ]

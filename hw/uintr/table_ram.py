@@ -8,12 +8,9 @@ from amaranth.lib.wiring import In
 
 from uintr.checks import check_range
 from uintr.interfaces import WORD_BYTES, Wishbone
-from uintr.registers import MAX_WAIT_STATES, PAGE_BYTES, XLEN
+from uintr.registers import MAX_TABLE_PAGES, MAX_WAIT_STATES, PAGE_BYTES, XLEN
 
-__all__ = ["MAX_TABLE_PAGES", "TableRam"]
-
-MAX_TABLE_PAGES = 4095
-"""A sender table's size in pages has 12 bits; more would be of no use to one table."""
+__all__ = ["TableRam"]
 
 
 class TableRam(wiring.Component):

@@ -10,6 +10,8 @@ from uintr.intel.bus import LockingArbiter
 from uintr.intel.descriptor_unit import DescriptorUnit
 from uintr.intel.receiver import Receiver
 from uintr.intel.registers import Msr
+from uintr.intel.timer import UserTimer
+from uintr.registers import Privilege
 from uintr_formal.intel_bus import LockingBusSpec
 from uintr_formal.intel_quiet import HartQuietSpec
 from uintr_formal.intel_receiver import IntelReceiverSpec
@@ -118,11 +120,36 @@ def _sn_ignored(right: Any) -> Any:
     return wrong
 
 
+def _vector_never_due(right: Any) -> Any:
+    """The event of one vector never comes."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        with m.If(self.timer[:6] == 41):
+            m.d.comb += self.due.eq(0)
+        return m
+
+    return wrong
+
+
+def _timer_ignores_uif(right: Any) -> Any:
+    """The event is processed with UIF clear too."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        m.d.comb += m.submodules.timer.allowed.eq(self.enabled & (self.privilege == Privilege.U))
+        return m
+
+    return wrong
+
+
 INTEL_BUGS: tuple[tuple[str, str, Any, Callable[[Any], Any]], ...] = (
     ("intel: no lock between words", "intel update narrow", DescriptorUnit, _no_lock),
     ("intel: SN is ignored", "intel update narrow", DescriptorUnit, _sn_ignored),
     ("intel: an arbiter without lock", "intel bus 3", LockingArbiter, _deaf_arbiter),
     ("intel: merging forgets UIRR", "intel receiver", Receiver, _vector_lost),
     ("intel: the lowest vector first", "intel receiver", Receiver, _lowest_first),
+    ("intel: a timer that ignores UIF", "intel receiver", Receiver, _timer_ignores_uif),
+    ("intel: a vector that is never due", "intel timer", UserTimer, _vector_never_due),
 )
 """Name, proof, and whose `elaborate` is replaced by what."""

@@ -4,7 +4,9 @@
 * *conservation*: a bit of UIRR is set by a merge, the user-timer event or a write of UINTR_RR, is
   cleared by its own delivery or by such a write, and changes in no other way;
 * *faults*: a request that is not answered OK changes no register; neither does any that is not
-  started. At privilege U no MSR is written.
+  started. At privilege U no MSR is written;
+* *return*: UIRET is refused without CR4.UINTR and to an address that is not canonical, else done;
+* *timer*: the user-timer event is processed only at privilege U, with CR4.UINTR and UIF.
 """
 
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 from amaranth.asserts import AnyConst, AnySeq
 from amaranth.hdl import Assert, ClockDomain, Cover, Elaboratable, Module, Mux, Signal, Value
 
+from uintr.intel.addresses import canonical
 from uintr.intel.receiver import Receiver
 from uintr.intel.registers import MSRS, Instruction, Msr
 from uintr.registers import VECTORS, CsrFunction, Privilege, RequestKind, Status
@@ -41,6 +44,8 @@ class IntelReceiverSpec(Elaboratable):
         m.d.comb += Assert(
             dut.interrupt == ((dut.privilege == Privilege.U) & dut.uif & dut.enabled & uirr.any())
         )
+        takes_event = (dut.privilege == Privilege.U) & dut.uif & dut.enabled
+        m.d.comb += Assert(takes_event | ~dut.event.any())
 
         def ago(value: Any, name: str) -> Signal:
             value = Value.cast(value)
@@ -66,11 +71,12 @@ class IntelReceiverSpec(Elaboratable):
         m.d.sync += begun.eq(1)
 
         trap = start & (kind == RequestKind.TRAP)
+        uret = start & (kind == RequestKind.URET)
         delivery = trap & good
         access = good & (kind == RequestKind.CSR)
         written = access & (function == CsrFunction.WRITE)
         flag = good & (kind == RequestKind.UIPI)
-        returned = good & (kind == RequestKind.URET)
+        returned = uret & good
         vector = AnyConst(range(VECTORS))
         before, after = was[Msr.UINTR_RR].bit_select(vector, 1), uirr.bit_select(vector, 1)
         rewritten = written & (address == Msr.UINTR_RR)
@@ -85,6 +91,7 @@ class IntelReceiverSpec(Elaboratable):
                     after == (kept | merged.bit_select(vector, 1) | event.bit_select(vector, 1))
                 ),
                 Assert(~trap | (good == interrupt)),
+                Assert(~uret | (good == (enabled & canonical(word)))),
                 Assert(~(written & user) | ~Value.cast(address).matches(*Msr)),
             ]
             with m.If(delivery):

@@ -1,6 +1,7 @@
 """Properties of the user timer.
 
-* the event is processed only when allowed, with a deadline that is reached, and once: it disarms;
+* the event is processed when it is allowed, with a deadline that is reached, and only then; and
+  once, since that clears the whole register;
 * its bit is that of the timer's vector, one bit;
 * *quiet*: while nothing counts and nothing is due, and without a write, no register changes.
 """
@@ -8,7 +9,7 @@
 from typing import Any
 
 from amaranth.asserts import AnySeq
-from amaranth.hdl import Assert, ClockDomain, Cover, Elaboratable, Module, Signal
+from amaranth.hdl import Assert, ClockDomain, Cover, Elaboratable, Module, Mux, Signal
 
 from uintr.intel.timer import UserTimer
 
@@ -31,6 +32,7 @@ class UserTimerSpec(Elaboratable):
         for signal in (dut.allowed, dut.write_timer, dut.write_tsc, dut.word):
             m.d.comb += signal.eq(AnySeq(len(signal)))
         deadline = dut.timer[_VECTOR_BITS:]
+        reached = dut.tsc[_VECTOR_BITS:] >= deadline
         due, written, counted = Signal(), Signal(), Signal()
         timer, tsc = Signal.like(dut.timer), Signal.like(dut.tsc)
         begun = Signal()
@@ -43,16 +45,14 @@ class UserTimerSpec(Elaboratable):
             tsc.eq(dut.tsc),
         ]
         m.d.comb += [
-            Assert(
-                ~dut.due | (dut.allowed & deadline.any() & (dut.tsc >= deadline << _VECTOR_BITS))
-            ),
-            Assert(~dut.counting | (dut.tsc < deadline << _VECTOR_BITS)),
+            Assert(dut.due == (dut.allowed & deadline.any() & reached)),
+            Assert(dut.counting == (deadline.any() & ~reached)),
             Assert(~(dut.due & dut.counting)),
-            Assert(dut.event == (dut.due << dut.timer[:_VECTOR_BITS])),
+            Assert(dut.event == Mux(dut.due, 1 << dut.timer[:_VECTOR_BITS], 0)),
             Cover(dut.due & (dut.tsc > 64)),
         ]
         with m.If(begun & due):
-            m.d.comb += [Assert(~deadline.any()), Assert(~dut.due)]
+            m.d.comb += [Assert(dut.timer == 0), Assert(~dut.due)]
         with m.If(begun & ~written):
             m.d.comb += Assert(dut.tsc == (tsc + counted)[: len(tsc)])
             with m.If(~due):

@@ -4,20 +4,35 @@
 * a trap is taken exactly when that holds, moves uie to upie and answers utvec's base; uret restores
   what the trap found, unless the handler wrote it meanwhile, and answers where the trap came from;
 * an access is allowed exactly to a CSR that is there, of that privilege or a lower one, and answers
-  the word before it, for uip with the line;
+  the word before it, for uip with the line, for uie and uip without what sideleg does not delegate;
+* what it leaves behind is what was asked for, bit by bit, where the register can be written and, in
+  uie and uip, sideleg delegates; every other bit stays;
 * a refused request changes no CSR, and user privilege changes none that is the supervisor's;
 * the software bit of uip follows writes, sets and clears alone, whatever the line is.
 """
 
 from typing import Any
 
-from amaranth.asserts import AnySeq
-from amaranth.hdl import Assert, Cat, ClockDomain, Cover, Elaboratable, Module, Mux, Signal, Value
+from amaranth.asserts import AnyConst, AnySeq
+from amaranth.hdl import (
+    Assert,
+    Cat,
+    ClockDomain,
+    Const,
+    Cover,
+    Elaboratable,
+    Module,
+    Mux,
+    Signal,
+    Value,
+)
 
 from uintr.receiver import Receiver
-from uintr.registers import CSRS, Csr, CsrFunction, Privilege, RequestKind, Status
+from uintr.registers import CSRS, XLEN, Csr, CsrFunction, Privilege, RequestKind, Status
 
 __all__ = ["ReceiverSpec"]
+
+ONES = (1 << XLEN) - 1
 
 
 class ReceiverSpec(Elaboratable):
@@ -103,16 +118,37 @@ class ReceiverSpec(Elaboratable):
                     with m.Else():
                         by_trap = csr in (Csr.USTATUS, Csr.UEPC, Csr.UCAUSE, Csr.UTVAL)
                         m.d.comb += Assert((trap & by_trap) | (uret & (csr == Csr.USTATUS)))
+            delegated = dict.fromkeys((Csr.UIE, Csr.UIP), was[Csr.SIDELEG])
             there = Signal()
             shown = Signal(64)
             for csr in CSRS:
                 with m.If(address == csr):
                     m.d.comb += [
                         there.eq((level >= csr.privilege) & (function <= max(CsrFunction))),
-                        shown.eq(was[csr] | (line if csr is Csr.UIP else 0)),
+                        shown.eq(
+                            (was[csr] | (line if csr is Csr.UIP else 0)) & delegated.get(csr, ONES)
+                        ),
                     ]
             with m.If(start & (kind == RequestKind.CSR)):
                 m.d.comb += [Assert(good == there), Assert(answer == Mux(there, shown, 0))]
+            # Of one bit, whichever it is.
+            which = AnyConst(range(XLEN))
+            for csr, register in CSRS.items():
+                with m.If(access & (address == csr)):
+                    asked, old, new = (Signal(name=f"{name}_{csr.name}") for name in "aon")
+                    changes = (Const(register.mask(), XLEN) & delegated.get(csr, ONES)) >> which
+                    m.d.comb += [old.eq(was[csr] >> which), new.eq(data >> which)]
+                    with m.Switch(function):
+                        with m.Case(CsrFunction.READ):
+                            m.d.comb += asked.eq(old)
+                        with m.Case(CsrFunction.WRITE):
+                            m.d.comb += asked.eq(new)
+                        with m.Case(CsrFunction.SET):
+                            m.d.comb += asked.eq(old | new)
+                        with m.Case(CsrFunction.CLEAR):
+                            m.d.comb += asked.eq(old & ~new)
+                    after = (words[csr] >> which)[0]
+                    m.d.comb += Assert(after == Mux(changes[0], asked, old))
             with m.If(trap & interrupt):
                 m.d.comb += Assert(answer[2:] == was[Csr.UTVEC][2:])
 
@@ -136,7 +172,7 @@ class ReceiverSpec(Elaboratable):
                 ]
 
             uip = was[Csr.UIP][0]
-            written = access & (address == Csr.UIP)
+            written = access & (address == Csr.UIP) & was[Csr.SIDELEG][0]
             after = Mux(function == CsrFunction.WRITE, data[0],
                     Mux(function == CsrFunction.SET, uip | data[0],
                     Mux(function == CsrFunction.CLEAR, uip & ~data[0], uip)))  # fmt: skip

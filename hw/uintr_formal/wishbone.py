@@ -45,7 +45,7 @@ from uintr.registers import (
     PAGE_BYTES,
     SLOT_BYTES,
 )
-from uintr.system import System
+from uintr.system import connect_control
 from uintr.table_ram import TableRam
 from uintr.wishbone import BusArbiter, BusDecoder
 from uintr_formal.arbiter import ordered
@@ -166,7 +166,7 @@ class TargetsSpec(Elaboratable):
         m.submodules.decoder = decoder = BusDecoder(windows=windows)
         connect(m, decoder.targets[0], table_ram.bus)
         connect(m, decoder.targets[1], bridge.bus)
-        System._connect_control(m, decoder.targets[2], page, bridge)
+        connect_control(m, decoder.targets[2], page, bridge)
         connect(m, decoder.targets[3], bridge.masks)
         bus = decoder.bus
         now = _initiator(m, bus, "bus")

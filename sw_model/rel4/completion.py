@@ -1,17 +1,25 @@
-"""Shell completion, made from the parser itself: ``rel4 completion bash``."""
+"""``rel4 completion``: a shell's completion, made from the parsers themselves.
+
+Commands, options, and the values of options that have names; files elsewhere.
+"""
 
 import argparse
 from collections.abc import Mapping
 
-__all__ = ["SHELLS", "completion_script", "completion_words"]
+from uintr.program import Parser, choose
+
+__all__ = ["SHELLS", "completion_script", "completion_words", "define"]
 
 SHELLS = ("bash", "zsh", "fish")
 
 _BASH = """_{name}() {{
-  local words
-  case "${{COMP_WORDS[1]}}" in
+  local words previous="${{COMP_WORDS[COMP_CWORD-1]}}"
+  case "${{COMP_WORDS[1]}} $previous" in
+{values}
+    *) case "${{COMP_WORDS[1]}}" in
 {cases}
-    *) words="{commands}" ;;
+      *) words="{commands}" ;;
+    esac ;;
   esac
   if [ "$COMP_CWORD" -eq 1 ]; then words="{commands}"; fi
   COMPREPLY=($(compgen -W "$words" -- "${{COMP_WORDS[COMP_CWORD]}}"))
@@ -20,25 +28,48 @@ complete -o default -F _{name} {name}
 """
 
 
-def completion_words(parser: argparse.ArgumentParser) -> dict[str, tuple[str, ...]]:
-    """The commands of ``parser``, each with its options."""
+def define(parser: Parser) -> None:
+    """Describe the command."""
+    parser.describe(
+        _run,
+        "Print the script for the shell to evaluate.",
+        """
+        eval "$(rel4 completion bash)"                     in this shell
+        rel4 completion fish > ~/.config/fish/completions/rel4.fish
+        """,
+    )
+    parser.add_argument("shell", metavar="SHELL", help=f"one of {', '.join(SHELLS)}")
+    parser.complete("", SHELLS)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from rel4.cli import whole_parser
+
+    print(completion_script(whole_parser(), options.shell), end="")
+    return 0
+
+
+def completion_words(parser: Parser) -> dict[str, dict[str, list[str]]]:
+    """The commands of ``parser``, each with its options and the values that they may have; an
+    argument of its own has the option ``""``."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            commands: Mapping[str, argparse.ArgumentParser] = action.choices
+            commands: Mapping[str, Parser] = action.choices
             return {name: _options(command) for name, command in commands.items()}
     return {}
 
 
-def _options(parser: argparse.ArgumentParser) -> tuple[str, ...]:
-    return tuple(
-        option
+def _options(parser: Parser) -> dict[str, list[str]]:
+    options = {
+        option: parser.words.get(option) or list(map(str, action.choices or ()))
         for action in parser._actions
         for option in action.option_strings
         if option.startswith("--")
-    )
+    }
+    return options | ({"": parser.words[""]} if "" in parser.words else {})
 
 
-def completion_script(parser: argparse.ArgumentParser, shell: str) -> str:
+def completion_script(parser: Parser, shell: str) -> str:
     """What ``shell`` is to evaluate.
 
     Raises
@@ -46,21 +77,30 @@ def completion_script(parser: argparse.ArgumentParser, shell: str) -> str:
     ValueError : it is none of `SHELLS`.
     """
     words = completion_words(parser)
-    if shell not in SHELLS:
-        raise ValueError(f"shell must be one of {', '.join(SHELLS)}, not {shell!r}")
+    choose("shell", shell, SHELLS)
     if shell == "fish":
-        lines = [
-            f"complete -c {parser.prog} -n __fish_use_subcommand -f -a {name}" for name in words
-        ] + [
-            f"complete -c {parser.prog} -n '__fish_seen_subcommand_from {name}' -l {option[2:]}"
-            for name, options in words.items()
-            for option in options
-        ]
-        return "\n".join(lines) + "\n"
-    cases = "\n".join(
-        f'    {name}) words="{" ".join(options)}" ;;' for name, options in words.items()
+        return "\n".join(_fish(parser.prog, words)) + "\n"
+    values = "\n".join(
+        f'    "{name} {option or name}") words="{" ".join(known)}" ;;'
+        for name, options in words.items()
+        for option, known in options.items()
+        if known
     )
-    script = _BASH.format(name=parser.prog, cases=cases, commands=" ".join(words))
+    cases = "\n".join(
+        f'      {name}) words="{" ".join(filter(None, options))}" ;;'
+        for name, options in words.items()
+    )
+    script = _BASH.format(name=parser.prog, cases=cases, values=values, commands=" ".join(words))
     # zsh reads bash's completions once told to.
     before = "autoload -U +X compinit && compinit\nautoload -U +X bashcompinit && bashcompinit\n"
     return (before if shell == "zsh" else "") + script
+
+
+def _fish(program: str, words: Mapping[str, Mapping[str, list[str]]]) -> list[str]:
+    lines = [f"complete -c {program} -n __fish_use_subcommand -f -a {name}" for name in words]
+    for name, options in words.items():
+        inside = f"complete -c {program} -n '__fish_seen_subcommand_from {name}'"
+        for option, known in options.items():
+            values = f" -x -a '{' '.join(known)}'" if known else ""
+            lines.append(f"{inside} -l {option[2:]}{values}" if option else f"{inside}{values}")
+    return lines

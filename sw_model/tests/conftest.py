@@ -1,7 +1,9 @@
 """Fixtures: a machine with a kernel on the reference device and a program as initial thread."""
 
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,10 @@ from rel4.machine.machine import Machine
 from rel4.reference.device import reference_device
 from rel4.user.root_task import RootTask
 from uintr.registers import ALL_FEATURES, Feature, Flavour
+
+_HERE = Path(__file__).resolve().parent
+# What tests share, and what makes pages, which is tested too.
+sys.path += [str(_HERE), str(_HERE.parents[1] / "docs")]
 
 
 @dataclass

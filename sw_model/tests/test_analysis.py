@@ -21,8 +21,9 @@ from rel4.machine.events import (
     TrapReturn,
 )
 from rel4.reference.device import ReferenceDevice
+from rel4.trace.logfile import read_about, read_events, write_log
 from rel4.trace.posts import deliveries
-from rel4.trace.reader import parse_events, read_events
+from rel4.trace.reader import parse_events
 
 
 def run(policy: str, *, harts: int = 1, concurrency: int = 4, rounds: int = 2) -> EventLog:
@@ -36,7 +37,8 @@ def run(policy: str, *, harts: int = 1, concurrency: int = 4, rounds: int = 2) -
 )
 def test_breakdown_adds_up_to_the_window_on_every_hart(policy: str, harts: int) -> None:
     events = run(policy, harts=harts).events
-    begin, end = window(events)
+    measured = window(events)
+    begin, end = measured.begin, measured.end
     parts = breakdown(events, harts)
     assert [sum(part.values()) for part in parts] == [end - begin] * harts
     assert all(cycles > 0 for part in parts for cycles in part.values())
@@ -48,7 +50,8 @@ def test_every_call_of_every_policy_is_found(policy: str, workload: str) -> None
     point = Point(policy=policy, harts=4, concurrency=3, rounds=2, workload=workload)
     events = run_sync(simulate(point, ReferenceDevice(point.config))).events
     assert len(calls(events)) == point.calls
-    begin, end = window(events)
+    measured = window(events)
+    begin, end = measured.begin, measured.end
     assert all(begin <= call.begin < call.end <= end for call in calls(events))
     assert all(cycles > 0 for part in breakdown(events, 4) for cycles in part.values())
 
@@ -57,7 +60,8 @@ def test_every_call_of_every_policy_is_found(policy: str, workload: str) -> None
 def test_several_clients(policy: str) -> None:
     point = Point(policy=policy, harts=4, concurrency=3, rounds=2, clients=2)
     events = run_sync(simulate(point, ReferenceDevice(point.config))).events
-    begin, end = window(events)
+    measured = window(events)
+    begin, end = measured.begin, measured.end
     # Only what ended before the last client began is missing.
     assert point.calls / 2 < len(calls(events)) <= point.calls
     parts = breakdown(events, 4)
@@ -76,13 +80,13 @@ def test_calls_of_both_kinds() -> None:
     assert len(synchronous) == 16
     assert all(call.handled is None and call.cid == -1 for call in synchronous)
     # Calls that follow one another take the window between them, but for a few cycles.
-    begin, end = window(run("sync").events)
-    assert 0 <= end - begin - sum(call.cycles for call in synchronous) < 16
+    assert 0 <= window(run("sync").events).cycles - sum(call.cycles for call in synchronous) < 16
 
 
 def test_reading_back_gives_the_same_events(tmp_path: Path) -> None:
     log = run("ipi", harts=2)
-    log.write(tmp_path / "log.jsonl.gz")
+    write_log(log.lines(), tmp_path / "log.jsonl.gz", {"run": "x"})
+    assert read_about(tmp_path / "log.jsonl.gz") == {"run": "x"}
     assert read_events(tmp_path / "log.jsonl.gz") == log.events
 
 

@@ -1,6 +1,7 @@
 """The directions of imports that docs/architecture.md states."""
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,8 +24,10 @@ MAY_IMPORT = {
 }
 # The register tables and the memory map: pure data.
 TABLES = {"uintr.registers", "uintr.intel.registers", "rv64.memory_map"}
-# What makes files of the register table, and imports nothing else.
-FILES = {"uintr.register_files", "uintr.c_header"}
+# What makes files of the register table and checks a shape, and imports nothing else.
+FILES = {"uintr.register_files", "uintr.c_header", "uintr.shape", "uintr.checks"}
+# The manner of all programs: the standard library alone.
+SHARED = {"uintr.files", "uintr.program"}
 # Layers of rel4, lowest first: a layer may import itself and those before it.
 LAYERS = ["machine", "reference", "abi", "kernel", "user", "trace", "compiled", "bench", "explore"]
 
@@ -76,7 +79,7 @@ def test_software_knows_the_register_table_and_no_more_of_the_hardware() -> None
         for name in imports(file):
             top = name.split(".")[0]
             assert top not in {"amaranth", "cocotb", "cocotb_tools"}, f"{file} imports {name}"
-            tables = top not in {"uintr", "rv64"} or name in TABLES | FILES
+            tables = top not in {"uintr", "rv64"} or name in TABLES | FILES | SHARED
             assert tables, f"{file} imports {name}"
 
 
@@ -90,6 +93,12 @@ def test_the_register_table_is_pure_data() -> None:
         for name in imports(HOUSE["uintr"] / f"{module.removeprefix('uintr.')}.py"):
             assert not name.startswith("uintr") or name in TABLES | FILES
             assert name.split(".")[0] not in {"amaranth", "cocotb"}
+
+
+def test_what_all_programs_share_needs_nothing_but_the_standard_library() -> None:
+    for module in SHARED:
+        for name in imports(HOUSE["uintr"] / f"{module.removeprefix('uintr.')}.py"):
+            assert name in SHARED or name.split(".")[0] in sys.stdlib_module_names, name
 
 
 @pytest.mark.parametrize("layer", LAYERS)

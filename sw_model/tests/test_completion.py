@@ -6,7 +6,6 @@ import subprocess
 import pytest
 
 from rel4 import cli
-from rel4.commands import EXAMPLES
 
 
 def test_bash_completes(capsys: pytest.CaptureFixture[str]) -> None:
@@ -25,6 +24,9 @@ def test_bash_completes(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert complete("rel4", "sw") == ["sweep"]
     assert complete("rel4", "sweep", "--conc") == ["--concurrency"]
+    assert complete("rel4", "sweep", "--policy", "tick-") == ["tick-smp"]
+    assert complete("rel4", "explore", "--memory", "") == ["sc", "rvwmo"]
+    assert complete("rel4", "completion", "f") == ["fish"]
     assert "--out" in complete("rel4", "report", "--")
 
 
@@ -37,7 +39,7 @@ def test_other_shells(capsys: pytest.CaptureFixture[str]) -> None:
     assert "shell must be one of bash, zsh, fish, not 'tcsh'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", list(EXAMPLES))
+@pytest.mark.parametrize("command", list(cli.COMMANDS))
 def test_help_has_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main([command, "--help"])

@@ -5,8 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from flavours_page import BEGIN, END, main, read_pingpong, render_flavours
 
-from rel4.bench.flavours import BEGIN, END, main, read_pingpong, render_flavours
 from rel4.bench.pingpong import KINDS, PingRecord
 from rel4.bench.results import PointRecord, make_record, write_results
 from uintr.registers import Flavour

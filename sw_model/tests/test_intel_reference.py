@@ -11,6 +11,7 @@ from rel4.machine.device import Device, DeviceConfig, Request, Response
 from rel4.reference.device import run
 from rel4.reference.intel.device import IntelReferenceDevice
 from uintr.intel.registers import (
+    BROADCAST,
     FAULT,
     MSRS,
     UITTE,
@@ -259,9 +260,13 @@ def test_uif() -> None:
             assert await bench.execute(Instruction.TESTUI) == Response(1, Status.OK)
             assert await bench.execute(Instruction.CLUI) == OK
             assert await bench.execute(Instruction.TESTUI) == OK
-            assert await bench.ask(RequestKind.URET, data=2**63 + 5) == (
-                Response(2**63 + 5, Status.OK), 1,
-            )  # fmt: skip
+            for beyond in (1 << 47, 2**63 + 5):  # not canonical
+                assert await bench.ask(RequestKind.URET, data=beyond) == (
+                    Response(0, Status.GP), 1,
+                )  # fmt: skip
+            assert await bench.execute(Instruction.TESTUI) == OK
+            high = 0xFFFF_8000_0000_0000
+            assert await bench.ask(RequestKind.URET, data=high) == (Response(high, Status.OK), 1)
             assert await bench.execute(Instruction.TESTUI) == Response(1, Status.OK)
         for other in (1, 7, 11, 127):
             assert await bench.execute(other) == UD
@@ -526,7 +531,35 @@ def test_the_timer_counts_to_its_deadline() -> None:
         assert (await bench.ask(RequestKind.TRAP))[0].status is Status.OK
         assert await bench.read(Internal.UIRRV) == 9
         bench.device.set_privilege(0, Privilege.S)
-        assert await bench.read(Msr.UINTR_TIMER) == 9
+        assert await bench.read(Msr.UINTR_TIMER) == 0
+
+    bench(job)
+
+
+def test_the_event_waits_for_uif() -> None:
+    async def job(bench: Bench) -> None:
+        await bench.prepare()
+        await bench.execute(Instruction.CLUI)
+        await bench.write(Msr.UINTR_TIMER, 64 | 5)
+        await bench.write(Internal.TSC, 100)
+        bench.device.set_privilege(0, Privilege.U)
+        await bench.device.run(5)
+        assert bench.device.quiescent
+        assert bench.device.units[0].msrs[Msr.UINTR_RR] == 0
+        assert bench.device.units[0].msrs[Msr.UINTR_TIMER] == 64 | 5
+        await bench.execute(Instruction.STUI)
+        assert await bench.until(lambda: bench.device.interrupt(0)) == 1
+        assert bench.device.units[0].msrs[Msr.UINTR_TIMER] == 0
+
+    bench(job)
+
+
+def test_an_interrupt_for_everybody_reaches_its_sender_too() -> None:
+    async def job(bench: Bench) -> None:
+        word = MSRS[Msr.X2APIC_ICR].pack(vector=0xF1, destination=BROADCAST)
+        assert await bench.write(Msr.X2APIC_ICR, word) == OK
+        for hart in range(bench.device.config.harts):
+            assert await bench.read(Internal.ACKNOWLEDGE, hart) == 0xF1
 
     bench(job)
 

@@ -367,8 +367,8 @@ async def _become_receiver(task: RootTask, handler: Any) -> int:
     assert await task.kernel.tcb_bind_notification(task.tcb, ntfn) is SeL4Error.NO_ERROR
     await CsrWrite(Csr.UTVEC, task.machine.place(handler))
     await CsrSet(Csr.USTATUS, CSRS[Csr.USTATUS].pack(uie=1))
-    await CsrSet(Csr.UIE, CSRS[Csr.UIE].pack(software=1))
     assert await task.kernel.uintr_register_receiver(ntfn, task.tcb) is SeL4Error.NO_ERROR
+    await CsrSet(Csr.UIE, CSRS[Csr.UIE].pack(software=1))
     return ntfn
 
 

@@ -71,7 +71,7 @@ def test_the_command_writes_and_prints(tmp_path: Path, capsys: pytest.CaptureFix
     ]
     assert render_pingpong([PingRecord(**row) for row in rows]) in capsys.readouterr().out
     for arguments, sentence in (
-        (["--harts", "3"], "harts must be 1, 2 or 1,2, not '3'"),
+        (["--harts", "3"], "harts must be 1 to 2, not 3"),
         (["--flavour", "arm"], "flavour must be one of riscv, intel, not 'arm'"),
     ):
         assert main(["pingpong", *arguments]) == 2

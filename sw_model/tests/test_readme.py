@@ -2,8 +2,8 @@ import re
 from pathlib import Path
 
 import pytest
+from readme_page import BEGIN, END, main, render_measured, replace_measured, words_for
 
-from rel4.bench.readme import BEGIN, END, main, render_measured, replace_measured, words_for
 from rel4.bench.results import PointRecord, make_record, write_results
 
 ROOT = Path(__file__).resolve().parents[2]

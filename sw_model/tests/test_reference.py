@@ -12,8 +12,11 @@ from rel4.machine.device import Device, DeviceConfig, Request, Response
 from rel4.reference.device import ReferenceDevice, run
 from uintr.registers import (
     ACTIVE,
+    ALL_FEATURES,
     CAUSE_USER_SOFTWARE,
+    CONTROL_OFFSET,
     CSRS,
+    ENABLE,
     ENTRIES_PER_PAGE,
     HIGH,
     LOW,
@@ -81,6 +84,11 @@ class Bench:
         response, _ = await self.request(hart, Request(RequestKind.STORE, 0, address, data))
         assert response == Response(0, Status.OK)
 
+    async def extend(self, supervisor: int = 1, notify: int = 1) -> None:
+        """Software knows these bits of LOW."""
+        word = ENABLE.pack(supervisor=supervisor, notify=notify)
+        await self.store(self.config.base + CONTROL_OFFSET + ENABLE.address, word)
+
     def slot(self, receiver: int, register: Register) -> int:
         return self.config.base + receiver * SLOT_BYTES + register.address
 
@@ -94,8 +102,12 @@ class Bench:
     async def enable_receiver(self, index: int, hart: int = 0) -> None:
         await self.csr(Csr.SUIRS, CSRS[Csr.SUIRS].pack(index=index, en=1), hart=hart)
 
+    async def delegate(self, hart: int = 0) -> None:
+        """Uie and uip show and take what is delegated alone."""
+        await self.csr(Csr.SIDELEG, CSRS[Csr.SIDELEG].mask(), hart=hart)
+
     async def enable_interrupt(self, hart: int = 0) -> None:
-        await self.csr(Csr.SIDELEG, SOFTWARE, hart=hart)
+        await self.delegate(hart)
         await self.csr(Csr.UIE, SOFTWARE, hart=hart)
         await self.csr(Csr.USTATUS, CSRS[Csr.USTATUS].pack(uie=1), hart=hart)
 
@@ -235,6 +247,8 @@ def test_csr_functions(csr: Csr) -> None:
 
     async def job(bench: Bench) -> None:
         value = CSRS[csr].reset
+        if csr is not Csr.SIDELEG:
+            await bench.delegate()
         draw = random.Random(csr)
         for function in [*CsrFunction] * 8:
             data = draw.getrandbits(64)
@@ -255,6 +269,8 @@ def test_csr_functions(csr: Csr) -> None:
 @pytest.mark.parametrize("csr", list(Csr))
 def test_csr_privilege(csr: Csr, privilege: Privilege) -> None:
     async def job(bench: Bench) -> None:
+        if csr is not Csr.SIDELEG:
+            await bench.delegate()
         bench.device.set_privilege(0, privilege)
         response = await bench.csr(csr, 1)
         allowed = csr.privilege <= privilege
@@ -280,11 +296,37 @@ def test_the_line_is_not_latched_into_uip() -> None:
     async def job(bench: Bench) -> None:
         await bench.store(bench.slot(2, LOW), LOW.pack(active=1))
         await bench.store(bench.slot(2, HIGH), 4)
+        await bench.delegate()
         assert await bench.csr(Csr.UIP, 0, CsrFunction.SET) == Response(SOFTWARE, Status.OK)
         assert await bench.csr(Csr.UIP, 0, CsrFunction.CLEAR) == Response(SOFTWARE, Status.OK)
         await bench.store(bench.slot(2, ACTIVE), 0)
         assert await bench.read(Csr.UIP) == 0
         await bench.csr(Csr.UIP, WORD)
+        assert await bench.read(Csr.UIP) == SOFTWARE
+
+    bench(job)
+
+
+def test_uie_and_uip_show_and_take_only_what_is_delegated() -> None:
+    async def job(bench: Bench) -> None:
+        await bench.store(bench.slot(2, LOW), LOW.pack(active=1))
+        await bench.store(bench.slot(2, HIGH), 4)
+        for delegated in (0, 1, 0x10, 0x100, 0x111):
+            await bench.delegate()
+            await bench.csr(Csr.UIE, 0)
+            await bench.csr(Csr.UIP, 0)
+            await bench.csr(Csr.SIDELEG, delegated)
+            assert await bench.read(Csr.UIP) == delegated & SOFTWARE
+            for csr in (Csr.UIE, Csr.UIP):
+                await bench.csr(csr, WORD)
+            assert await bench.read(Csr.UIE) == delegated
+            await bench.csr(Csr.SIDELEG, 0)
+            assert await bench.read(Csr.UIE) == await bench.read(Csr.UIP) == 0
+            for csr in (Csr.UIE, Csr.UIP):
+                await bench.csr(csr, WORD, CsrFunction.CLEAR)
+            await bench.delegate()  # what was out of sight has stayed
+            assert await bench.read(Csr.UIE) == delegated
+        await bench.store(bench.slot(2, ACTIVE), 0)
         assert await bench.read(Csr.UIP) == SOFTWARE
 
     bench(job)
@@ -415,6 +457,7 @@ def test_uipi_receiver() -> None:
 def test_uipi_of_the_receiver(privilege: Privilege) -> None:
     async def job(bench: Bench) -> None:
         await bench.enable_receiver(4)
+        await bench.delegate()
         bench.device.set_privilege(0, privilege)
         # Presented in cycle 1 and accepted there.
         assert await bench.uipi(UipiFunction.WRITE, 0x8001) == (Response(0, Status.OK), 5)
@@ -498,7 +541,7 @@ def test_slot_registers() -> None:
             # Presented in 1, accepted in 1, acknowledged in 4, answered in 5.
             low = Request(RequestKind.STORE, 0, bench.slot(receiver, LOW), WORD)
             assert await bench.request(0, low) == (Response(0, Status.OK), 5)
-            expected = LOW.pack(active=1, mode=1, supervisor=1, notify=1, hartid=2)
+            expected = LOW.pack(active=1, mode=1, hartid=2)
             load = Request(RequestKind.LOAD, 0, bench.slot(receiver, LOW))
             assert await bench.request(0, load) == (Response(expected, Status.OK), 5)
             await bench.store(bench.slot(receiver, ACTIVE), 2)
@@ -514,6 +557,28 @@ def test_slot_registers() -> None:
             assert await bench.load(bench.slot(receiver, HIGH)) == 0
 
     bench(job, receivers=5)
+
+
+@pytest.mark.parametrize("features", [Feature.SUPERVISOR, Feature.NOTIFY, ALL_FEATURES])
+def test_bits_of_low_mean_something_only_to_software_that_knows_them(features: Feature) -> None:
+    """For every value of LOW's bits 15:2, which the specification ignores."""
+
+    async def job(bench: Bench) -> None:
+        known = {"supervisor": Feature.SUPERVISOR, "notify": Feature.NOTIFY}
+        for word in (0, 0b001, 0b100, 0b101):
+            enable = bench.config.base + CONTROL_OFFSET + ENABLE.address
+            await bench.store(enable, WORD & ~0b101 | word)
+            enabled = word & ENABLE.pack(**{n: int(f in features) for n, f in known.items()})
+            assert await bench.load(enable) == enabled
+            bits = {name: ENABLE.field(name).get(enabled) for name in known}
+            for ignored in (0, 0b01, 0b10, 0b11, (1 << 14) - 1):
+                await bench.store(bench.slot(1, LOW), ignored << 2)
+                low = LOW.pack(**{n: b & LOW.field(n).get(ignored << 2) for n, b in bits.items()})
+                assert await bench.load(bench.slot(1, LOW)) == low
+        await bench.device.reset()
+        assert await bench.load(enable) == 0
+
+    bench(job, receivers=5, features=features)
 
 
 # --- Latency to the line, contention --------------------------------------------------------------
@@ -544,6 +609,7 @@ def test_a_receiver_of_supervisor_kind_raises_the_supervisor_line() -> None:
     async def job(bench: Bench) -> None:
         device = bench.device
         low = LOW.pack(active=1, supervisor=1, hartid=1)
+        await bench.extend()
         await bench.store(bench.slot(9, LOW), low)
         await bench.store(bench.entry(0), SENDER_ENTRY.pack(valid=1, vector=1, receiver=9))
         await bench.enable_sender()
@@ -713,6 +779,7 @@ def test_one_at_a_time_equals_the_naive_model(plan: list[tuple[str, int, int, in
         naive = Naive(3, 4)
         for hart in range(3):
             await bench.enable_sender(hart)
+            await bench.delegate(hart)
         for what, hart, receiver, value in plan:
             if what == "send":
                 entry = SENDER_ENTRY.pack(valid=1, vector=value, receiver=receiver)
@@ -766,6 +833,7 @@ def test_posted_bits_are_conserved(seed: int) -> None:
         for hart in range(harts):
             await bench.enable_sender(hart)
             await bench.enable_receiver(hart, hart)
+            await bench.delegate(hart)
         # A vector is posted again only after it was seen, so each post is one bit to be counted.
         free = {(receiver, bit) for receiver in range(receivers) for bit in range(64)}
         posted = seen = 0

@@ -14,9 +14,9 @@ from rel4.bench.results import (
     read_results,
     sort_records,
     source_commit,
-    write_atomically,
     write_results,
 )
+from uintr.files import write_atomically
 
 
 def point(**changes: Any) -> PointRecord:

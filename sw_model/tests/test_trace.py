@@ -193,4 +193,4 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert trace["otherData"]["policy"] == "tick"
     assert "ui.perfetto.dev" in capsys.readouterr().out
     assert cli.main(["trace", "--concurrency", "2,4", "--out", str(tmp_path)]) == 2
-    assert "trace must be of one policy and one concurrency, not of 2" in capsys.readouterr().err
+    assert "trace must be of one policy, one N and one seed, not of 2" in capsys.readouterr().err

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from uintr.arbiter import RoundRobin, select
 from uintr.checks import check_range
+from uintr.intel.registers import BROADCAST
 from uintr.registers import MAX_HARTS
 
 __all__ = ["INTERRUPT", "InterruptFabric"]
@@ -19,7 +20,8 @@ INTERRUPT = data.StructLayout({"vector": 8, "destination": 32})
 class InterruptFabric(wiring.Component):
     """Accepts one interrupt a cycle, round robin, and hands it over in the same cycle.
 
-    An interrupt for a hart that does not exist is accepted and dropped.
+    An interrupt for a hart that does not exist is accepted and dropped; one for `BROADCAST` is for
+    every hart, the one that sends it among them.
 
     Parameters
     ----------
@@ -63,5 +65,6 @@ class InterruptFabric(wiring.Component):
             self.vector.eq(chosen.vector),
         ]
         for hart in range(self._harts):
-            m.d.comb += self.arrive[hart].eq(self.busy & (chosen.destination == hart))
+            here = chosen.destination.matches(hart, BROADCAST)
+            m.d.comb += self.arrive[hart].eq(self.busy & here)
         return m

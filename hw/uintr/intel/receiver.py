@@ -94,7 +94,7 @@ class Receiver(wiring.Component):
             self.pd.eq(words[Msr.UINTR_PD]),
             self.interrupt.eq(user & self.uif & self.enabled & uirr.any()),
             self.restless.eq(timer.counting | timer.due),
-            timer.allowed.eq(user & self.enabled),
+            timer.allowed.eq(user & self.enabled & self.uif),
             timer.word.eq(self.request.data),
             faults.refused.eq(self.refused),
             faults.cause.eq(self.cause),
@@ -109,12 +109,14 @@ class Receiver(wiring.Component):
             with m.Case(RequestKind.TRAP):
                 self._deliver(m, kept)
             with m.Case(RequestKind.URET):
-                with m.If(self.enabled):
-                    m.d.comb += self._end(Status.OK, self.request.data)
-                with m.Else():
+                with m.If(~self.enabled):
                     m.d.comb += self._end(Status.UD)
-                with m.If(self.start & self.enabled):
-                    m.d.sync += self.uif.eq(1)
+                with m.Elif(~canonical(self.request.data)):
+                    m.d.comb += self._end(Status.GP)
+                with m.Else():
+                    m.d.comb += self._end(Status.OK, self.request.data)
+                    with m.If(self.start):
+                        m.d.sync += self.uif.eq(1)
             with m.Case(RequestKind.UIPI):
                 self._flag(m)
         m.d.comb += self.event.eq(timer.event)

@@ -9,6 +9,7 @@ from enum import IntEnum
 from uintr.registers import Field, Placed, Register, Space
 
 __all__ = [
+    "BROADCAST",
     "CANONICAL_BITS",
     "FAULT",
     "Fault",
@@ -31,6 +32,9 @@ __all__ = [
 CANONICAL_BITS = 48
 """An address is canonical when the bits from this one less one upwards are all equal."""
 
+BROADCAST = 0xFFFF_FFFF
+"""The destination of an interrupt for every hart, in x2APIC mode."""
+
 FIRST_VECTOR = 0xE0
 """The interrupt vectors that a hart can hold pending are this one to 0xFF. Others are dropped."""
 
@@ -47,7 +51,7 @@ UPID = Register(
         Field("reserved", 2, 14, "reserved"),
         Field("nv", 16, 8, doc="Notification vector."),
         Field("reserved_mid", 24, 8, "reserved"),
-        Field("ndst", 32, 32, doc="Notification destination: x2APIC id, that is, hart."),
+        Field("ndst", 32, 32, doc="Notification destination: x2APIC id, that is, hart; or all."),
     ),
     "First word of a user posted-interrupt descriptor.",
 )
@@ -123,7 +127,7 @@ MSRS: dict[Msr, Register] = {
             (
                 Field("vector", 0, 8, "wo"),
                 Field("reserved", 8, 24, "reserved"),
-                Field("destination", 32, 32, "wo", doc="Hart."),
+                Field("destination", 32, 32, "wo", doc="Hart; all ones: every one."),
             ),
             "Write: sends a fixed interrupt, physical destination mode, no shorthand.",
         ),

@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from uintr.checks import check_multiple, check_range
+from uintr.checks import check_range
 from uintr.intel.bus import LockingArbiter
 from uintr.intel.fabric import InterruptFabric
 from uintr.intel.hart_unit import HartUnit
@@ -16,10 +16,9 @@ from uintr.registers import (
     DEFAULT_TABLE_BASE,
     DEFAULT_TABLE_PAGES,
     MAX_HARTS,
-    PAGE_BYTES,
-    XLEN,
 )
-from uintr.table_ram import MAX_TABLE_PAGES, TableRam
+from uintr.shape import table_window
+from uintr.table_ram import TableRam
 from uintr.wishbone import BusDecoder
 
 __all__ = ["IntelSystem"]
@@ -58,16 +57,8 @@ class IntelSystem(wiring.Component):
         table_pages: int = DEFAULT_TABLE_PAGES,
     ) -> None:
         check_range("harts", harts, 1, MAX_HARTS)
-        check_range("table_pages", table_pages, 1, MAX_TABLE_PAGES)
-        size = table_pages * PAGE_BYTES
-        check_multiple("table_base", table_base, PAGE_BYTES)
-        if table_base + size > 1 << XLEN:
-            raise ValueError(
-                f"table_base must be at most {(1 << XLEN) - size:#x} "
-                f"for {table_pages} pages, not {table_base:#x}"
-            )
+        self._window = table_window(table_base=table_base, table_pages=table_pages)
         self._harts = harts
-        self._table_base = table_base
         self._table_pages = table_pages
         super().__init__(
             {
@@ -83,9 +74,7 @@ class IntelSystem(wiring.Component):
         m = Module()
         m.submodules.table_ram = table_ram = TableRam(pages=self._table_pages)
         m.submodules.arbiter = arbiter = LockingArbiter(count=self._harts + 1)
-        m.submodules.decoder = decoder = BusDecoder(
-            windows=((self._table_base, self._table_pages * PAGE_BYTES),)
-        )
+        m.submodules.decoder = decoder = BusDecoder(windows=(self._window,))
         m.submodules.fabric = fabric = InterruptFabric(harts=self._harts)
 
         units = []

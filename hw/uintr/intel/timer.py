@@ -17,12 +17,13 @@ class UserTimer(wiring.Component):
     """Counts the TSC up to a deadline, then sets a bit of UIRR once.
 
     The TSC counts while the deadline is not 0 and above it. When the deadline is not 0 and reached,
-    and ``allowed``, ``due`` is high for one cycle, at the end of which the deadline is 0. A write
-    of the TSC goes before counting, one of the timer before both.
+    and ``allowed``, ``due`` is high for one cycle, at the end of which the whole register is 0. A
+    write of the TSC goes before counting, one of the timer before both; so a deadline that is
+    overwritten before its event is processed has none.
 
     Members
     -------
-    allowed : the event may be processed: CR4.UINTR, privilege U
+    allowed : the event may be processed: CR4.UINTR, privilege U, UIF
     write_timer, write_tsc, word : write UINTR_TIMER, or the TSC
     timer, tsc : the registers
     counting : the TSC counts in this cycle
@@ -63,7 +64,7 @@ class UserTimer(wiring.Component):
         with m.If(self.write_timer):
             m.d.sync += self.timer.eq(self.word)
         with m.Elif(self.due):
-            m.d.sync += timer.deadline.eq(0)
+            m.d.sync += self.timer.eq(0)
         with m.If(self.write_tsc):
             m.d.sync += self.tsc.eq(self.word)
         with m.Elif(self.counting):

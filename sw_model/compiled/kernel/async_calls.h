@@ -1,12 +1,13 @@
-/* The calls that can be made asynchronously. */
+/* The calls that can be made asynchronously: from a request's item to the reply's. */
 #ifndef ASYNC_CALLS_H
 #define ASYNC_CALLS_H
 
 #include "objects.h"
 #include "syscall_buffer.h"
 
-/* Serve the request at the head of the ring, of which `waiting` slots are published, and write the
- * reply's slot. Answers how many slots the request took; 0: it cannot be. */
-word async_call_serve(struct tcb *owner, const struct syscall_buffer *buffer, word waiting,
-                      volatile word *reply);
+/* Serve at most `most` of the requests in the first `waiting` slots of the ring, and write their
+ * replies' slots; nothing is published. Stores in *broken a sentence if the owner's indices or items
+ * cannot be, and answers how many requests were served. */
+word async_calls_serve(struct tcb *owner, struct syscall_buffer *buffer, word waiting, word most,
+                       const char **broken);
 #endif

@@ -26,41 +26,19 @@ void handler_wake(struct handler *handler)
         handler->ready = true;
 }
 
-/* The owner's indices or items cannot be: it is served no more. */
-static void broken(struct handler *handler, const char *what)
-{
-    put_string("syscall buffer: ");
-    put_string(what);
-    put_string("\n");
-    handler->closed = true;
-}
-
 /* Serve at most `most` of the `waiting` slots of requests. Answers how many requests that were. */
 static word serve_batch(struct handler *handler, word waiting, word most)
 {
-    struct syscall_buffer *buffer = &handler->buffer;
-    word free = buffer->capacity - (buffer->reply_tail - *buffer_word(buffer, BUFFER_REPLIES_HEAD));
-    word served = 0;
-    while (waiting && served < most) {
-        if (UNLIKELY(free - 1 >= buffer->capacity)) { /* none, or more than there are */
-            broken(handler, "no room for a reply");
-            break;
-        }
-        volatile word *reply = buffer_slot(buffer, buffer->reply_tail)
-                               + buffer->capacity * (ITEM_BYTES / sizeof(word));
-        word slots = async_call_serve(handler->owner, buffer, waiting, reply);
-        if (UNLIKELY(!slots)) {
-            broken(handler, "an item is longer than what was published");
-            break;
-        }
-        buffer->request_head += slots;
-        buffer->reply_tail++;
-        waiting -= slots;
-        free--;
-        served++;
+    const char *broken = NULL;
+    word served = async_calls_serve(handler->owner, &handler->buffer, waiting, most, &broken);
+    if (UNLIKELY(broken)) {
+        put_string("syscall buffer: ");
+        put_string(broken);
+        put_string("\n");
+        handler->closed = true;
     }
     vspace_fence();
-    buffer_publish(buffer);
+    buffer_publish(&handler->buffer);
     return served;
 }
 
@@ -88,7 +66,8 @@ static bool drain(struct handler *handler)
             return true;
         fence_acquire();
         if (UNLIKELY(waiting > buffer->capacity)) {
-            broken(handler, "indices further apart than the ring is long");
+            put_string("syscall buffer: indices further apart than the ring is long\n");
+            handler->closed = true;
             return true;
         }
         word most = policy->batch && policy->batch < budget ? policy->batch : budget;

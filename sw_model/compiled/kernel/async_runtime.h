@@ -13,6 +13,7 @@ struct handler {
     struct syscall_buffer buffer;
     struct tcb *owner;
     const struct policy *policy;
+    struct hart *home; /* where user interrupts wake it */
     struct hart *hart; /* where it runs, or ran last */
     int receiver;      /* what wakes the owner: receiver and vector */
     word vector;

@@ -23,7 +23,7 @@ static struct slot *resolve(const struct slot *cap, word pointer, unsigned *left
     return (struct slot *)cap;
 }
 
-struct slot *cspace_lookup(const struct slot *root, word pointer)
+struct slot *cspace_walk(const struct slot *root, word pointer)
 {
     unsigned left = WORD_BITS;
     return resolve(root, pointer, &left);

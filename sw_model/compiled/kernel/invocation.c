@@ -47,7 +47,7 @@ word invoke(struct invocation *call)
     return method->function(call);
 }
 
-word fail(struct invocation *call, word error, unsigned details, word first, word second)
+word fail(struct invocation *call, word error, word details, word first, word second)
 {
     call->answers = details;
     call->answer[0] = first;

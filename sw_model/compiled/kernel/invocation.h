@@ -11,12 +11,12 @@ enum { INVOCATION_WORDS = 8 }; /* no invocation here needs more message register
 struct invocation {
     struct tcb *caller;
     struct slot *slot; /* the invoked capability */
-    word label;
     const word *words; /* message registers that were sent */
-    unsigned length;
-    unsigned extra_caps;
+    word label;
+    word length;
+    word extra_caps;
+    word answers; /* message registers of the reply */
     struct slot *extra[MAX_EXTRA_CAPS];
-    unsigned answers; /* message registers of the reply */
     word answer[REGISTER_MESSAGE];
 };
 
@@ -24,7 +24,7 @@ struct invocation {
 word invoke(struct invocation *call);
 
 /* An error with details. */
-word fail(struct invocation *call, word error, unsigned details, word first, word second);
+word fail(struct invocation *call, word error, word details, word first, word second);
 
 static inline word invalid_capability(struct invocation *call, word number)
 {

@@ -3,10 +3,13 @@
  * restored. */
 #include "kernel.h"
 
+#include <mark.h>
+
 #include "riscv.h"
 #include "hart.h"
 #include "lock.h"
 #include "policies.h"
+#include <rel4_abi.h>
 #include "scheduler.h"
 #include "uintr_state.h"
 #include "vspace.h"
@@ -57,13 +60,18 @@ static void idle(void)
     } while (!pending);
     lock_acquire();
     if (pending & SIP_SOFTWARE) {
+        mark(MARK_TRAP, CAUSE_SOFTWARE);
         csr_clear(sip, SIP_SOFTWARE);
         interrupt(CAUSE_SOFTWARE);
     }
-    if (pending & SIP_EXTERNAL)
+    if (pending & SIP_EXTERNAL) {
+        mark(MARK_TRAP, CAUSE_EXTERNAL);
         interrupt(CAUSE_EXTERNAL);
-    if (pending & SIP_TIMER)
+    }
+    if (pending & SIP_TIMER) {
+        mark(MARK_TRAP, CAUSE_TIMER);
         interrupt(CAUSE_TIMER);
+    }
 }
 
 /* The way out, with the lock held: the context of the thread to run. */
@@ -98,6 +106,7 @@ struct context *kernel_leave(void)
 struct context *trap(struct context *context, word cause)
 {
     struct tcb *tcb = (struct tcb *)context;
+    mark(MARK_TRAP, cause);
     here->inside = 1;
     lock_acquire();
     if (cause == CAUSE_ECALL) {

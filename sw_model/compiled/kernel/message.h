@@ -10,18 +10,18 @@ static inline word message_label(word info)
     return info >> 12;
 }
 
-static inline unsigned message_extra_caps(word info)
+static inline word message_extra_caps(word info)
 {
     return info >> 7 & 3;
 }
 
-static inline unsigned message_length(word info)
+static inline word message_length(word info)
 {
     return (info & 0x7f) < MAX_MESSAGE ? info & 0x7f : MAX_MESSAGE;
 }
 
 /* Badge and message information. Message registers are the caller's. */
-static inline void message_give(struct tcb *tcb, word badge, word label, unsigned length)
+static inline void message_give(struct tcb *tcb, word badge, word label, word length)
 {
     tcb->context.registers[A0] = badge;
     tcb->context.registers[A1] = label << 12 | length;

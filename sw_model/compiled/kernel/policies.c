@@ -38,7 +38,7 @@ static struct hart *helper_for(const struct handler *handler)
     for (unsigned n = 0; n < parameters.harts; n++) {
         unsigned serves = 0;
         for (unsigned other = 0; other < handler_count; other++)
-            serves += handlers[other].hart == &harts[n];
+            serves += handlers[other].home == &harts[n];
         if (scheduler_spare(&harts[n]) && serves < least) {
             best = &harts[n];
             least = serves;
@@ -59,10 +59,10 @@ int policy_register(struct handler *handler)
     handler->hart = &harts[handler->owner->affinity];
     if (!policy->uipi || (policy->adaptive && parameters.harts == 1))
         return -1;
-    handler->hart = helper_for(handler);
-    tell_idle(handler, handler->hart->idle);
+    handler->home = helper_for(handler);
+    tell_idle(handler, handler->home->idle);
     word vector = (word)(handler - handlers);
-    return uintr_register_sender_to_kernel(handler->owner, handler->hart, vector);
+    return uintr_register_sender_to_kernel(handler->owner, handler->home, vector);
 }
 
 bool policy_linger(struct handler *handler)
@@ -142,9 +142,9 @@ void policies_on_signal(word vectors)
         for (unsigned n = 0; n < handler_count; n++) {
             if (vectors >> n & 1)
                 handler_wake(&handlers[n]);
-            if (handlers[n].policy->uipi && handlers[n].hart == here)
+            if (handlers[n].home == here)
                 handler_run(&handlers[n]);
-            left = left || (handlers[n].hart == here && handlers[n].ready);
+            left = left || (handlers[n].home == here && handlers[n].ready);
         }
         if (!left)
             return;
@@ -156,6 +156,6 @@ void policies_on_signal(word vectors)
 void policies_on_idle(bool idle)
 {
     for (unsigned n = 0; n < handler_count; n++)
-        if (handlers[n].policy->adaptive && handlers[n].hart == here)
+        if (handlers[n].policy->adaptive && handlers[n].home == here)
             tell_idle(&handlers[n], idle);
 }

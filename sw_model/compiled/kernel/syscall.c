@@ -12,13 +12,13 @@
 
 static void answer(struct tcb *tcb, word error, const struct invocation *call)
 {
-    for (unsigned n = 0; n < call->answers; n++)
+    for (word n = 0; n < call->answers; n++)
         tcb->context.registers[A2 + n] = call->answer[n];
     message_give(tcb, 0, error, call->answers);
 }
 
 /* Message registers beyond the fourth lie in the IPC buffer: bring all together. */
-static const word *gather(const struct tcb *tcb, word *words, unsigned *length)
+static const word *gather(const struct tcb *tcb, word *words, word *length)
 {
     const word *registers = &tcb->context.registers[A2];
     if (*length <= REGISTER_MESSAGE)

@@ -9,6 +9,8 @@
  * and only then its pending word is looked at. A post after that reaches the kernel. */
 #include "uintr_state.h"
 
+#include <mark.h>
+
 #include "riscv.h"
 #include "invocation.h"
 #include "notification.h"
@@ -36,6 +38,9 @@ void uintr_boot(void)
 {
     kernel_receivers[here->index] = NO_RECEIVER;
     here->table = 0;
+    /* This kernel knows LOW's further bits. */
+    *control(UINTR_CONTROL_ENABLE_OFFSET) =
+        UINTR_CONTROL_ENABLE_SUPERVISOR_MASK | UINTR_CONTROL_ENABLE_NOTIFY_MASK;
     uintr_csr_write(UINTR_CSR_SUIST, 0);
     uintr_csr_write(UINTR_CSR_SUIRS, 0);
 }
@@ -63,6 +68,7 @@ static int new_entry(struct tcb *tcb, int receiver, word vector)
     }
     if (table->used == ENTRIES)
         return -1;
+    mark(MARK_ENTRY, table->used << 32 | (word)receiver << 8 | vector);
     table->entries[table->used] = uintr_sender_entry(1, vector, (word)receiver);
     return (int)table->used++;
 }
@@ -74,6 +80,7 @@ int uintr_register_sender_to_kernel(struct tcb *tcb, struct hart *hart, word vec
         *receiver = new_receiver();
         if (*receiver == NO_RECEIVER)
             return -1;
+        mark(MARK_KERNEL_RECEIVER, (word)*receiver << 8 | hart->index);
         slot_of(*receiver)->low = uintr_low(1, 1, 1, 0, hart->index);
     }
     return new_entry(tcb, *receiver, vector);
@@ -100,12 +107,18 @@ static void save(void)
     here->uintr_owner = NULL;
 }
 
+/* Before uie and uip are written, which take only what is delegated. */
+static void delegate(const struct tcb *tcb)
+{
+    if (tcb->uintr.receiver != NO_RECEIVER)
+        uintr_csr_write(UINTR_CSR_SIDELEG, UINTR_CSR_SIDELEG_SOFTWARE_MASK);
+}
+
 static void activate(const struct tcb *tcb)
 {
     int receiver = tcb->uintr.receiver;
     if (receiver == NO_RECEIVER)
         return;
-    uintr_csr_write(UINTR_CSR_SIDELEG, UINTR_CSR_SIDELEG_SOFTWARE_MASK);
     uintr_csr_write(UINTR_CSR_SUIRS, uintr_suirs((word)receiver, 1));
     slot_of(receiver)->low = uintr_low(1, 1, 0, 0, here->index);
 }
@@ -113,6 +126,7 @@ static void activate(const struct tcb *tcb)
 static void restore(struct tcb *tcb)
 {
 #define RESTORE(n, csr) uintr_csr_write(csr, tcb->uintr.csrs[n]);
+    delegate(tcb);
     EACH_CSR(RESTORE)
     here->uintr_owner = tcb;
     activate(tcb);
@@ -189,6 +203,7 @@ static void absent_post(int receiver)
 
 void uintr_post(int receiver, word vector)
 {
+    mark(MARK_POSTED, (word)receiver << 8 | vector);
     slot_of(receiver)->send = vector;
     absent_post(receiver);
 }
@@ -202,7 +217,11 @@ word uintr_take_interrupts(void)
         absent_post((int)(claim & UINTR_CONTROL_CLAIM_RECEIVER_MASK));
     }
     int receiver = kernel_receivers[here->index];
-    return receiver == NO_RECEIVER ? 0 : slot_of(receiver)->high;
+    if (receiver == NO_RECEIVER)
+        return 0;
+    word vectors = slot_of(receiver)->high;
+    mark(MARK_TAKEN, vectors);
+    return vectors;
 }
 
 bool uintr_all_taken(void)
@@ -236,7 +255,9 @@ word uintr_register_receiver(struct invocation *call)
         if (here->uintr_owner != tcb)
             save();
         own(tcb);
+        mark(MARK_RECEIVER, (word)receiver);
         tcb->uintr.receiver = receiver;
+        delegate(tcb);
         activate(tcb);
     }
     notification->receiver = tcb->uintr.receiver;

@@ -40,15 +40,18 @@ static bool is_leaf(word entry)
  * no table. */
 static word *walk(word *table, word virtual, int *level)
 {
-    int at_level = LEVELS - 1;
+    word wanted = PAGE_BITS + INDEX_BITS * (word)*level;
+    word shift = PAGE_BITS + INDEX_BITS * (LEVELS - 1);
     for (;;) {
-        word *entry = &table[virtual >> (PAGE_BITS + INDEX_BITS * at_level) & (ENTRIES - 1)];
-        if (at_level == *level || (*entry & (PTE_V | PTE_R | PTE_W | PTE_X)) != PTE_V) {
-            *level = at_level;
+        word *entry = &table[virtual >> shift & (ENTRIES - 1)];
+        if (shift == wanted)
+            return entry;
+        if (UNLIKELY((*entry & (PTE_V | PTE_R | PTE_W | PTE_X)) != PTE_V)) {
+            *level = (int)((shift - PAGE_BITS) / INDEX_BITS);
             return entry;
         }
         table = table_of(*entry);
-        at_level--;
+        shift -= INDEX_BITS;
     }
 }
 

@@ -10,3 +10,9 @@ __attribute__((noreturn, weak)) void unexpected_trap(uint64_t cause, uint64_t pc
            csr_read(mhartid), cause, pc, value);
     exit(133);
 }
+
+/* Called by trap.S of a program that does not handle traps. */
+__attribute__((weak)) void trap(struct trap_frame *frame)
+{
+    unexpected_trap(frame->cause, frame->pc, frame->value);
+}

@@ -1,34 +1,21 @@
-/* Asynchronous system calls. This side writes the tail of requests and the head of replies, and
- * keeps them here: what it wrote itself is never read back. */
+/* Asynchronous system calls. */
 #include "async_syscalls.h"
 
 #include <uintr.h>
 
+struct async async;
+word async_traps;
+
 static char *base;
-static word capacity;
 static struct style style;
 static long sender = -1;
-static word request_tail, published_tail, unannounced;
-static word reply_head, reply_tail; /* taken; known to be there */
-static word slots_in_use; /* requests and replies on their way: one slot each */
-static uint16_t waiting_for_room[MAX_TASKS];
-static unsigned waiting_first, waiting_last;
-
-word async_traps, async_taken, async_outstanding;
+static word published, announced; /* request tails: known to be seen; the kernel was told of */
+static uint16_t waiting[MAX_TASKS];
+static word waiting_first;
 
 static inline volatile word *field(word offset)
 {
     return (volatile word *)(base + offset);
-}
-
-static inline volatile word *request_slot(word index)
-{
-    return field(BUFFER_ITEMS + ITEM_BYTES * (index & (capacity - 1)));
-}
-
-static inline volatile word *reply_slot(word index)
-{
-    return field(BUFFER_ITEMS + ITEM_BYTES * (capacity + (index & (capacity - 1))));
 }
 
 static inline void fence_full(void)
@@ -36,12 +23,15 @@ static inline void fence_full(void)
     __asm__ volatile("fence rw, rw" : : : "memory");
 }
 
-void async_create(char *address, word slots, const struct style *chosen)
+void async_create(char *address, word capacity, const struct style *chosen)
 {
     base = address;
-    capacity = slots;
     style = *chosen;
-    *field(BUFFER_CAPACITY) = slots;
+    async.requests = base + BUFFER_ITEMS;
+    async.replies = async.requests + ITEM_BYTES * capacity;
+    async.mask = capacity - 1;
+    async.due = style.batch;
+    *field(BUFFER_CAPACITY) = capacity;
     *field(BUFFER_MAGIC) = BUFFER_VERSION;
     if (style.direct) {
         *field(BUFFER_RECEIVER_ONLINE) = 1;
@@ -52,6 +42,8 @@ void async_create(char *address, word slots, const struct style *chosen)
 void async_registered(long operand)
 {
     sender = operand;
+    if (sender >= 0)
+        async.due = 1; /* requests are published at once */
 }
 
 /* --- waking ------------------------------------------------------------------------------------ */
@@ -63,26 +55,7 @@ static bool claim(word flag)
     return !*field(flag) && !__atomic_exchange_n(field(flag), 1, __ATOMIC_ACQ_REL);
 }
 
-/* True if there is a reply to take. */
-static bool look(void)
-{
-    if (reply_head != reply_tail)
-        return true;
-    reply_tail = *field(BUFFER_REPLIES_TAIL);
-    __asm__ volatile("fence r, rw" : : : "memory");
-    return reply_head != reply_tail;
-}
-
-/* As the consumer of replies: clear the flag, look again. True: sleep. */
-static bool retire(void)
-{
-    *field(BUFFER_RECEIVER_ONLINE) = 0;
-    fence_full();
-    return !look() || !claim(BUFFER_RECEIVER_ONLINE);
-}
-
-/* The kernel can be told without a trap, and by a hart that has time for it. */
-static bool helped(void)
+bool async_helped(void)
 {
     return sender >= 0 && (!style.adaptive || *field(BUFFER_HELPER_IDLE));
 }
@@ -90,22 +63,24 @@ static bool helped(void)
 /* Requests, and the room of the replies that were taken, in whose stead they may be. */
 static void publish(void)
 {
-    if (published_tail == request_tail)
+    if (published == async.request_tail)
         return;
-    published_tail = request_tail;
-    *field(BUFFER_REPLIES_HEAD) = reply_head;
+    published = async.request_tail;
+    *field(BUFFER_REPLIES_HEAD) = async.reply_head;
     __asm__ volatile("fence rw, w" : : : "memory");
-    *field(BUFFER_REQUESTS_TAIL) = request_tail;
+    *field(BUFFER_REQUESTS_TAIL) = published;
 }
 
 /* Tell the kernel of what was published, if it would not look by itself. True: it was told. */
 static bool announce(void)
 {
     publish();
-    unannounced = 0;
+    announced = async.request_tail;
+    async.due = announced + (sender >= 0 ? 1 : style.batch);
     if (!claim(BUFFER_HANDLER_ONLINE))
         return false;
-    if (helped()) {
+    if (async_helped()) {
+        mark(MARK_SENT, sender);
         uipi_send((word)sender);
     } else {
         async_traps++;
@@ -114,57 +89,71 @@ static bool announce(void)
     return true;
 }
 
-/* --- submission -------------------------------------------------------------------------------- */
-
-bool async_call(struct coroutine *self, word label, unsigned count, word first, word second,
-                word third, word fourth, word fifth)
+/* A handler elsewhere sees a request as soon as it is published. That it sleeps is noticed at once
+ * mostly, and for sure, behind a fence, when a batch is full or nobody is ready. */
+bool async_due(void)
 {
-    if (slots_in_use == capacity) {
-        waiting_for_room[waiting_last++ % MAX_TASKS] = (uint16_t)executor_current;
-        return false;
-    }
-    (void)self;
-    volatile word *item = request_slot(request_tail);
-    slots_in_use++;
-    async_outstanding++;
-    item[1] = first;
-    if (count > 1) {
-        item[2] = second;
-        item[3] = third;
-        item[4] = fourth;
-        item[5] = fifth;
-    }
-    item[0] = (word)count << 40 | label << 32 | executor_current;
-    request_tail++;
-    /* A handler elsewhere sees a request as soon as it is published. That it sleeps is noticed at
-     * once mostly, and for sure, behind a fence, when a batch is full or nobody is ready. */
-    bool remote = helped();
-    if (remote)
+    async.due = async.request_tail + 1;
+    if (async.request_tail - announced < style.batch) {
+        if (!async_helped())
+            return false;
         publish();
-    if (++unannounced >= style.batch || (remote && !*field(BUFFER_HANDLER_ONLINE)))
-        announce();
+        if (*field(BUFFER_HANDLER_ONLINE))
+            return false;
+    }
+    announce();
+    return false;
+}
+
+bool async_wait_for_room(struct coroutine *self)
+{
+    waiting[(waiting_first + async.waiting++) % MAX_TASKS] = self->cid;
     return false;
 }
 
 /* --- replies ----------------------------------------------------------------------------------- */
 
-/* Take the reply at the head of the ring; answers its owner. */
-static unsigned take(void)
+/* True if there is a reply to take. */
+static bool look(void)
 {
-    word reply = reply_slot(reply_head)[0];
-    unsigned cid = reply & 0xffffffff;
-    struct coroutine *owner = executor_find(cid);
-    if (!owner || owner->answered)
+    if (async.reply_head != async.reply_tail)
+        return true;
+    async.reply_tail = *field(BUFFER_REPLIES_TAIL);
+    __asm__ volatile("fence r, rw" : : : "memory");
+    return async.reply_head != async.reply_tail;
+}
+
+/* There is room for one that waits for it. */
+static __attribute__((noinline)) struct coroutine *room(struct coroutine *owner)
+{
+    struct coroutine *first = executor_find(waiting[waiting_first++ % MAX_TASKS]);
+    async.waiting--;
+    if (first)
+        executor_wake(first);
+    return owner;
+}
+
+/* Take the reply at the head of the ring; answers its owner. */
+static inline struct coroutine *take(void)
+{
+    word reply = *(volatile word *)(async.replies + ITEM_BYTES * (async.reply_head++ & async.mask));
+    struct coroutine *owner = executor_find((uint32_t)reply);
+    mark(MARK_REPLIED, reply);
+    if (__builtin_expect(!owner || owner->answered, 0))
         seL4_DebugHalt(5); /* a reply that nobody waits for */
     owner->error = (uint16_t)(reply >> 48);
     owner->answered = true;
-    reply_head++;
-    slots_in_use--;
-    async_outstanding--;
-    async_taken++;
-    if (waiting_first != waiting_last)
-        executor_wake(waiting_for_room[waiting_first++ % MAX_TASKS]);
-    return cid;
+    if (__builtin_expect(async.waiting, 0))
+        return room(owner);
+    return owner;
+}
+
+/* As the consumer of replies: clear the flag, look again. True: sleep. */
+static bool retire(void)
+{
+    *field(BUFFER_RECEIVER_ONLINE) = 0;
+    fence_full();
+    return !look() || !claim(BUFFER_RECEIVER_ONLINE);
 }
 
 static bool receive(struct coroutine *self)
@@ -176,7 +165,6 @@ static bool receive(struct coroutine *self)
         if (retire())
             COROUTINE_SUSPEND(self);
     }
-    COROUTINE_END(self);
 }
 
 struct coroutine async_receiver = {.step = receive};
@@ -194,19 +182,24 @@ static bool poll(void)
     return false;
 }
 
-unsigned async_next_reply(void)
+/* None is known of: look, tell the kernel, poll. Null: sleep. */
+static __attribute__((noinline)) struct coroutine *find_reply(void)
 {
-    for (;;) {
-        if (look())
-            return take();
-        if (!async_outstanding)
-            return NOBODY;
+    while (!look()) {
+        if (!async_outstanding())
+            return NULL;
         /* Whoever waits must be sure that the kernel knows of every request. */
         if (announce())
             continue;
         if (style.poll_cycles && poll())
-            continue;
+            break;
         if (retire())
-            return NOBODY;
+            return NULL;
     }
+    return take();
+}
+
+struct coroutine *async_next_reply(void)
+{
+    return async.reply_head == async.reply_tail ? find_reply() : take();
 }

@@ -2,7 +2,7 @@
  *
  * A coroutine is a function `bool step(struct coroutine *self)`, true when it has ended. What must
  * outlive a suspension lies in a structure that begins with `struct coroutine`. A suspension is a
- * place in the code, so there is at most one a line. */
+ * label, so there is at most one a line. */
 #ifndef COROUTINE_H
 #define COROUTINE_H
 
@@ -12,29 +12,41 @@ enum { NOBODY = 0xffff };
 
 struct coroutine {
     bool (*step)(struct coroutine *self);
-    uint16_t at;      /* line where it goes on */
+    word at;          /* label where it goes on; 0: its beginning */
+    uint16_t cid;
     uint16_t next;    /* in a queue, by cid */
     uint16_t error;   /* what its call answered */
-    uint8_t priority;
-    bool ready;
-    bool background;
     bool answered;
+    bool ready;
+    uint8_t priority;
+    uint8_t way;      /* in which its call is made (adaptive.h) */
+    bool background;
 };
 
-#define COROUTINE_BEGIN(self) switch ((self)->at) { case 0:
-#define COROUTINE_END(self) } return true
+#define COROUTINE_BEGIN(self) \
+    if ((self)->at) \
+        goto *(const void *)(self)->at
+
+#define COROUTINE_PASTE(line) coroutine_line_##line
+#define COROUTINE_LABEL(line) COROUTINE_PASTE(line)
 
 /* Suspend until woken. */
 #define COROUTINE_SUSPEND(self) \
-    do { (self)->at = __LINE__; return false; case __LINE__:; } while (0)
-
-/* Make a call that may suspend: `call` is true if it was answered at once; if not, the coroutine is
- * entered again with its answer, or, where there was no room for it, without, and it is made again. */
-#define COROUTINE_CALL(self, call) \
     do { \
-        (self)->at = __LINE__; /* fall through */ case __LINE__: \
-        if (!(self)->answered && !(call)) \
-            return false; \
+        (self)->at = (word)&&COROUTINE_LABEL(__LINE__); \
+        return false; \
+        COROUTINE_LABEL(__LINE__):; \
+    } while (0)
+
+/* Make a call that is answered later: `submit` submits it and is false. The coroutine is entered
+ * again with its answer, or, where there was no room for it, without; then it is made again. */
+#define COROUTINE_CALL(self, submit) \
+    do { \
+        (self)->at = (word)&&COROUTINE_LABEL(__LINE__); \
+        return submit; \
+        COROUTINE_LABEL(__LINE__): \
+        if (!(self)->answered) \
+            return submit; \
         (self)->answered = false; \
     } while (0)
 #endif

@@ -2,38 +2,31 @@
 #include "executor.h"
 
 struct queue {
+    struct coroutine *last;
     uint16_t first;
-    uint16_t last;
 };
 
-static struct coroutine *tasks[MAX_TASKS];
+struct coroutine *executor_tasks[MAX_TASKS];
+struct coroutine *(*executor_idle)(void);
+
 static struct queue queues[PRIORITIES];
 static unsigned levels; /* priorities that have somebody ready */
 static unsigned spawned, foreground;
 static uint16_t by_vector[VECTORS];
 static unsigned vectors;
 
-unsigned executor_current = NOBODY;
-unsigned (*executor_idle)(void);
-
-struct coroutine *executor_find(unsigned cid)
+void executor_wake(struct coroutine *coroutine)
 {
-    return cid < spawned ? tasks[cid] : NULL;
-}
-
-void executor_wake(unsigned cid)
-{
-    struct coroutine *coroutine = executor_find(cid);
-    if (!coroutine || coroutine->ready)
+    if (coroutine->ready)
         return;
     struct queue *queue = &queues[coroutine->priority];
     coroutine->ready = true;
     coroutine->next = NOBODY;
     if (levels >> coroutine->priority & 1)
-        tasks[queue->last]->next = (uint16_t)cid;
+        queue->last->next = coroutine->cid;
     else
-        queue->first = (uint16_t)cid;
-    queue->last = (uint16_t)cid;
+        queue->first = coroutine->cid;
+    queue->last = coroutine;
     levels |= 1u << coroutine->priority;
 }
 
@@ -41,13 +34,13 @@ unsigned executor_spawn(struct coroutine *coroutine, unsigned priority, bool bac
 {
     if (spawned == MAX_TASKS || priority >= PRIORITIES)
         seL4_DebugHalt(4);
+    coroutine->cid = (uint16_t)spawned;
     coroutine->priority = (uint8_t)priority;
     coroutine->background = background;
-    unsigned cid = spawned++;
-    tasks[cid] = coroutine;
+    executor_tasks[spawned] = coroutine;
     foreground += !background;
-    executor_wake(cid);
-    return cid;
+    executor_wake(coroutine);
+    return spawned++;
 }
 
 unsigned executor_register_vector(unsigned cid)
@@ -60,51 +53,46 @@ unsigned executor_register_vector(unsigned cid)
 static void take_vectors(void)
 {
     word pending = __atomic_exchange_n(wake_word(), 0, __ATOMIC_ACQUIRE);
-    for (unsigned vector = 0; pending; vector++, pending >>= 1)
-        if (pending & 1 && vector < vectors && by_vector[vector] != NOBODY)
-            executor_wake(by_vector[vector]);
+    for (unsigned vector = 0; pending; vector++, pending >>= 1) {
+        struct coroutine *coroutine = NULL;
+        if (pending & 1 && vector < vectors)
+            coroutine = executor_find(by_vector[vector]);
+        if (coroutine)
+            executor_wake(coroutine);
+    }
 }
 
-static unsigned fetch(void)
+/* The next one that is ready; there is one. */
+static struct coroutine *fetch(void)
 {
-    if (!levels)
-        return NOBODY;
     unsigned priority = 0;
     while (!(levels >> priority & 1))
         priority++;
     struct queue *queue = &queues[priority];
-    unsigned cid = queue->first;
-    struct coroutine *coroutine = tasks[cid];
+    struct coroutine *coroutine = executor_tasks[queue->first];
     coroutine->ready = false;
+    queue->first = coroutine->next;
     if (coroutine->next == NOBODY)
         levels &= ~(1u << priority);
-    else
-        queue->first = coroutine->next;
-    return cid;
-}
-
-static void resume(unsigned cid)
-{
-    struct coroutine *coroutine = tasks[cid];
-    executor_current = cid;
-    if (coroutine->step(coroutine)) {
-        tasks[cid] = NULL;
-        foreground -= !coroutine->background;
-    }
+    return coroutine;
 }
 
 void executor_run(void)
 {
     while (foreground) {
+        struct coroutine *coroutine = NULL;
         if (*wake_word())
             take_vectors();
-        unsigned cid = fetch();
-        if (cid == NOBODY && executor_idle)
-            cid = executor_idle();
-        if (cid != NOBODY)
-            resume(cid);
-        else
+        if (levels)
+            coroutine = fetch();
+        else if (executor_idle)
+            coroutine = executor_idle();
+        if (!coroutine) {
             while (!levels && !*wake_word())
                 ;
+        } else if (coroutine->step(coroutine)) {
+            executor_tasks[coroutine->cid] = NULL;
+            foreground -= !coroutine->background;
+        }
     }
 }

@@ -12,22 +12,26 @@
 
 enum { PRIORITIES = 8, VECTORS = 64 };
 
-/* Answers the cid. 0 is the highest priority. Coroutines in the background do not keep the executor running. */
+/* Answers the cid. 0 is the highest priority. Coroutines in the background do not keep the executor
+ * running. */
 unsigned executor_spawn(struct coroutine *coroutine, unsigned priority, bool background);
 
-/* The cid of the running coroutine, and the coroutine of a cid (null: there is none). */
-extern unsigned executor_current;
-struct coroutine *executor_find(unsigned cid);
+/* The coroutine of a cid; null: there is none. */
+extern struct coroutine *executor_tasks[MAX_TASKS];
+static inline struct coroutine *executor_find(word cid)
+{
+    return cid < MAX_TASKS ? executor_tasks[cid] : NULL;
+}
 
 /* A free vector that wakes `cid`, or, if NOBODY, lets the executor look for replies again. */
 unsigned executor_register_vector(unsigned cid);
 
 /* Make a coroutine ready. Nothing happens if it is. */
-void executor_wake(unsigned cid);
+void executor_wake(struct coroutine *coroutine);
 
 /* Run until all but the background has ended. When nobody is ready, `executor_idle` (may be null) is
- * asked for somebody to resume at once; NOBODY: wait for a user interrupt. */
-extern unsigned (*executor_idle)(void);
+ * asked for somebody to resume at once; null: wait for a user interrupt. */
+extern struct coroutine *(*executor_idle)(void);
 void executor_run(void);
 
 /* Where the user-interrupt handler notes vectors. */

@@ -94,8 +94,8 @@ void root_start_async(word capacity, const struct style *style, word policy)
     check("TCB_BindNotification", seL4_TCB_BindNotification(SLOT_INIT_THREAD_TCB, notification));
     uintr_csr_write(UINTR_CSR_UTVEC, (word)user_interrupt);
     uintr_csr_set(UINTR_CSR_USTATUS, UINTR_CSR_USTATUS_UIE_MASK);
-    uintr_csr_set(UINTR_CSR_UIE, UINTR_CSR_UIE_SOFTWARE_MASK);
     check("UintrRegisterReceiver", seL4_UintrRegisterReceiver(notification, SLOT_INIT_THREAD_TCB));
+    uintr_csr_set(UINTR_CSR_UIE, UINTR_CSR_UIE_SOFTWARE_MASK); /* delegated by now */
     struct answer answer = seL4_UintrRegisterAsyncSyscall(badged, frame, policy);
     check("UintrRegisterAsyncSyscall", answer.error);
     async_registered(answer.words[1] ? (long)answer.words[2] : -1);

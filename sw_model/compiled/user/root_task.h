@@ -20,6 +20,4 @@ void check(const char *call, word error);
 /* The console. */
 void print(const char *text);
 void print_number(const char *name, word value);
-
-extern volatile uint32_t user_interrupts;
 #endif

@@ -26,7 +26,26 @@ from .syscall_buffer import (
     SyscallBuffer,
 )
 
-__all__ = ["KERNEL_POLICIES", "c_header"]
+__all__ = ["KERNEL_POLICIES", "Moment", "c_header"]
+
+
+class Moment(IntEnum):
+    """Ids of the compiled system's marks: events of the log that it tells itself."""
+
+    BEGIN = 1  #: the measured part begins
+    END = 2  #: and ends
+    SUBMITTED = 3  #: first word of the request
+    HANDLED = 4  #: first word of the reply, by the kernel
+    REPLIED = 5  #: first word of the reply, by the user
+    TRAP = 6  #: scause
+    USER_TRAP = 7  #: vectors that the user's handler took
+    TAKEN = 8  #: vectors that the kernel took of its own receiver
+    POSTED = 9  #: receiver << 8 | vector, by the kernel
+    SENT = 10  #: sender entry, by the user
+    ENTRY = 11  #: index << 32 | receiver << 8 | vector: a sender entry was written
+    RECEIVER = 12  #: the number of a receiver that the kernel gave to a thread
+    KERNEL_RECEIVER = 13  #: the same, to itself on this hart
+
 
 KERNEL_POLICIES = ("never", "tick", "tick-smp", "ipi", "inline", "uipi", "poll", "adaptive")
 """Policies of the compiled kernel: a buffer names one by its place here when it is registered."""
@@ -51,6 +70,7 @@ def c_header() -> str:
         ("ERROR", SeL4Error),
         ("OBJECT", ObjectType),
         ("SLOT", CapSlot),
+        ("MARK", Moment),
     )
     for prefix, kind in kinds:
         lines.append("")

@@ -1,9 +1,10 @@
 """What an event log says about time: latency of every call, and where every cycle went."""
 
-import math
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from rel4.machine.events import (
     AsyncHandled,
@@ -17,6 +18,7 @@ from rel4.machine.events import (
     TaskRun,
     Trap,
     TrapReturn,
+    UserTrap,
 )
 
 from .workload import BEGIN, END
@@ -28,6 +30,7 @@ __all__ = [
     "USER_OTHER",
     "Call",
     "Quantiles",
+    "Window",
     "breakdown",
     "calls",
     "quantiles",
@@ -93,28 +96,63 @@ def quantiles(values: Iterable[int]) -> Quantiles | None:
     >>> quantiles(range(1, 101))
     Quantiles(count=100, mean=50.5, p50=50, p90=90, p99=99, most=100)
     """
-    ordered = sorted(values)
-    if not ordered:
+    found = np.fromiter(values, dtype=np.int64)
+    if not found.size:
         return None
-
-    def rank(percent: int) -> int:
-        return ordered[max(math.ceil(len(ordered) * percent / 100), 1) - 1]
-
-    mean = sum(ordered) / len(ordered)
-    return Quantiles(len(ordered), mean, rank(50), rank(90), rank(99), ordered[-1])
+    p50, p90, p99 = np.percentile(found, (50, 90, 99), method="inverted_cdf")
+    return Quantiles(
+        found.size, float(found.mean()), int(p50), int(p90), int(p99), int(found.max())
+    )
 
 
-def window(events: Iterable[Event]) -> tuple[int, int]:
-    """Cycles of the begin and end mark.
+@dataclass(frozen=True)
+class Window:
+    """The measured part of a run: from the first begin mark to the last end mark.
+
+    Parameters
+    ----------
+    begin, end : cycles
+    events : those between, both cycles included
+    """
+
+    begin: int
+    end: int
+    events: Sequence[Event]
+
+    @property
+    def cycles(self) -> int:
+        """From begin to end."""
+        return self.end - self.begin
+
+    def traps(self, *causes: str) -> int:
+        """Traps of these causes, on all harts."""
+        return sum(isinstance(event, Trap) and event.cause in causes for event in self.events)
+
+    @property
+    def user_interrupts(self) -> int:
+        """User interrupts that were taken."""
+        return sum(isinstance(event, UserTrap) for event in self.events)
+
+
+def window(events: Iterable[Event], *, by_place: bool = False) -> Window:
+    """The part between the marks; ``by_place``: by their places in the log, since many events
+    share a cycle.
 
     Raises
     ------
     ValueError : a mark is missing.
     """
-    marks = {event.name: event.cycle for event in events if isinstance(event, Mark)}
-    if BEGIN not in marks or END not in marks:
-        raise ValueError(f"events must have the marks {BEGIN} and {END}, not {sorted(marks)}")
-    return marks[BEGIN], marks[END]
+    log = list(events)
+    marks = [(n, event) for n, event in enumerate(log) if isinstance(event, Mark)]
+    begins = [(event.cycle, n) for n, event in marks if event.name == BEGIN]
+    ends = [(event.cycle, n) for n, event in marks if event.name == END]
+    if not begins or not ends:
+        names = sorted({event.name for _, event in marks})
+        raise ValueError(f"events must have the marks {BEGIN} and {END}, not {names}")
+    (begin, first), (end, last) = min(begins), max(ends)
+    if by_place:
+        return Window(begin, end, log[first : last + 1])
+    return Window(begin, end, [event for event in log if begin <= event.cycle <= end])
 
 
 def calls(events: Sequence[Event]) -> list[Call]:
@@ -124,7 +162,8 @@ def calls(events: Sequence[Event]) -> list[Call]:
     calls are invocations that began after the begin mark of their hart; a wake-up of the handler is
     no call but part of one.
     """
-    begin, end = window(events)
+    measured = window(events)
+    begin, end = measured.begin, measured.end
     submitted: dict[Caller, deque[AsyncSubmitted]] = defaultdict(deque)
     handled: dict[Caller, deque[AsyncHandled]] = defaultdict(deque)
     taken: dict[Caller, deque[tuple[AsyncSubmitted, AsyncHandled, int]]] = defaultdict(deque)
@@ -189,7 +228,8 @@ def breakdown(events: Sequence[Event], harts: int) -> list[Mapping[str, int]]:
     Keys are the names of paths, `LOCK`, `KERNEL_OTHER`, `USER_OTHER` and `IDLE`. A path that lies
     partly outside the marks counts in proportion.
     """
-    begin, end = window(events)
+    measured = window(events)
+    begin, end = measured.begin, measured.end
     return [_of_hart([e for e in events if e.hart == hart], begin, end) for hart in range(harts)]
 
 

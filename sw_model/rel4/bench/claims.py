@@ -6,17 +6,19 @@ them. With other costs the same claims show how far a conclusion depends on an a
 "Gain" is synchronous cycles / cycles of the policy, same workload, harts as each needs.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from statistics import fmean
 from typing import Any
+
+import numpy as np
 
 from rel4.machine.costs import Cost, Costs, load_costs
 from rel4.machine.device import Device, find_device
-from rel4.machine.events import Mark, Trap
+from rel4.machine.events import Mark
 from uintr.registers import Flavour
 
+from .analysis import window
 from .point import Point, simulate
 from .policies import POLICIES
 from .workload import BEGIN, END
@@ -31,6 +33,7 @@ __all__ = [
     "Summary",
     "evaluate",
     "flips",
+    "over_seeds",
     "summarise",
 ]
 
@@ -50,12 +53,15 @@ class Summary:
     traps : system-call traps in that time
     rates : calls per cycle of each client, over its own time
     costs : names of the costs that the run looked at; no other cost can have changed it
+    entries : all entries into the kernel but those of the timer: system calls, and interrupts that
+        harts or receivers raise
     """
 
     cycles: int
     traps: int
     rates: tuple[float, ...]
     costs: tuple[str, ...] = ()
+    entries: int = 0
 
 
 async def summarise(point: Point, costs: Costs, device: Device) -> Summary:
@@ -64,14 +70,16 @@ async def summarise(point: Point, costs: Costs, device: Device) -> Summary:
     log = await simulate(point, device, watched)
     begins = {event.hart: event.cycle for event in log if _is_mark(event, BEGIN)}
     ends = {event.hart: event.cycle for event in log if _is_mark(event, END)}
-    first, last = min(begins.values()), max(ends.values())
-    traps = sum(
-        isinstance(event, Trap) and event.cause == "ecall" and first <= event.cycle <= last
-        for event in log
-    )
+    measured = window(log)
     each = point.calls / point.clients
     rates = tuple(each / (ends[h] - begins[h]) for h in begins)
-    return Summary(last - first, traps, rates, tuple(sorted(watched.seen)))
+    return Summary(
+        measured.cycles,
+        measured.traps("ecall"),
+        rates,
+        tuple(sorted(watched.seen)),
+        measured.traps("ecall", "ipi", "uipi"),
+    )
 
 
 class _WatchedCosts(Costs):
@@ -99,6 +107,7 @@ class Lab:
     costs : default costs.toml
     every_n : what "every N" means here
     flavour : family of user interrupts
+    seed : of the timers' phases
 
     Members
     -------
@@ -111,9 +120,11 @@ class Lab:
         costs: Costs | None = None,
         every_n: tuple[int, ...] = EVERY_N,
         flavour: Flavour = Flavour.RISCV,
+        seed: int = 1,
     ) -> None:
         self._device = device
         self._flavour = flavour
+        self._seed = seed
         self.every_n = every_n
         self.costs = costs or load_costs()
         self.known: dict[Point, Summary] = {}
@@ -129,6 +140,7 @@ class Lab:
             clients=clients,
             workload=workload,
             flavour=self._flavour,
+            seed=self._seed,
         )
 
     def run(self, policy: str, n: int, **shape: Any) -> Summary:
@@ -171,7 +183,14 @@ class Claim:
 
 @dataclass(frozen=True)
 class Finding:
-    """A claim with the number measured."""
+    """A claim with the number measured: with one seed, or (`over_seeds`) the worst of several.
+
+    Parameters
+    ----------
+    value : the worst, by which the claim is judged
+    bound : best value that any policy of this kind could reach, in the worst case
+    low, high : the range
+    """
 
     name: str
     text: str
@@ -179,6 +198,8 @@ class Finding:
     value: float
     bound: float | None
     holds: bool
+    low: float = 0.0
+    high: float = 0.0
 
 
 def _user_work(costs: Costs) -> int:
@@ -232,7 +253,7 @@ def _mixed_to_best(lab: Lab, harts: int) -> float:
 def _fairness(lab: Lab) -> float:
     def fairness(policy: str, n: int) -> float:
         rates = lab.run(policy, n, harts=4, clients=4).rates
-        return min(rates) / fmean(rates)
+        return min(rates) / float(np.mean(rates))
 
     return min(fairness(policy, n) for policy in SMP for n in (4, 16))
 
@@ -330,9 +351,32 @@ def evaluate(lab: Lab, claims: tuple[Claim, ...] = CLAIMS) -> list[Finding]:
         value = claim.measure(lab)
         bound = claim.bound(lab) if claim.bound else None
         findings.append(
-            Finding(claim.name, claim.text, claim.target, value, bound, claim.holds(value))
+            Finding(
+                claim.name,
+                claim.text,
+                claim.target,
+                value,
+                bound,
+                claim.holds(value),
+                value,
+                value,
+            )
         )
     return findings
+
+
+def over_seeds(found: Sequence[Sequence[Finding]]) -> list[Finding]:
+    """One finding a claim from those of several seeds: the range, and the verdict of the worst."""
+    most = {claim.name: claim.most for claim in CLAIMS}
+    worst = []
+    for same in zip(*found, strict=True):
+        values = [finding.value for finding in same]
+        pick = max if most[same[0].name] else min
+        one = pick(same, key=lambda finding: finding.value)
+        worst.append(
+            replace(one, low=min(values), high=max(values), holds=all(each.holds for each in same))
+        )
+    return worst
 
 
 def flips(base: list[Finding], other: list[Finding]) -> Mapping[str, float]:

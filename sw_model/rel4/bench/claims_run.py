@@ -1,33 +1,34 @@
-"""Evaluates the claims: plans the points they need, runs them in parallel, keeps what is done.
+"""Evaluates the claims: plans the points they need for every seed, and runs them as a campaign."""
 
-Every finished point is a line of a file of its own, so a run that was stopped goes on where it was.
-"""
-
-import hashlib
-import json
+import textwrap
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
-from importlib.util import find_spec
-from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from rel4.machine.costs import Costs, load_costs
-from rel4.machine.device import Device, find_device
+from rel4.machine.device import Device
 from uintr.registers import Flavour
 
-from .claims import A_FEW_N, EVERY_N, Finding, Lab, Summary, evaluate, flips, summarise
+from .campaign import Batch, Conduct, Store, device_batches, identity, run_campaign
+from .claims import (
+    A_FEW_N,
+    EVERY_N,
+    Finding,
+    Lab,
+    Summary,
+    evaluate,
+    flips,
+    over_seeds,
+    summarise,
+)
 from .point import Point
 from .results import source_commit
-from .sweep import split_evenly
 
-__all__ = ["CONTROLS", "Store", "UnfinishedError", "Variant", "controls", "plan", "run_claims"]
+__all__ = ["CONTROLS", "SEEDS", "Variant", "controls", "key_of", "plan", "run_claims"]
+
+SEEDS = 8
+"""Seeds 1 to this one: a claim holds only if it holds with each."""
 
 CONTROLS = {
     "kernel.async_call as kernel.invocation": ("kernel.async_call", "kernel.invocation"),
@@ -40,10 +41,6 @@ BATCHES = 8
 """Batches for each process: so many that a stop loses little, so few that devices start rarely."""
 
 
-class UnfinishedError(Exception):
-    """Time was up: what is finished is kept, and the same command goes on with the rest."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Variant:
     """One evaluation of all claims.
@@ -54,17 +51,24 @@ class Variant:
     changes : costs that differ from costs.toml, by name
     every_n : what "every N" means
     flavour : family of user interrupts
+    seed : of the timers' phases
     """
 
     device: str
     changes: tuple[tuple[str, int], ...] = ()
     every_n: tuple[int, ...] = EVERY_N
     flavour: Flavour = Flavour.RISCV
+    seed: int = 1
 
     @property
     def costs(self) -> Costs:
         """The costs it runs with."""
         return load_costs().changed(dict(self.changes))
+
+    @property
+    def lab(self) -> Lab:
+        """A lab of this kind, which knows nothing yet."""
+        return Lab(self.device, self.costs, self.every_n, self.flavour, self.seed)
 
 
 class _Planner(Lab):
@@ -77,125 +81,86 @@ class _Planner(Lab):
 def plan(variant: Variant) -> list[Point]:
     """The points that the claims need. A claim that stops at the first N that satisfies it may need
     more; it runs them itself."""
-    planner = _Planner(variant.device, variant.costs, variant.every_n, variant.flavour)
+    planner = _Planner(
+        variant.device, variant.costs, variant.every_n, variant.flavour, variant.seed
+    )
     evaluate(planner)
     return list(planner.known)
 
 
-class Store:
-    """Finished points in a file, one JSON line each, appended by the processes that ran them.
-
-    Lines of other source code than the present one are not seen.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path.resolve()  # a device's job may run in another working folder
-        self._source = _source_hash()
-
-    def key(self, variant: Variant, point: Point) -> str:
-        """Says which point this is; the same text, the same result."""
-        about = {
-            "source": self._source,
-            "device": variant.device,
-            "changes": dict(variant.changes),
-            "point": asdict(point),
-        }
-        return json.dumps(about, sort_keys=True)
-
-    def add(self, key: str, summary: Summary) -> None:
-        """Keep a result."""
-        line = json.dumps({"key": key, "summary": asdict(summary)})
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
-
-    def read(self) -> dict[str, Summary]:
-        """All results, by key. A line that was cut off is none."""
-        found: dict[str, Summary] = {}
-        if self.path.exists():
-            for line in self.path.read_text(encoding="utf-8").splitlines():
-                try:
-                    entry = json.loads(line)
-                except json.JSONDecodeError:
-                    continue
-                parts = entry["summary"]
-                found[entry["key"]] = Summary(
-                    parts["cycles"], parts["traps"], tuple(parts["rates"]), tuple(parts["costs"])
-                )
-        return found
-
-
-def _source_hash() -> str:
-    """Of every source file that can change a result."""
-    digest = hashlib.sha256()
-    for package in ("uintr", "rel4", "uintr_cosim"):
-        spec = find_spec(package)
-        for folder in sorted(spec.submodule_search_locations or ()) if spec else ():
-            for path in sorted(Path(folder).rglob("*")):
-                if path.suffix in (".py", ".toml", ".v", ".sv", ".cpp"):
-                    digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
+def key_of(variant: Variant, point: Point) -> str:
+    """The name of this point in the store: the same name, the same result."""
+    return identity(device=variant.device, changes=dict(variant.changes), point=asdict(point))
 
 
 # --- running --------------------------------------------------------------------------------------
 
 
-async def _batch(variant: Variant, points: list[Point], store: Store, device: Device) -> None:
-    costs = variant.costs
-    for point in points:
-        await device.reset()
-        store.add(store.key(variant, point), await summarise(point, costs, device))
+@dataclass(frozen=True)
+class _Measure:
+    """Runs a point in a worker, and returns its summary."""
+
+    changes: tuple[tuple[str, int], ...]
+
+    async def __call__(self, key: str, point: Point, device: Device) -> dict[str, Any]:
+        costs = load_costs().changed(dict(self.changes))
+        return asdict(await summarise(point, costs, device))
 
 
-def _run_batch(variant: Variant, points: list[Point], store: Store) -> None:
-    """In a process of its own: points of one hardware, one after the other."""
-    find_device(variant.device)(points[0].config, partial(_batch, variant, points, store))
+Task = tuple[Variant, Point]
 
 
 def _run_points(
-    work: Mapping[Variant, Iterable[Point]], store: Store, jobs: int, until: float | None
+    work: Mapping[Variant, Iterable[Point]], store: Store, conduct: Conduct, until: float | None
 ) -> None:
-    """Run what ``store`` does not hold yet, beginning nothing after ``until`` (monotonic clock)."""
-    known = store.read()
-    batches: list[tuple[Variant, list[Point]]] = []
-    keys = set()
-    for variant, points in work.items():
-        alike = defaultdict(list)
-        for point in points:
-            key = store.key(variant, point)
-            keys.add(key)
-            if key not in known:
-                alike[point.config].append(point)
-        parts = jobs * BATCHES if variant.device != "reference" else jobs
-        batches += [(variant, b) for group in alike.values() for b in split_evenly(group, parts)]
-    if not batches:
-        return
-    with (
-        tqdm(total=len(keys), initial=len(keys & known.keys()), unit="point", desc="claims") as bar,
-        ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool,
-    ):
-        running = {pool.submit(_run_batch, variant, points, store) for variant, points in batches}
-        try:
-            while running:
-                if until is not None and time.monotonic() >= until:
-                    raise UnfinishedError(
-                        f"time is up, {bar.n} of {len(keys)} points are finished: the same command "
-                        "goes on with the rest"
-                    )
-                finished, running = wait(running, timeout=1, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    future.result()
-                bar.update(len(keys & store.read().keys()) - bar.n)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    """Run what ``store`` does not hold yet."""
+
+    def batches(todo: Mapping[str, Task]) -> list[Batch]:
+        groups: dict[tuple[str, tuple[tuple[str, int], ...]], dict[str, Point]] = {}
+        for key, (variant, point) in todo.items():
+            groups.setdefault((variant.device, variant.changes), {})[key] = point
+        return [
+            batch
+            for (device, changes), points in groups.items()
+            for batch in device_batches(
+                points,
+                device=device,
+                job=_Measure(changes),
+                store=store,
+                parts=conduct.jobs * (1 if device == "reference" else BATCHES),
+                weight=_calls,
+            )
+        ]
+
+    tasks = {
+        key_of(variant, point): (variant, point)
+        for variant, points in work.items()
+        for point in points
+    }
+    run_campaign(
+        tasks, batches, store=store, conduct=conduct, until=until, name="claims", unit="point"
+    )
+
+
+def _calls(point: Point) -> int:
+    return point.calls
+
+
+def _summary(value: Mapping[str, Any]) -> Summary:
+    return Summary(
+        value["cycles"],
+        value["traps"],
+        tuple(value["rates"]),
+        tuple(value["costs"]),
+        value["entries"],
+    )
 
 
 def _findings(variant: Variant, store: Store) -> list[Finding]:
     known = store.read()
-    lab = Lab(variant.device, variant.costs, variant.every_n, variant.flavour)
+    lab = variant.lab
     for point in plan(variant):
-        lab.known[point] = known[store.key(variant, point)]
+        lab.known[point] = _summary(known[key_of(variant, point)])
     return evaluate(lab)
 
 
@@ -210,8 +175,8 @@ def _touched(
         changed = {name for name, _ in variant.changes}
         work[variant] = []
         for point in plan(variant):
-            summary, key = known[store.key(base, point)], store.key(variant, point)
-            if changed.intersection(summary.costs):
+            summary, key = known[key_of(base, point)], key_of(variant, point)
+            if changed.intersection(summary["costs"]):
                 work[variant].append(point)
             elif key not in known:
                 store.add(key, summary)
@@ -251,20 +216,19 @@ def run_claims(
     device: str,
     *,
     sensitivity: bool,
-    jobs: int,
     store: Store,
-    minutes: float | None = None,
+    conduct: Conduct,
+    seeds: Sequence[int] = tuple(range(1, SEEDS + 1)),
     flavour: Flavour = Flavour.RISCV,
     show: Callable[[str], None] = print,
 ) -> dict[str, Any]:
-    """Evaluate every claim on ``device``; with ``sensitivity``, the controls and each cost at half
-    and at double too, on the reference device, whose runs are those of the others, cycle for cycle.
+    """Evaluate every claim on ``device`` with every seed; with ``sensitivity``, the controls and
+    each cost at half and at double too, with the first seed on the reference device, whose runs
+    are those of the others, cycle for cycle.
 
     Parameters
     ----------
-    jobs : processes at a time
     store : takes finished points, and gives those that were finished before
-    minutes : after which no further points are begun
     flavour : family of user interrupts
     show : prints a line
 
@@ -272,26 +236,32 @@ def run_claims(
 
     Raises
     ------
-    UnfinishedError : time was up.
+    Whatever `run_campaign` does.
     """
-    measured = Variant(device=device, flavour=flavour)
+    measured = [Variant(device=device, flavour=flavour, seed=seed) for seed in seeds]
     base = Variant(device="reference", every_n=A_FEW_N, flavour=flavour)
     same_work = controls("reference", flavour) if sensitivity else {}
     varied = _variations("reference", flavour) if sensitivity else {}
-    until = None if minutes is None else time.monotonic() + 60 * minutes
-    first = [measured, *same_work.values(), *([base] if sensitivity else ())]
-    _run_points({variant: plan(variant) for variant in first}, store, jobs, until)
+    until = None if conduct.minutes is None else time.monotonic() + 60 * conduct.minutes
+    first = [*measured, *same_work.values(), *([base] if sensitivity else ())]
+    _run_points({variant: plan(variant) for variant in first}, store, conduct, until)
     if sensitivity:
-        _run_points(_touched(varied.values(), base, store), store, jobs, until)
-    findings = _findings(measured, store)
+        _run_points(_touched(varied.values(), base, store), store, conduct, until)
+    findings = over_seeds([_findings(variant, store) for variant in measured])
+    show(f"{len(seeds)} seeds; a claim holds if its worst does")
+    show("verdict     worst  range                target  what is measured")
     for finding in findings:
         bound = "" if finding.bound is None else f" (bound {finding.bound:.3f})"
         verdict = "holds" if finding.holds else "MISSED"
-        show(f"{verdict:6} {finding.value:8.3f}  target {finding.target:<6g} {finding.text}{bound}")
+        span = f"{finding.low:.3f} to {finding.high:.3f}"
+        head = f"{verdict:7} {finding.value:9.3f}  {span:19}  {finding.target:<6g}  "
+        text = textwrap.wrap(f"{finding.text}{bound}", 100 - len(head))
+        show(head + f"\n{' ' * len(head)}".join(text))
     record: dict[str, Any] = {
         "device": device,
         "flavour": flavour.value,
         "commit": source_commit(),
+        "seeds": list(seeds),
         "claims": [asdict(finding) for finding in findings],
     }
     if not sensitivity:

@@ -14,7 +14,7 @@ from rel4.kernel.boot import boot_initial_thread
 from rel4.kernel.kernel import Kernel
 from rel4.kernel.policies import Never
 from rel4.machine.device import Device, DeviceConfig
-from rel4.machine.events import Mark, Trap, UserTrap
+from rel4.machine.events import Mark
 from rel4.machine.machine import Machine
 from rel4.machine.ops import Log
 from rel4.user.async_ipc import IpcServer
@@ -24,6 +24,7 @@ from rel4.user.syscalls import Kernel as Stubs
 from rel4.user.threads import ThreadMaker
 from uintr.registers import Flavour
 
+from .analysis import window
 from .workload import BEGIN, END
 
 __all__ = ["KINDS", "PUBLISHED_RATIOS", "IpcPoint", "IpcRecord", "render_ipc", "run_ipc"]
@@ -127,19 +128,17 @@ async def run_ipc(point: IpcPoint, device: Device) -> IpcRecord:
     boot_initial_thread(kernel, program)
     machine.boot(kernel)
     await machine.run()
-    marks = {event.name: event.cycle for event in machine.log if isinstance(event, Mark)}
-    inside = [e for e in machine.log if marks[BEGIN] <= e.cycle <= marks[END]]
+    measured = window(machine.log)
     ipcs = point.concurrency * point.rounds
-    traps = sum(isinstance(e, Trap) and e.cause in ("ecall", "ipi") for e in inside)
     return IpcRecord(
         flavour=point.flavour.value,
         kind=point.kind,
         harts=point.harts,
         concurrency=point.concurrency,
         ipcs=ipcs,
-        cycles=(marks[END] - marks[BEGIN]) / ipcs,
-        traps=traps / ipcs,
-        user_interrupts=sum(isinstance(e, UserTrap) for e in inside) / ipcs,
+        cycles=measured.cycles / ipcs,
+        traps=measured.traps("ecall", "ipi") / ipcs,
+        user_interrupts=measured.user_interrupts / ipcs,
     )
 
 

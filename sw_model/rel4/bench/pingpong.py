@@ -19,7 +19,7 @@ from rel4.kernel.boot import boot_initial_thread
 from rel4.kernel.kernel import Kernel
 from rel4.kernel.policies import Never
 from rel4.machine.device import Device, DeviceConfig
-from rel4.machine.events import Mark, Trap, UserTrap
+from rel4.machine.events import Mark
 from rel4.machine.machine import Machine
 from rel4.machine.ops import Compute, Load, Log, ReadTime, SpinWhile, Store
 from rel4.user.root_task import RootTask, check
@@ -27,6 +27,7 @@ from rel4.user.syscalls import Kernel as Stubs
 from rel4.user.threads import ThreadMaker
 from uintr.registers import Flavour
 
+from .analysis import window
 from .workload import BEGIN, END
 
 __all__ = ["KINDS", "PingPoint", "PingRecord", "render_pingpong", "run_pingpong"]
@@ -122,8 +123,7 @@ async def run_pingpong(point: PingPoint, device: Device) -> PingRecord:
     boot_initial_thread(kernel, program)
     machine.boot(kernel)
     await machine.run()
-    marks = {event.name: event.cycle for event in machine.log if isinstance(event, Mark)}
-    inside = [e for e in machine.log if marks[BEGIN] <= e.cycle <= marks[END]]
+    measured = window(machine.log)
     ordered = sorted(spent)
     return PingRecord(
         flavour=point.flavour.value,
@@ -134,8 +134,8 @@ async def run_pingpong(point: PingPoint, device: Device) -> PingRecord:
         least=ordered[0],
         median=ordered[point.rounds // 2],
         most=ordered[-1],
-        traps=sum(isinstance(e, Trap) and e.cause in CAUSES for e in inside) / point.rounds,
-        user_interrupts=sum(isinstance(e, UserTrap) for e in inside) / point.rounds,
+        traps=measured.traps(*CAUSES) / point.rounds,
+        user_interrupts=measured.user_interrupts / point.rounds,
     )
 
 

@@ -12,8 +12,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from uintr.files import write_atomically
+
 from .published import citation, published_points
-from .results import PointRecord, write_atomically
+from .results import PointRecord
 from .series import Curve, curves
 
 __all__ = ["plot_sweep"]

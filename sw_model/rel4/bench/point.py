@@ -2,24 +2,28 @@
 
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rel4.abi.syscall_buffer import MAX_CAPACITY
 from rel4.kernel.kernel import Kernel
 from rel4.machine.costs import Costs
 from rel4.machine.device import MODEL_HARTS, Device, DeviceConfig
-from rel4.machine.events import EventLog, Mark, Trap, UserTrap
+from rel4.machine.events import EventLog
 from rel4.machine.machine import Machine
+from rel4.trace.logfile import write_log
+from uintr.program import choose
 from uintr.registers import Flavour
 
+from .analysis import window
+from .campaign import identity
 from .conservation import check_conservation
 from .policies import find_policy
 from .published import CALLS_PER_ROUND
 from .results import PointRecord, make_record
-from .workload import BEGIN, END, WORKLOADS, boot_workload
+from .workload import WORKLOADS, boot_workload
 
-__all__ = ["Point", "log_name", "run_point", "simulate"]
+__all__ = ["Point", "log_name", "run_name", "run_point", "simulate"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +39,7 @@ class Point:
     workload : name of a workload
     rounds : rounds of two calls each, at least 1
     timer_period : cycles, at least 2 000 (a tick's own work must fit)
-    seed : of the timers' phases, the only random thing
+    seed : of the timers' phases, the only random thing; at least 0
     jump : let time jump while the hardware is quiescent
     flavour : family of user interrupts
 
@@ -63,16 +67,16 @@ class Point:
             ("concurrency", self.concurrency, 1, MAX_CAPACITY),
             ("rounds", self.rounds, 1, 1_000_000),
             ("timer-period", self.timer_period, 2_000, 1_000_000_000),
+            ("seed", self.seed, 0, 2**63 - 1),
         ):
+            if type(value) is not int:  # True is none either
+                raise ValueError(f"{name} must be a whole number, not {value!r}")
             if not least <= value <= most:
                 raise ValueError(f"{name} must be {least} to {most}, not {value}")
-
-        if self.workload not in WORKLOADS:
-            names = ", ".join(WORKLOADS)
-            raise ValueError(f"workload must be one of {names}, not {self.workload!r}")
-        if self.flavour not in list(Flavour):
-            names = ", ".join(Flavour)
-            raise ValueError(f"flavour must be one of {names}, not {self.flavour!r}")
+        if not isinstance(self.jump, bool):
+            raise ValueError(f"jump must be true or false, not {self.jump!r}")
+        choose("workload", self.workload, WORKLOADS)
+        choose("flavour", self.flavour, Flavour)
         object.__setattr__(self, "flavour", Flavour(self.flavour))  # a study has the word
 
     @property
@@ -86,6 +90,12 @@ class Point:
         return CALLS_PER_ROUND * self.rounds * self.concurrency * self.clients
 
 
+def run_name(point: Point, device: str) -> str:
+    """The name of a run of ``point`` on ``device``, in its record and in its event log. Runs of one
+    name are equal."""
+    return identity(device=device, **asdict(point))
+
+
 def log_name(point: Point) -> str:
     """File name of the point's event log; the same on every device."""
     flavour = "" if point.flavour == Flavour.RISCV else f"{point.flavour}-"
@@ -93,7 +103,7 @@ def log_name(point: Point) -> str:
 
 
 async def simulate(point: Point, device: Device, costs: Costs | None = None) -> EventLog:
-    """Run one point on a device that was just reset; answers its event log.
+    """Run one point on a device that was just reset; returns its event log.
 
     Parameters
     ----------
@@ -130,19 +140,19 @@ async def simulate(point: Point, device: Device, costs: Costs | None = None) -> 
 
 
 async def run_point(
-    point: Point, device: Device, *, device_name: str, log_path: Path | None
+    point: Point, device: Device, *, run: str, device_name: str, log_path: Path | None
 ) -> PointRecord:
-    """`simulate`, then measure between the marks and keep the log at ``log_path`` if given."""
+    """`simulate`, then measure between the marks and keep the log at ``log_path`` if given. ``run``
+    is the name that both get (`run_name`)."""
     started = time.perf_counter()
     log = await simulate(point, device)
     wall_s = time.perf_counter() - started
-    marks = {event.name: event.cycle for event in log if isinstance(event, Mark)}
-    begin, end = marks[BEGIN], marks[END]
-    inside = [event for event in log if begin <= event.cycle <= end]
-    traps = [event.cause for event in inside if isinstance(event, Trap)]
+    measured = window(log)
     if log_path is not None:
-        log.write(log_path)
+        about = {"run": run, "device": device_name, **asdict(point)}
+        write_log(log.lines(), log_path, about)
     return make_record(
+        run=run,
         device=device_name,
         flavour=point.flavour.value,
         policy=point.policy,
@@ -151,10 +161,10 @@ async def run_point(
         rounds=point.rounds,
         timer_period=point.timer_period,
         seed=point.seed,
-        cycles=end - begin,
+        cycles=measured.cycles,
         syscalls=point.calls,
-        traps=traps.count("ecall"),
-        timer_traps=traps.count("timer"),
-        user_interrupts=sum(isinstance(event, UserTrap) for event in inside),
+        traps=measured.traps("ecall"),
+        timer_traps=measured.traps("timer"),
+        user_interrupts=measured.user_interrupts,
         wall_s=wall_s,
     )

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from rel4.machine.costs import load_costs
-from rel4.trace.reader import read_events
+from rel4.trace.logfile import read_about, read_events
+from uintr.files import check_file, write_atomically
+from uintr.program import say
 
 from . import page
 from .analysis import IDLE, Quantiles, breakdown, calls, quantiles
@@ -15,7 +17,7 @@ from .charts import Series, bar_chart, line_chart, swatch
 from .point import log_name
 from .policies import find_policy, policy_names
 from .published import caveats, citation, published_points
-from .results import PointRecord, read_results, write_atomically
+from .results import PointRecord, read_results
 from .series import Curve, curves
 from .table import points_sheet, summary_sheet
 
@@ -46,21 +48,37 @@ def write_report(
     records = read_results(results)
     if not records:
         raise ValueError(f"{results} must hold at least one point, not none")
+    target = check_file(out if out is not None else folder / "report.html")
     times: dict[int, Times] = {}
-    for record in records:
-        # A record has all that a log's name is made of.
-        log = folder / log_name(cast(Any, record))
-        if log.is_file():
-            times[id(record)] = _times(log, record.harts)
-    target = out or folder / "report.html"
+    # A record has all that a log's name is made of.
+    logs = {id(record): folder / log_name(cast(Any, record)) for record in records}
+    found = [record for record in records if logs[id(record)].exists()]
+    for record in found:
+        _check_same_run(logs[id(record)], record)
+    if len(found) > 2:
+        say(f"reading {len(found)} event logs")
+    for record in found:
+        times[id(record)] = _times(logs[id(record)], record.harts)
     write_atomically(target, report_page(records, times).encode())
     show(f"{target}: {len(records)} points, {len(times)} with an event log")
     return target
 
 
+def _check_same_run(log: Path, record: PointRecord) -> None:
+    run = read_about(log).get("run", "")
+    if not record.run or run != record.run:
+        raise ValueError(
+            f"{log} must be the log of the run in results.jsonl, {record.run or 'without a name'}, "
+            f"and is of {run or 'a run without a name'}; sweep again, or remove it"
+        )
+
+
 def _times(log: Path, harts: int) -> Times:
     events = read_events(log)
-    latency = quantiles(call.cycles for call in calls(events))
+    try:
+        latency = quantiles(call.cycles for call in calls(events))
+    except ValueError as error:
+        raise ValueError(f"{log} must be a whole event log: {error}") from None
     if latency is None:
         raise ValueError(f"{log} must hold at least one system call, not none")
     return Times(latency, breakdown(events, harts))

@@ -3,15 +3,15 @@
 import csv
 import io
 import json
-import os
+import math
 import subprocess
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
 
 import rel4
+from uintr.files import write_atomically
 from uintr.registers import Flavour
 
 from .published import (
@@ -28,7 +28,6 @@ __all__ = [
     "read_results",
     "sort_records",
     "source_commit",
-    "write_atomically",
     "write_results",
 ]
 
@@ -40,6 +39,7 @@ class PointRecord:
 
     Parameters
     ----------
+    run : name of the run, which its event log has too; empty in results older than names
     device : name of the device, as in the entry-point group ``rel4.devices``
     flavour : family of user interrupts, ``riscv`` or ``intel``
     policy : where and when the kernel's handler runs
@@ -61,8 +61,12 @@ class PointRecord:
         where nothing was published for this policy, concurrency, harts, rounds and timer period
     error_pct, traps_error_pct : our deviation from them in percent of them, or None
     version, commit : of the software that ran; commit is None outside a Git checkout
+    software : ``model`` or ``compiled``; the fields behind it are those of compiled runs
+    compiler, flags : first line of its version, and what it was told
+    cache_kib, memory_latency : size of each cache, cycles from a read of main memory to its word
     """
 
+    run: str
     device: str
     flavour: str
     policy: str
@@ -85,10 +89,16 @@ class PointRecord:
     traps_error_pct: float | None
     version: str
     commit: str | None
+    software: str = "model"
+    compiler: str | None = None
+    flags: str | None = None
+    cache_kib: int | None = None
+    memory_latency: int | None = None
 
 
 def make_record(
     *,
+    run: str = "",
     device: str,
     flavour: str = Flavour.RISCV.value,
     policy: str,
@@ -103,6 +113,11 @@ def make_record(
     timer_traps: int,
     user_interrupts: int,
     wall_s: float,
+    software: str = "model",
+    compiler: str | None = None,
+    flags: str | None = None,
+    cache_kib: int | None = None,
+    memory_latency: int | None = None,
 ) -> PointRecord:
     """The record of a run, with the derived and the published figures filled in.
 
@@ -128,6 +143,7 @@ def make_record(
     published_cycles = float(published.cycles_per_round) if published else None
     published_traps = published.traps_per_syscall if published else None
     return PointRecord(
+        run=run,
         device=device,
         flavour=flavour,
         policy=policy,
@@ -150,6 +166,11 @@ def make_record(
         traps_error_pct=_error_pct(traps_per_syscall, published_traps),
         version=rel4.__version__,
         commit=source_commit(),
+        software=software,
+        compiler=compiler,
+        flags=flags,
+        cache_kib=cache_kib,
+        memory_latency=memory_latency,
     )
 
 
@@ -175,6 +196,9 @@ def sort_records(records: Iterable[PointRecord]) -> list[PointRecord]:
             record.timer_period,
             record.concurrency,
             record.seed,
+            record.software,
+            *(record.compiler or "", record.flags or ""),
+            *(record.cache_kib or 0, record.memory_latency or 0),
         )
 
     return sorted(records, key=key)
@@ -207,41 +231,81 @@ def read_results(path: str | Path) -> list[PointRecord]:
     ------
     ValueError : a line is not the JSON object of a point; the sentence names file and line.
     """
-    wanted = {field.name for field in fields(PointRecord)}
-    records = []
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
-            row = None
-        if not isinstance(row, dict):
-            raise ValueError(f"{path} line {number} must be a JSON object, not {line[:40]!r}")
-        row.setdefault("flavour", Flavour.RISCV.value)  # older files have one flavour only
-        if row.keys() != wanted:
-            wrong = ", ".join(sorted(row.keys() ^ wanted))
-            raise ValueError(
-                f"{path} line {number} must have exactly the fields of a point, not {wrong!r} "
-                "missing or unknown"
-            )
-        records.append(PointRecord(**row))
+    records: list[PointRecord] = []
+    seen: dict[tuple[object, ...], int] = {}
+    for number, line in enumerate(_text(Path(path)).splitlines(), 1):
+        where = f"{path} line {number}"
+        record = _record(line, where)
+        same = tuple(getattr(record, name) for name in _WHAT)
+        if same in seen:
+            raise ValueError(f"{where} must be another point than line {seen[same]}, not the same")
+        seen[same] = number
+        records.append(record)
     return records
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+_WHAT = (
+    *("device", "flavour", "policy", "harts", "concurrency", "rounds", "timer_period", "seed"),
+    *("software", "compiler", "flags", "cache_kib", "memory_latency"),
+)
+_LEAST = {"harts": 1, "concurrency": 1, "rounds": 1, "timer_period": 1, "syscalls": 1, "cycles": 1}
+
+
+def _text(path: Path) -> str:
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        # mkstemp makes files for their owner alone; results are for everyone that may read here.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} must be text with a JSON object a line, and is binary") from None
+
+
+def _record(line: str, where: str) -> PointRecord:
+    """A line of results.
+
+    Raises
+    ------
+    ValueError : it is none; the sentence begins with ``where`` and names the field.
+    """
+    try:
+        row = json.loads(line)
+    except ValueError:
+        row = None
+    if not isinstance(row, dict):
+        raise ValueError(f"{where} must be a JSON object, not {line[:40]!r}")
+    # Older files have one flavour and one software only, and no names of runs.
+    for name, older in (("flavour", Flavour.RISCV.value), ("software", "model"), ("run", "")):
+        row.setdefault(name, older)
+    for name in ("compiler", "flags", "cache_kib", "memory_latency"):
+        row.setdefault(name, None)
+    wanted = {field.name: field.type for field in fields(PointRecord)}
+    if row.keys() != wanted.keys():
+        wrong = ", ".join(sorted(row.keys() ^ wanted.keys()))
+        raise ValueError(
+            f"{where} must have exactly the fields of a point, not {wrong!r} missing or unknown"
+        )
+    for name, kind in wanted.items():
+        value = row[name]
+        if not _fits(value, _kind(kind)):
+            word = {"i": "a whole number", "f": "a finite number"}.get(_kind(kind)[0], "text")
+            raise ValueError(f"{where}: {name} must be {word}, not {value!r}")
+        least = _LEAST.get(name, 0)
+        if isinstance(value, int | float) and "error" not in name and value < least:
+            raise ValueError(f"{where}: {name} must be at least {least}, not {value!r}")
+    return PointRecord(**row)
+
+
+def _fits(value: object, kind: str) -> bool:
+    if isinstance(value, bool):
+        return False
+    if kind.startswith("float"):
+        number = isinstance(value, int | float) and math.isfinite(value)
+        return number or (value is None and "None" in kind)
+    if kind.startswith("int"):
+        return isinstance(value, int) or (value is None and "None" in kind)
+    return isinstance(value, str) or (value is None and "None" in kind)
+
+
+def _kind(annotation: object) -> str:
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
 
 
 @cache

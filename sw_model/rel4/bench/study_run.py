@@ -2,34 +2,32 @@
 
 import csv
 import io
-import json
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import import_module
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 import rel4
+from uintr.files import claimed, write_atomically
 
-from .results import source_commit, write_atomically
-from .study import METRICS, Study, Trial, read_study, run_trial
+from .campaign import Batch, Conduct, Store, run_campaign
+from .results import source_commit
+from .study import Study, Trial, columns, read_study, run_trial
 
 __all__ = ["run_study", "write_table"]
 
 Row = dict[str, Any]
-Runner = Callable[[Sequence[Trial]], Iterator[tuple[Trial, Row]]]
+TRIALS = "trials.jsonl"
+"""Finished trials, kept."""
 
 
 def run_study(
     path: Path,
     *,
     out: Path,
-    jobs: int,
+    conduct: Conduct,
     scheduler: str | None = None,
     show: Callable[[str], None] = print,
 ) -> list[Row]:
@@ -42,61 +40,58 @@ def run_study(
 
     Parameters
     ----------
-    jobs : processes on this computer
     scheduler : address of a Dask scheduler; its workers then run the trials
 
     Raises
     ------
     ValueError : the study is not right, or Dask is wanted and not installed.
+    Whatever `run_campaign` does.
     """
     study = read_study(path)
-    kept = out / "trials"
-    kept.mkdir(parents=True, exist_ok=True)
-    commit = source_commit()  # once: somebody may commit while the study runs
-    rows = {trial: row for trial in study.trials if (row := _read(kept, trial, commit)) is not None}
-    todo = [trial for trial in study.trials if trial not in rows]
-    if rows:
-        show(f"{len(rows)} of {len(study.trials)} trials were finished before")
-    with (
-        _runner(jobs, scheduler) as run,
-        tqdm(
-            total=len(study.trials),
-            initial=len(rows),
-            unit="trial",
-            desc=path.stem,
-            mininterval=0.3 if sys.stderr.isatty() else 10,
-        ) as bar,
-    ):
-        for trial, row in run(todo):
-            rows[trial] = row
-            content = {"commit": commit, "row": row}
-            write_atomically(kept / f"{trial.key}.json", json.dumps(content).encode())
-            bar.update()
-    ordered = [rows[trial] for trial in study.trials]
-    for written in write_table(study, ordered, out, commit):
-        show(f"{written}: {len(ordered)} rows")
+    with _cluster(scheduler) as client, claimed(out):
+        commit = source_commit()  # once: somebody may commit while the study runs
+        store = Store(out / TRIALS)
+        tasks = {trial.key: trial for trial in study.trials}
+        finished = len(store.read().keys() & tasks.keys())
+        if finished:
+            show(f"{finished} of {len(tasks)} trials were finished before")
+        if client is not None:
+            _run_on_dask(client, tasks, store)
+        found = run_campaign(
+            tasks, _batches(store), store=store, conduct=conduct, name=path.stem, unit="trial"
+        )
+        ordered = [found[key] for key in tasks]
+        for written in write_table(study, ordered, out, commit):
+            show(f"{written}: {len(ordered)} rows")
     failed = sum(bool(row["error"]) for row in ordered)
     if failed:
-        show(f"{failed} trials could not be run; column error says why")
+        show(f"{failed} of {len(ordered)} trials could not be run; column error says why")
     return ordered
 
 
-def _read(kept: Path, trial: Trial, commit: str | None) -> Row | None:
-    path = kept / f"{trial.key}.json"
-    if not path.is_file():
-        return None
-    content = json.loads(path.read_text(encoding="utf-8"))
-    row: Row = content["row"]
-    return row if content["commit"] == commit else None
+@dataclass(frozen=True)
+class _Trial:
+    """A batch: one trial."""
+
+    key: str
+    trial: Trial
+    store: Store
+
+    def __call__(self) -> None:
+        self.store.add(self.key, run_trial(self.trial))
+
+
+def _batches(store: Store) -> Callable[[Mapping[str, Trial]], list[Batch]]:
+    return lambda todo: [_Trial(key, trial, store) for key, trial in todo.items()]
 
 
 def write_table(study: Study, rows: Iterable[Row], out: Path, commit: str | None) -> list[Path]:
-    """Write the rows as CSV and, where pyarrow is installed, as Parquet; answers the paths."""
-    columns = [*study.names, *METRICS, "error", "device", "version", "commit"]
+    """Write the rows as CSV and, where pyarrow is installed, as Parquet; returns the paths."""
+    names = columns(study)
     about = {"device": study.device, "version": rel4.__version__, "commit": commit}
     whole = [row | about for row in rows]
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows(whole)
     paths = [out / "results.csv"]
@@ -106,7 +101,7 @@ def write_table(study: Study, rows: Iterable[Row], out: Path, commit: str | None
     except ModuleNotFoundError:
         return paths
     stream = BufferOutputStream()
-    table = Table.from_pydict({name: [row.get(name) for row in whole] for name in columns})
+    table = Table.from_pydict({name: [row.get(name) for row in whole] for name in names})
     parquet.write_table(table, stream)
     paths.append(out / "results.parquet")
     write_atomically(paths[1], stream.getvalue().to_pybytes())
@@ -114,44 +109,36 @@ def write_table(study: Study, rows: Iterable[Row], out: Path, commit: str | None
 
 
 @contextmanager
-def _runner(jobs: int, scheduler: str | None) -> Iterator[Runner]:
-    if scheduler is not None:
-        with _dask(scheduler) as run:
-            yield run
+def _cluster(address: str | None) -> Iterator[Any]:
+    """A client of the Dask scheduler at ``address``; None if there is to be none."""
+    if address is None:
+        yield None
         return
-    with ProcessPoolExecutor(max_workers=jobs, mp_context=get_context("spawn")) as pool:
-
-        def local(trials: Sequence[Trial]) -> Iterator[tuple[Trial, Row]]:
-            running = {pool.submit(run_trial, trial): trial for trial in trials}
-            try:
-                for future in as_completed(running):
-                    yield running[future], future.result()
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-
-        yield local
-
-
-@contextmanager
-def _dask(address: str) -> Iterator[Runner]:
     try:
         distributed = import_module("distributed")  # its own types are incomplete
     except ModuleNotFoundError:
         raise ValueError(
-            "scheduler needs Dask, which is not installed: pip install 'rel4-uintr[study]'"
+            "scheduler needs Dask, which is not installed: pip install 'distributed>=2024.5'"
         ) from None
     try:
         client = distributed.Client(address, timeout="20s")
     except (OSError, ValueError, TypeError) as error:
         raise ValueError(f"scheduler must be reachable at {address}: {error}") from error
     with client:
+        yield client
 
-        def remote(trials: Sequence[Trial]) -> Iterator[tuple[Trial, Row]]:
-            # Pure: the same trial is the same key, so no worker runs it twice.
-            futures = client.map(run_trial, trials, pure=True)
-            of = {future.key: trial for future, trial in zip(futures, trials, strict=True)}
-            for future, row in distributed.as_completed(futures, with_results=True):
-                yield of[future.key], row
 
-        yield remote
+def _run_on_dask(client: Any, tasks: Mapping[str, Trial], store: Store) -> None:
+    """Run what ``store`` does not hold on a cluster, and keep every row as it comes."""
+    from tqdm import tqdm
+
+    completed = import_module("distributed").as_completed
+    known = store.read()
+    todo: Sequence[str] = [key for key in tasks if key not in known]
+    with tqdm(total=len(todo), unit="trial", desc="cluster") as bar:
+        # Pure: the same trial is the same key, so no worker runs it twice.
+        futures = client.map(run_trial, [tasks[key] for key in todo], pure=True)
+        of = {future.key: key for future, key in zip(futures, todo, strict=True)}
+        for future, row in completed(futures, with_results=True):
+            store.add(of[future.key], row)
+            bar.update()

@@ -1,30 +1,24 @@
-"""The sweep: many points on one device, in parallel, with progress, resumable."""
+"""The sweep: many points on one device, as a campaign, into one folder."""
 
-import json
 import shutil
-import sys
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import asdict
-from functools import partial
-from multiprocessing import get_context
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from tqdm import tqdm
+from rel4.machine.device import Device
+from uintr.files import claimed
 
-from rel4.machine.device import Device, DeviceConfig, find_device
+from .campaign import Batch, Conduct, Store, device_batches, run_campaign, split_evenly
+from .compiled import Setup, compiled_name, run_compiled
+from .point import Point, log_name, run_name, run_point
+from .results import PointRecord, write_results
 
-from .plots import plot_sweep
-from .point import Point, log_name, run_point
-from .results import PointRecord, source_commit, write_atomically, write_results
-
-__all__ = ["run_sweep", "split_evenly"]
+__all__ = ["run_sweep"]
 
 PARTS = ".parts"
-"""Folder of finished points while a sweep is under way."""
-
-Key = Callable[[Point], dict[str, object]]
-"""What a finished point must have been run with to be taken over."""
+"""Folder of finished points and their logs while a sweep is under way."""
+_LOGS = "*-h*-n*-s*.jsonl.gz"
 
 
 def run_sweep(
@@ -32,145 +26,129 @@ def run_sweep(
     *,
     device: str,
     out_dir: Path,
-    jobs: int,
+    conduct: Conduct,
     keep_logs: bool,
-    resume: bool,
     show: Callable[[str], None],
+    setup: Setup | None = None,
 ) -> list[PointRecord]:
     """Run every point and write results, figures and event logs into ``out_dir``.
 
-    A point that is finished is kept, also if the sweep is interrupted or another point fails;
-    ``resume`` then takes it over if commit and parameters are the same.
+    The folder holds one sweep: an earlier one is replaced, logs too, when this one is complete.
+    What is finished is kept, also if the sweep is interrupted or a point fails.
 
     Parameters
     ----------
     points : in any order
     device : name of a device
     out_dir : folder for results, made if missing
-    jobs : processes at a time
     keep_logs : write one event log a point
-    resume : take finished points of an interrupted sweep over
     show : prints a line
+    setup : run machine code, made and run so, instead of the model
 
     Raises
     ------
-    Whatever a point raised first; the points that were finished stay.
+    Whatever `rel4.bench.campaign.run_campaign` does; ValueError : ``out_dir`` cannot be used.
     """
-    find_device(device)
-    out_dir = out_dir.resolve()  # a device's job may run in another working folder
     parts = out_dir / PARTS
-    if not resume and parts.exists():
-        shutil.rmtree(parts)
-    parts.mkdir(parents=True, exist_ok=True)
-    # Asked once: somebody may commit, or save a file, while the sweep runs.
-    key = partial(_key, device, source_commit())
-    records = {point: found for point in points if (found := _read_part(parts, key, point))}
-    if records:
-        show(f"{len(records)} of {len(points)} points were finished before")
-    todo = [point for point in points if point not in records]
-    batches = [
-        (config, batch) for config, alike in _by_config(todo) for batch in split_evenly(alike, jobs)
-    ]
-    total = sum(point.calls for point in points)
-    done = sum(point.calls for point in records)
-    # spawn: a forked child would inherit the locks of the progress bar's threads.
-    with (
-        tqdm(
-            total=total,
-            initial=done,
+    with claimed(out_dir):
+        if not conduct.resume and parts.exists():
+            shutil.rmtree(parts)
+        store = Store(parts / "points.jsonl")
+        # Named once: somebody may save a file while the sweep runs.
+        names = {point: _name(point, device, setup) for point in points}
+        tasks = {name: point for point, name in names.items()}
+        if keep_logs:  # a point without its log is not finished
+            known = store.read()
+            lost = [
+                key
+                for key, point in tasks.items()
+                if key in known and not (parts / log_name(point)).is_file()
+            ]
+            _forget(store, known, lost)
+        finished = len(store.read().keys() & tasks.keys())
+        if finished:
+            show(f"{finished} of {len(points)} points were finished before")
+        found = run_campaign(
+            tasks,
+            lambda todo: _batches(
+                todo, device, setup, store, parts.absolute() if keep_logs else None, conduct.jobs
+            ),
+            store=store,
+            conduct=conduct,
+            name=device,
             unit="call",
-            unit_scale=True,
-            desc=device,
-            # In a log file every redraw is a line of its own.
-            mininterval=0.3 if sys.stderr.isatty() else 10,
-        ) as bar,
-        ProcessPoolExecutor(max_workers=jobs, mp_context=get_context("spawn")) as pool,
-    ):
-        running: set[Future[None]] = {
-            pool.submit(_run_batch, device, config, batch, out_dir, keep_logs, key)
-            for config, batch in batches
-        }
-        try:
-            while running:
-                finished, running = wait(running, timeout=0.25, return_when=FIRST_COMPLETED)
-                for point in todo:
-                    if point not in records and (found := _read_part(parts, key, point)):
-                        records[point] = found
-                        bar.update(point.calls)
-                if sys.stderr.isatty():
-                    bar.refresh()  # the clock goes on while a long point runs
-                for future in finished:
-                    future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    ordered = [records[point] for point in points]
-    write_results(ordered, out_dir)
-    plot_sweep(ordered, out_dir)
-    shutil.rmtree(parts)
+            weight=_calls,
+        )
+        ordered = [PointRecord(**found[names[point]]) for point in points]
+        write_results(ordered, out_dir)
+        from .plots import plot_sweep  # not before something is drawn: it takes long to load
+
+        plot_sweep(ordered, out_dir)
+        for log in out_dir.glob(_LOGS):
+            log.unlink()
+        for log in parts.glob(_LOGS):
+            log.replace(out_dir / log.name)
+        shutil.rmtree(parts, ignore_errors=True)
     return ordered
 
 
-def split_evenly(points: Iterable[Point], parts: int) -> list[list[Point]]:
-    """Share points among at most ``parts`` lists of about equal work, longest points first."""
-    lists: list[list[Point]] = [[] for _ in range(parts)]
-    for point in sorted(points, key=lambda p: p.calls, reverse=True):
-        min(lists, key=lambda batch: sum(p.calls for p in batch)).append(point)
-    return [batch for batch in lists if batch]
+def _name(point: Point, device: str, setup: Setup | None) -> str:
+    return run_name(point, device) if setup is None else compiled_name(point, setup)
 
 
-def _by_config(points: Iterable[Point]) -> list[tuple[DeviceConfig, list[Point]]]:
-    groups: dict[DeviceConfig, list[Point]] = {}
-    for point in points:
-        groups.setdefault(point.config, []).append(point)
-    return list(groups.items())
-
-
-def _run_batch(
+def _batches(
+    todo: Mapping[str, Point],
     device: str,
-    config: DeviceConfig,
-    points: list[Point],
-    out_dir: Path,
-    keep_logs: bool,
-    key: Key,
-) -> None:
-    """In a process of its own: run points one after the other on one device."""
-    find_device(device)(config, partial(_batch, device, points, out_dir, keep_logs, key))
+    setup: Setup | None,
+    store: Store,
+    logs: Path | None,
+    jobs: int,
+) -> Sequence[Batch]:
+    if setup is not None:
+        return [
+            _Compiled(setup, [(key, todo[key]) for key in keys], store, logs)
+            for keys in split_evenly(todo, jobs, lambda key: todo[key].calls)
+        ]
+    job = _Measure(device, logs)
+    return device_batches(todo, device=device, job=job, store=store, parts=jobs, weight=_calls)
 
 
-async def _batch(
-    device_name: str,
-    points: list[Point],
-    out_dir: Path,
-    keep_logs: bool,
-    key: Key,
-    device: Device,
-) -> None:
-    for point in points:
-        await device.reset()
-        log_path = out_dir / log_name(point) if keep_logs else None
-        record = await run_point(point, device, device_name=device_name, log_path=log_path)
-        _write_part(out_dir / PARTS, key, point, record)
+def _calls(point: Point) -> int:
+    return point.calls
 
 
-def _part(parts: Path, point: Point) -> Path:
-    return parts / log_name(point).replace(".jsonl.gz", ".json")
+def _forget(store: Store, known: dict[str, Any], keys: Sequence[str]) -> None:
+    if keys:
+        store.clear()
+        for key, value in known.items():
+            if key not in keys:
+                store.add(key, value)
 
 
-def _key(device: str, commit: str | None, point: Point) -> dict[str, object]:
-    return {"device": device, "commit": commit, **asdict(point)}
+@dataclass(frozen=True)
+class _Compiled:
+    """A batch: points as machine code, one after the other."""
+
+    setup: Setup
+    points: Sequence[tuple[str, Point]]
+    store: Store
+    logs: Path | None
+
+    def __call__(self) -> None:
+        for key, point in self.points:
+            path = self.logs / log_name(point) if self.logs is not None else None
+            self.store.add(key, asdict(run_compiled(point, self.setup, run=key, log_path=path)))
 
 
-def _write_part(parts: Path, key: Key, point: Point, record: PointRecord) -> None:
-    content = {"key": key(point), "record": asdict(record)}
-    write_atomically(_part(parts, point), json.dumps(content).encode())
+@dataclass(frozen=True)
+class _Measure:
+    """Runs a point in a worker, and returns its record."""
 
+    device: str
+    logs: Path | None
 
-def _read_part(parts: Path, key: Key, point: Point) -> PointRecord | None:
-    path = _part(parts, point)
-    if not path.exists():
-        return None
-    content = json.loads(path.read_text(encoding="utf-8"))
-    if content["key"] != key(point):
-        return None
-    return PointRecord(**content["record"])
+    async def __call__(self, key: str, point: Point, device: Device) -> dict[str, Any]:
+        path = self.logs / log_name(point) if self.logs is not None else None
+        return asdict(
+            await run_point(point, device, run=key, device_name=self.device, log_path=path)
+        )

@@ -3,52 +3,41 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 from rel4.compiled.compiler import COMPILERS, CompileError, compile_program
 from rel4.compiled.elf import load_program
+from rel4.compiled.recorder import recording
 from rel4.compiled.runner import (
     Ending,
     Listener,
     RunConfig,
     RunResult,
-    find_runner,
+    run_program,
     runner_names,
 )
+from uintr.program import Parser, path, whole
 
-__all__ = ["EXAMPLES", "STATUS", "add_compiled"]
+__all__ = ["STATUS", "define_cc", "define_run"]
 
 SPIKE = "spike"
 
 STATUS = {Ending.LIMIT: 124, Ending.DOUBLE_FAULT: 125, Ending.DEBUGGER: 0}
 """Exit status where the program has none of its own."""
 
-EXAMPLES = {
-    "cc": """examples:
-  rel4 cc hello.c -o hello.elf                       with the pip compiler
-  rel4 cc kernel.c entry.S -o k.elf --compiler gcc -Os -I include
-""",
-    "run": """examples:
-  rel4 run hello.elf                                 on the gateware, in simulation
-  rel4 run pingpong.elf --harts 2 --memory-latency 30 --stats
-  rel4 run pingpong.elf --harts 2 --trace build/run  events and a timeline for Perfetto
-""",
-}
 
-Commands = argparse._SubParsersAction  # of whatever parser the commands have
-
-
-def add_compiled(commands: "Commands[Any]") -> None:
-    """Add both commands."""
-    cc = commands.add_parser(
-        "cc",
-        help="compile C and assembler for the hart",
-        description="Compile and link a program with start-up code, console and printf. Headers: "
-        "uintr.h (user interrupts), soc.h (addresses), trap.h, csr.h, mark.h.",
+def define_cc(cc: Parser) -> None:
+    """Describe ``rel4 cc``."""
+    cc.describe(
+        _cc,
+        "Compile and link a program with start-up code, console and printf. Headers: uintr.h (user "
+        "interrupts), soc.h (addresses), trap.h, csr.h, mark.h.",
+        """
+        rel4 cc hello.c -o hello.elf                       with the pip compiler
+        rel4 cc kernel.c entry.S -o k.elf --compiler gcc -Os -I include
+        """,
     )
-    cc.set_defaults(run=_cc)
-    cc.add_argument("sources", nargs="+", type=Path, metavar="SOURCE", help=".c, .S or .s files")
-    cc.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the program")
+    cc.add_argument("sources", nargs="+", type=path, metavar="SOURCE", help=".c, .S or .s files")
+    cc.add_argument("-o", "--output", type=path, required=True, metavar="FILE", help="the program")
     cc.add_argument(
         "--compiler", default=COMPILERS[0], help=f"{' or '.join(COMPILERS)} (default clang, by pip)"
     )
@@ -59,24 +48,29 @@ def add_compiled(commands: "Commands[Any]") -> None:
         dest="includes",
         action="append",
         default=[],
-        type=Path,
+        type=path,
         metavar="FOLDER",
         help="folder of headers",
     )
     cc.add_argument(
         "-D", "--define", dest="defines", action="append", default=[], metavar="NAME[=VALUE]"
     )
-    cc.add_argument("-T", "--script", type=Path, metavar="FILE", help="linker script of your own")
+    cc.add_argument("-T", "--script", type=path, metavar="FILE", help="linker script of your own")
     cc.add_argument("--no-library", action="store_true", help="without start-up code and library")
 
-    run = commands.add_parser(
-        "run",
-        help="run a compiled program on real harts",
-        description="Run an ELF file, print its console, end with its exit status: or with 124 at "
-        "the cycle limit, 125 after a double fault, 2 if it cannot be run.",
+
+def define_run(run: Parser) -> None:
+    """Describe ``rel4 run``."""
+    run.describe(
+        _run,
+        "Run an ELF file, print its console, end with its exit status: or with 124 at the cycle "
+        "limit, 125 after a double fault, 2 if it cannot be run.",
+        """
+        rel4 run hello.elf                                 on the gateware, in simulation
+        rel4 run pingpong.elf --harts 2 --memory-latency 30 --stats
+        """,
     )
-    run.set_defaults(run=_run)
-    run.add_argument("file", type=Path, metavar="FILE", help="the program")
+    run.add_argument("file", type=path, metavar="FILE", help="the program")
     defaults = RunConfig()
     for name, default, metavar, text in (
         ("harts", defaults.harts, "N", "1 to 8"),
@@ -88,12 +82,21 @@ def add_compiled(commands: "Commands[Any]") -> None:
         ("max-cycles", defaults.max_cycles, "C", "limit of the run"),
     ):
         run.add_argument(
-            f"--{name}", type=int, default=default, metavar=metavar, help=f"{text} ({default})"
+            f"--{name}", type=whole, default=default, metavar=metavar, help=f"{text} ({default})"
         )
     run.add_argument("--device", default="rtl", help="rtl (simulation, default) or uart (board)")
     run.add_argument("--hart", default="rtl", help="rtl, or spike for a fast functional run")
     run.add_argument("--port", help="serial port of the board, for the device uart")
-    run.add_argument("--input", type=Path, metavar="FILE", help="what the console reads")
+    run.add_argument("--input", type=path, metavar="FILE", help="what the console reads")
+    run.add_argument(
+        "--trace", type=path, metavar="FOLDER", help="event log and timeline for Perfetto"
+    )
+    run.add_argument(
+        "--instructions", action="store_true", help="with --trace: every instruction, with symbols"
+    )
+    run.add_argument(
+        "--gdb", type=int, metavar="PORT", help="wait for gdb at this port (0: a free one)"
+    )
     run.add_argument("--stats", action="store_true", help="cycles, instructions, speed")
 
 
@@ -135,6 +138,11 @@ def _runner_name(arguments: argparse.Namespace) -> str:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    out: Path | None = arguments.trace
+    if arguments.instructions and out is None:
+        raise ValueError("instructions must have a folder to go to, but there is no --trace")
+    if out is not None and out.exists() and not out.is_dir():
+        raise ValueError(f"trace must be a folder, and {out} is a file")
     config = RunConfig(
         harts=arguments.harts,
         memory_mib=arguments.memory,
@@ -143,13 +151,22 @@ def _run(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         cache_kib=arguments.cache,
         max_cycles=arguments.max_cycles,
+        trace=out is not None,
+        instructions=arguments.instructions,
         input=_input(arguments.input),
+        gdb=arguments.gdb,
     )
     name = _runner_name(arguments)
     program = load_program(arguments.file)
-    config.check(program)
-    result: RunResult = find_runner(name)(program, config, _Console())
+    if out is None:
+        result = run_program(program, config, runner=name, listener=_Console())
+    else:
+        with recording(out, program, config, _Console()) as recorder:
+            result = run_program(program, config, runner=name, listener=recorder)
+            recorder.close(result)
     print(f"rel4: {result.sentence}", file=sys.stderr)
+    for file in [] if out is None else sorted(out.iterdir()):
+        print(f"rel4: {file}", file=sys.stderr)
     if arguments.stats:
         print(_stats(result), file=sys.stderr)
     return STATUS[result.ending] if result.status is None else result.status

@@ -6,13 +6,14 @@ simulator with user interrupts on top. Console, marks, exit and limits mean the 
 cycles mean something on the RTL alone, elsewhere a cycle is an instruction of one hart.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import entry_points
 from typing import Any, NamedTuple
 
 from rel4.compiled.elf import Program, ProgramError
+from rel4.compiled.symbols import Symbols
 from rel4.machine.device import DeviceError
 from rv64.memory_map import RAM_BASE
 
@@ -25,9 +26,12 @@ __all__ = [
     "RunConfig",
     "RunResult",
     "Runner",
+    "double_fault",
+    "exited",
     "find_runner",
     "run_program",
     "runner_names",
+    "time_limit",
 ]
 
 MOST_HARTS = 8
@@ -59,7 +63,8 @@ class Retired(NamedTuple):
     (first instruction of an interrupt's handler); ``rs1`` is the first operand's value, ``rd`` the
     register written (0: none) and ``value`` what with. ``address`` is virtual and aligned to eight
     bytes, with a mask of bytes read and one of bytes written; ``data`` is the word written or read.
-    ``status`` is how a UIPI or a user-interrupt CSR was answered.
+    For UIPI SEND they are the sender-table entry and where it lies. ``status`` is how a UIPI or a
+    user-interrupt CSR was answered.
     """
 
     cycle: int
@@ -102,8 +107,8 @@ class Listener:
 
     def retired(self, record: Retired) -> None:
         """With `RunConfig.instructions` every instruction; with `RunConfig.trace` those of
-        interest: traps, the first of a handler, everything of opcodes SYSTEM and UIPI, and the
-        first in another address space."""
+        interest: traps, the first of a handler, everything of opcodes SYSTEM and UIPI, and each
+        first one in another function or another address space."""
 
     def miss(self, record: Miss) -> None:
         """With `RunConfig.trace`."""
@@ -196,6 +201,29 @@ class RunResult:
 Runner = Callable[[Program, RunConfig, Listener], RunResult]
 """What an entry point of the group ``rel4.runners`` names. It raises ValueError for a configuration
 that it does not have, and DeviceError if what it needs is missing or fails."""
+
+
+def exited(status: int, cycles: int, instructions: int) -> str:
+    """The sentence of `Ending.EXIT`."""
+    after = f"after {cycles:,} cycles and {instructions:,} instructions"
+    return f"the program ended with exit status {status} {after}"
+
+
+def time_limit(cycles: int, harts: Sequence[tuple[int, bool]], symbols: Symbols) -> str:
+    """The sentence of `Ending.LIMIT`; of each hart its pc, and whether it stands at a WFI."""
+    where = ", ".join(
+        f"hart {hart} {'waits' if waits else 'runs'} at {symbols.name(pc)}"
+        for hart, (pc, waits) in enumerate(harts)
+    )
+    return f"time limit: {cycles:,} cycles have passed, and {where}"
+
+
+def double_fault(hart: int, cause: int, pc: int, symbols: Symbols) -> str:
+    """The sentence of `Ending.DOUBLE_FAULT`."""
+    return (
+        f"double fault: hart {hart} trapped at {symbols.name(pc)}, the first instruction of its "
+        f"own trap handler (cause {cause})"
+    )
 
 
 def runner_names() -> list[str]:

@@ -7,7 +7,7 @@ __all__ = ["Symbols"]
 
 
 class Symbols:
-    """The functions and objects of a program.
+    """The functions and objects of a program; ``starts`` are the functions' addresses, in order.
 
     Parameters
     ----------
@@ -20,12 +20,12 @@ class Symbols:
         self._functions = [
             (address, size, name) for address, size, name, function in entries if function
         ]
-        self._starts = [address for address, _, _ in self._functions]
+        self.starts = [address for address, _, _ in self._functions]
 
     def function(self, address: int) -> tuple[str, int] | None:
         """The function that ``address`` is in and how far; without a size (assembler) it reaches to
         the next one."""
-        at = bisect_right(self._starts, address) - 1
+        at = bisect_right(self.starts, address) - 1
         if at < 0:
             return None
         start, size, name = self._functions[at]

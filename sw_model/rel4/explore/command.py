@@ -1,7 +1,6 @@
 """``rel4 explore``: the programs, what is printed, the exit status."""
 
 import argparse
-import signal
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,6 +9,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from rel4.bench.campaign import Conduct, start_worker, uninterrupted
+from uintr.program import Parser, choose, whole
 from uintr.registers import Flavour
 
 from .coverage import missed
@@ -19,52 +20,65 @@ from .protocols import PROTOCOLS
 from .search import MEMORIES, Exploration, explore
 from .trace import render
 
-__all__ = ["add_explore", "suite"]
+__all__ = ["define", "suite"]
 
 FOUND, NOT_FINISHED = 1, 3
 
 
-def add_explore(commands: "argparse._SubParsersAction[Any]") -> None:
-    """Add the command to the command line."""
-    parser = commands.add_parser(
-        "explore",
-        help="drive the runtime through every interleaving",
-        description="Drive small programs that run the real asynchronous runtime through every "
-        "interleaving, and report deadlocks, lost wake-ups, lost and duplicated items with a "
-        "shortest run that has them. Without an option that describes a program, a list of "
-        "programs is explored. Exit status: 0 nothing is wrong, 1 something is, 2 the request was "
-        "not right, 3 not finished within --max-states.",
+def define(parser: Parser) -> None:
+    """Describe the command."""
+    parser.describe(
+        _explore,
+        "Drive small programs that run the real asynchronous runtime through every interleaving, "
+        "and report deadlocks, lost wake-ups, lost and duplicated items with a shortest run that "
+        "has them. Without an option that describes a program, a list of programs is explored. "
+        "Exit status: 0 nothing is wrong, 1 something is, 2 the request was not right, 3 not "
+        "finished within --max-states.",
+        """
+        rel4 explore --items 2                             every interleaving of two calls
+        rel4 explore --protocol published --harts 2        the published protocol loses a wake-up
+        rel4 explore --memory sc                           in program order
+        rel4 explore --kernel                              kernel operations that meet
+        """,
     )
-    parser.set_defaults(run=_explore)
-    parser.add_argument("--protocol", default="ours", help=f"one of {', '.join(PROTOCOLS)}")
-    parser.add_argument("--harts", type=int, default=2, help="1 or 2 (default 2)")
-    parser.add_argument(
-        "--memory", default="rvwmo", help=f"{' or '.join(MEMORIES)} (default rvwmo)"
-    )
-    parser.add_argument("--items", type=int, help="calls, 1 to 8")
-    parser.add_argument("--callers", type=int, help="coroutines that make them (default: as many)")
-    parser.add_argument("--capacity", type=int, help="items of a ring: 1, 2, 4 or 8")
-    parser.add_argument("--polls", type=int, help="looks of the handler before it retires, 0 to 8")
-    parser.add_argument("--deregister", action="store_true", help="the buffer is deregistered")
-    parser.add_argument("--signal", action="store_true", help="a second vector is posted")
-    parser.add_argument("--style", help=f"of the user's side, one of {', '.join(STYLES)}")
-    parser.add_argument("--max-states", type=int, default=5_000_000, help="default 5000000")
-    parser.add_argument("--jobs", type=int, default=2, help="processes at a time (default 2)")
+
+    def option(name: str, default: Any, text: str, **others: Any) -> None:
+        parser.add_argument(f"--{name}", default=default, help=text, **others)
+
+    option("protocol", "ours", f"one of {', '.join(PROTOCOLS)} (default ours)", metavar="NAME")
+    option("harts", 2, "1 or 2 (default 2)", type=whole, metavar="N")
+    option("memory", "rvwmo", f"{' or '.join(MEMORIES)} (default rvwmo)", metavar="NAME")
+    option("items", None, "calls, 1 to 8", type=whole, metavar="N")
+    option("callers", None, "coroutines that make them (default: as many)", type=whole, metavar="N")
+    option("capacity", None, "items of a ring: 1, 2, 4 or 8", type=whole, metavar="N")
+    option("polls", None, "looks of the handler before it retires, 0 to 8", type=whole, metavar="N")
+    for name, text in (
+        ("deregister", "the buffer is deregistered"),
+        ("signal", "a second vector is posted"),
+    ):
+        parser.add_argument(f"--{name}", action="store_true", help=text)
+    option("style", None, f"of the user's side, one of {', '.join(STYLES)}", metavar="NAME")
+    option("max-states", 5_000_000, "default 5000000", type=whole, metavar="N")
+    option("jobs", 2, "processes at a time (default 2)", type=whole, metavar="N")
     parser.add_argument(
         "--kernel",
         action="store_true",
         help="the kernel instead: every pair of operations of two harts, and longer programs, meet "
         "at every boundary of operations",
     )
-    parser.add_argument("--flavour", help="of the kernel's hardware (default: both)")
-    parser.add_argument(
-        "--deviations",
-        type=int,
-        default=1,
-        help="how often a schedule of a pair of kernel operations leaves a hart that could go on, "
-        "0 to 4 (default 1)",
+    option("flavour", None, "of the kernel's hardware (default: both)", metavar="NAME")
+    option(
+        "deviations",
+        1,
+        "how often a schedule of kernel operations leaves a hart that could go on, 0 to 4 "
+        "(default 1)",
+        type=whole,
+        metavar="N",
     )
-    parser.add_argument("--store", type=Path, help="write the kernel's figures to this file")
+    option("store", None, "write the kernel's figures to this file", type=Path, metavar="FILE")
+    parser.complete("--flavour", Flavour)
+    for name, words in (("protocol", PROTOCOLS), ("memory", MEMORIES), ("style", STYLES)):
+        parser.complete(f"--{name}", words)
 
 
 Shape = dict[str, Any]
@@ -94,10 +108,12 @@ def suite() -> Iterator[Shape]:
 
 
 def _programs(arguments: argparse.Namespace) -> list[Program]:
-    flag = PROTOCOLS.get(arguments.protocol)
-    if flag is None:
-        names = ", ".join(PROTOCOLS)
-        raise ValueError(f"protocol must be one of {names}, not {arguments.protocol!r}")
+    flag = PROTOCOLS[choose("protocol", arguments.protocol, PROTOCOLS)]
+    choose("memory", arguments.memory, MEMORIES)
+    if arguments.style is not None:
+        choose("style", arguments.style, STYLES)
+    if arguments.max_states < 1:
+        raise ValueError(f"max-states must be at least 1, not {arguments.max_states}")
     asked = {
         "items": arguments.items,
         "callers": arguments.callers,
@@ -116,18 +132,12 @@ def _say(text: str) -> None:
     print(f"rel4: {text}", file=sys.stderr, flush=True)
 
 
-def _flavours(name: str | None) -> list[Flavour]:
-    if name is not None and name not in list(Flavour):
-        raise ValueError(f"flavour must be one of {', '.join(Flavour)}, not {name!r}")
-    return list(Flavour) if name is None else [Flavour(name)]
-
-
 def _explore(arguments: argparse.Namespace) -> int:
-    if not 1 <= arguments.jobs <= 256:
-        raise ValueError(f"jobs must be 1 to 256, not {arguments.jobs}")
+    Conduct(arguments.jobs)  # is it right?
     if arguments.kernel:
+        wanted = list(Flavour) if arguments.flavour is None else [arguments.flavour]
         return run_kernel_exploration(
-            flavours=_flavours(arguments.flavour),
+            flavours=[Flavour(choose("flavour", one, Flavour)) for one in wanted],
             deviations=arguments.deviations,
             jobs=arguments.jobs,
             store=arguments.store,
@@ -164,8 +174,9 @@ def _explorations(
     if jobs == 1:
         yield map(one, programs)
         return
-    # The processes leave Ctrl-C to this one, which ends them.
-    with get_context("spawn").Pool(jobs, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+    with uninterrupted():
+        pool = get_context("spawn").Pool(jobs, start_worker, (_say,))
+    with pool:
         yield pool.imap(one, programs)
 
 

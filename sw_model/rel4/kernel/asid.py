@@ -1,5 +1,6 @@
 """Address-space identifiers: ASIDControl_MakePool, ASIDPool_Assign, and the end of both."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from rel4.abi.numbers import SeL4Error
@@ -75,14 +76,25 @@ async def delete_space(state: State, table: PageTable) -> None:
     """A root table goes: its identifier is free, and mappings in it are void."""
     if table.asid:
         del state.asid_pools[table.asid // ASIDS_PER_POOL].spaces[table.asid]
-        table.asid = 0
-        await SfenceVma()
+        await _void(state, [table])
 
 
 async def delete_pool(state: State, pool: AsidPool) -> None:
     """A pool goes, and every address space in it loses its identifier."""
-    for table in pool.spaces.values():
-        table.asid = 0
+    tables = list(pool.spaces.values())
     pool.spaces.clear()
     del state.asid_pools[pool.base // ASIDS_PER_POOL]
+    await _void(state, tables)
+
+
+async def _void(state: State, tables: Sequence[PageTable]) -> None:
+    """Nobody translates through ``tables`` any more. A hart whose thread runs in one of them is
+    brought into the kernel, which it leaves with the empty table: what was mapped there has no
+    way to it from now on, though its entries still stand in the tables."""
+    for table in tables:
+        table.asid = 0
+    for scheduler in state.harts.schedulers:
+        space = scheduler.current.vspace
+        if space is not None and space.table in tables:
+            await state.harts.stall(scheduler.hart)
     await SfenceVma()

@@ -323,7 +323,8 @@ class AsyncRuntime:
             await task.policy.on_backlog(self, task, waiting)
             async with Path("kernel.async_call") as path:
                 request = await buffer.requests.take()
-                assert request is not None  # the big lock is held since the count
+                if request is None:  # the user took its own index back since the count
+                    return True
                 await self._check_room(buffer)
                 reply = await self._serve(task, request)
                 if task.closed:  # by this very request

@@ -142,6 +142,8 @@ async def _send(
         if call:
             await _answer(tcb, error, result)
         tcb.state = ThreadState.RUNNING
+    elif not tcb.dead and tcb.context is not None:
+        tcb.context.restart()  # whoever resumes it resumes a call that suspends, as in seL4
     return label, error
 
 

@@ -1,5 +1,6 @@
 """TCB invocations."""
 
+from rel4.abi.message import IPC_BUFFER_BYTES
 from rel4.abi.numbers import SeL4Error
 
 from . import deletion, mdb, notification, registers, thread
@@ -77,6 +78,14 @@ def _frame(source: Slot, address: int) -> Capability:
     if address & ((1 << IPC_BUFFER_BITS) - 1):
         raise InvocationError(
             SeL4Error.ALIGNMENT_ERROR, f"an IPC buffer must be 1 KiB aligned, not {address:#x}"
+        )
+    # Its last words lie behind 1 KiB, so alignment alone does not keep it in the frame.
+    size = 1 << cap.frame.size_bits
+    if address % size + IPC_BUFFER_BYTES > size:
+        raise InvocationError(
+            SeL4Error.ALIGNMENT_ERROR,
+            f"an IPC buffer of {IPC_BUFFER_BYTES} bytes must lie within its frame of {size:#x}, "
+            f"and does not at {address:#x}",
         )
     return cap
 
@@ -276,6 +285,11 @@ def bind_notification(thread_cap: Capability, notification_cap: Capability) -> N
     if not isinstance(notification_cap, NotificationCap) or not notification_cap.can_receive:
         raise invalid_capability(1, "Bind needs a notification that can be received")
     target = notification_cap.notification
+    if target.uintr_tcb not in (None, tcb):
+        raise InvocationError(
+            SeL4Error.ILLEGAL_OPERATION,
+            "the notification's user interrupts are another thread's",
+        )
     if target.bound_tcb is not None or target.queue:
         raise InvocationError(
             SeL4Error.ILLEGAL_OPERATION, "the notification is bound or waited on already"

@@ -58,8 +58,10 @@ async def register_async_syscall(state: State, slot: Slot, arguments: Arguments)
     (number,) = arguments.words(1)
     source = arguments.slot(0)
     frame = source.cap
-    if not isinstance(frame, FrameCap) or frame.frame.device or not frame.rights.write:
-        raise invalid_capability(1, "the syscall buffer must be a frame that can be written")
+    if not isinstance(frame, FrameCap) or frame.frame.device:
+        raise invalid_capability(1, "the syscall buffer must be an ordinary frame")
+    if not (frame.rights.read and frame.rights.write):
+        raise invalid_capability(1, "the syscall buffer must be readable and writable")
     if arguments.caller.find(HandlerTask) is not None:
         raise InvocationError(SeL4Error.ILLEGAL_OPERATION, "the thread has a handler already")
     try:

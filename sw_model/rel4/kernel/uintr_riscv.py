@@ -18,6 +18,7 @@ from uintr.registers import (
     CLAIM,
     CONTROL_OFFSET,
     CSRS,
+    ENABLE,
     ENTRIES_PER_PAGE,
     HIGH,
     LOW,
@@ -69,6 +70,7 @@ class RiscvUserInterrupts(UserInterrupts):
             receivers=list(range(config.receivers)),
             tables=[config.table_base + page * PAGE_BYTES for page in pages],
         )
+        self._extended = False  # the controller was told what this kernel knows
         self._notifies = False  # somebody has parked, and the controller tells of posts
 
     # --- places -----------------------------------------------------------------------------------
@@ -116,14 +118,22 @@ class RiscvUserInterrupts(UserInterrupts):
             self._keep(owner, registers)
 
     async def _restore(self, state: UserInterruptState) -> None:
+        await self._delegate(state)  # before uie and uip, which take only what is delegated
         for csr in SAVED_CSRS:
             await CsrWrite(csr, state.registers.get(csr, 0))
-        await self._activate(state)
+        await self._attach(state)
 
     async def _activate(self, state: UserInterruptState) -> None:
+        await self._delegate(state)
+        await self._attach(state)
+
+    async def _delegate(self, state: UserInterruptState) -> None:
+        if state.receiver is not None:
+            await CsrWrite(Csr.SIDELEG, DELEGATED)
+
+    async def _attach(self, state: UserInterruptState) -> None:
         if state.receiver is None:
             return
-        await CsrWrite(Csr.SIDELEG, DELEGATED)
         await CsrWrite(Csr.SUIRS, CSRS[Csr.SUIRS].pack(en=1, index=state.receiver))
         low = LOW.pack(active=1, mode=1, hartid=self._harts.here)
         await Store(self._slot(state.receiver, LOW.address), low)
@@ -139,7 +149,15 @@ class RiscvUserInterrupts(UserInterrupts):
         cleared = await Load(self._slot(receiver, HIGH.address))
         await Log(ReceiverChanged(receiver, False, 0, cleared))
 
+    async def _extend(self) -> None:
+        """Tell the controller, once, that LOW's further bits mean what they say."""
+        if not self._extended and ENABLE.feature & self._config.features:
+            self._extended = True
+            word = ENABLE.pack(supervisor=1, notify=1)
+            await Store(self._control(ENABLE.address), word)
+
     async def _activate_kernel(self, hart: int, receiver: int) -> None:
+        await self._extend()
         low = LOW.pack(active=1, mode=1, supervisor=1, hartid=hart)
         await Store(self._slot(receiver, LOW.address), low)
         await Log(ReceiverChanged(receiver, True, 0, 0))
@@ -177,6 +195,7 @@ class RiscvUserInterrupts(UserInterrupts):
         tells = Feature.NOTIFY in self._config.features
         if tells and not self._notifies:
             self._notifies = True
+            await self._extend()
             await Store(self._control(NOTIFY_HART.address), 0)
         low = LOW.pack(active=0, mode=1, notify=int(tells), hartid=here)
         await Store(self._slot(receiver, LOW.address), low)

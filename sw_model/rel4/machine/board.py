@@ -46,6 +46,8 @@ class Board(ABC):
         self._windows = tuple((first, first + size) for first, size in config.windows)
         self._pending: list[simpy.Event | None] = [None] * config.harts
         self._translations: dict[tuple[int, int], tuple[int, int]] = {}
+        self.translated = 0  # how often translations were forgotten
+        self.spinning: set[int] = set()  # harts whose user waits for a word of memory
 
     @abstractmethod
     def interrupt(self, hart: int) -> None:
@@ -96,7 +98,11 @@ class Board(ABC):
         return found
 
     def forget_translations(self, address: int | None) -> None:
-        """What sfence.vma does: forget one page's translations, or all."""
+        """What sfence.vma does, on every hart: forget one page's translations, or all. A user that
+        waits for a word looks it up anew."""
+        self.translated += 1
+        for hart in tuple(self.spinning):
+            self.poke(hart)
         if address is None:
             self._translations.clear()
             return

@@ -142,7 +142,12 @@ class Core(ABC):
         address = self.translate(op.address, write=False)
         if self.board.is_device(address):
             return (yield from self.bus(Request(RequestKind.LOAD, address=address)))
-        return (yield from self.load_word(address, frame))
+        translated = self.board.translated
+        yield self.env.timeout(self._load_cycles)
+        frame.charge(self._load_cycles)
+        if translated != self.board.translated:
+            address = self.translate(op.address, write=False)
+        return self.board.memory.load(address)
 
     def load_word(self, address: int, frame: Frame) -> Steps:
         """Load from memory at a physical address."""
@@ -156,7 +161,12 @@ class Core(ABC):
             request = Request(RequestKind.STORE, address=address, data=op.value)
             yield from self.bus(request)
             return
-        yield from self.store_word(address, op.value, frame)
+        translated = self.board.translated
+        yield self.env.timeout(self._store_cycles)
+        frame.charge(self._store_cycles)
+        if translated != self.board.translated:  # no store lands behind another hart's sfence.vma
+            address = self.translate(op.address, write=True)
+        self.board.memory.store(address, op.value)
 
     def store_word(self, address: int, value: int, frame: Frame) -> Steps:
         """Store to memory at a physical address."""
@@ -171,16 +181,24 @@ class Core(ABC):
         frame.charge(cycles)
         self.board.memory.clear(op.address, op.size)
 
+    @property
+    def in_user_mode(self) -> bool:
+        """True while it runs code of privilege U."""
+        return self._privilege is Privilege.U
+
     def _supervisor_only(self, what: str) -> None:
-        if self._privilege is Privilege.U:
+        if self.in_user_mode:
             raise OperationFault(f"{what} is an operation of the supervisor")
 
     def _amo(self, op: ops.Swap | ops.AmoAdd | ops.AmoAnd | ops.AmoOr, frame: Frame) -> Steps:
         address = self.translate(op.address, write=True)
         if self.board.is_device(address):
             return (yield from self.device_amo(op, address))
+        translated = self.board.translated
         yield self.env.timeout(self._amo_cycles)
         frame.charge(self._amo_cycles)
+        if translated != self.board.translated:
+            address = self.translate(op.address, write=True)
         memory = self.board.memory
         old = memory.load(address)
         if isinstance(op, ops.Swap):

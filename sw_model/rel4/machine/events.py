@@ -1,22 +1,22 @@
 """The typed event log: the one record that metrics, timelines and comparisons are made from."""
 
-import gzip
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, ClassVar
 
 __all__ = [
     "AsyncHandled",
     "AsyncReplied",
     "AsyncSubmitted",
+    "CacheMiss",
     "ContextSwitch",
     "Delivered",
     "Event",
     "EventLog",
     "Fault",
+    "FunctionEntered",
     "LockWait",
     "Mark",
     "PathDone",
@@ -31,7 +31,6 @@ __all__ = [
     "UipiDone",
     "UserReturn",
     "UserTrap",
-    "read_log",
 ]
 
 
@@ -234,6 +233,23 @@ class Mark(_Stamped):
     name: str
 
 
+@dataclass(slots=True)
+class CacheMiss(_Stamped):
+    """A line had to come from main memory, or a page table to be walked (real harts only).
+    ``what``: "icache", "dcache" or "walk"."""
+
+    what: str
+
+
+@dataclass(slots=True)
+class FunctionEntered(_Stamped):
+    """The hart's pc is in another function of the program than before, whether called or returned
+    to (real harts only). ``context``: whose code it runs."""
+
+    name: str
+    context: str
+
+
 class EventLog:
     """Events in the order in which they happened.
 
@@ -267,18 +283,3 @@ class EventLog:
             for name in names[cls]:
                 record[name] = getattr(event, name)
             yield json.dumps(record, separators=(",", ":"))
-
-    def write(self, path: Path) -> None:
-        """Write the log as gzip-compressed JSON lines, atomically."""
-        part = path.with_name(path.name + ".part")
-        with gzip.GzipFile(part, "wb", compresslevel=6, mtime=0) as file:
-            for line in self.lines():
-                file.write(line.encode() + b"\n")
-        part.replace(path)
-
-
-def read_log(path: Path) -> Iterator[str]:
-    """The lines of a written log."""
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        for line in file:
-            yield line.rstrip("\n")

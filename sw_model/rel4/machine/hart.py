@@ -248,14 +248,15 @@ class Hart(Core):
             self._path_close(frame)
 
     def _user_spin(self, op: ops.SpinWhile, frame: Frame) -> Steps:
-        address = self.translate(op.address, write=False)
-        memory = self.board.memory
-        while memory.load(address) == op.value:
+        memory, spinning = self.board.memory, self.board.spinning
+        while memory.load(address := self.translate(op.address, write=False)) == op.value:
             left = None if op.until is None else op.until - int(self.env.now)
             if left is not None and left <= 0:
                 break
             memory.watch(address, self.poke)
+            spinning.add(self.index)
             yield from self._wait(left)
+            spinning.discard(self.index)
             memory.unwatch(address, self.poke)
             if self._interrupt_pending():
                 frame.op = op

@@ -122,13 +122,21 @@ class IntelInstructions:
         request = Request(RequestKind.STORE, function=function, address=address, data=op.value)
         return (yield from self._hart.bus(request))
 
+    def _no_user(self, msr: int, what: str) -> None:
+        """What microcode keeps has no number that an instruction could name; the kernel stands for
+        microcode here, a user does not."""
+        if self._hart.in_user_mode and msr >= 1 << 32:
+            raise OperationFault(f"general protection (#GP): {what}", GENERAL_PROTECTION)
+
     def _read_msr(self, op: ReadMsr, frame: object) -> Steps:
+        self._no_user(op.msr, f"RDMSR of {op.msr:#x}")
         request = Request(RequestKind.CSR, function=CsrFunction.READ, address=op.msr)
         response = yield from self._hart.request(request)
         self._check(response, f"RDMSR of {op.msr:#x}")
         return response.data
 
     def _write_msr(self, op: WriteMsr, frame: object) -> Steps:
+        self._no_user(op.msr, f"WRMSR of {op.msr:#x}")
         request = Request(
             RequestKind.CSR, function=CsrFunction.WRITE, address=op.msr, data=op.value
         )

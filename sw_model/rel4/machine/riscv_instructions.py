@@ -81,7 +81,9 @@ class RiscvInstructions:
             Request(RequestKind.CSR, function=function, address=op.csr, data=operand)
         )
         if response.status is not Status.OK:
-            raise OperationFault(f"illegal access to CSR {Csr(op.csr).name.lower()}")
+            known = op.csr in Csr.__members__.values()
+            name = Csr(op.csr).name.lower() if known else hex(op.csr)
+            raise OperationFault(f"illegal access to CSR {name}")
         if function is CsrFunction.WRITE:
             if op.csr == Csr.SUIST:
                 self.suist = operand

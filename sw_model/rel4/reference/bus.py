@@ -8,6 +8,7 @@ from rel4.reference.controller import CLAIM_STALE, Controller, round_robin
 from uintr.registers import (
     ACTIVE,
     CONTROL_OFFSET,
+    ENABLE,
     HIGH,
     LOW,
     MASK_BYTES,
@@ -165,6 +166,10 @@ class Bus:
             operation = _SLOT_OPERATION[offset][write]
             if operation is None:
                 operation, data = Operation.SEND, VECTORS
+            elif operation is Operation.WRITE_LOW:
+                for name in ("supervisor", "notify"):  # what software does not say that it knows
+                    if not ENABLE.field(name).get(self._control.enable):
+                        data &= ~LOW.field(name).mask
             self._controller.present(self._port, operation, receiver, data)
         elif self._mask_base <= address < self._mask_end:
             operation = Operation.WRITE_MASK if write else Operation.READ_MASK

@@ -9,6 +9,7 @@ from rel4.reference.entry_cache import EntryCache
 from rel4.reference.throttle import Throttle
 from uintr.registers import (
     CLAIM,
+    ENABLE,
     ENTRY_CACHE,
     ENTRY_CACHE_OFFSET,
     FEATURES,
@@ -68,6 +69,7 @@ class ControlPage:
 
     Members
     -------
+    enable : extensions of LOW that software knows
     rejected : (count, status of the last one) for each hart
     throttles, caches : of each hart
     """
@@ -82,10 +84,12 @@ class ControlPage:
             RECEIVERS.address: config.receivers,
         }
         self._rejects = Feature.REJECTED in config.features
+        self._enables = ENABLE.built(config.features).mask()
         self.reset()
 
     def reset(self) -> None:
         """No refusals, and no hart that is told of absent receivers."""
+        self.enable = 0
         self.notify_hart = self._config.harts
         self._notify(self.notify_hart)
         self.rejected = [(0, Status.OK)] * self._config.harts
@@ -137,6 +141,11 @@ class ControlPage:
         features = self._config.features
         if offset in self._known:
             return 0 if write else self._known[offset]
+        if offset == ENABLE.address and ENABLE.feature & features:
+            if not write:
+                return self.enable
+            self.enable = data & self._enables
+            return 0
         if offset == SLOT_RESET.address and Feature.SLOT_RESET in features:
             if not write:
                 return 0

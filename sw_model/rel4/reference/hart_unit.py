@@ -105,7 +105,7 @@ class HartUnit:
         )
 
     def _pending(self) -> int:
-        """What uip reads as."""
+        """What uip reads as, where sideleg delegates."""
         if self._controller.line[self._hart]:
             return self.csrs[Csr.UIP] | _SOFTWARE
         return self.csrs[Csr.UIP]
@@ -151,7 +151,11 @@ class HartUnit:
         else:
             return Response(0, Status.ILLEGAL)
         answer = self._pending() if number == Csr.UIP else before
-        self.csrs[number] = after & _WRITABLE[number]
+        changes = _WRITABLE[number]
+        if number in (Csr.UIE, Csr.UIP):  # what is not delegated is out of sight and stays
+            answer &= self.csrs[Csr.SIDELEG]
+            changes &= self.csrs[Csr.SIDELEG]
+        self.csrs[number] = after & changes | before & ~changes
         if number == Csr.SUIST and function != CsrFunction.READ:
             self._control.forget(self._hart)
         return Response(answer, _OK)

@@ -9,6 +9,9 @@ event log and of the waveform. Four groups of tracks:
 * *coroutines*: which coroutine of each thread runs;
 * *calls*: every asynchronous system call from submission to reply, with the kernel's part.
 
+Compiled programs on real harts have two more: *functions*, which function each hart is in, and
+*memory*, its cache misses and page-table walks.
+
 An arrow goes from each post to the user trap that it caused.
 """
 
@@ -22,9 +25,11 @@ from rel4.machine.events import (
     AsyncHandled,
     AsyncReplied,
     AsyncSubmitted,
+    CacheMiss,
     ContextSwitch,
     Event,
     Fault,
+    FunctionEntered,
     LockWait,
     Mark,
     PathDone,
@@ -36,13 +41,15 @@ from rel4.machine.events import (
     UserReturn,
     UserTrap,
 )
+from uintr.files import write_atomically
 
 from .posts import deliveries
 
 __all__ = ["chrome_trace", "write_trace"]
 
-HARTS, THREADS, COROUTINES, CALLS = 1, 2, 3, 4
+HARTS, THREADS, COROUTINES, CALLS, FUNCTIONS, MEMORY = 1, 2, 3, 4, 5, 6
 _GROUPS = {HARTS: "harts", THREADS: "threads", COROUTINES: "coroutines", CALLS: "calls"}
+_REAL = {FUNCTIONS: "functions", MEMORY: "memory"}
 
 Record = dict[str, Any]
 
@@ -71,9 +78,8 @@ def write_trace(
     events: Sequence[Event], path: Path, about: Mapping[str, Any] | None = None
 ) -> None:
     """Write `chrome_trace` to ``path`` (made whole or not at all)."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(chrome_trace(events, about), separators=(",", ":")) + "\n")
-    part.replace(path)
+    text = json.dumps(chrome_trace(events, about), separators=(",", ":"))
+    write_atomically(path, text.encode() + b"\n")
 
 
 def _arrows(events: Sequence[Event]) -> list[Record]:
@@ -99,6 +105,7 @@ class _Hart:
         self.open = 0
         self.batch: tuple[int, int, int] | None = None  # cid, begin, calls
         self.batch_end = 0
+        self.function: tuple[str, str, int] | None = None  # name, context, begin
 
 
 class _Builder:
@@ -116,8 +123,11 @@ class _Builder:
 
     def metadata(self) -> list[Record]:
         """Names of groups and tracks."""
-        names = [(pid, 0, "process_name", name) for pid, name in _GROUPS.items()]
-        names += [(HARTS, hart, "thread_name", f"hart {hart}") for hart in sorted(self._harts)]
+        real = any(hart.function is not None for hart in self._harts.values())
+        groups = _GROUPS | (_REAL if real else {})
+        names = [(pid, 0, "process_name", name) for pid, name in groups.items()]
+        for pid in (HARTS, *(_REAL if real else ())):
+            names += [(pid, hart, "thread_name", f"hart {hart}") for hart in sorted(self._harts)]
         for thread, tid in self._threads.items():
             names += [(pid, tid, "thread_name", thread) for pid in (THREADS, COROUTINES)]
         return [
@@ -142,6 +152,7 @@ class _Builder:
             if hart.thread is not None:
                 self._leave_thread(index, hart, cycle)
             self._end_all(index, hart, cycle)
+            self._end_function(index, hart, cycle)
         for thread in list(self._task):
             self._end_task(thread)
 
@@ -347,6 +358,21 @@ class _Builder:
 
     def _on_mark(self, event: Mark, hart: _Hart) -> None:
         self._instant(event, event.name)
+
+    # --- real harts -------------------------------------------------------------------------------
+
+    def _on_functionentered(self, event: FunctionEntered, hart: _Hart) -> None:
+        self._end_function(event.hart, hart, event.cycle)
+        hart.function = (event.name, event.context, event.cycle)
+
+    def _end_function(self, index: int, hart: _Hart, cycle: int) -> None:
+        if hart.function is not None:
+            name, context, begin = hart.function
+            self._slice(FUNCTIONS, index, begin, cycle, name, "function", context=context)
+
+    def _on_cachemiss(self, event: CacheMiss, hart: _Hart) -> None:
+        self._instant(event, event.what)
+        self.records[-1]["pid"] = MEMORY
 
 
 _COROUTINE_PATHS: Iterable[str] = frozenset(

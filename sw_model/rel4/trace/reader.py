@@ -1,14 +1,13 @@
-"""A written event log back as typed events."""
+"""The lines of an event log back as typed events."""
 
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
-from rel4.machine.events import Event, read_log
+from rel4.machine.events import Event
 
-__all__ = ["parse_events", "read_events"]
+__all__ = ["parse_events"]
 
 
 def parse_events(lines: Iterable[str]) -> Iterator[Event]:
@@ -24,23 +23,13 @@ def parse_events(lines: Iterable[str]) -> Iterator[Event]:
             record = json.loads(line)
             cycle, hart, kind = record.pop("cycle"), record.pop("hart"), record.pop("event")
             event = known[kind](**record)
+            if type(cycle) is not int or type(hart) is not int:
+                raise TypeError
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise ValueError(f"event {number} must be one of this version, not {line!r}") from None
+            short = line if len(line) <= 80 else f"{line[:80]}..."
+            raise ValueError(f"event {number} must be one of this version, not {short!r}") from None
         event.cycle, event.hart = cycle, hart
         yield event
-
-
-def read_events(path: Path) -> list[Event]:
-    """All events of the log at ``path``.
-
-    Raises
-    ------
-    ValueError : it is no event log of this version; the sentence names the file.
-    """
-    try:
-        return list(parse_events(read_log(path)))
-    except (ValueError, OSError, EOFError) as error:
-        raise ValueError(f"{path} must be a readable event log: {error}") from error
 
 
 def _known() -> dict[str, Any]:

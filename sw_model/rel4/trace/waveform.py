@@ -6,6 +6,7 @@ it lies in its middle. Two kinds of signals are added in the scope ``rel4``: ``c
 each hart the state of the software that runs on it.
 """
 
+import io
 import re
 import shutil
 import subprocess
@@ -15,10 +16,11 @@ from pathlib import Path
 from typing import TextIO
 
 from rel4.machine.events import Event, Mark, UipiDone
+from uintr.files import atomic_file, write_atomically
 
 from .states import hart_states
 
-__all__ = ["CYCLE_UNITS", "align_waveform", "to_fst", "write_views"]
+__all__ = ["CYCLE_UNITS", "align_waveform", "fst_converter", "to_fst", "write_views"]
 
 CYCLE_UNITS = 10
 """Time units of the written waveform in a cycle; a unit is 100 ns."""
@@ -32,7 +34,7 @@ _AHEAD = 12
 def align_waveform(
     source: Path, target: Path, events: Sequence[Event], *, steps_per_cycle: int = 2
 ) -> list[str]:
-    """Write the VCD ``source`` of a run without time jumps to ``target``; answers the full names
+    """Write the VCD ``source`` of a run without time jumps to ``target``; returns the full names
     of its signals.
 
     Parameters
@@ -44,11 +46,13 @@ def align_waveform(
     ------
     ValueError : ``source`` is no VCD.
     """
-    part = target.with_name(target.name + ".part")
-    with source.open(encoding="ascii") as lines, part.open("w", encoding="ascii") as out:
+    with (
+        source.open(encoding="ascii") as lines,
+        atomic_file(target) as raw,
+        io.TextIOWrapper(raw, encoding="ascii") as out,
+    ):
         names = _header(lines, out, sorted(hart_states(events)))
         _body(lines, out, events, steps_per_cycle)
-    part.replace(target)
     return names
 
 
@@ -109,20 +113,46 @@ def _body(lines: Iterable[str], out: TextIO, events: Sequence[Event], steps: int
             following = next(waiting, None)
 
 
-def to_fst(vcd: Path) -> Path | None:
-    """The same waveform as FST beside it, a fraction of the size, if GTKWave's ``vcd2fst`` is
-    installed; None if not."""
+def fst_converter() -> str:
+    """GTKWave's program that makes FST of VCD.
+
+    Raises
+    ------
+    ValueError : it is not installed.
+    """
     tool = shutil.which("vcd2fst")
     if tool is None:
-        return None
+        raise ValueError("vcd2fst must be installed for FST (Debian: gtkwave), but is not in PATH")
+    return tool
+
+
+def to_fst(vcd: Path) -> Path:
+    """The same waveform as FST in the place of ``vcd``, a fraction of the size.
+
+    Raises
+    ------
+    ValueError : the converter is not installed, or failed.
+    """
     fst = vcd.with_suffix(".fst")
-    subprocess.run([tool, str(vcd), str(fst)], check=True, capture_output=True)
+    part = fst.with_suffix(".fst.part")
+    try:
+        done = subprocess.run(
+            [fst_converter(), str(vcd), str(part)], capture_output=True, text=True, check=False
+        )
+        if done.returncode or not part.exists():
+            raise ValueError(
+                f"vcd2fst must make {fst}, and failed: {done.stderr.strip() or done.returncode}"
+            )
+        part.replace(fst)
+    finally:
+        part.unlink(missing_ok=True)
+    vcd.unlink()
     return fst
 
 
 def write_views(vcd: Path, names: Iterable[str], events: Iterable[Event]) -> list[Path]:
     """A save file of GTKWave and a command file of Surfer that show ``vcd`` hart by hart, from
-    shortly before the first post on; answers their paths. Markers A and B are begin and end."""
+    shortly before the first post on; returns their paths. Markers A and B are begin and end."""
     log = list(events)
     known = {name.partition("[")[0]: name for name in names}
     groups = [
@@ -151,8 +181,8 @@ def write_views(vcd: Path, names: Iterable[str], events: Iterable[Event]) -> lis
             lines += ["@24" if name.startswith("rel4.cycle") else "@22", name]
             commands.append(f"variable_add {name.partition('[')[0]}")
     commands += [f"cursor_set {first}", "zoom_fit"]
-    gtkwave.write_text("\n".join(lines) + "\n", encoding="ascii")
-    surfer.write_text("\n".join(commands) + "\n", encoding="ascii")
+    write_atomically(gtkwave, ("\n".join(lines) + "\n").encode("ascii"))
+    write_atomically(surfer, ("\n".join(commands) + "\n").encode("ascii"))
     return [gtkwave, surfer]
 
 

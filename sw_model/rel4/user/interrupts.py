@@ -97,13 +97,13 @@ class RiscvInterrupts(UserInterrupts):
         *,
         enabled: bool = True,
     ) -> SeL4Error:
-        """Set the CSRs, then register: the kernel takes them for the thread's."""
+        """Say where to go, then register, which delegates: only then uie can be set."""
+        await CsrWrite(Csr.UTVEC, handler)
         if enabled:
-            await enable_user_interrupts(handler)
-        else:
-            await CsrWrite(Csr.UTVEC, handler)
-            await CsrSet(Csr.UIE, CSRS[Csr.UIE].pack(software=1))
-        return await kernel.uintr_register_receiver(notification, tcb)
+            await self.enable()
+        error = await kernel.uintr_register_receiver(notification, tcb)
+        await CsrSet(Csr.UIE, CSRS[Csr.UIE].pack(software=1))
+        return error
 
     async def enable(self) -> None:
         """Ustatus.uie is set."""

@@ -138,6 +138,8 @@ class LinuxProcess:
             while self._timers:
                 now = await ReadTime()
                 for timer in [timer for timer in self._timers if timer.deadline <= now]:
+                    if timer not in self._timers:  # disarmed while another one was signalled
+                        continue
                     timer.expired = True
                     self._timers.remove(timer)
                     await thread.kernel.signal(timer.slot)

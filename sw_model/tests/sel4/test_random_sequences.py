@@ -236,11 +236,11 @@ class Sequences(RuleBasedStateMachine):
         async def command() -> None:
             await CsrWrite(Csr.UTVEC, self.machine.place(handler))
             await CsrSet(Csr.USTATUS, CSRS[Csr.USTATUS].pack(uie=1))
-            await CsrSet(Csr.UIE, CSRS[Csr.UIE].pack(software=1))
             kernel, tcb = self.task.kernel, CapSlot.INIT_THREAD_TCB
             if own:
                 await kernel.tcb_bind_notification(tcb, notification)
             await kernel.uintr_register_receiver(notification, tcb)
+            await CsrSet(Csr.UIE, CSRS[Csr.UIE].pack(software=1))
             await kernel.uintr_register_sender(notification)
 
         self.go(command)

@@ -1,4 +1,5 @@
 /* The published experiment: N frames, N coroutines, rounds of {map, unmap} of one's own frame. */
+#include "adaptive.h"
 #include "root_task.h"
 
 #define FRAME_ADDRESS 0x2000000
@@ -25,17 +26,10 @@ struct worker {
     word frame;
     word address;
     word left; /* rounds */
-};
+    word errors;
+} __attribute__((aligned(64)));
 
 static struct worker workers[MAX_TASKS];
-static word errors;
-
-static word read_cycle(void)
-{
-    word value;
-    __asm__ volatile("csrr %0, cycle" : "=r"(value) : : "memory");
-    return value;
-}
 
 static bool work(struct coroutine *self)
 {
@@ -44,25 +38,40 @@ static bool work(struct coroutine *self)
     for (; worker->left; worker->left--) {
         COROUTINE_CALL(self, async_page_map(self, worker->frame, SLOT_INIT_THREAD_VSPACE,
                                             worker->address, READ_WRITE));
-        errors += self->error != ERROR_NONE;
+        worker->errors |= self->error;
         COROUTINE_CALL(self, async_page_unmap(self, worker->frame));
-        errors += self->error != ERROR_NONE;
+        worker->errors |= self->error;
     }
-    COROUTINE_END(self);
+    return true;
+}
+
+static bool work_adaptively(struct coroutine *self)
+{
+    struct worker *worker = (struct worker *)self;
+    COROUTINE_BEGIN(self);
+    for (; worker->left; worker->left--) {
+        COROUTINE_CHOOSE(self, KIND_PAGE_MAP,
+                         adaptive_page_map(self, worker->frame, SLOT_INIT_THREAD_VSPACE,
+                                           worker->address, READ_WRITE));
+        worker->errors |= self->error;
+        COROUTINE_CHOOSE(self, KIND_PAGE_UNMAP, adaptive_page_unmap(self, worker->frame));
+        worker->errors |= self->error;
+    }
+    return true;
 }
 
 static void work_synchronously(struct worker *worker)
 {
     for (; worker->left; worker->left--) {
-        errors += seL4_RISCV_Page_Map(worker->frame, SLOT_INIT_THREAD_VSPACE, worker->address, READ_WRITE)
-                  != ERROR_NONE;
-        errors += seL4_RISCV_Page_Unmap(worker->frame) != ERROR_NONE;
+        worker->errors |= seL4_RISCV_Page_Map(worker->frame, SLOT_INIT_THREAD_VSPACE,
+                                              worker->address, READ_WRITE);
+        worker->errors |= seL4_RISCV_Page_Unmap(worker->frame);
     }
 }
 
 int main(void)
 {
-    word concurrency = experiment.concurrency, calls = 2 * concurrency * experiment.rounds;
+    word concurrency = experiment.concurrency;
     if (!concurrency || concurrency > MAX_TASKS)
         seL4_DebugHalt(7);
     word frames = root_allocate(OBJECT_RISCV_4K_PAGE, concurrency, 0);
@@ -70,24 +79,25 @@ int main(void)
     struct style style = experiment.style;
     if (experiment.asynchronous)
         root_start_async(experiment.capacity, &style, experiment.policy);
+    if (style.adaptive)
+        adaptive_start();
     for (word n = 0; n < concurrency; n++) {
-        workers[n] = (struct worker){{.step = work}, frames + n, FRAME_ADDRESS + n * PAGE,
-                                     experiment.rounds};
+        workers[n] = (struct worker){{.step = style.adaptive ? work_adaptively : work}, frames + n, FRAME_ADDRESS + n * PAGE,
+                                     experiment.rounds, 0};
         if (experiment.asynchronous)
             executor_spawn(&workers[n].coroutine, WORKER_PRIORITY, false);
     }
-    word begin = read_cycle();
+    mark(MARK_BEGIN, 0);
     if (experiment.asynchronous)
         executor_run();
     else
         for (word n = 0; n < concurrency; n++)
             work_synchronously(&workers[n]);
-    word end = read_cycle();
-    print_number("cycles", end - begin);
-    print_number("calls", calls);
-    print_number("traps", experiment.asynchronous ? async_traps : calls);
-    print_number("interrupts", user_interrupts);
-    print_number("outstanding", async_outstanding);
-    print_number("errors", errors);
-    return errors || async_outstanding || (experiment.asynchronous && async_taken != calls);
+    mark(MARK_END, 0);
+    word errors = 0;
+    for (word n = 0; n < concurrency; n++)
+        errors |= workers[n].errors;
+    if (errors)
+        print_number("a call failed with", errors);
+    return errors || (experiment.asynchronous && async_outstanding());
 }

@@ -1,8 +1,8 @@
 """Schedules: who moves when, and what a world that is played to its end looks like.
 
 In a *coarse* schedule whoever enters the kernel leaves it before another hart moves: the outcomes
-of all coarse schedules are what is right. A *fine* schedule may change harts at every stop; whatever
-it does, its outcome must be one of those.
+of all coarse schedules are what is right. A *fine* schedule may change harts at every stop;
+whatever it does, its outcome must be one of those.
 
 A schedule branches by `os.fork`: the child takes the other way, and nothing is done twice.
 """

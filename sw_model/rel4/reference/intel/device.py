@@ -3,6 +3,7 @@
 from rel4.machine.device import DeviceConfig, Request, Response
 from rel4.reference.intel.fabric import InterruptFabric, LockingBus, check_table
 from rel4.reference.intel.hart_unit import IntelHartUnit
+from uintr.intel.registers import BROADCAST
 from uintr.registers import XLEN, Privilege
 
 __all__ = ["IntelReferenceDevice"]
@@ -145,8 +146,11 @@ class IntelReferenceDevice:
             if response is not None:
                 self._outstanding[hart] = False
             self._privileges[hart] = unit.privilege
-        if taken is not None and taken[1].destination < len(units):
-            units[taken[1].destination].interrupted(taken[1].vector)
+        if taken is not None:
+            vector, destination = taken[1]
+            for hart in harts:
+                if destination in (hart, BROADCAST):
+                    units[hart].interrupted(vector)
 
         self._responding = any(response is not None for response in self._responses)
         stop = self._responding

@@ -141,6 +141,7 @@ class IntelHartUnit:
             and self.tsc >= timer & _DEADLINE
             and self.cr4 > 0
             and self.privilege is Privilege.U
+            and self.uif
         )
 
     @property
@@ -204,7 +205,7 @@ class IntelHartUnit:
         if due:
             # After all else, so that the bit stays when this cycle's delivery takes the same one.
             self.msrs[Msr.UINTR_RR] |= 1 << vector
-            self.msrs[Msr.UINTR_TIMER] &= ~_DEADLINE
+            self.msrs[Msr.UINTR_TIMER] = 0
         return response
 
     def interrupted(self, vector: int) -> None:
@@ -225,6 +226,8 @@ class IntelHartUnit:
         if kind == RequestKind.URET:
             if not self.cr4:
                 return Response(0, Status.UD)
+            if not canonical(request.data):
+                return Response(0, Status.GP)
             self.uif = True
             return Response(request.data, Status.OK)
         if kind in (RequestKind.LOAD, RequestKind.STORE):

@@ -1,0 +1,191 @@
+"""Bring the measured part of both READMEs up to date: ``docs/readme_page.py``.
+
+The measured tables stand between two marker lines of the README and come from a committed
+``results.jsonl`` and from nowhere else; the committed figures are drawn from the same file.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from marked import markdown, replace_between
+
+from rel4.bench.plots import plot_sweep
+from rel4.bench.results import PointRecord, read_results
+from rel4.bench.series import Curve, curves
+from rel4.bench.table import points_sheet, summary_sheet
+from uintr.files import write_atomically
+
+__all__ = [
+    "BEGIN",
+    "END",
+    "main",
+    "render_measured",
+    "replace_measured",
+    "words_for",
+]
+
+BEGIN = "<!-- measured: begin (`make readme` writes what follows) -->"
+END = "<!-- measured: end -->"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """What stands around the numbers, in one language."""
+
+    head: str
+    seeds: tuple[str, str]
+    cycles: str
+    traps: str
+    summary: str
+    columns: tuple[str, ...]
+    figures: tuple[str, str]
+
+
+ENGLISH = Words(
+    head="Device `{device}`, {rounds} rounds, timer period {period:,} cycles, {seeds}, "
+    "commit {commits}.",
+    seeds=("1 seed", "{} seeds"),
+    cycles="**Cycles per round of two calls**: ours / published / error in %",
+    traps="**Traps per system call**: ours / published / error in %",
+    summary="**In short**",
+    columns=(
+        "policy",
+        "harts",
+        "cycles: mean error %",
+        "largest",
+        "traps: mean error %",
+        "largest",
+        "break-even N",
+        "published",
+        "gain % at N",
+        "ours",
+        "published",
+    ),
+    figures=(
+        "cycles per round of two calls over concurrency",
+        "traps per system call over concurrency",
+    ),
+)
+
+CHINESE = Words(
+    head="设备 `{device}`，{rounds} 轮，时钟中断周期 {period:,} 个周期，{seeds}，提交 {commits}。",
+    seeds=("1 个种子", "{} 个种子"),
+    cycles="**每轮（两次调用）的周期数**：我们的 / 已发表的 / 误差（%）",
+    traps="**每次系统调用的陷入次数**：我们的 / 已发表的 / 误差（%）",
+    summary="**小结**",
+    columns=(
+        "策略",
+        "hart 数",
+        "周期：平均误差 %",
+        "最大",
+        "陷入：平均误差 %",
+        "最大",
+        "盈亏平衡 N",
+        "已发表",
+        "增益 %，N =",
+        "我们的",
+        "已发表",
+    ),
+    figures=("每轮（两次调用）的周期数随并发度的变化", "每次系统调用的陷入次数随并发度的变化"),
+)
+
+
+def words_for(readme: Path) -> Words:
+    """Chinese for ``README.zh.md``, else English."""
+    return CHINESE if readme.suffixes[:1] == [".zh"] else ENGLISH
+
+
+def render_measured(records: Iterable[PointRecord], words: Words = ENGLISH) -> str:
+    """The tables of a sweep as Markdown: cycles and traps with a row a concurrency and a column a
+    policy, then a row a policy with what is read off the curves, then the figures. Ends without a
+    newline."""
+    parts = []
+    found = curves(records)
+    for device in dict.fromkeys(curve.key.device for curve in found):
+        mine = [curve for curve in found if curve.key.device == device]
+        runs = [run for curve in mine for point in curve.points.values() for run in point]
+        commits = ", ".join(sorted({run.commit or "unknown" for run in runs}))
+        seeds = len({run.seed for run in runs})
+        parts += [
+            words.head.format(
+                device=device,
+                rounds=mine[0].key.rounds,
+                period=mine[0].key.timer_period,
+                seeds=words.seeds[seeds > 1].format(seeds),
+                commits=commits,
+            ),
+            words.cycles,
+            _by_concurrency(mine, columns=(3, 4, 5)),
+            words.traps,
+            _by_concurrency(mine, columns=(6, 7, 8)),
+            words.summary,
+            markdown(words.columns, summary_sheet(mine).rows),
+        ]
+    if parts:
+        parts += [
+            f"![{words.figures[0]}](docs/img/cycles.svg)",
+            f"![{words.figures[1]}](docs/img/traps.svg)",
+        ]
+    return "\n\n".join(parts)
+
+
+def replace_measured(text: str, measured: str) -> str:
+    """``text`` with everything between the marker lines replaced.
+
+    Raises
+    ------
+    ValueError : the markers are not there, once each and in order.
+    """
+    return replace_between(text, measured, BEGIN, END)
+
+
+def _by_concurrency(found: Sequence[Curve], *, columns: tuple[int, int, int]) -> str:
+    """A row a concurrency, a column a curve; a cell is the given columns of `points_sheet`."""
+    cells: dict[int, dict[int, str]] = {}
+    for index, curve in enumerate(found):
+        for row in points_sheet([curve]).rows:
+            cells.setdefault(int(row[2]), {})[index] = " / ".join(row[i] for i in columns)
+    heads = [
+        f"{curve.key.policy}, {curve.key.harts} hart{'s' if curve.key.harts > 1 else ''}"
+        for curve in found
+    ]
+    rows = [[str(n), *(row.get(i, "-") for i in range(len(found)))] for n, row in cells.items()]
+    return markdown(["N", *heads], sorted(rows, key=lambda row: int(row[0])))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line. Returns the exit status: 0 done or up to date, 1 out of date, 2 bad input."""
+    parser = argparse.ArgumentParser(prog="docs/readme_page.py", description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("docs/data/sweep.jsonl"))
+    parser.add_argument(
+        "--readme", type=Path, nargs="+", default=[Path("README.md"), Path("README.zh.md")]
+    )
+    parser.add_argument("--figures", type=Path, default=Path("docs/img"))
+    parser.add_argument("--check", action="store_true", help="change nothing, compare the tables")
+    options = parser.parse_args(arguments)
+    try:
+        records = read_results(options.data)
+        old = {readme: readme.read_text(encoding="utf-8") for readme in options.readme}
+        new = {
+            readme: replace_measured(text, render_measured(records, words_for(readme)))
+            for readme, text in old.items()
+        }
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    if options.check:
+        stale = [readme for readme in options.readme if old[readme] != new[readme]]
+        for readme in stale:
+            print(f"{readme} must show what {options.data} holds: run `make readme`")
+        return int(bool(stale))
+    for readme, text in new.items():
+        write_atomically(readme, text.encode())
+    plot_sweep(records, options.figures)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""The arithmetic and logic unit, which also decides branches."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from rv64.encoding import Alu
+from uintr.registers import XLEN
+
+__all__ = ["AluUnit", "extend"]
+
+
+def extend(word: Any) -> Any:
+    """The low 32 bits of ``word``, sign-extended."""
+    return Cat(word[:32], word[31].replicate(32))
+
+
+class AluUnit(wiring.Component):
+    """All results of one cycle, and whether a branch is taken; combinational.
+
+    ``sum`` is there without the choice of a result behind it: it is the address of an access and
+    the target of JALR. With ``compare`` it is a difference, whose sign decides.
+
+    Members
+    -------
+    a, b : operands
+    alu, alternative, word : the operation; shift arithmetically, or subtract; of 32 bits
+    compare, funct3 : subtract, for SLT and branches; which branch
+    result, sum, taken : what comes out
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "a": In(XLEN),
+                "b": In(XLEN),
+                "alu": In(Alu),
+                "alternative": In(1),
+                "compare": In(1),
+                "word": In(1),
+                "funct3": In(3),
+                "result": Out(XLEN),
+                "sum": Out(XLEN),
+                "taken": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        """One adder, one shifter to the right."""
+        m = Module()
+        a, b, word = self.a, self.b, self.word
+
+        # One adder for both: a subtrahend is inverted, and the carry goes in below.
+        total = Signal(XLEN + 2)
+        minus = Signal()
+        m.d.comb += [
+            minus.eq(self.alternative | self.compare),
+            total.eq(Cat(minus, a) + Cat(minus, b ^ minus.replicate(XLEN))),
+            self.sum.eq(total[1:]),
+        ]
+
+        # Less: without a carry there was a borrow. Operands of different signs, if they have any,
+        # are told apart by them. The lowest bit of funct3 turns a branch round.
+        less = Signal()
+        unsigned = self.funct3.matches(Alu.SLTU, 0b110, 0b111)
+        differ = a[-1] ^ b[-1]
+        m.d.comb += [
+            less.eq(Mux(differ, Mux(unsigned, b[-1], a[-1]), ~total[-1])),
+            self.taken.eq(Mux(self.funct3[2], less, a == b) ^ self.funct3[0]),
+        ]
+
+        # A shift to the left is one to the right, of the word turned round. A shift of 32 bits
+        # brings its own sign, or none, into the upper half.
+        left = self.alu == Alu.SLL
+        fill = Signal()
+        narrow = Signal(XLEN)
+        amount = Signal(6)
+        source = Signal(XLEN)
+        m.d.comb += [
+            fill.eq(self.alternative & Mux(word, a[31], a[63])),
+            narrow.eq(Mux(word, Cat(a[:32], fill.replicate(32)), a)),
+            amount.eq(Cat(b[:5], b[5] & ~word)),
+            source.eq(Mux(left, a[::-1], narrow)),
+        ]
+        shifted = Signal(XLEN)
+        m.d.comb += shifted.eq(Cat(source, (fill & ~left).replicate(XLEN)) >> amount)
+
+        result = Signal(XLEN)
+        with m.Switch(self.alu):
+            with m.Case(Alu.ADD):
+                m.d.comb += result.eq(self.sum)
+            with m.Case(Alu.SLL):
+                m.d.comb += result.eq(shifted[::-1])
+            with m.Case(Alu.SRL):
+                m.d.comb += result.eq(shifted)
+            with m.Case(Alu.SLT, Alu.SLTU):
+                m.d.comb += result.eq(less)
+            with m.Case(Alu.XOR):
+                m.d.comb += result.eq(a ^ b)
+            with m.Case(Alu.OR):
+                m.d.comb += result.eq(a | b)
+            with m.Case(Alu.AND):
+                m.d.comb += result.eq(a & b)
+        m.d.comb += self.result.eq(Mux(word, extend(result), result))
+        return m

@@ -1,0 +1,54 @@
+"""What an atomic operation makes of the word it finds."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from rv64.encoding import Atomic
+from uintr.registers import XLEN
+
+__all__ = ["AtomicUnit"]
+
+
+class AtomicUnit(wiring.Component):
+    """The operation of an AMO; combinational. Words of 32 bits come sign-extended, which keeps
+    their order, signed and unsigned.
+
+    Members
+    -------
+    old, operand, function : what memory holds, rs2, funct5
+    new : what memory shall hold
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {"old": In(XLEN), "operand": In(XLEN), "function": In(5), "new": Out(XLEN)}
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        """One adder adds, or compares by subtracting."""
+        m = Module()
+        old, operand, function = self.old, self.operand, self.function
+        compares = function[4]
+        total = Signal(XLEN + 2)
+        m.d.comb += total.eq(Cat(compares, old) + Cat(compares, operand ^ compares.replicate(XLEN)))
+        # Without a carry there was a borrow; operands of different signs are told apart by them.
+        unsigned, greatest = function[3], function[2]
+        less = Signal()
+        m.d.comb += less.eq(
+            Mux(old[-1] ^ operand[-1], Mux(unsigned, operand[-1], old[-1]), ~total[-1])
+        )
+        m.d.comb += self.new.eq(Mux(less ^ greatest, old, operand))
+        with m.Switch(function):
+            for each, result in (
+                (Atomic.ADD, total[1:]),
+                (Atomic.SWAP, operand),
+                (Atomic.XOR, old ^ operand),
+                (Atomic.OR, old | operand),
+                (Atomic.AND, old & operand),
+            ):
+                with m.Case(each):
+                    m.d.comb += self.new.eq(result)
+        return m

@@ -1,0 +1,384 @@
+"""The last stage: where instructions end, and everything that has an effect begins."""
+
+from typing import Any
+
+from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from rv64.access import work
+from rv64.csr import CsrFile
+from rv64.encoding import Cause, Kind
+from rv64.memory_unit import Operation
+from rv64.store_buffer import STORE
+from rv64.tlb import SPACE
+from rv64.walker import WalkPort
+from uintr.interfaces import HartPort
+from uintr.registers import (
+    UIPI_FUNCT3,
+    XLEN,
+    CsrFunction,
+    Privilege,
+    RequestKind,
+    Status,
+)
+
+__all__ = ["Commit"]
+
+_FUNCTION_MOST = 0x7F
+
+
+class Commit(wiring.Component):
+    """Ends one instruction after the other.
+
+    Only here stores go out, devices are touched, registers and CSRs change, traps are taken and the
+    HartPort is asked; and everything ahead is done by then. So nothing that is not to be executed
+    reaches the port, and each of its answers is used once.
+
+    An instruction that is complete leaves after one cycle. A store does if the store buffer has
+    room. Anything else makes the pipeline ``hold``; what it brings is then in ``last.value``, and
+    in the next cycle it is complete. A redirection voids all that is behind.
+
+    In an instruction's first cycle here, before anything else: a halt, an interrupt of a higher
+    privilege, a user interrupt. The trap is taken in its place.
+
+    Members
+    -------
+    finished : from the fourth stage
+    last : the instruction here
+    hold : nothing behind may move
+    redirect, target : everything behind is void, and goes on there
+    write : ``last.rd`` gets ``last.value``
+    store : stream to the store buffer
+    drained : it is empty
+    start, operation, done, value, failed : the memory unit
+    walk, space : asks for a translation, in the address space of accesses
+    flush_tlb : forget all translations
+    invalidate, invalidated : of the instruction cache
+    port : the HartPort
+    halt_request, halt_step, halted, waiting : see `Soc`
+    retire, entered : an instruction ends in this cycle; a trap or user interrupt is entered
+    cause : with ``entered``: mcause's or ucause's value
+    status : how the port answered last
+    csr : the registers
+    """
+
+    def __init__(self, *, ways: int) -> None:
+        self.csr = CsrFile()
+        self.resume_pc = Signal(XLEN)
+        super().__init__(
+            {
+                "finished": In(work(ways)),
+                "last": Out(work(ways)),
+                "hold": Out(1),
+                "redirect": Out(1),
+                "target": Out(XLEN),
+                "write": Out(1),
+                "store": Out(stream.Signature(STORE)),
+                "drained": In(1),
+                "start": Out(1),
+                "operation": Out(Operation),
+                "done": In(1),
+                "value": In(XLEN),
+                "failed": In(1),
+                "walk": Out(WalkPort()),
+                "space": In(SPACE),
+                "flush_tlb": Out(1),
+                "invalidate": Out(1),
+                "invalidated": In(1),
+                "port": Out(HartPort()),
+                "halt_request": In(1),
+                "halt_step": In(1),
+                "halted": Out(1),
+                "waiting": Out(1),
+                "retire": Out(1),
+                "entered": Out(1),
+                "cause": Out(XLEN),
+                "status": Out(Status),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        """What is always connected, then one state for each thing that is waited for."""
+        m = Module()
+        m.submodules.csr = csr = self.csr
+        last, kind, raw = self.last, self.last.kind, self.last.raw
+        request, response = self.port.request, self.port.response
+
+        fresh = Signal()  # first cycle here
+        flushes = Signal()  # what is behind is fetched anew when this retires
+        budget = Signal()  # one step is allowed, while halting is requested
+        trap_cause, trap_interrupt, trap_value = Signal(4), Signal(), Signal(XLEN)
+        following = Signal(XLEN)
+        leaves = Signal()
+
+        m.d.comb += [
+            following.eq(last.pc + Mux(raw[:2] == 3, 4, 2)),
+            leaves.eq(self.retire | self.redirect),
+            self.hold.eq(last.valid & ~leaves),
+            self.write.eq(self.retire),
+            self.store.payload.address.eq(last.address[3:]),
+            self.store.payload.mask.eq(last.mask),
+            self.store.payload.data.eq(last.word),
+            self.port.privilege.eq(csr.privilege),
+            self.walk.address.eq(last.value),
+            self.walk.space.eq(self.space),
+            csr.number.eq(raw[20:]),
+            csr.function.eq(raw[12:14]),
+            csr.writes.eq((raw[12:14] == CsrFunction.WRITE) | raw[15:20].any()),
+            csr.operand.eq(last.value),
+            csr.trap_cause.eq(trap_cause),
+            csr.trap_interrupt.eq(trap_interrupt),
+            csr.trap_pc.eq(last.pc),
+            csr.trap_value.eq(trap_value),
+            csr.retire.eq(self.retire),
+            csr.returns.eq(kind.matches(Kind.MRET, Kind.SRET)),
+            self.cause.eq(trap_cause),
+            self.cause[-1].eq(trap_interrupt),
+        ]
+        with m.If(~self.hold):
+            m.d.sync += [last.eq(self.finished), fresh.eq(self.finished.valid), flushes.eq(0)]
+        with m.Else():
+            m.d.sync += fresh.eq(0)
+        with m.If(self.redirect):
+            m.d.sync += [last.valid.eq(0), fresh.eq(0)]
+        with m.If(self.retire | self.entered):
+            m.d.sync += budget.eq(0)
+
+        def go(target: Any) -> None:
+            m.d.comb += [self.redirect.eq(1), self.target.eq(target)]
+
+        def trap(cause: Any, value: Any = 0, *, interrupt: int = 0) -> None:
+            m.d.sync += [
+                trap_cause.eq(cause),
+                trap_value.eq(value),
+                trap_interrupt.eq(interrupt),
+            ]
+            m.next = "TRAP"
+
+        def illegal() -> None:
+            trap(Cause.ILLEGAL, raw)
+
+        def ask(kind: RequestKind, function: Any = 0, address: Any = 0, data: Any = 0) -> None:
+            m.d.comb += [
+                request.valid.eq(1),
+                request.payload.kind.eq(kind),
+                request.payload.function.eq(function),
+                request.payload.address.eq(address),
+                request.payload.data.eq(data),
+            ]
+
+        def complete(value: Any) -> None:
+            m.d.sync += [last.value.eq(value), last.complete.eq(1)]
+
+        def memory(operation: Operation, then: str = "MEMORY") -> None:
+            m.d.comb += [self.start.eq(1), self.operation.eq(operation)]
+            m.next = then
+
+        supervisor = csr.privilege != Privilege.U
+        only_machine = csr.privilege == Privilege.M
+        user_interrupt = self.port.interrupt & csr.user_delegated
+        halts = self.halt_request & ~budget
+
+        # UIPI: R-type in either funct3, or the function in an immediate of twelve bits.
+        in_immediate = (raw[12:15] != UIPI_FUNCT3) & raw[20:25].any()
+        function = Mux(in_immediate, Mux(raw[27:].any(), _FUNCTION_MOST, raw[20:27]), raw[25:])
+
+        def uipi() -> None:
+            ask(RequestKind.UIPI, function=function, data=last.value)
+            m.next = "UIPI"
+            with m.If(request.ready):
+                m.next = "ANSWER"
+
+        with m.FSM():
+            with m.State("RUN"), m.If(last.valid):
+                with m.If(fresh & halts):
+                    m.d.sync += self.resume_pc.eq(last.pc)
+                    m.next = "HALT"
+                with m.Elif(fresh & csr.interrupt):
+                    trap(csr.interrupt_cause, interrupt=1)
+                with m.Elif(fresh & user_interrupt):
+                    ask(RequestKind.TRAP, data=last.pc)
+                    with m.If(request.ready):
+                        m.next = "USER"
+                with m.Elif(last.fault.valid):
+                    trap(last.fault.cause, last.value)
+                with m.Elif(last.walk):
+                    m.next = "WALK"
+                with m.Elif(last.complete):
+                    m.d.comb += self.retire.eq(1)
+                    with m.If(flushes):
+                        go(following)
+                with m.Else(), m.Switch(kind):
+                    with m.Case(Kind.LOAD):
+                        with m.If(last.device):
+                            memory(Operation.LOAD)
+                        with m.Else():
+                            memory(Operation.FILL)
+                    with m.Case(Kind.STORE):
+                        with m.If(last.device):
+                            memory(Operation.STORE)
+                        with m.Else():
+                            m.d.comb += [
+                                self.store.valid.eq(1),
+                                self.retire.eq(self.store.ready),
+                            ]
+                    with m.Case(Kind.ATOMIC):
+                        memory(Operation.ATOMIC)
+                    with m.Case(Kind.FENCE):
+                        memory(Operation.DRAIN)
+                    with m.Case(Kind.FENCE_I):
+                        memory(Operation.DRAIN, "FENCE_I")
+                    with m.Case(Kind.SFENCE):
+                        with m.If(supervisor & (only_machine | ~csr.tvm)):
+                            memory(Operation.DRAIN, "SFENCE")
+                        with m.Else():
+                            illegal()
+
+                    with m.Case(Kind.CSR):
+                        with m.If(~csr.legal):
+                            illegal()
+                        with m.Elif(csr.behind):
+                            m.next = "CSR"
+                        with m.Else():
+                            m.d.comb += csr.access.eq(1)
+                            m.d.sync += flushes.eq(csr.flush)
+                            complete(csr.value)
+                    with m.Case(Kind.UIPI):
+                        with m.If(self.drained):
+                            uipi()
+                        with m.Else():
+                            memory(Operation.DRAIN, "DRAIN")
+
+                    with m.Case(Kind.ECALL):
+                        trap(Const(Cause.ECALL_U, 4) + csr.privilege)
+                    with m.Case(Kind.EBREAK):
+                        trap(Cause.BREAKPOINT, last.pc)
+                    with m.Case(Kind.MRET):
+                        with m.If(only_machine):
+                            m.d.comb += [csr.mret.eq(1), self.retire.eq(1)]
+                            go(csr.return_pc)
+                        with m.Else():
+                            illegal()
+                    with m.Case(Kind.SRET):
+                        with m.If(supervisor & (only_machine | ~csr.tsr)):
+                            m.d.comb += [csr.sret.eq(1), self.retire.eq(1)]
+                            go(csr.return_pc)
+                        with m.Else():
+                            illegal()
+                    with m.Case(Kind.URET):
+                        ask(RequestKind.URET)
+                        with m.If(request.ready):
+                            m.next = "URET"
+                    with m.Case(Kind.WFI):
+                        with m.If(supervisor & (only_machine | ~csr.tw)):
+                            m.next = "WAIT"
+                        with m.Else():
+                            illegal()
+                    with m.Default():
+                        illegal()
+
+            # A trap of machine or supervisor.
+            with m.State("TRAP"):
+                m.d.comb += [csr.trap.eq(1), self.entered.eq(1)]
+                go(csr.handler)
+                m.next = "RUN"
+
+            # A user interrupt. What the port says is pending no more was none.
+            with m.State("USER"), m.If(response.valid):
+                m.next = "RUN"
+                with m.If(response.payload.status == Status.OK):
+                    m.d.comb += [
+                        self.entered.eq(1),
+                        self.cause.eq(1 << XLEN - 1),
+                    ]
+                    go(response.payload.data)
+
+            with m.State("MEMORY"), m.If(self.done):
+                m.next = "RUN"
+                with m.If(self.failed):
+                    trap(Mux(kind == Kind.LOAD, Cause.LOAD_ACCESS, Cause.STORE_ACCESS), last.value)
+                with m.Else():
+                    complete(self.value)
+
+            with m.State("WALK"):
+                m.d.comb += self.walk.wanted.eq(1)
+                with m.If(self.walk.done):
+                    with m.If(self.walk.fault):
+                        is_load = (kind == Kind.LOAD) | ((kind == Kind.ATOMIC) & (raw[27:] == 2))
+                        page = Mux(is_load, Cause.LOAD_PAGE, Cause.STORE_PAGE)
+                        access = Mux(is_load, Cause.LOAD_ACCESS, Cause.STORE_ACCESS)
+                        trap(Mux(self.walk.access, access, page), last.value)
+                    with m.Else():
+                        go(last.pc)
+                        m.next = "RUN"
+
+            with m.State("FENCE_I"), m.If(self.done):
+                m.next = "INVALIDATE"
+            with m.State("INVALIDATE"):
+                m.d.comb += self.invalidate.eq(1)
+                with m.If(self.invalidated):
+                    m.d.sync += [flushes.eq(1), last.complete.eq(1)]
+                    m.next = "RUN"
+
+            with m.State("SFENCE"), m.If(self.done):
+                m.d.comb += self.flush_tlb.eq(1)
+                m.d.sync += [flushes.eq(1), last.complete.eq(1)]
+                m.next = "RUN"
+
+            # At the port: part of a CSR or all of it.
+            with m.State("CSR"):
+                ask(
+                    RequestKind.CSR,
+                    function=Mux(csr.writes, raw[12:14], CsrFunction.READ),
+                    address=csr.port_number,
+                    data=last.value,
+                )
+                with m.If(request.ready):
+                    m.next = "CSR_ANSWER"
+            with m.State("CSR_ANSWER"), m.If(response.valid):
+                m.d.sync += self.status.eq(response.payload.status)
+                with m.If(response.payload.status == Status.OK):
+                    m.d.comb += csr.access.eq(1)
+                    m.d.sync += flushes.eq(csr.flush)
+                    complete(csr.value | response.payload.data)
+                    m.next = "RUN"
+                with m.Else():
+                    illegal()
+
+            with m.State("DRAIN"), m.If(self.done):
+                m.next = "UIPI"
+            with m.State("UIPI"):
+                uipi()
+            with m.State("ANSWER"), m.If(response.valid):
+                m.d.sync += self.status.eq(response.payload.status)
+                with m.If(response.payload.status == Status.ILLEGAL):
+                    illegal()
+                with m.Else():
+                    complete(response.payload.data)
+                    m.next = "RUN"
+
+            with m.State("URET"), m.If(response.valid):
+                m.d.sync += self.status.eq(response.payload.status)
+                m.d.comb += [csr.uret.eq(1), self.retire.eq(1)]
+                go(response.payload.data)
+                m.next = "RUN"
+
+            with m.State("WAIT"):
+                m.d.comb += self.waiting.eq(1)
+                with m.If(csr.wakes | user_interrupt | self.halt_request):
+                    m.d.sync += last.complete.eq(1)
+                    m.next = "RUN"
+
+            # A debugger looks, and may change registers and `resume_pc`.
+            with m.State("HALT"):
+                m.d.comb += self.halted.eq(self.drained)
+                with m.If(self.halted & (~self.halt_request | self.halt_step)):
+                    m.d.sync += budget.eq(self.halt_step)
+                    go(self.resume_pc)
+                    m.next = "RUN"
+
+        # Translations hold what PMP allowed.
+        with m.If(csr.access & csr.writes & (raw[25:] == 0x3A0 >> 5)):
+            m.d.comb += self.flush_tlb.eq(1)
+        return m

@@ -1,0 +1,73 @@
+"""A table of points that are run as a campaign: what ``rel4 ipc`` and ``rel4 pingpong`` share."""
+
+import json
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rel4.machine.device import Device
+from uintr.files import claimed, write_atomically
+
+from .campaign import Conduct, Shaped, Store, device_batches, identity, run_campaign
+
+__all__ = ["run_table"]
+
+Point = TypeVar("Point", bound=Shaped)
+PARTS = ".points.jsonl"
+"""Finished points while a campaign is under way."""
+
+
+@dataclass(frozen=True)
+class _Measure:
+    """Runs a point in a worker, and returns its record."""
+
+    job: Callable[[Any, Device], Coroutine[Any, Any, Any]]
+
+    async def __call__(self, key: str, point: Any, device: Device) -> dict[str, Any]:
+        return asdict(await self.job(point, device))
+
+
+def run_table(
+    points: Sequence[Point],
+    job: Callable[[Point, Device], Coroutine[Any, Any, Any]],
+    *,
+    name: str,
+    device: str,
+    out: Path,
+    conduct: Conduct,
+) -> list[dict[str, Any]]:
+    """Run ``points``, write their records into ``out`` as ``NAME.jsonl``, in their order, and
+    return them.
+
+    Parameters
+    ----------
+    job : runs a point on a device that was just reset; its record is a dataclass
+
+    Raises
+    ------
+    Whatever `run_campaign` does; ValueError : ``out`` cannot be used.
+    """
+    with claimed(out):
+        store = Store(out / PARTS)
+        if not conduct.resume:
+            store.clear()
+        tasks = {
+            identity(what=name, device=device, point=asdict(point)): point  # type: ignore[call-overload]
+            for point in points
+        }
+        found = run_campaign(
+            tasks,
+            lambda todo: device_batches(
+                todo, device=device, job=_Measure(job), store=store, parts=conduct.jobs
+            ),
+            store=store,
+            conduct=conduct,
+            name=name,
+            unit="point",
+        )
+        records: list[dict[str, Any]] = [found[key] for key in tasks]
+        lines = "".join(json.dumps(record) + "\n" for record in records)
+        write_atomically(out / f"{name}.jsonl", lines.encode())
+        store.path.unlink()
+    return records
