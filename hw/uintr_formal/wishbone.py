@@ -9,7 +9,7 @@ When initiators hold what they present and targets answer only when asked,
 When the initiator holds what it presents and the controller answers what it accepted,
 
 * every transfer is ended exactly once, with ``ack`` or ``err``, never both, and nobody is answered
-  who does not ask;
+  who does not ask; what is answered is the word of the target that was asked;
 * the targets themselves take `OWN_CYCLES` cycles and the table memory's wait states; every other
   cycle of a transfer is one in which an operation waits to be accepted or to be answered, or a post
   of a former entry is waited for;
@@ -228,6 +228,9 @@ class TargetsSpec(Elaboratable):
             Assert(~bus.stb | ends | (spent < limit)),
             Assert(~bus.stb | (spent <= limit)),
         ]
+        for target in decoder.targets:
+            with m.If(bus.ack & target.stb):
+                m.d.comb += Assert(bus.dat_r == target.dat_r)
         self._stages(m, decoder, page, bridge, table_ram, flight, spent, begun)
         m.d.comb += [
             Cover(bus.ack & decoder.targets[0].stb & (spent == 1 + self._wait_states)),
