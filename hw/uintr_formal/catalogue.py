@@ -138,6 +138,15 @@ PROPERTIES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("uip, ustatus, trap condition, uret; the line is never latched", ("receiver",)),
     ("every request of a hart answered once, within a bound", _HART_UNITS),
     ("bus: transfers held, each ended once and for its owner", ("bus", *_TARGETS)),
+    ("bus: a turn that is counted is a transfer, so nobody waits for more than n - 1", ("bus",)),
+    ("CSR, TRAP, URET, LOAD: the answer's data is the receiver's, or the bus's", _HART_UNITS),
+    ("which status a refusal has; a valid SEND posts", _SENDERS),
+    ("what is written to THROTTLE is what it does", ("throttle",)),
+    ("REJECTED counts in all its bits", ("rejected",)),
+    ("each hart's lines, posts and answers are its own", ("wiring",)),
+    ("a reset in the middle", tuple(f"reset latency {latency}" for latency in _LATENCIES)),
+    ("AXI4-Lite: an error is an error, on either channel", ("axi manager", "axi bridge")),
+    ("no word is written or read in part", ("half words",)),
 )
 """What is proven, in words, and which proofs do."""
 
