@@ -68,6 +68,11 @@ class Harts:
         return self.schedulers[self.here]
 
     @property
+    def somebody_inside(self) -> bool:
+        """A hart is in the kernel, or waits for its lock; for inspection."""
+        return any(self._inside)
+
+    @property
     def current(self) -> TCB:
         """The thread that ran here last, or runs here next once it was chosen."""
         return self.schedulers[self.here].current
