@@ -369,7 +369,7 @@ class _Attacker:
                  *(Uipi(function, draw.randrange(8)) for function in UipiFunction))
             )  # fmt: skip
             if not draw.randrange(40):
-                operation = CsrRead(draw.choice((0x7C0, Csr.SUIRS)))
+                operation = CsrRead(draw.choice((0x7C0, Csr.SUIRS)))  # type: ignore[arg-type]
         await operation
 
     async def _wait(self) -> None:
