@@ -51,6 +51,8 @@ class UserInterrupts(HartContexts):
     free_receivers : the others
     parked : threads that a user interrupt is to wake, by receiver
     kernel_receivers : receivers of the kernel itself, by hart
+    kernel_table : the sender table of the kernel itself
+    free_tables : pages for sender tables that are not in use
     registration_words : message registers that the registration of a receiver needs
     """
 
@@ -63,8 +65,8 @@ class UserInterrupts(HartContexts):
         self._count = len(receivers)
         self.free_receivers = list(receivers)
         self._all_tables = len(tables)
-        self._free_tables = list(tables)
-        self._kernel_table = self._new_table()
+        self.free_tables = list(tables)
+        self.kernel_table = self._new_table()
         self.receivers: list[int] = []
         self.kernel_receivers: dict[int, int] = {}
         self._kernel_entries = [0] * config.harts
@@ -73,13 +75,13 @@ class UserInterrupts(HartContexts):
     # --- allocation -------------------------------------------------------------------------------
 
     def _new_table(self) -> SenderTable:
-        if not self._free_tables:
+        if not self.free_tables:
             raise InvocationError(
                 SeL4Error.NOT_ENOUGH_MEMORY,
                 f"all {self._all_tables} sender tables are in use",
                 (0,),
             )
-        return self._table_at(heappop(self._free_tables))
+        return self._table_at(heappop(self.free_tables))
 
     @abstractmethod
     def _table_at(self, address: int) -> SenderTable:
@@ -185,7 +187,7 @@ class UserInterrupts(HartContexts):
     ) -> SenderEntry:
         """An entry of the kernel's own sender table."""
         _check_sender(notification, badge)
-        return await self._kernel_table.add(notification.recv_idx, badge, notification, slot)
+        return await self.kernel_table.add(notification.recv_idx, badge, notification, slot)
 
     async def register_sender_to_kernel(self, tcb: TCB, hart: int, vector: int) -> SenderEntry:
         """An entry of ``tcb``'s table that interrupts the kernel on ``hart``.
@@ -284,7 +286,7 @@ class UserInterrupts(HartContexts):
         if table is not None:
             for entry in list(table.entries.values()):
                 await entry.detach()
-            heappush(self._free_tables, table.address)
+            heappush(self.free_tables, table.address)
         tcb.attached.remove(state)
         for hart, owner in enumerate(self.owner):
             if owner is tcb:

@@ -240,7 +240,7 @@ class IntelUserInterrupts(UserInterrupts):
         if entry.receiver in self.parked:
             await self._post(entry.receiver, entry.vector)
             return
-        await self._use_table(self._kernel_table.register)
+        await self._use_table(self.kernel_table.register)
         await SendUipi(entry.index)
 
     async def _post(self, receiver: int, vector: int) -> None:

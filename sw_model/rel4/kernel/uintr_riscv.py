@@ -184,7 +184,7 @@ class RiscvUserInterrupts(UserInterrupts):
     # --- signals from the kernel ------------------------------------------------------------------
 
     async def _send(self, entry: SenderEntry) -> None:
-        await self._use_table(self._kernel_table.register)
+        await self._use_table(self.kernel_table.register)
         await Uipi(UipiFunction.SEND, entry.index)
 
     async def _post(self, receiver: int, vector: int) -> None:

@@ -148,7 +148,8 @@ async def unbind(actor: Actor) -> Any:
 
 @_of(VICTIM)
 async def read(actor: Actor) -> Any:
-    actor.taken |= await Uipi(UipiFunction.READ)
+    vectors = await Uipi(UipiFunction.READ)
+    actor.taken |= vectors
 
 
 @_of(VICTIM)
@@ -241,7 +242,8 @@ async def wait_plain(actor: Actor) -> Any:
 @_of(VICTIM)
 async def wait_own(actor: Actor) -> Any:
     """The badge is the pending word, which the interrupt handler takes too."""
-    actor.taken |= await actor.kernel.wait(Cap.VICTIM_NOTIFICATION)
+    vectors = await actor.kernel.wait(Cap.VICTIM_NOTIFICATION)
+    actor.taken |= vectors
 
 
 # --- the rest -------------------------------------------------------------------------------------

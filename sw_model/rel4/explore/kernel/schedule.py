@@ -1,8 +1,8 @@
 """Schedules: who moves when, and what a world that is played to its end looks like.
 
-A *coarse* schedule lets each operation run to its end, or until its thread blocks, before another
-thread begins one: the outcomes of all coarse schedules are what is right. A *fine* schedule may
-change harts at every stop; whatever it does, its outcome must be one of those.
+In a *coarse* schedule whoever enters the kernel leaves it before another hart moves: the outcomes
+of all coarse schedules are what is right. A *fine* schedule may change harts at every stop;
+whatever it does, its outcome must be one of those.
 
 A schedule branches by `os.fork`: the child takes the other way, and nothing is done twice.
 """
@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rel4.kernel.invariants import violations
-from rel4.kernel.objects import ThreadState
 from rel4.kernel.uintr_context import UserInterruptState
 from rel4.machine.device import run_sync
 
@@ -24,6 +23,8 @@ from .world import Role, World
 
 __all__ = ["Result", "play_all"]
 
+LOCAL = {"return", "CsrClear", "CsrSet", "CsrWrite", "CsrRead"}
+"""Stops of a thread between which no other hart does anything to it that it could tell apart."""
 MOST_MOVES = 600
 """A world that is moved more often than that goes round in circles."""
 
@@ -52,7 +53,7 @@ class Player:
     Parameters
     ----------
     world : prepared
-    coarse : change harts between operations only
+    coarse : change harts only where none is in the kernel
     deviations : how often a fine schedule may leave the hart that moved last though it could go on
     ticks : harts whose timer is due once, at any time
     """
@@ -138,31 +139,21 @@ class Player:
     async def _play_coarse(self) -> None:
         while True:
             await self._rest()
-            ready = [actor.role for actor in self._world.actors if self._may_begin(actor.role)]
-            ways = [("go", role) for role in ready]
-            ways.extend(("tick", Role(index)) for index in sorted(set(self._ticks)))
+            ways = [("go", index) for index in range(len(self._moved)) if self._able(index)]
+            ways.extend(("tick", index) for index in sorted(set(self._ticks)))
             if not ways:
                 return
-            what, role = ways[self._fork(len(ways))]
+            what, index = ways[self._fork(len(ways))]
             if what == "tick":
-                self._ticks.remove(role)
-                self._machine.tick(role)
+                self._ticks.remove(index)
+                self._machine.tick(index)
                 await self._machine.settle()
                 continue
-            actor = self._world.actors[role]
-            before = (len(actor.answers), actor.done)
-            while (len(actor.answers), actor.done) == before:
-                hart = self._hart_of(role)
-                if hart is None or not await self._push(hart):
+            await self._move(index)
+            hart = self._machine.hart(index)
+            while hart.in_kernel or (hart.stands and hart.at.split()[0] in LOCAL):
+                if not await self._push(index):
                     break
-
-    def _hart_of(self, role: Role) -> int | None:
-        return self._world.kernel.state.harts.holder(self._world.tcbs[role])
-
-    def _may_begin(self, role: Role) -> bool:
-        hart = self._hart_of(role)
-        actor = self._world.actors[role]
-        return hart is not None and not actor.done and self._able(hart)
 
     async def _push(self, index: int) -> bool:
         """Move a hart, or, if it waits for others, those; False if nothing can be moved."""
@@ -225,9 +216,7 @@ class Player:
             (
                 tuple(actor.answers),
                 actor.done,
-                world.tcbs[actor.role].state.name
-                if not world.tcbs[actor.role].runnable
-                else ThreadState.RUNNING.name,
+                "DONE" if actor.done else world.tcbs[actor.role].state.name,
                 world.tcbs[actor.role].affinity,
             )
             for actor in world.actors

@@ -9,7 +9,7 @@ hart thread
 ==== ====================================================================================
 
 Each runs a list of operations (`rel4.explore.kernel.operations`), from the same moment on, and then
-spins. The first free CSpace slots hold what the operations name (`Cap`).
+waits for what never comes. The first free CSpace slots hold what the operations name (`Cap`).
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -39,7 +39,6 @@ __all__ = ["ANY", "SPARE_BUFFER", "Actor", "Cap", "Operation", "Role", "World", 
 SPARE_BUFFER = 0x4000_0000
 """Where the spare frame is mapped."""
 BEGIN = DATA_ADDRESS + 0x800
-END = BEGIN + 8
 ANY = 0b1111
 
 
@@ -70,6 +69,7 @@ class Cap(IntEnum):
     VICTIM_BADGED = 0x1013
     SPARE_ENDPOINT = 0x1014
     SPARE_FRAME = 0x1015
+    END = 0x1020  # by role: what threads wait for when they are done
     FREE = 0x1080  # and those behind it
 
 
@@ -99,7 +99,8 @@ class Actor:
 
     async def handler(self) -> None:
         """Its user-interrupt handler."""
-        self.taken |= await self.world.task.interrupts.take()
+        vectors = await self.world.task.interrupts.take()
+        self.taken |= vectors
         await self.world.task.interrupts.leave()
 
     async def play(self) -> None:
@@ -110,7 +111,7 @@ class Actor:
             self.answers.append(None)
             self.answers[-1] = await operation.run(self)
         self.done = True
-        await SpinWhile(END, 0)
+        await self.kernel.wait(Cap.END + self.role)
 
 
 @dataclass(frozen=True)
@@ -191,6 +192,8 @@ class World:
         for place in (Cap.VICTIM_NOTIFICATION, Cap.PLAIN):
             (made,) = await task.allocate(ObjectType.NOTIFICATION)
             await kernel.cnode_move(root, place, made)
+        for number, made in enumerate(await task.allocate(ObjectType.NOTIFICATION, len(Role))):
+            await kernel.cnode_move(root, Cap.END + number, made)
         for place in (Cap.ENDPOINT, Cap.SPARE_ENDPOINT):
             (made,) = await task.allocate(ObjectType.ENDPOINT)
             await kernel.cnode_move(root, place, made)
