@@ -1,12 +1,12 @@
 """Hostile programs: random sequences of everything that an untrusted thread can do.
 
-Two or three attackers hold random, legitimate capabilities of their own: thread, CSpace, address space,
-untyped memory, notifications, an endpoint, frames, an ASID pool. A victim holds nothing in common with
-them. The attackers make system calls and invocations with random arguments, write the memory that they
-share with the kernel at random moments, and use the user-interrupt instructions, while a monitor
-outside of the machine looks at the kernel's invariants, at the victim's memory, at what it has of the
-hardware, and at whether it goes on. At the end everything of the attackers is revoked, and has to be
-free again. The same seed makes the same program and the same log.
+Two or three attackers hold random, legitimate capabilities of their own: thread, CSpace, address
+space, untyped memory, notifications, an endpoint, frames, an ASID pool. A victim holds nothing in
+common with them. The attackers make system calls and invocations with random arguments, write the
+memory that they share with the kernel at random moments, and use the user-interrupt instructions,
+while a monitor outside of the machine looks at the kernel's invariants, at the victim's memory, at
+what it has of the hardware, and at whether it goes on. At the end everything of the attackers is
+revoked, and has to be free again. The same seed makes the same program and the same log.
 """
 
 import random
@@ -170,7 +170,8 @@ async def _thread(
     priority: int,
     hart: int,
 ) -> dict[int, int]:
-    """A thread with spaces of its own; root's capabilities to what it has, by the attacker's slots."""
+    """A thread with spaces of its own; root's capabilities to what it has, by the slots that an
+    attacker has them in."""
     kernel = task.kernel
     node, space, ipc, data = await _space(task)
     (tcb,) = await task.allocate(ObjectType.TCB)
