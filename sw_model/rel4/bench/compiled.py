@@ -37,7 +37,7 @@ __all__ = ["MOST_CONCURRENCY", "Setup", "compiled_name", "log_of", "run_compiled
 MOST_CONCURRENCY = 1024
 """Coroutines that the compiled executor has room for."""
 LEAST_CAPACITY = 8
-TICKS_SPARE = 40
+TICKS_SPARE = 2
 """A run is given so many timer periods for each call before it counts as hanging."""
 _CAUSES = {
     8: ev.TrapCause.ECALL,
@@ -172,7 +172,7 @@ def _run(point: Point, setup: Setup) -> RunResult:
         memory_latency=setup.memory_latency,
         cache_kib=setup.cache_kib,
         seed=point.seed,
-        max_cycles=TICKS_SPARE * point.timer_period * point.calls + 10_000_000,
+        max_cycles=TICKS_SPARE * point.timer_period * point.calls + 2_000_000,
     )
     result = run_program(
         configured(system(setup), _words(point)), config, runner=setup.device, listener=Listener()
