@@ -15,7 +15,7 @@ export AMARANTH_USE_YOSYS = builtin
 
 .DELETE_ON_ERROR:
 .PHONY: help env run test quick lint format formal bench bench-hw random coverage mutate claims readme flavours docs clean \
-  env-fpga bitstreams test-litex test-package test-blocks test-gates check-tools
+  env-fpga bitstreams test-litex test-package test-blocks test-gates test-oracle check-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -108,6 +108,10 @@ test-blocks: $(VENV)/.stamp-test $(VENV)/.stamp-blocks ## AXI4-Lite and register
 
 test-gates: $(VENV)/.stamp-test $(VENV)/.stamp-fpga-ice40 ## netlists for iCE40 and ECP5, against the reference
 	@UINTR_GATES=docs/data/gates.json $(BIN)/python -m pytest fpga/tests/test_gates.py fpga/tests/test_netlist_ecp5.py
+
+test-oracle: $(VENV)/.stamp-test $(VENV)/.stamp-oracle ## the hart in lock-step with Spike, ten million instructions, into docs/data (ORACLE=quick: 300 000)
+	@$(BIN)/python -m pytest cocotb_tests/test_spike.py cocotb_tests/test_rv64_lockstep.py
+	@$(BIN)/python -m rv64_verify lockstep --jobs $(JOBS) $(if $(filter quick,$(ORACLE)),--instructions 300_000 --shapes 1 --out build/oracle.jsonl)
 
 test-package: $(BIN)/python ## wheel and sdist, alone in a clean environment, without any HDL tool
 	@rm -rf build/package && mkdir -p build/package

@@ -6,7 +6,7 @@ from typing import Any
 import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles
-from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
+from cocotbext.axi import AxiResp
 
 from tb_axi_lite_shape import RECEIVER_COUNT
 from uintr.registers import (
@@ -20,6 +20,7 @@ from uintr.registers import (
     SEND,
     SLOT_BYTES,
 )
+from uintr_cosim.initiators import AxiLiteInitiator
 
 __all__ = ["registers_and_lines"]
 
@@ -29,17 +30,11 @@ async def registers_and_lines(dut: Any) -> None:
     """Slots, control page, lines and errors, with and without pauses on every channel."""
     Clock(dut.clk, 10, unit="ns").start()
     dut.rst.value = 0
-    master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "axi_"), dut.clk, dut.rst)
+    bus = AxiLiteInitiator(dut)
+    master = bus.manager
     await ClockCycles(dut.clk, 20)
 
-    async def read(address: int) -> int:
-        answer = await master.read(address, 8)
-        assert answer.resp == AxiResp.OKAY, hex(address)
-        return int.from_bytes(answer.data, "little")
-
-    async def write(address: int, value: int) -> None:
-        answer = await master.write(address, value.to_bytes(8, "little"))
-        assert answer.resp == AxiResp.OKAY, hex(address)
+    read, write = bus.read, bus.write
 
     # The lines of the controller are ports; those of a system end in its hart units.
     line = getattr(dut, "line", None)

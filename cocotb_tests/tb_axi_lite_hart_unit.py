@@ -5,7 +5,7 @@ from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge
+from cocotb.triggers import ClockCycles, RisingEdge
 from cocotbext.axi import AxiLiteBus, AxiLiteRam
 
 from tb_axi_lite_shape import RECEIVER_COUNT
@@ -16,12 +16,10 @@ from uintr.registers import (
     SENDER_ENTRY_BYTES,
     XLEN,
     Csr,
-    CsrFunction,
-    Privilege,
-    RequestKind,
     Status,
     UipiFunction,
 )
+from uintr_cosim.hart_port import HartDriver
 
 __all__ = ["loads_stores_and_posts"]
 
@@ -39,8 +37,7 @@ async def loads_stores_and_posts(dut: Any) -> None:
     dut.caches.value = 0  # entries change in memory here, behind the unit's back
     dut.invalidate.value = 0
     dut.operation__ready.value = 1
-    dut.hart__request__valid.value = 0
-    dut.hart__privilege.value = Privilege.S.value
+    hart = HartDriver(dut, None)
     dut.rst.value = 1
     memory = AxiLiteRam(
         AxiLiteBus.from_prefix(dut, "axi_"), dut.clk, dut.rst, size=_PAGES * PAGE_BYTES
@@ -57,24 +54,6 @@ async def loads_stores_and_posts(dut: Any) -> None:
 
     cocotb.start_soon(see_posts())
 
-    async def ask(kind: RequestKind, function: int, address: int, data: int = 0) -> int:
-        """The data of the response, whose status must be OK."""
-        dut.hart__request__payload__kind.value = kind.value
-        dut.hart__request__payload__function.value = function
-        dut.hart__request__payload__address.value = address
-        dut.hart__request__payload__data.value = data
-        dut.hart__request__valid.value = 1
-        await RisingEdge(dut.clk)  # an idle unit takes it at once
-        dut.hart__request__valid.value = 0
-        await ReadOnly()
-        while dut.hart__response__valid.value != 1:
-            await RisingEdge(dut.clk)
-            await ReadOnly()
-        assert dut.hart__response__payload__status.value.to_unsigned() == Status.OK
-        found: int = dut.hart__response__payload__data.value.to_unsigned()
-        await RisingEdge(dut.clk)
-        return found
-
     draw = random.Random("axi lite hart unit")
     table = CSRS[Csr.SUIST].pack(ppn=_PAGES - 1, size=1, en=1)
     for paused in (False, True):
@@ -86,17 +65,17 @@ async def loads_stores_and_posts(dut: Any) -> None:
                 channel.set_pause_generator(iter(lambda: draw.random() < 0.5, None))
         words = {8 * at: draw.getrandbits(XLEN) for at in draw.sample(range(1000), 20)}
         for address, word in words.items():
-            await ask(RequestKind.STORE, 0, address, word)
+            await hart.store(address, word)
             assert memory.read_qword(address) == word
         for address, word in words.items():
-            assert await ask(RequestKind.LOAD, 0, address) == word
-        await ask(RequestKind.CSR, CsrFunction.WRITE.value, Csr.SUIST.value, table)
+            assert await hart.load(address) == word
+        await hart.csr_write(Csr.SUIST, table)
         for receiver in range(RECEIVER_COUNT):
             index = draw.randrange(PAGE_BYTES // SENDER_ENTRY_BYTES)
             entry = SENDER_ENTRY.pack(valid=1, vector=40 + receiver, receiver=receiver)
             memory.write_qword((_PAGES - 1) * PAGE_BYTES + SENDER_ENTRY_BYTES * index, entry)
             posts.clear()
-            await ask(RequestKind.UIPI, UipiFunction.SEND.value, 0, index)
+            assert (await hart.uipi(UipiFunction.SEND, index)).status is Status.OK
             (post,) = posts
             assert post >> _OPERATION_RECEIVER_LSB & 0xFFFF == receiver
             assert post >> _OPERATION_RECEIVER_LSB + 16 == 40 + receiver

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cocotb_tools.check_results import get_results
 
 from tb_axi_lite_shape import RECEIVER_COUNT
-from uintr_cosim.signals import TOP
-from uintr_cosim.simulator import find_simulator, launch
+from uintr_cosim.bench import run_bench
 
 pytestmark = pytest.mark.sim
 
@@ -52,28 +50,6 @@ def test_block_on_axi_lite(tmp_path: Path, make: Any, bench: str) -> None:
     from uintr.generate import verilog_text
 
     source = tmp_path / "top.v"
-    source.write_text(verilog_text(OnAxiLite(make()), name=TOP))
-    found = find_simulator(simulator)
-    common = {"simulator": found.name, "build_dir": str(tmp_path / "build")}
-    arguments = ["-Wno-lint"] if simulator == "verilator" else []
-    environment = found.environment()
-    if simulator == "verilator":
-        environment["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include"
-    launch(
-        what="building the AXI4-Lite block",
-        action="build",
-        spec={**common, "sources": [str(source)], "build_args": arguments},
-        environment=environment,
-        seconds=600,
-        log=tmp_path / "build.log",
-    )
-    launch(
-        what="the AXI4-Lite test",
-        action="test",
-        spec={**common, "test_module": bench, "test_dir": str(tmp_path)},
-        environment=found.environment(),
-        seconds=300,
-        log=tmp_path / "test.log",
-    )
-    tests, failed = get_results(tmp_path / "results.xml")
-    assert (tests, failed) == (1, 0), (tmp_path / "test.log").read_text()
+    source.write_text(verilog_text(OnAxiLite(make()), name="top"))
+    tests = run_bench(bench, sources=[source], top="top", simulator=simulator, folder=tmp_path)
+    assert tests == 1

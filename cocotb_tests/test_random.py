@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from shapes import SHAPES
-from uintr_verify.functional import model
+from uintr_cosim.functional import model
 from uintr_verify.long_run import coverage_record, run_seed
 from uintr_verify.native import build_replay, replay
 from uintr_verify.random_traffic import record_random

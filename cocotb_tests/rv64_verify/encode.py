@@ -114,6 +114,15 @@ ALL = (
 """Names of all instructions."""
 
 
+REGISTERS = tuple(_R)
+IMMEDIATES = tuple(_I)[:7]
+SHIFTS = {name: (1 << width) - 1 for name, (*_, width) in _SHIFT.items()}
+LOADS = tuple(_I)[7:]
+STORES = tuple(_S)
+BRANCHES = tuple(_B)
+AMOS = tuple(name for name in _AMO if name not in ("lr", "sc"))
+
+
 def _fits(name: str, value: int, low: int, high: int, step: int = 1) -> int:
     if not low <= value <= high or value % step:
         raise ValueError(f"{name} must take {low} to {high} by {step}, not {value}")

@@ -30,7 +30,7 @@ def main(action: str, spec: dict[str, Any]) -> None:
     if action == "build":
         runner.build(
             sources=spec["sources"],
-            hdl_toplevel=TOP,
+            hdl_toplevel=spec.get("top", TOP),
             build_dir=spec["build_dir"],
             build_args=spec["build_args"],
             timescale=_TIMESCALE,
@@ -40,7 +40,7 @@ def main(action: str, spec: dict[str, Any]) -> None:
     else:
         runner.test(
             test_module=spec["test_module"],
-            hdl_toplevel=TOP,
+            hdl_toplevel=spec.get("top", TOP),
             hdl_toplevel_lang="verilog",
             build_dir=spec["build_dir"],
             test_dir=spec["test_dir"],

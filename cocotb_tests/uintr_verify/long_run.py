@@ -18,7 +18,7 @@ from rel4.machine.device import DeviceConfig
 from tb_replay import replay as replay_job
 from uintr.files import write_atomically
 from uintr_cosim.device import run
-from uintr_verify.functional import DISTANCES, model
+from uintr_cosim.functional import DISTANCES, model
 from uintr_verify.native import build_replay, replay
 from uintr_verify.random_traffic import record_random
 from uintr_verify.waivers import load_waivers, waive

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from rel4.machine.device import DeviceConfig, run_sync
 from traffic import BusTraffic, Traffic
-from uintr_verify.functional import Functional
-from uintr_verify.shared_reference import BusTransfer
+from uintr_cosim.functional import Functional
+from uintr_cosim.shared_reference import BusTransfer
 from uintr_verify.stimulus import Recorder
 
 __all__ = ["record_random"]

@@ -26,8 +26,8 @@ from typing import Any, NamedTuple
 
 from rel4.machine.device import DeviceConfig, Request, Response
 from uintr.registers import Feature, Privilege
+from uintr_cosim.shared_reference import BusTransfer, SharedReference
 from uintr_cosim.signals import PRIVILEGE_BITS, pack_bus_request, pack_request
-from uintr_verify.shared_reference import BusTransfer, SharedReference
 
 __all__ = ["Recorder", "Step", "read_header", "read_steps"]
 

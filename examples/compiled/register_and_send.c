@@ -122,8 +122,8 @@ static uint64_t system_call(uint64_t hart, uint64_t number, uint64_t argument)
     case SYS_REGISTER_RECEIVER:
         uintr_slot(hart)->low = uintr_low(1, 1, 0, 0, hart);
         uintr_csr_write(UINTR_CSR_SUIRS, uintr_suirs(hart, 1));
+        delegate_user_interrupts(); /* before uie: what is not delegated cannot be enabled there */
         uintr_csr_set(UINTR_CSR_UIE, UINTR_CSR_UIE_SOFTWARE_MASK);
-        delegate_user_interrupts();
         return 0;
     case SYS_CREATE_HANDLE:
         return create_handle(hart, argument);

@@ -1,4 +1,4 @@
-"""The arithmetic and logic unit, and the comparison that decides branches."""
+"""The arithmetic and logic unit, which also decides branches."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from rv64.encoding import Alu
 from uintr.registers import XLEN
 
-__all__ = ["AluUnit", "Comparator", "extend"]
+__all__ = ["AluUnit", "extend"]
 
 
 def extend(word: Any) -> Any:
@@ -18,16 +18,17 @@ def extend(word: Any) -> Any:
 
 
 class AluUnit(wiring.Component):
-    """All results of one cycle; combinational.
+    """All results of one cycle, and whether a branch is taken; combinational.
 
     ``sum`` is there without the choice of a result behind it: it is the address of an access and
-    the target of JALR.
+    the target of JALR. With ``compare`` it is a difference, whose sign decides.
 
     Members
     -------
     a, b : operands
-    alu, alternative, word : the operation; subtract or shift arithmetically; of 32 bits
-    result, sum : what comes out
+    alu, alternative, word : the operation; shift arithmetically, or subtract; of 32 bits
+    compare, funct3 : subtract, for SLT and branches; which branch
+    result, sum, taken : what comes out
     """
 
     def __init__(self) -> None:
@@ -37,32 +38,38 @@ class AluUnit(wiring.Component):
                 "b": In(XLEN),
                 "alu": In(Alu),
                 "alternative": In(1),
+                "compare": In(1),
                 "word": In(1),
+                "funct3": In(3),
                 "result": Out(XLEN),
                 "sum": Out(XLEN),
+                "taken": Out(1),
             }
         )
 
     def elaborate(self, platform: Any) -> Module:
-        """One adder, one comparison, one shifter to the right."""
+        """One adder, one shifter to the right."""
         m = Module()
         a, b, word = self.a, self.b, self.word
 
         # One adder for both: a subtrahend is inverted, and the carry goes in below.
-        total = Signal(XLEN + 1)
+        total = Signal(XLEN + 2)
+        minus = Signal()
         m.d.comb += [
-            total.eq(
-                Cat(self.alternative, a)
-                + Cat(self.alternative, b ^ self.alternative.replicate(XLEN))
-            ),
+            minus.eq(self.alternative | self.compare),
+            total.eq(Cat(minus, a) + Cat(minus, b ^ minus.replicate(XLEN))),
             self.sum.eq(total[1:]),
         ]
 
+        # Less: without a carry there was a borrow. Operands of different signs, if they have any,
+        # are told apart by them. The lowest bit of funct3 turns a branch round.
         less = Signal()
-        signed = self.alu == Alu.SLT
-        m.d.comb += less.eq(
-            Cat(a[:-1], a[-1] ^ signed).as_unsigned() < Cat(b[:-1], b[-1] ^ signed).as_unsigned()
-        )
+        unsigned = self.funct3.matches(Alu.SLTU, 0b110, 0b111)
+        differ = a[-1] ^ b[-1]
+        m.d.comb += [
+            less.eq(Mux(differ, Mux(unsigned, b[-1], a[-1]), ~total[-1])),
+            self.taken.eq(Mux(self.funct3[2], less, a == b) ^ self.funct3[0]),
+        ]
 
         # A shift to the left is one to the right, of the word turned round. A shift of 32 bits
         # brings its own sign, or none, into the upper half.
@@ -97,26 +104,4 @@ class AluUnit(wiring.Component):
             with m.Case(Alu.AND):
                 m.d.comb += result.eq(a & b)
         m.d.comb += self.result.eq(Mux(word, extend(result), result))
-        return m
-
-
-class Comparator(wiring.Component):
-    """Whether a branch is taken; combinational, beside the ALU so that neither waits.
-
-    Members
-    -------
-    a, b, funct3 : rs1, rs2 and which comparison
-    taken : it holds
-    """
-
-    def __init__(self) -> None:
-        super().__init__({"a": In(XLEN), "b": In(XLEN), "funct3": In(3), "taken": Out(1)})
-
-    def elaborate(self, platform: Any) -> Module:
-        """Equal, or less; the lowest bit of funct3 turns the answer round."""
-        m = Module()
-        a, b = self.a, self.b
-        signed = ~self.funct3[1]
-        less = Cat(a[:-1], a[-1] ^ signed) < Cat(b[:-1], b[-1] ^ signed)
-        m.d.comb += self.taken.eq(Mux(self.funct3[2], less, a == b) ^ self.funct3[0])
         return m

@@ -63,6 +63,7 @@ class Decoder(wiring.Component):
             d.rs2.eq(word[20:25]),
             d.rd.eq(rd & writes.replicate(5)),
             d.immediate.eq(i_type),
+            d.compare.eq(d.alu.matches(Alu.SLT, Alu.SLTU)),
             kind.eq(Kind.ILLEGAL),
         ]
 
@@ -85,7 +86,7 @@ class Decoder(wiring.Component):
             with m.Case(0x67), m.If(funct3 == 0):
                 m.d.comb += is_(Kind.JALR, reads=1, rd=1, use_immediate=1)
             with m.Case(0x63), m.If(funct3[1:] != 1):
-                m.d.comb += is_(Kind.BRANCH, reads=2, immediate=b_type)
+                m.d.comb += is_(Kind.BRANCH, reads=2, immediate=b_type, compare=1)
             with m.Case(0x03), m.If(funct3 != 7):
                 m.d.comb += is_(Kind.LOAD, reads=1, rd=1, use_immediate=1)
             with m.Case(0x23), m.If(~funct3[2]):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import C, Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,10 +13,10 @@ __all__ = ["Divider"]
 
 
 class Divider(wiring.Component):
-    """Divides by shifting and subtracting.
+    """Divides by shifting and subtracting. One negation serves both operands and the answer.
 
-    With ``start`` in cycle t, ``done`` and ``result`` are there in t + 66, or t + 34 for 32 bits,
-    for one cycle. Operands are those of t. ``cancel`` forgets what is under way.
+    With ``start`` in cycle t, ``done`` and ``result`` are there in t + 67, or t + 35 for 32 bits,
+    for one cycle; ``result`` stays. Operands are those of t. ``cancel`` forgets what is under way.
 
     Members
     -------
@@ -41,64 +41,90 @@ class Divider(wiring.Component):
         )
 
     def elaborate(self, platform: Any) -> Module:
-        """Magnitudes, as many steps as bits, then the signs."""
+        """Magnitudes one after the other, as many steps as bits, then the sign."""
         m = Module()
-        signed = ~self.funct3[0]
-
-        # Operands of 32 bits stand at the top of the dividend, so that half the steps do.
-        a = Mux(self.word, Cat(self.a[:32], (self.a[31] & signed).replicate(32)), self.a)
-        b = Mux(self.word, Cat(self.b[:32], (self.b[31] & signed).replicate(32)), self.b)
-        negative_a, negative_b = a[-1] & signed, b[-1] & signed
-
-        quotient = Signal(XLEN)
+        quotient = Signal(XLEN)  # first the dividend
         remainder = Signal(XLEN)
         divisor = Signal(XLEN)
+        signed, wants_remainder, word = Signal(), Signal(), Signal()
+        negative = Signal()  # the answer's sign
+        count = Signal(range(XLEN))
+
         negate = Signal()
-        wants_remainder = Signal()
-        word = Signal()
-        count = Signal(range(XLEN + 1))
-        begun = Signal()  # the magnitude of the dividend is still to be moved up
-        busy = Signal()
+        plus, turned = Signal(XLEN), Signal(XLEN)
+        m.d.comb += turned.eq((plus ^ negate.replicate(XLEN)) + negate)
 
         difference = Signal(XLEN + 1)
         shifted = Cat(quotient[-1], remainder)
         m.d.comb += difference.eq(shifted - divisor)
 
-        m.d.sync += self.done.eq(0)
-        with m.If(self.start):
-            m.d.sync += [
-                quotient.eq(Mux(negative_a, -a, a)),
-                remainder.eq(0),
-                divisor.eq(Mux(negative_b, -b, b)),
-                wants_remainder.eq(self.funct3[1]),
-                # The remainder has the dividend's sign. A quotient by 0 is all ones, whatever the
-                # signs.
-                negate.eq(Mux(self.funct3[1], negative_a, (negative_a ^ negative_b) & b.any())),
-                word.eq(self.word),
-                count.eq(Mux(self.word, 32, 64)),
-                begun.eq(1),
-                busy.eq(1),
-            ]
-        with m.Elif(busy & begun):
-            m.d.sync += begun.eq(0)
-            with m.If(word):
-                m.d.sync += quotient.eq(Cat(quotient[32:], quotient[:32]))
-        with m.Elif(busy):
-            m.d.sync += [
-                count.eq(count - 1),
-                quotient.eq(Cat(~difference[-1], quotient[:-1])),
-                remainder.eq(Mux(difference[-1], shifted, difference)),
-            ]
-            with m.If(count == 1):
-                m.d.sync += [busy.eq(0), self.done.eq(1)]
-        with m.If(self.cancel):
-            m.d.sync += [busy.eq(0), self.done.eq(0)]
+        m.d.comb += self.result.eq(Mux(word, extend(turned), turned))
+        with m.FSM():
+            with m.State("IDLE"):
+                # The answer of the last division stays until the next.
+                m.d.comb += [
+                    plus.eq(Mux(wants_remainder, remainder, quotient)),
+                    negate.eq(negative),
+                ]
+                with m.If(self.start):
+                    m.d.sync += [
+                        quotient.eq(self.a),
+                        divisor.eq(self.b),
+                        signed.eq(~self.funct3[0]),
+                        wants_remainder.eq(self.funct3[1]),
+                        word.eq(self.word),
+                    ]
+                    with m.If(self.word):
+                        for operand, target in ((self.a, quotient), (self.b, divisor)):
+                            sign = operand[31] & ~self.funct3[0]
+                            m.d.sync += target[32:].eq(sign.replicate(32))
+                    with m.If(~self.cancel):
+                        m.next = "DIVIDEND"
 
-        chosen = Signal(XLEN)
-        result = Signal(XLEN)
-        m.d.comb += [
-            chosen.eq(Mux(wants_remainder, remainder, quotient)),
-            result.eq(Mux(negate, -chosen, chosen)),
-            self.result.eq(Mux(word, extend(result), result)),
-        ]
+            # The remainder has the dividend's sign. A quotient by 0 is all ones, whatever the
+            # signs. A dividend of 32 bits goes to the top, so that half the steps do.
+            with m.State("DIVIDEND"):
+                m.d.comb += [plus.eq(quotient), negate.eq(signed & quotient[-1])]
+                m.d.sync += [
+                    quotient.eq(Mux(word, Cat(C(0, 32), turned[:32]), turned)),
+                    remainder.eq(0),
+                    count.eq(Mux(word, 31, 63)),
+                    negative.eq(
+                        signed
+                        & Mux(
+                            wants_remainder,
+                            quotient[-1],
+                            (quotient[-1] ^ divisor[-1]) & divisor.any(),
+                        )
+                    ),
+                ]
+                m.next = "DIVISOR"
+                with m.If(self.cancel):
+                    m.next = "IDLE"
+
+            with m.State("DIVISOR"):
+                m.d.comb += [plus.eq(divisor), negate.eq(signed & divisor[-1])]
+                m.d.sync += divisor.eq(turned)
+                m.next = "STEP"
+                with m.If(self.cancel):
+                    m.next = "IDLE"
+
+            with m.State("STEP"):
+                m.d.sync += [
+                    count.eq(count - 1),
+                    quotient.eq(Cat(~difference[-1], quotient[:-1])),
+                    remainder.eq(Mux(difference[-1], shifted, difference)),
+                ]
+                with m.If(self.cancel):
+                    m.next = "IDLE"
+                with m.Elif(count == 0):
+                    m.next = "DONE"
+
+            with m.State("DONE"):
+                m.d.comb += self.done.eq(~self.cancel)
+                m.d.comb += [
+                    plus.eq(Mux(wants_remainder, remainder, quotient)),
+                    negate.eq(negative),
+                ]
+                m.next = "IDLE"
         return m

@@ -91,6 +91,7 @@ DECODED = data.StructLayout(
         "kind": Kind,
         "alu": Alu,
         "alternative": 1,  # subtract, or shift arithmetically
+        "compare": 1,  # subtract, for SLT and branches
         "word": 1,  # 32-bit operation
         "funct3": 3,
         "rd": 5,  # 0: none

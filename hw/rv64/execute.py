@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from rv64.alu import AluUnit, Comparator
+from rv64.alu import AluUnit
 from rv64.decode import Decoder
 from rv64.divide import Divider
 from rv64.encoding import DECODED, FAULT, Kind
@@ -112,7 +112,6 @@ class Execute(wiring.Component):
         # Second stage.
         decoded = decoder.decoded
         late, waits, d_leaves, follows = Signal(), Signal(), Signal(), Signal()
-        following = Signal(XLEN)
         target = Signal(XLEN)
         m.d.comb += [
             decoder.word.eq(fetched.word),
@@ -134,7 +133,6 @@ class Execute(wiring.Component):
             ),
             d_leaves.eq(fetched.valid & ~waits & ~self.hold & (~x.valid | x_done)),
             self.ready.eq(~fetched.valid | d_leaves),
-            following.eq(fetched.pc + Mux(fetched.compressed, 2, 4)),
             target.eq(
                 fetched.pc + Cat(decoded.immediate, decoded.immediate[-1].replicate(XLEN - 32))
             ),
@@ -150,7 +148,7 @@ class Execute(wiring.Component):
                 x.decoded.eq(decoded),
                 x.a.eq(registers.a),
                 x.b.eq(registers.b),
-                x.next.eq(following),
+                x.next.eq(fetched.next),
                 x.target.eq(target),
                 x.taken.eq(follows),
                 x.fault.eq(fetched.fault),
@@ -174,7 +172,6 @@ class Execute(wiring.Component):
         a, b = Signal(XLEN), Signal(XLEN)
         immediate = Cat(x.decoded.immediate, x.decoded.immediate[-1].replicate(XLEN - 32))
         m.submodules.alu = alu = AluUnit()
-        m.submodules.comparator = comparator = Comparator()
         m.d.comb += [
             a.eq(forward(x.decoded.rs1, x.a)),
             b.eq(forward(x.decoded.rs2, x.b)),
@@ -183,9 +180,8 @@ class Execute(wiring.Component):
             alu.alu.eq(x.decoded.alu),
             alu.alternative.eq(x.decoded.alternative),
             alu.word.eq(x.decoded.word),
-            comparator.a.eq(a),
-            comparator.b.eq(b),
-            comparator.funct3.eq(x.decoded.funct3),
+            alu.compare.eq(x.decoded.compare),
+            alu.funct3.eq(x.decoded.funct3),
             self.sum.eq(alu.sum),
         ]
 
@@ -246,8 +242,7 @@ class Execute(wiring.Component):
         jump = Cat(Const(0, 1), alu.sum[1:])
         m.d.comb += [
             x_wrong.eq(
-                x_leaves
-                & (((kind == Kind.BRANCH) & (comparator.taken != x.taken)) | (kind == Kind.JALR))
+                x_leaves & (((kind == Kind.BRANCH) & (alu.taken != x.taken)) | (kind == Kind.JALR))
             ),
             self.redirect.eq(x_wrong | (d_leaves & follows)),
             self.target.eq(
@@ -260,7 +255,7 @@ class Execute(wiring.Component):
         ]
         with m.If(~self.hold):
             m.d.sync += executed.next.eq(x.next)
-            with m.If((kind == Kind.JAL) | ((kind == Kind.BRANCH) & comparator.taken)):
+            with m.If((kind == Kind.JAL) | ((kind == Kind.BRANCH) & alu.taken)):
                 m.d.sync += executed.next.eq(x.target)
             with m.Elif(kind == Kind.JALR):
                 m.d.sync += executed.next.eq(jump)

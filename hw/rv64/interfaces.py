@@ -114,6 +114,8 @@ class RvfiPort(Signature):
     cause : mcause's or ucause's value, with ``trap`` or ``intr``
     satp : the address space it ran in
     status : how the HartPort answered UIPI, a user-interrupt CSR or uret
+    enters, enters_cause : an interrupt is taken, whether ``valid`` or not, and its cause. Another
+        may follow before its handler's first instruction, which then has ``intr`` of the last
     icache_miss, dcache_miss, walk : pulses, whether ``valid`` or not: a line is fetched, a walk of
         page tables begins
     """
@@ -145,6 +147,8 @@ class RvfiPort(Signature):
                 "cause": Out(XLEN),
                 "satp": Out(XLEN),
                 "status": Out(4),
+                "enters": Out(1),
+                "enters_cause": Out(XLEN),
                 "icache_miss": Out(1),
                 "dcache_miss": Out(1),
                 "walk": Out(1),

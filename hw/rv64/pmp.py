@@ -15,7 +15,6 @@ PMP_ENTRIES = 8
 _ADDRESS_BITS = 54
 _GRAIN = 10
 """Nothing below a page of 4 KiB is told apart: 2 ** (10 + 2) bytes."""
-_FRAME_TOP = _ADDRESS_BITS - _GRAIN
 _OFF, _TOR, _NAPOT = 0, 1, 3
 
 CONFIGURATION = data.StructLayout(
@@ -114,19 +113,21 @@ class Pmp(wiring.Component):
                     entry.locked.eq(new.locked),
                 ]
 
-        # The search.
+        # The search. Pages beyond the physical addresses that exist are all the same.
         place = Signal(range(PMP_ENTRIES))
-        lower = Signal(_FRAME_TOP)
+        lower = Signal(FRAME_BITS + 1)
         busy = Signal()
         entry = Signal(CONFIGURATION)
         active = Cat(each.mode.any() for each in entries)
-        upper = read.data[_GRAIN:]
-        covered = Signal(_ADDRESS_BITS - _GRAIN + 1)
+        above = read.data[_GRAIN + FRAME_BITS :]
+        upper = Signal(FRAME_BITS + 1)
+        same = read.data[_GRAIN - 1 : _GRAIN + FRAME_BITS]
+        covered = Signal(FRAME_BITS + 2)  # the lowest zero, and the ones below it
         match = Signal()
-        same = read.data[_GRAIN - 1 :]
         m.d.comb += [
             read.addr.eq(place),
             entry.eq(Array(entries)[place]),
+            upper.eq(Cat(read.data[_GRAIN:][:FRAME_BITS], above.any())),
             covered.eq(same ^ (same + 1)),
         ]
         with m.Switch(entry.mode):
@@ -135,7 +136,10 @@ class Pmp(wiring.Component):
             with m.Case(_TOR):
                 m.d.comb += match.eq((self.frame >= lower) & (self.frame < upper))
             with m.Default():
-                m.d.comb += match.eq(~((upper ^ self.frame) & ~covered[1:]).any())
+                m.d.comb += match.eq(
+                    ~((upper[:FRAME_BITS] ^ self.frame) & ~covered[1:]).any()
+                    & ~(above & Mux(covered[-1], above + 1, ~0)).any()
+                )
         with m.If(self.start):
             m.d.sync += [busy.eq(1), place.eq(0), lower.eq(0)]
         with m.Elif(busy):

@@ -93,6 +93,8 @@ class Trace(wiring.Component):
             rvfi.mem_rdata.eq(last.value << (last.virtual[:3] << 3)),
             rvfi.mem_wdata.eq(Mux(is_atomic, self.atomic_word, last.word)),
             rvfi.cause.eq(Mux(traps, self.cause, interrupt)),
+            rvfi.enters.eq(self.entered & self.cause[-1]),
+            rvfi.enters_cause.eq(self.cause),
             rvfi.satp.eq(self.satp),
             rvfi.status.eq(self.status),
             rvfi.icache_miss.eq(self.icache_miss),

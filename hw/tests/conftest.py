@@ -1,6 +1,7 @@
-"""Lets the test files import `hwbench`, whatever way pytest imports them."""
+"""Lets the test files import what they share, whatever way pytest imports them."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+for folder in (Path(__file__).parent, Path(__file__).parent / "rv64"):
+    sys.path.insert(0, str(folder))

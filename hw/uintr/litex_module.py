@@ -19,6 +19,7 @@ from uintr.interfaces import ADDRESS_BITS
 from uintr.register_files import RegisterMap
 from uintr.registers import (
     ALL_FEATURES,
+    DEFAULT_BASE,
     DEFAULT_HARTS,
     DEFAULT_LATENCY,
     DEFAULT_RECEIVERS,
@@ -104,12 +105,36 @@ class UserInterruptController(LiteXModule):  # type: ignore[misc,unused-ignore] 
             o_bus__ack=bus.ack,
             o_bus__err=bus.err,
             o_line=self.line,
-            o_supervisor_line=self.supervisor_line,
+            **(
+                {"o_supervisor_line": self.supervisor_line}
+                if features & (Feature.SUPERVISOR | Feature.NOTIFY)
+                else {}
+            ),
         )
         source = Path(folder) / f"{name}.v"
         source.parent.mkdir(parents=True, exist_ok=True)
         source.write_text(verilog_text(block, name=name), encoding="utf-8")
         platform.add_source(str(source))
+
+
+def _free_origin(soc: Any, size: int) -> int:
+    """A place for uncached registers. LiteX' own choice may be that of the CSRs, which are put on
+    the bus last.
+    """
+    rounded = 1 << (size - 1).bit_length()
+    taken = [(region.origin, region.size) for region in soc.bus.regions.values()]
+    if "csr" in soc.mem_map:
+        taken.append((soc.mem_map["csr"], 4 << soc.csr.address_width))
+    end = 1 << soc.bus.address_width
+    allowed = [(region.origin, region.origin + region.size) for region in
+               soc.bus.io_regions.values()] or [(0, end)]  # fmt: skip
+    for origin in (*range(DEFAULT_BASE, end, rounded), *range(0, DEFAULT_BASE, rounded)):
+        inside = any(low <= origin and origin + rounded <= high for low, high in allowed)
+        if inside and not any(
+            origin < first + length and first < origin + rounded for first, length in taken
+        ):
+            return origin
+    raise ValueError(f"bus must have {rounded:#x} bytes free for the controller, but has not")
 
 
 def add_user_interrupts(
@@ -125,15 +150,18 @@ def add_user_interrupts(
     ----------
     soc : a `litex.soc.integration.soc.LiteXSoC`
     name : of module and region
-    origin : address of the region, a multiple of its size rounded up; None lets LiteX choose one
+    origin : address of the region, a multiple of its size rounded up; None: the published address
+        of the controller, or the first place behind it that is free
     parameters : of `UserInterruptController`
 
     Raises
     ------
-    ValueError : a parameter is out of range.
+    ValueError : a parameter is out of range, or there is no free place.
     """
     controller = UserInterruptController(soc.platform, **parameters)
     soc.add_module(name, controller)
+    if origin is None:
+        origin = _free_origin(soc, controller.size)
     region = SoCRegion(origin=origin, size=controller.size, cached=False)
     soc.bus.add_slave(name, controller.bus, region)
     if soc.irq.enabled:

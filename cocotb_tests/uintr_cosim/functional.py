@@ -30,8 +30,8 @@ from uintr.registers import (
     Status,
     UipiFunction,
 )
-from uintr_verify.sender_bins import SenderBins
-from uintr_verify.shared_reference import ALL_BYTES, BusTransfer, SharedReference
+from uintr_cosim.sender_bins import SenderBins
+from uintr_cosim.shared_reference import ALL_BYTES, BusTransfer, SharedReference
 
 __all__ = ["DISTANCES", "Functional", "distance_name", "model"]
 

@@ -19,7 +19,7 @@ from uintr.registers import (
     Csr,
     UipiFunction,
 )
-from uintr_verify.shared_reference import SharedReference
+from uintr_cosim.shared_reference import SharedReference
 
 __all__ = ["SenderBins"]
 

@@ -1,0 +1,80 @@
+"""The ALU against integers."""
+
+import random
+from typing import Any
+
+from rv64bench import ONES, extended, simulate_combinational
+
+from rv64.alu import AluUnit
+from rv64.encoding import Alu
+
+EDGES = (0, 1, ONES, 1 << 63, (1 << 63) - 1, 1 << 31, (1 << 31) - 1, 0xFFFF_FFFF_8000_0000)
+
+
+def operands(rng: random.Random) -> int:
+    return rng.choice(EDGES) if rng.random() < 0.4 else rng.getrandbits(64)
+
+
+def expected(alu: Alu, alternative: int, word: int, a: int, b: int) -> int:
+    bits = 32 if word else 64
+    amount = b % bits
+    low = a & (1 << bits) - 1
+    result = {
+        Alu.ADD: a - b if alternative else a + b,
+        Alu.SLL: a << amount,
+        Alu.SLT: int(extended(a) < extended(b)),
+        Alu.SLTU: int(a < b),
+        Alu.XOR: a ^ b,
+        Alu.SRL: (extended(a, bits) if alternative else low) >> amount,
+        Alu.OR: a | b,
+        Alu.AND: a & b,
+    }[alu]
+    return (extended(result, 32) if word else result) & ONES
+
+
+def test_every_operation() -> None:
+    dut = AluUnit()
+
+    async def bench(ctx: Any) -> None:
+        rng = random.Random(1)
+        for _ in range(3000):
+            alu = rng.choice(list(Alu))
+            narrow = alu in (Alu.ADD, Alu.SLL, Alu.SRL)
+            word = rng.getrandbits(1) if narrow else 0
+            alternative = rng.getrandbits(1) if alu in (Alu.ADD, Alu.SRL) else 0
+            a, b = operands(rng), operands(rng)
+            for name, value in (("a", a), ("b", b), ("alu", alu), ("word", word)):
+                ctx.set(getattr(dut, name), value)
+            ctx.set(dut.funct3, alu)
+            ctx.set(dut.alternative, alternative)
+            ctx.set(dut.compare, alu in (Alu.SLT, Alu.SLTU))
+            wanted = expected(alu, alternative, word, a, b)
+            assert ctx.get(dut.result) == wanted, (alu, alternative, word, hex(a), hex(b))
+
+    simulate_combinational(dut, bench)
+
+
+def test_every_branch() -> None:
+    dut = AluUnit()
+    branches = {
+        0: lambda a, b: a == b,
+        1: lambda a, b: a != b,
+        4: lambda a, b: extended(a) < extended(b),
+        5: lambda a, b: extended(a) >= extended(b),
+        6: lambda a, b: a < b,
+        7: lambda a, b: a >= b,
+    }
+
+    async def bench(ctx: Any) -> None:
+        rng = random.Random(2)
+        ctx.set(dut.compare, 1)
+        for _ in range(2000):
+            a, b = operands(rng), operands(rng)
+            b = a if rng.random() < 0.2 else b
+            ctx.set(dut.a, a)
+            ctx.set(dut.b, b)
+            for funct3, holds in branches.items():
+                ctx.set(dut.funct3, funct3)
+                assert ctx.get(dut.taken) == holds(a, b), (funct3, hex(a), hex(b))
+
+    simulate_combinational(dut, bench)
