@@ -32,7 +32,15 @@ from .point import Point
 from .policies import find_policy
 from .results import PointRecord, make_record
 
-__all__ = ["MOST_CONCURRENCY", "Setup", "compiled_name", "log_of", "run_compiled", "system"]
+__all__ = [
+    "MOST_CONCURRENCY",
+    "Setup",
+    "compiled_name",
+    "image_words",
+    "log_of",
+    "run_compiled",
+    "system",
+]
 
 MOST_CONCURRENCY = 1024
 """Coroutines that the compiled executor has room for."""
@@ -175,7 +183,10 @@ def _run(point: Point, setup: Setup) -> RunResult:
         max_cycles=TICKS_SPARE * point.timer_period * point.calls + 2_000_000,
     )
     result = run_program(
-        configured(system(setup), _words(point)), config, runner=setup.device, listener=Listener()
+        configured(system(setup), image_words(point)),
+        config,
+        runner=setup.device,
+        listener=Listener(),
     )
     if result.ending is not Ending.EXIT or result.status != 0:
         said = result.console.decode("utf-8", "replace").strip()
@@ -183,7 +194,7 @@ def _run(point: Point, setup: Setup) -> RunResult:
     return result
 
 
-def _words(point: Point) -> dict[str, list[int]]:
+def image_words(point: Point) -> dict[str, list[int]]:
     """What is written into the image for a point."""
     _check(point)
     policy = find_policy(point.policy)
