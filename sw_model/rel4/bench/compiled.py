@@ -35,6 +35,7 @@ from .results import PointRecord, make_record
 __all__ = [
     "MOST_CONCURRENCY",
     "Setup",
+    "check_compiled",
     "compiled_name",
     "image_words",
     "log_of",
@@ -196,7 +197,7 @@ def _run(point: Point, setup: Setup) -> RunResult:
 
 def image_words(point: Point) -> dict[str, list[int]]:
     """What is written into the image for a point."""
-    _check(point)
+    check_compiled(point)
     policy = find_policy(point.policy)
     style = policy.style
     phases = random.Random(f"timer-phase/{point.seed}/{point.concurrency}")
@@ -221,7 +222,8 @@ def image_words(point: Point) -> dict[str, list[int]]:
     }
 
 
-def _check(point: Point) -> None:
+def check_compiled(point: Point) -> None:
+    """Raises ValueError if machine code does not have what ``point`` asks for; names it."""
     known = ["sync", *KERNEL_POLICIES[1:]]
     for name, value, allowed in (
         ("policy", point.policy, known),
