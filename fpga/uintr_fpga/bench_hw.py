@@ -275,7 +275,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 _MARKS = re.compile(r"(<!-- bench_hw((?: \w+=\w+)*) -->\n).*?(\n<!-- /bench_hw -->)", re.DOTALL)
-"""Where a page has the table; with ``block=controller`` behind the name, only of rows that say so."""
+"""Where a page has the table; with ``block=controller`` behind it, only of rows that say so."""
 
 
 def write_page(data: Path, page: Path) -> None:
