@@ -3,8 +3,8 @@
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out, Signature
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
 
 from rv64.align import LoadAlign, StoreAlign
 from rv64.cache import INDEX_BITS, LINE_WORDS, CacheArray
@@ -23,32 +23,32 @@ _PLACE_BITS = LINE_WORDS.bit_length() - 1
 _WORD_OFFSET = 3
 
 
-def work(ways: int) -> Any:
+def work(ways: int) -> data.StructLayout:
     """What the last stage gets."""
-    return Signature(
+    return data.StructLayout(
         {
-            "valid": Out(1),
-            "pc": Out(XLEN),
-            "raw": Out(32),
-            "kind": Out(Kind),
-            "funct3": Out(3),
-            "rd": Out(5),
-            "complete": Out(1),  # nothing is left to do but to write the result
-            "value": Out(XLEN),  # the result, or the virtual address, or the operand
-            "fault": Out(FAULT),  # the value is then its value
-            "walk": Out(1),  # the page has to be walked for, and the instruction begun anew
-            "device": Out(1),
-            "address": Out(PHYSICAL_BITS),
-            "word": Out(XLEN),  # to store, in its place
-            "mask": Out(WORD_BYTES),
-            "b": Out(XLEN),
-            "hits": Out(ways),
+            "valid": 1,
+            "pc": XLEN,
+            "raw": 32,
+            "kind": Kind,
+            "funct3": 3,
+            "rd": 5,
+            "complete": 1,  # nothing is left to do but to write the result
+            "value": XLEN,  # the result, or the virtual address, or the operand
+            "fault": FAULT,  # the value is then its value
+            "walk": 1,  # the page has to be walked for, and the instruction begun anew
+            "device": 1,
+            "address": PHYSICAL_BITS,
+            "word": XLEN,  # to store, in its place
+            "mask": WORD_BYTES,
+            "b": XLEN,
+            "hits": ways,
             # For the trace alone:
-            "rs1": Out(5),
-            "rs2": Out(5),
-            "a": Out(XLEN),
-            "next": Out(XLEN),
-            "virtual": Out(XLEN),
+            "rs1": 5,
+            "rs2": 5,
+            "a": XLEN,
+            "next": XLEN,
+            "virtual": XLEN,
         }
     )
 
@@ -182,7 +182,7 @@ class Access(wiring.Component):
             finished.virtual.eq(executed.result),
         ]
         for name in ("pc", "raw", "kind", "funct3", "rd", "b", "rs1", "rs2", "a", "next"):
-            m.d.comb += getattr(finished, name).eq(getattr(executed, name))
+            m.d.comb += finished[name].eq(executed[name])
         with m.If(accesses & ~executed.fault.valid):
             m.d.comb += finished.walk.eq(~tlb.hit & ~store_align.misaligned)
             with m.If(store_align.misaligned):

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from rv64.access import work
 from rv64.csr import CsrFile
-from rv64.encoding import Cause, Kind, copied
+from rv64.encoding import Cause, Kind
 from rv64.memory_unit import Operation
 from rv64.store_buffer import STORE
 from rv64.tlb import SPACE
@@ -137,11 +137,7 @@ class Commit(wiring.Component):
             self.cause[-1].eq(trap_interrupt),
         ]
         with m.If(~self.hold):
-            m.d.sync += [
-                *copied(last, self.finished),
-                fresh.eq(self.finished.valid),
-                flushes.eq(0),
-            ]
+            m.d.sync += [last.eq(self.finished), fresh.eq(self.finished.valid), flushes.eq(0)]
         with m.Else():
             m.d.sync += fresh.eq(0)
         with m.If(self.redirect):

@@ -73,7 +73,7 @@ class Decoder(wiring.Component):
                 d.use_rs1.eq(reads >= 1),
                 d.use_rs2.eq(reads >= 2),
                 writes.eq(rd),
-                *(getattr(d, name).eq(value) for name, value in fields.items()),
+                *(d[name].eq(value) for name, value in fields.items()),
             ]
 
         with m.If(~self.illegal), m.Switch(opcode):

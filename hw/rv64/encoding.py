@@ -2,12 +2,10 @@
 stages."""
 
 from enum import IntEnum
-from typing import Any
 
 from amaranth.lib import data
-from amaranth.lib.wiring import Out, Signature
 
-__all__ = ["Alu", "Atomic", "Cause", "DECODED", "FAULT", "Kind", "copied"]
+__all__ = ["Alu", "Atomic", "Cause", "DECODED", "FAULT", "Kind"]
 
 
 class Kind(IntEnum):
@@ -88,32 +86,23 @@ FAULT = data.StructLayout({"valid": 1, "cause": 4})
 """An exception that an instruction carries to the last stage. Its value (mtval) is told there: the
 address of the access, of the instruction, or the instruction."""
 
-DECODED = Signature(
+DECODED = data.StructLayout(
     {
-        "kind": Out(Kind),
-        "alu": Out(Alu),
-        "alternative": Out(1),  # subtract, or shift arithmetically
-        "compare": Out(1),  # subtract, for SLT and branches
-        "word": Out(1),  # 32-bit operation
-        "funct3": Out(3),
-        "rd": Out(5),  # 0: none
-        "rs1": Out(5),
-        "rs2": Out(5),
-        "use_rs1": Out(1),
-        "use_rs2": Out(1),
-        "from_pc": Out(1),  # first operand is the pc
-        "from_zero": Out(1),  # first operand is 0
-        "use_immediate": Out(1),  # second operand is the immediate
-        "immediate": Out(32),  # sign-extended where it is used
+        "kind": Kind,
+        "alu": Alu,
+        "alternative": 1,  # subtract, or shift arithmetically
+        "compare": 1,  # subtract, for SLT and branches
+        "word": 1,  # 32-bit operation
+        "funct3": 3,
+        "rd": 5,  # 0: none
+        "rs1": 5,
+        "rs2": 5,
+        "use_rs1": 1,
+        "use_rs2": 1,
+        "from_pc": 1,  # first operand is the pc
+        "from_zero": 1,  # first operand is 0
+        "use_immediate": 1,  # second operand is the immediate
+        "immediate": 32,  # sign-extended where it is used
     }
 )
 """An instruction between decoding and its end."""
-
-
-def copied(target: Any, source: Any) -> list[Any]:
-    """Statements that give each member of ``target`` that of ``source``; both of one signature."""
-    statements = []
-    for name, member in target.signature.members.items():
-        to, of = getattr(target, name), getattr(source, name)
-        statements += copied(to, of) if member.is_signature else [to.eq(of)]
-    return statements

@@ -3,13 +3,13 @@
 from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out, Signature
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
 
 from rv64.alu import AluUnit
 from rv64.decode import Decoder
 from rv64.divide import Divider
-from rv64.encoding import DECODED, FAULT, Kind, copied
+from rv64.encoding import DECODED, FAULT, Kind
 from rv64.fetch import FETCHED
 from rv64.multiply import Multiplier
 from rv64.register_file import RegisterFile
@@ -17,38 +17,38 @@ from uintr.registers import XLEN
 
 __all__ = ["EXECUTED", "Execute"]
 
-_DECODED = Signature(
+_DECODED = data.StructLayout(
     {
-        "valid": Out(1),
-        "pc": Out(XLEN),
-        "raw": Out(32),
-        "decoded": Out(DECODED),
-        "a": Out(XLEN),
-        "b": Out(XLEN),
-        "next": Out(XLEN),  # address behind it
-        "target": Out(XLEN),  # of a branch
-        "taken": Out(1),  # it was followed
-        "fault": Out(FAULT),
+        "valid": 1,
+        "pc": XLEN,
+        "raw": 32,
+        "decoded": DECODED,
+        "a": XLEN,
+        "b": XLEN,
+        "next": XLEN,  # address behind it
+        "target": XLEN,  # of a branch
+        "taken": 1,  # it was followed
+        "fault": FAULT,
     }
 )
 
-EXECUTED = Signature(
+EXECUTED = data.StructLayout(
     {
-        "valid": Out(1),
-        "pc": Out(XLEN),
-        "raw": Out(32),
-        "kind": Out(Kind),
-        "funct3": Out(3),
-        "rd": Out(5),
-        "late": Out(1),  # its result comes later
-        "result": Out(XLEN),  # or an address, or the operand of what the last stage does
-        "b": Out(XLEN),  # what a store stores
-        "fault": Out(FAULT),  # the result is then its value
+        "valid": 1,
+        "pc": XLEN,
+        "raw": 32,
+        "kind": Kind,
+        "funct3": 3,
+        "rd": 5,
+        "late": 1,  # its result comes later
+        "result": XLEN,  # or the address of an access, or the operand of what the last stage does
+        "b": XLEN,  # what a store stores
+        "fault": FAULT,  # the result is then its value
         # For the trace alone:
-        "rs1": Out(5),
-        "rs2": Out(5),
-        "a": Out(XLEN),
-        "next": Out(XLEN),
+        "rs1": 5,
+        "rs2": 5,
+        "a": XLEN,
+        "next": XLEN,
     }
 )
 """What the fourth stage gets."""
@@ -106,7 +106,7 @@ class Execute(wiring.Component):
         m.submodules.decoder = decoder = Decoder()
         m.submodules.registers = registers = self.registers
 
-        x = _DECODED.create(path=("x",))  # in the third stage
+        x = Signal(_DECODED)  # in the third stage
         x_done, x_leaves, x_wrong = Signal(), Signal(), Signal()
 
         # Second stage.
@@ -145,7 +145,7 @@ class Execute(wiring.Component):
                 x.valid.eq(d_leaves & ~x_wrong),
                 x.pc.eq(fetched.pc),
                 x.raw.eq(fetched.raw),
-                *copied(x.decoded, decoded),
+                x.decoded.eq(decoded),
                 x.a.eq(registers.a),
                 x.b.eq(registers.b),
                 x.next.eq(fetched.next),

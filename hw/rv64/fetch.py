@@ -3,8 +3,8 @@
 from typing import Any
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out, Signature
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
 
 from rv64.cache import FRAME_BITS, INDEX_BITS, LINE_WORDS, CacheArray
 from rv64.encoding import FAULT, Cause
@@ -16,16 +16,16 @@ from uintr.registers import XLEN
 
 __all__ = ["FETCHED", "Fetch"]
 
-FETCHED = Signature(
+FETCHED = data.StructLayout(
     {
-        "valid": Out(1),
-        "pc": Out(XLEN),
-        "raw": Out(32),  # as it stands in memory; a compressed one has zeros above
-        "word": Out(32),  # expanded
-        "next": Out(XLEN),  # address behind it
-        "illegal": Out(1),
-        "fault": Out(FAULT),
-        "fault_above": Out(1),  # the fault is in its second half
+        "valid": 1,
+        "pc": XLEN,
+        "raw": 32,  # as it stands in memory; a compressed one has zeros above
+        "word": 32,  # expanded
+        "next": XLEN,  # address behind it
+        "illegal": 1,
+        "fault": FAULT,
+        "fault_above": 1,  # the fault is in its second half
     }
 )
 """What the second stage gets."""

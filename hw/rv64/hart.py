@@ -92,12 +92,8 @@ class Hart(wiring.Component):
         csr, last = commit.csr, commit.last
 
         # The pipeline. The last stage's redirection comes first.
-        m.submodules.trace = trace = Trace(ways=self._ways)
-        connect(m, fetch.fetched, execute.fetched)
-        connect(m, execute.executed, access.executed)
-        connect(m, access.finished, commit.finished)
-        connect(m, commit.last, access.last, trace.last)
         m.d.comb += [
+            execute.fetched.eq(fetch.fetched),
             fetch.ready.eq(execute.ready),
             fetch.redirect.eq(commit.redirect | execute.redirect),
             fetch.target.eq(Mux(commit.redirect, commit.target, execute.target)),
@@ -107,8 +103,11 @@ class Hart(wiring.Component):
             execute.last_valid.eq(last.valid),
             execute.rd.eq(last.rd),
             execute.value.eq(last.value),
+            access.executed.eq(execute.executed),
             access.hold.eq(commit.hold),
             access.next_address.eq(execute.sum),
+            access.last.eq(last),
+            commit.finished.eq(access.finished),
         ]
 
         # Whose addresses they are.
@@ -207,8 +206,9 @@ class Hart(wiring.Component):
         ]
         connect(m, commit.port, flipped(self.port))
 
+        m.submodules.trace = trace = Trace(ways=self._ways)
         connect(m, trace.rvfi, flipped(self.rvfi))
-        for name in ("retire", "entered", "redirect", "target", "cause"):
+        for name in ("last", "retire", "entered", "redirect", "target", "cause"):
             m.d.comb += getattr(trace, name).eq(getattr(commit, name))
         m.d.comb += [
             trace.status.eq(commit.status),
