@@ -7,6 +7,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from diagrams import figures, write_diagrams
 from generated_pages import write_pages
+from port_pages import write_port_pages
 from verification_page import write_tables
 
 import rel4
@@ -15,6 +16,7 @@ _GENERATED = Path(__file__).parent / "generated"
 write_diagrams(_GENERATED)
 write_pages(_GENERATED)
 write_tables(_GENERATED)
+write_port_pages(_GENERATED)
 
 project = "rel4-uintr"
 author = "The rel4-uintr authors"

@@ -4,6 +4,9 @@ The SoC is LiteX's: bus, decoder, CSRs, width converter, and a uartbone as the o
 serial pins are on a pseudo-terminal, as those of a board are.
 """
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +44,10 @@ ORIGIN = 0x0300_0000
 HARTS, SLOTS = 2, 5
 
 
-def make_soc(width: int, folder: Path) -> Any:
-    """A SoC with a bus of ``width`` bits, as a LiteX user would write it."""
+def pads_and_clocks() -> tuple[Any, Any]:
+    """A platform with the pins of the emulator, and what makes its clock."""
     from litex.build.generic_platform import GenericPlatform, Pins, Subsignal
-    from litex.soc.integration.soc_core import SoCCore
     from migen import ClockDomain, Module
-
-    from uintr.litex_module import add_user_interrupts
 
     class Pads(GenericPlatform):  # type: ignore[misc]  # LiteX has no types
         default_clk_name = "clk"
@@ -71,6 +71,16 @@ def make_soc(width: int, folder: Path) -> Any:
             ]
 
     platform = Pads()
+    return platform, Clocks(platform)
+
+
+def make_soc(width: int, folder: Path) -> Any:
+    """A SoC with a bus of ``width`` bits, as a LiteX user would write it."""
+    from litex.soc.integration.soc_core import SoCCore
+
+    from uintr.litex_module import add_user_interrupts
+
+    platform, clocks = pads_and_clocks()
     soc = SoCCore(
         platform,
         CLOCK_HZ,
@@ -81,7 +91,7 @@ def make_soc(width: int, folder: Path) -> Any:
         ident="",
         bus_data_width=width,
     )
-    soc.submodules.crg = Clocks(platform)
+    soc.submodules.crg = clocks
     soc.add_uartbone(baudrate=BAUD)
     controller = add_user_interrupts(
         soc, origin=ORIGIN, harts=HARTS, receivers=SLOTS, folder=folder
@@ -92,24 +102,53 @@ def make_soc(width: int, folder: Path) -> Any:
     return soc
 
 
-@pytest.fixture(scope="module", params=[32, 64])
-def soc_client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """LiteX's client at the SoC."""
+@contextmanager
+def client_of(soc: Any, folder: Path, name: str) -> Iterator[Any]:
+    """LiteX's client at a SoC that is finalized, simulated."""
     from litex.soc.integration import export
 
-    folder = tmp_path_factory.mktemp(f"soc{request.param}")
-    soc = make_soc(request.param, folder)
     soc.platform.get_verilog(soc, name="board").write(str(folder / "soc.v"))
     table = folder / "csr.csv"
     table.write_text(export.get_csr_csv(soc.csr_regions, soc.constants, soc.mem_regions))
-    (controller,) = folder.glob("uintr_controller_*.v")
+    (controller,) = folder.rglob("uintr_controller_*.v")
     top = (folder / "soc.v").read_text()
     for ours, theirs in (("rx", "serial_rx"), ("tx", "serial_tx")):
         top = top.replace(theirs, ours)
     sources = {"soc.v": top, "controller.v": controller.read_text()}
-    program = build_harness(sources, name=f"litex-soc-{request.param}")
+    program = build_harness(sources, name=f"litex-soc-{name}")
     with running(program, divisor=CLOCK_HZ // BAUD) as terminal, litex_client(terminal, table) as c:
         yield c
+
+
+@pytest.fixture(scope="module", params=[32, 64])
+def soc_client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """LiteX's client at the SoC."""
+    folder = tmp_path_factory.mktemp(f"soc{request.param}")
+    with client_of(make_soc(request.param, folder), folder, str(request.param)) as client:
+        yield client
+
+
+def test_the_example_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A SoC without a CPU, with the arguments of the page alone."""
+    page = (Path(__file__).parents[2] / "docs" / "soc.md").read_text()
+    (text,) = re.findall(r"```\{code-block\} python\n:name: litex\n\n(.*?)```", page, re.S)
+    names: dict[str, Any] = {}
+    exec(compile(text, "docs/soc.md", "exec"), names)
+    monkeypatch.chdir(tmp_path)
+    platform, clocks = pads_and_clocks()
+    soc = names["make_soc"](platform, CLOCK_HZ, BAUD)
+    soc.submodules.crg = clocks
+    soc.comb += platform.request("leds").eq(0)
+    soc.finalize()
+    monkeypatch.undo()
+    with client_of(soc, tmp_path, "page") as client:
+        assert client.mems.uintc.base == ORIGIN
+        assert read(client, CONTROL_OFFSET + ID.address) >> 32 == MAGIC
+        assert read(client, CONTROL_OFFSET + RECEIVERS.address) == 64
+        write(client, LOW.address, LOW.pack(active=1))
+        write(client, SEND.address, 9)
+        assert client.regs.uintc_ev_status.read() == 1
+        assert read(client, HIGH.address) == 1 << 9
 
 
 def read(client: Any, offset: int) -> int:

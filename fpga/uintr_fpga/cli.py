@@ -12,10 +12,11 @@ from pathlib import Path
 import rel4
 from rel4.bench.conservation import ConservationError
 from rel4.bench.options import numbers, use_device
+from rel4.bench.point import Point
 from rel4.machine.device import DeviceError, device_names
 from rel4.machine.faults import MachineError
 from uintr.files import check_file, check_folder
-from uintr.program import Parser, choose, run_program, say, whole
+from uintr.program import Parser, choose, path, run_program, say, whole
 from uintr.registers import Flavour
 from uintr_fpga import export
 from uintr_fpga.boards import BOARDS, Target, find_board
@@ -62,20 +63,20 @@ def _parser() -> Parser:
     build.add_argument(
         "--seed", default="1", help="of place and route, or several with commas between (default 1)"
     )
-    build.add_argument("--out", type=Path, help="folder of the builds (default build/fpga)")
+    build.add_argument("--out", type=path, help="folder of the builds (default build/fpga)")
     build.add_argument(
-        "--store", nargs="?", type=Path, const=RESULTS, help=f"add the report to {RESULTS}"
+        "--store", nargs="?", type=path, const=RESULTS, help=f"add the report to {RESULTS}"
     )
 
     report = commands.add_parser("report", help="the README's table from committed results")
     report.describe(_report, "Print the table of boards from stored reports.")
-    report.add_argument("--results", type=Path, default=RESULTS)
-    report.add_argument("--write", type=Path, help="put the table into this page, too")
+    report.add_argument("--results", type=path, default=RESULTS)
+    report.add_argument("--write", type=path, help="put the table into this page, too")
 
     program = commands.add_parser("program", help="load a bitstream with openFPGALoader")
     program.describe(_program, "Load a bitstream onto a board with openFPGALoader.")
     program.add_argument("--board", required=True, help=_names())
-    program.add_argument("bitstream", type=Path)
+    program.add_argument("bitstream", type=path)
 
     emulate = commands.add_parser("emulate", help="the board's complete top on a pseudo-terminal")
     emulate.describe(
@@ -86,7 +87,7 @@ def _parser() -> Parser:
     emulate.add_argument(
         "--gates", action="store_true", help="the netlist synthesised for iCE40, not the RTL"
     )
-    emulate.add_argument("--link", type=Path, help="make this symbolic link to the terminal")
+    emulate.add_argument("--link", type=path, help="make this symbolic link to the terminal")
 
     record = commands.add_parser("record", help="run a point and keep every step and answer")
     record.describe(_record, "Run a point on a device, and keep every step and answer.")
@@ -99,14 +100,14 @@ def _parser() -> Parser:
         "--flavour", choices=[*Flavour], default=Flavour.RISCV, help="default: %(default)s"
     )
     record.add_argument("--port", help="serial port, for the device uart")
-    record.add_argument("-o", "--output", type=Path, required=True)
+    record.add_argument("-o", "--output", type=path, required=True)
 
     replay = commands.add_parser("replay", help="play a record and compare every answer")
     replay.describe(
         _replay,
         "Play a record and compare every answer. Exit status: 0 equal, 1 not.",
     )
-    replay.add_argument("file", type=Path)
+    replay.add_argument("file", type=path)
     replay.add_argument("--device", default="uart", help=f"of {', '.join(device_names())}")
     replay.add_argument("--port", help="serial port, for the device uart")
     replay.add_argument("--baud", type=whole, help="its bit rate (default 1000000)")
@@ -229,17 +230,15 @@ def _emulate(arguments: argparse.Namespace) -> int:
 def _record(arguments: argparse.Namespace) -> int:
     device = use_device(arguments.device, arguments.port)
     check_file(arguments.output, "output")
-    say(f"recording {arguments.policy} with N = {arguments.concurrency} on {device}")
-    steps = record_point(
-        device=device,
+    point = Point(
         policy=arguments.policy,
         harts=arguments.harts,
         concurrency=arguments.concurrency,
         rounds=arguments.rounds,
-        port=arguments.port,
-        path=arguments.output,
         flavour=Flavour(arguments.flavour),
     )
+    say(f"recording {point.policy} with N = {point.concurrency} on {device}")
+    steps = record_point(point, device=device, path=arguments.output)
     print(f"{steps} steps in {arguments.output}")
     return 0
 

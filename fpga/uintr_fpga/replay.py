@@ -1,6 +1,5 @@
 """Recording a point of the experiment, and playing a record on a device, batched on a board."""
 
-import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +8,6 @@ from pathlib import Path
 
 from rel4.bench.point import Point, simulate
 from rel4.machine.device import Device, find_device
-from uintr.registers import Flavour
 from uintr_fpga.device import UartDevice, connect
 from uintr_fpga.record import Recorder, RecordingDevice, read_record, replay_on
 from uintr_fpga.steps import Seen, Step
@@ -35,24 +33,15 @@ class Outcome:
     difference: str | None
 
 
-def record_point(
-    *,
-    device: str,
-    policy: str,
-    harts: int,
-    concurrency: int,
-    rounds: int,
-    port: str | None,
-    path: Path,
-    flavour: Flavour = Flavour.RISCV,
-) -> int:
-    """Run one point on a device and record it; answers the number of steps."""
-    if port is not None:
-        os.environ["UINTR_PORT"] = port
-    point = Point(
-        policy=policy, harts=harts, concurrency=concurrency, rounds=rounds, flavour=flavour
-    )
-    steps: int = find_device(device)(point.config, partial(_record, point, device, path))
+def record_point(point: Point, *, device: str, path: Path) -> int:
+    """Run one point on a device and record it into ``path``, which appears when the record is
+    whole; returns the number of steps."""
+    part = path.with_name(f".part-{path.name}").absolute()  # the ending says whether to compress
+    try:
+        steps: int = find_device(device)(point.config, partial(_record, point, device, part))
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
     return steps
 
 

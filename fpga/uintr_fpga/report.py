@@ -23,7 +23,11 @@ def read_results(path: Path) -> list[dict[str, Any]]:
     OSError : it cannot be read.
     """
     results = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} must hold a report a line, and is binary") from None
+    for number, line in enumerate(lines, start=1):
         try:
             result = json.loads(line)
             _key(result)
@@ -93,5 +97,5 @@ def write_table(page: Path, table: str) -> None:
     before, begin, rest = text.partition(_BEGIN)
     _, end, after = rest.partition(_END)
     if not (begin and end):
-        raise ValueError(f"page must have the marks of the table, but {page} has not")
+        raise ValueError(f"{page} must have the marks of the table, but has not")
     write_atomically(page, (before + begin + table + end + after).encode())

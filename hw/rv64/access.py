@@ -77,7 +77,7 @@ class Access(wiring.Component):
 
     def __init__(self, *, ways: int) -> None:
         self._ways = ways
-        self.tlb = Tlb()
+        self.tlb = Tlb(ways=2)
         self.cache = CacheArray(ways=ways, snooped=True)
         super().__init__(
             {

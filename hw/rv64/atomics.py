@@ -28,24 +28,27 @@ class AtomicUnit(wiring.Component):
         )
 
     def elaborate(self, platform: Any) -> Module:
-        """One comparison for four of them."""
+        """One adder adds, or compares by subtracting."""
         m = Module()
-        old, operand = self.old, self.operand
-        unsigned = self.function[3]
+        old, operand, function = self.old, self.operand, self.function
+        compares = function[4]
+        total = Signal(XLEN + 2)
+        m.d.comb += total.eq(Cat(compares, old) + Cat(compares, operand ^ compares.replicate(XLEN)))
+        # Without a carry there was a borrow; operands of different signs are told apart by them.
+        unsigned, greatest = function[3], function[2]
         less = Signal()
         m.d.comb += less.eq(
-            Cat(old[:-1], old[-1] ^ ~unsigned) < Cat(operand[:-1], operand[-1] ^ ~unsigned)
+            Mux(old[-1] ^ operand[-1], Mux(unsigned, operand[-1], old[-1]), ~total[-1])
         )
-        greatest = self.function[2]
         m.d.comb += self.new.eq(Mux(less ^ greatest, old, operand))
-        with m.Switch(self.function):
-            for function, result in (
-                (Atomic.ADD, old + operand),
+        with m.Switch(function):
+            for each, result in (
+                (Atomic.ADD, total[1:]),
                 (Atomic.SWAP, operand),
                 (Atomic.XOR, old ^ operand),
                 (Atomic.OR, old | operand),
                 (Atomic.AND, old & operand),
             ):
-                with m.Case(function):
+                with m.Case(each):
                     m.d.comb += self.new.eq(result)
         return m

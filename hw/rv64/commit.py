@@ -132,6 +132,7 @@ class Commit(wiring.Component):
             csr.trap_pc.eq(last.pc),
             csr.trap_value.eq(trap_value),
             csr.retire.eq(self.retire),
+            csr.returns.eq(kind.matches(Kind.MRET, Kind.SRET)),
             self.cause.eq(trap_cause),
             self.cause[-1].eq(trap_interrupt),
         ]

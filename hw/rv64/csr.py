@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from amaranth.hdl import C, Cat, Module, Mux, Signal
-from amaranth.lib import wiring
+from amaranth.hdl import C, Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from rv64.pmp import Pmp
@@ -32,6 +32,10 @@ _BEHIND = {
 }
 """Registers of which some bits are the N extension's, and where those are."""
 
+_SCRATCH, _EPC, _TVAL, _TVEC = 0x40, 0x41, 0x43, 0x05
+_WORDS = (_SCRATCH, _EPC, _TVAL, _TVEC)
+"""Registers, of machine and supervisor both, that are whole words: numbers less 0x300 or 0x100."""
+
 _QUIET = (0x140, 0x141, 0x142, 0x143, 0x340, 0x341, 0x342, 0x343, 0xB00, 0xB02, *Csr)
 """Registers whose writes concern no instruction that was fetched already."""
 
@@ -43,8 +47,9 @@ class CsrFile(wiring.Component):
     the register, or some of its bits, are at the HartPort: the same access has to be made there, of
     ``port_number``, and its answer or-ed to this one.
 
-    A trap in cycle t answers its handler's address in t. Interrupts are told a cycle after they are
-    pending and enabled. A user interrupt at its port comes after all those of higher privileges.
+    A trap in cycle t answers its handler's address in t, and no access may follow in t + 1.
+    Interrupts are told a cycle after they are pending and enabled. A user interrupt at its port
+    comes after all those of higher privileges.
 
     Members
     -------
@@ -55,8 +60,9 @@ class CsrFile(wiring.Component):
     hart_id : what mhartid reads
     trap, trap_interrupt, trap_cause, trap_pc, trap_value : take a trap
     handler : where to
-    mret, sret, uret : return; ``uret`` to user mode, with the address coming from the port
-    return_pc : where MRET or SRET goes to, by ``sret``
+    returns, mret, sret, uret : MRET or SRET stands there; return; ``uret`` to user mode, with the
+        address coming from the port
+    return_pc : where MRET or SRET goes to, in its cycle
     retire : an instruction is done
     mtime, msip, mtip, external, ssip : from the timers; the supervisor line; sets SSIP
     privilege, effective, sum, mxr, tvm, tw, tsr : state that others heed
@@ -88,6 +94,7 @@ class CsrFile(wiring.Component):
                 "trap_pc": In(XLEN),
                 "trap_value": In(XLEN),
                 "handler": Out(XLEN),
+                "returns": In(1),
                 "mret": In(1),
                 "sret": In(1),
                 "uret": In(1),
@@ -140,11 +147,7 @@ class CsrFile(wiring.Component):
         def plain(name: str, width: int = XLEN) -> Any:
             return Signal(width, name=name)
 
-        mtvec, stvec = plain("mtvec"), plain("stvec")
-        mepc, sepc = plain("mepc"), plain("sepc")
         mcause, scause = plain("mcause", 5), plain("scause", 5)  # bit 4: interrupt
-        mtval, stval = plain("mtval"), plain("stval")
-        mscratch, sscratch = plain("mscratch"), plain("sscratch")
         medeleg, mideleg = plain("medeleg", 16), plain("mideleg", 12)
         mie, software = plain("mie", 12), plain("software_pending", 12)
         mcounteren, scounteren = plain("mcounteren", 3), plain("scounteren", 3)
@@ -177,6 +180,11 @@ class CsrFile(wiring.Component):
             pending[_MSI].eq(self.msip),
             pending[_MTI].eq(self.mtip),
         ]
+        to_s = Signal()
+        number = self.number
+        stored, shown, after = Signal(XLEN), Signal(XLEN), Signal(XLEN)
+        found, allowed, write = Signal(), Signal(), Signal()
+
         ready = Signal(12)
         to_machine, to_supervisor, chosen = Signal(12), Signal(12), Signal(12)
         m.d.sync += [ready.eq(pending & mie), self.wakes.eq((pending & mie).any())]
@@ -186,17 +194,49 @@ class CsrFile(wiring.Component):
             chosen.eq(Mux(to_machine.any(), to_machine, to_supervisor)),
             self.interrupt.eq(to_machine.any() | to_supervisor.any()),
         ]
-        for number in reversed(_ORDER):
-            with m.If(chosen[number]):
-                m.d.comb += self.interrupt_cause.eq(number)
+        for each in reversed(_ORDER):
+            with m.If(chosen[each]):
+                m.d.comb += self.interrupt_cause.eq(each)
+
+        # Whole words stand in one small memory, at a place that their number gives them. A trap
+        # writes two of them: the value a cycle after the pc, when nobody can look yet.
+        m.submodules.words = store = memory.Memory(shape=unsigned(XLEN), depth=16, init=[])
+        words, keep = store.read_port(domain="comb"), store.write_port()
+        valued = Signal()
+        valued_machine = Signal()
+        of_words = Signal()
+        of_number = Cat(number[:3], number[9])
+        is_epc, is_tvec = number[:3] == _EPC & 7, number[:3] == _TVEC & 7
+        m.d.sync += [valued.eq(self.trap), valued_machine.eq(~to_s)]
+        with m.If(self.trap):
+            m.d.comb += [
+                words.addr.eq(Cat(C(_TVEC & 7, 3), ~to_s)),
+                keep.addr.eq(Cat(C(_EPC & 7, 3), ~to_s)),
+                keep.data.eq(self.trap_pc),
+                keep.en.eq(1),
+            ]
+        with m.Elif(valued):
+            m.d.comb += [
+                keep.addr.eq(Cat(C(_TVAL & 7, 3), valued_machine)),
+                keep.data.eq(self.trap_value),
+                keep.en.eq(1),
+            ]
+        with m.Else():
+            m.d.comb += [
+                words.addr.eq(of_number),
+                keep.addr.eq(of_number),
+                keep.data.eq(Cat(after[0] & ~is_epc, after[1] & ~is_tvec, after[2:])),
+                keep.en.eq(write & of_words),
+            ]
+            with m.If(self.returns):
+                m.d.comb += words.addr.eq(Cat(C(_EPC & 7, 3), ~self.sret))
 
         # Traps and returns.
         cause = self.trap_cause
         delegated = Mux(
             self.trap_interrupt, mideleg.bit_select(cause, 1), medeleg.bit_select(cause, 1)
         )
-        to_s = Signal()
-        vector = Mux(to_s, stvec, mtvec)
+        vector = words.data
         m.d.comb += [
             to_s.eq((privilege != _M) & delegated),
             self.handler.eq(
@@ -205,14 +245,12 @@ class CsrFile(wiring.Component):
                     vector[2:] + Mux(vector[0] & self.trap_interrupt, cause, 0),
                 )
             ),
-            self.return_pc.eq(Mux(self.sret, sepc, mepc)),
+            self.return_pc.eq(words.data),
         ]
         with m.If(self.trap):
             with m.If(to_s):
                 m.d.sync += [
-                    sepc.eq(self.trap_pc),
                     scause.eq(Cat(cause, self.trap_interrupt)),
-                    stval.eq(self.trap_value),
                     spie.eq(sie),
                     sie.eq(0),
                     spp.eq(privilege[0]),
@@ -220,9 +258,7 @@ class CsrFile(wiring.Component):
                 ]
             with m.Else():
                 m.d.sync += [
-                    mepc.eq(self.trap_pc),
                     mcause.eq(Cat(cause, self.trap_interrupt)),
-                    mtval.eq(self.trap_value),
                     mpie.eq(mie_),
                     mie_.eq(0),
                     mpp.eq(privilege),
@@ -240,10 +276,6 @@ class CsrFile(wiring.Component):
                 m.d.sync += mprv.eq(0)
 
         # Accesses. What is or-ed, set and cleared is what is stored, never a line from outside.
-        number = self.number
-        stored, shown, after = Signal(XLEN), Signal(XLEN), Signal(XLEN)
-        found, allowed = Signal(), Signal()
-        write = Signal()
         with m.Switch(self.function):
             with m.Case(1):
                 m.d.comb += after.eq(self.operand)
@@ -285,12 +317,6 @@ class CsrFile(wiring.Component):
         def bits(target: Any, mask: Any) -> Any:
             return target.eq((target & ~mask) | (after & mask))
 
-        def pc(target: Any) -> Any:
-            return target.eq(Cat(C(0, 1), after[1:]))
-
-        def vector_(target: Any) -> Any:
-            return target.eq(Cat(after[0], C(0, 1), after[2:]))
-
         def cause_(value: Any) -> Any:
             return Cat(value[:4], C(0, 59), value[4])
 
@@ -299,19 +325,17 @@ class CsrFile(wiring.Component):
         supervisor = mideleg & _SUPERVISOR
         user_counters = Mux(privilege == 0, scounteren, 7) & Mux(privilege == _M, 7, mcounteren)
         with m.Switch(number):
+            with m.Case(*(base + each for base in (0x100, 0x300) for each in _WORDS)):
+                m.d.comb += [found.eq(1), stored.eq(words.data), of_words.eq(1)]
             register(0x300, mstatus, *status(True))
             register(0x301, C(_MISA, XLEN))
             register(0x302, medeleg, medeleg.eq(after & _EXCEPTIONS))
             register(0x303, mideleg, mideleg.eq(after & (_SUPERVISOR | _USER)))
             register(0x304, mie, mie.eq(after & own))
-            register(0x305, mtvec, vector_(mtvec))
             register(0x306, mcounteren, mcounteren.eq(after))
             register(0x30A, Cat(mfiom, C(0, 62), stce), mfiom.eq(after[0]), stce.eq(after[63]))
             register(0x320, mcountinhibit, mcountinhibit.eq(after & 5))
-            register(0x340, mscratch, mscratch.eq(after))
-            register(0x341, mepc, pc(mepc))
             register(0x342, cause_(mcause), mcause.eq(Cat(after[:4], after[63])))
-            register(0x343, mtval, mtval.eq(after))
             register(0x344, software, bits(software, writable), shows=pending)
             register(0x3A0, pmp.configuration)
             for odd in (0xF11, 0xF12, 0xF13, 0xF15, 0x3A2):
@@ -325,13 +349,9 @@ class CsrFile(wiring.Component):
 
             register(0x100, sstatus, *status(False))
             register(0x104, mie & supervisor, bits(mie, supervisor))
-            register(0x105, stvec, vector_(stvec))
             register(0x106, scounteren, scounteren.eq(after))
             register(0x10A, sfiom, sfiom.eq(after[0]))
-            register(0x140, sscratch, sscratch.eq(after))
-            register(0x141, sepc, pc(sepc))
             register(0x142, cause_(scause), scause.eq(Cat(after[:4], after[63])))
-            register(0x143, stval, stval.eq(after))
             register(
                 0x144,
                 software & supervisor,

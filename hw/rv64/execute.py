@@ -112,7 +112,6 @@ class Execute(wiring.Component):
         # Second stage.
         decoded = decoder.decoded
         late, waits, d_leaves, follows = Signal(), Signal(), Signal(), Signal()
-        following = Signal(XLEN)
         target = Signal(XLEN)
         m.d.comb += [
             decoder.word.eq(fetched.word),
@@ -134,7 +133,6 @@ class Execute(wiring.Component):
             ),
             d_leaves.eq(fetched.valid & ~waits & ~self.hold & (~x.valid | x_done)),
             self.ready.eq(~fetched.valid | d_leaves),
-            following.eq(fetched.pc + Mux(fetched.compressed, 2, 4)),
             target.eq(
                 fetched.pc + Cat(decoded.immediate, decoded.immediate[-1].replicate(XLEN - 32))
             ),
@@ -150,7 +148,7 @@ class Execute(wiring.Component):
                 x.decoded.eq(decoded),
                 x.a.eq(registers.a),
                 x.b.eq(registers.b),
-                x.next.eq(following),
+                x.next.eq(fetched.next),
                 x.target.eq(target),
                 x.taken.eq(follows),
                 x.fault.eq(fetched.fault),

@@ -22,7 +22,7 @@ FETCHED = data.StructLayout(
         "pc": XLEN,
         "raw": 32,  # as it stands in memory; a compressed one has zeros above
         "word": 32,  # expanded
-        "compressed": 1,
+        "next": XLEN,  # address behind it
         "illegal": 1,
         "fault": FAULT,
         "fault_above": 1,  # the fault is in its second half
@@ -118,10 +118,12 @@ class Fetch(wiring.Component):
         halves = [current[16 * each : 16 * each + 16] for each in range(4)]
         low = Array(halves)[place]
         high = Array([*halves[1:], cache.word[:16]])[place]
+        behind = Signal(XLEN)
         compressed, needs_next, crosses = Signal(), Signal(), Signal()
         available, faults, hands_on = Signal(), Signal(), Signal()
         m.d.comb += [
             compressed.eq(low[:2] != 3),
+            behind.eq(pc + Mux(compressed, 2, 4)),
             needs_next.eq((place == 3) & ~compressed),
             crosses.eq((place == 3) | ((place == 2) & ~compressed)),
             available.eq(Mux(holds, present | ~needs_next, present & ~needs_next)),
@@ -136,7 +138,7 @@ class Fetch(wiring.Component):
                 fetched.pc.eq(pc),
                 fetched.raw.eq(Cat(low, high & (~compressed).replicate(16))),
                 fetched.word.eq(Mux(compressed, expander.word, Cat(low, high))),
-                fetched.compressed.eq(compressed),
+                fetched.next.eq(behind),
                 fetched.illegal.eq(compressed & expander.illegal),
                 fetched.fault.valid.eq(faults),
                 fetched.fault.cause.eq(bad_cause),
@@ -146,7 +148,7 @@ class Fetch(wiring.Component):
         # What is left of the word moves into the holding register, and the next word is looked up.
         uses_up = hands_on & available & crosses
         with m.If(hands_on & available):
-            m.d.sync += pc.eq(pc + Mux(compressed, 2, 4))
+            m.d.sync += pc.eq(behind)
         with m.If(holds):
             m.d.comb += advance.eq(uses_up & present)
             with m.If(uses_up):

@@ -77,6 +77,7 @@ class Soc(wiring.Component):
     halted : one bit a hart: it has stopped, with nothing under way
     waiting : one bit a hart: it stands at a WFI
     rvfi : array of `RvfiPort`: what retires
+    harts : for a test to see
 
     Raises
     ------
@@ -126,11 +127,10 @@ class Soc(wiring.Component):
             for other, (begin, reach) in windows.items():
                 if name != other and first < begin + reach and begin < first + length:
                     raise ValueError(f"{name} must be outside {other}, not {first:#x}")
-        self._harts = harts
         self._receivers = receivers
         self._features = features
         self._latency = latency
-        self._cache_bytes = cache_bytes
+        self.harts = [Hart(cache_bytes=cache_bytes, reset_vector=ram_base) for _ in range(harts)]
         self._ram_base = ram_base
         self._windows = tuple(windows.values())
         super().__init__(
@@ -155,7 +155,7 @@ class Soc(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Harts and hart units on the bus, devices behind it."""
         m = Module()
-        harts = self._harts
+        harts = len(self.harts)
         m.submodules.fabric = fabric = Fabric(harts=harts, others=harts, ram_base=self._ram_base)
         m.submodules.controller = controller = Controller(
             harts=harts,
@@ -186,7 +186,7 @@ class Soc(wiring.Component):
         ]
 
         for number in range(harts):
-            hart = Hart(cache_bytes=self._cache_bytes, reset_vector=self._ram_base)
+            hart = self.harts[number]
             unit = HartUnit(
                 receivers=self._receivers, features=self._features, early=self._latency == 2
             )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -41,25 +41,32 @@ _ENTRY = data.StructLayout(
 
 
 class Tlb(wiring.Component):
-    """Sixteen pages of 4 KiB, each in the one place that its number gives it; larger pages come in
-    pieces.
+    """Sixteen pages of 4 KiB a way, each in the place that its number gives it; larger pages come
+    in pieces.
 
-    Addresses that nothing translates are here too, with themselves as the translation: what PMP
-    and the memory map have to say is then found in one place, and looked up in one way.
+    The place is an exclusive or of parts of the page number, since what a program uses often lies
+    at equal places of large blocks. Addresses that nothing translates are here too, with themselves
+    as the translation: what PMP and the memory map have to say is then found in one place, and
+    looked up in one way.
 
     ``hit``, ``frame`` and ``rights`` follow ``address`` and ``space`` in the same cycle. A fill or
-    flush in cycle t is seen in t + 1; a flush wins.
+    flush in cycle t is seen in t + 1; a flush wins. Fills go to the ways in turn.
+
+    Parameters
+    ----------
+    ways : 1 or 2
 
     Members
     -------
     address, space : look up. An address whose upper bits are not the sign of the lower ones, or
         zero where nothing is translated, is never there
     hit, frame, rights : the answer
-    fill, fill_address, fill_space, fill_frame, fill_rights : keep this page
+    fill, fill_vpn, fill_space, fill_frame, fill_rights : keep this page
     flush : forget all
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, ways: int = 1) -> None:
+        self._ways = ways
         super().__init__(
             {
                 "address": In(XLEN),
@@ -79,34 +86,51 @@ class Tlb(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """Look-up-table memory, and a bit for each entry."""
         m = Module()
-        m.submodules.entries = entries = memory.Memory(shape=_ENTRY, depth=ENTRIES, init=[])
-        read = entries.read_port(domain="comb")
-        write = entries.write_port()
-        valid = Signal(ENTRIES)
-
         vpn = self.address[_PAGE_BITS : _PAGE_BITS + VPN_BITS]
         above = self.address[_PAGE_BITS + VPN_BITS - 1 :]
         proper = ~above.any() | (self.space.translated & above.all())
-        place = vpn[:_INDEX_BITS]
-        m.d.comb += [
-            read.addr.eq(place),
-            self.hit.eq(
+        place, fill_place = self._place(vpn), self._place(self.fill_vpn)
+        turn = Signal(range(self._ways))
+        hits, entries = [], []
+        for way in range(self._ways):
+            store = memory.Memory(shape=_ENTRY, depth=ENTRIES, init=[])
+            m.submodules[f"entries_{way}"] = store
+            read, write = store.read_port(domain="comb"), store.write_port()
+            valid = Signal(ENTRIES, name=f"valid_{way}")
+            m.d.comb += [
+                read.addr.eq(place),
+                write.addr.eq(fill_place),
+                write.en.eq(self.fill & (turn == way)),
+                write.data.vpn.eq(self.fill_vpn[_INDEX_BITS:]),
+                write.data.space.eq(self.fill_space),
+                write.data.frame.eq(self.fill_frame),
+                write.data.rights.eq(self.fill_rights),
+            ]
+            with m.If(self.flush):
+                m.d.sync += valid.eq(0)
+            with m.Elif(write.en):
+                m.d.sync += valid.bit_select(fill_place, 1).eq(1)
+            entries.append(read.data)
+            hits.append(
                 valid.bit_select(place, 1)
-                & proper
                 & (read.data.vpn == vpn[_INDEX_BITS:])
                 & (read.data.space.as_value() == self.space.as_value())
-            ),
-            self.frame.eq(read.data.frame),
-            self.rights.eq(read.data.rights),
-            write.addr.eq(self.fill_vpn[:_INDEX_BITS]),
-            write.en.eq(self.fill),
-            write.data.vpn.eq(self.fill_vpn[_INDEX_BITS:]),
-            write.data.space.eq(self.fill_space),
-            write.data.frame.eq(self.fill_frame),
-            write.data.rights.eq(self.fill_rights),
+            )
+        if self._ways > 1:
+            with m.If(self.fill):
+                m.d.sync += turn.eq(~turn)
+
+        m.d.comb += [
+            self.hit.eq(Cat(hits).any() & proper),
+            self.frame.eq(entries[-1].frame),
+            self.rights.eq(entries[-1].rights),
         ]
-        with m.If(self.flush):
-            m.d.sync += valid.eq(0)
-        with m.Elif(self.fill):
-            m.d.sync += valid.bit_select(self.fill_vpn[:_INDEX_BITS], 1).eq(1)
+        for hit, entry in zip(hits[:-1], entries[:-1], strict=True):
+            with m.If(hit):
+                m.d.comb += [self.frame.eq(entry.frame), self.rights.eq(entry.rights)]
         return m
+
+    @staticmethod
+    def _place(vpn: Any) -> Any:
+        """Which of the sixteen; with the tag it tells the whole number."""
+        return vpn[:4] ^ vpn[4:8] ^ vpn[8:12] ^ vpn[16:20]

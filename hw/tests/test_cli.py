@@ -85,7 +85,7 @@ def test_the_flavour_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
         ([], "uintr: the following arguments are required: COMMAND; see uintr --help"),
         (["generate", "--harts", "65"], "uintr: harts must be 1 to 64, not 65"),
         (["generate", "--harts", "x"],
-         "uintr generate: argument --harts: must be a number, not 'x'; see uintr generate --help"),
+         "uintr generate: --harts must be a number, not 'x'; see uintr generate --help"),
         (["generate", "--receivers", "0"], "uintr: receivers must be 1 to 65536, not 0"),
         (["generate", "--base", "0x20"],
          "uintr: base must be a 64-bit multiple of 0x4000, not 0x20"),
@@ -93,7 +93,7 @@ def test_the_flavour_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
          "uintr: table_base must be a 64-bit multiple of 0x1000, not -0x1000"),
         (["generate", "--table-pages", "5000"], "uintr: table_pages must be 1 to 4095, not 5000"),
         (["generate", "--features", "supervisor,x"],
-         "uintr generate: argument --features: must be all, none, or a list of supervisor, "
+         "uintr generate: --features must be all, none, or a list of supervisor, "
          "slot_reset, notify, mask, rejected, throttle, entry_cache, not 'x'; "
          "see uintr generate --help"),
         (["generate", "--flavour", "intel", "--block", "controller"],

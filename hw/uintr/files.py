@@ -81,6 +81,10 @@ def check_folder(path: Path, name: str = "out") -> Path:
             trial.write(_TRIAL)
             trial.flush()
     except FileExistsError:
+        if path.is_symlink() and not path.exists():
+            raise ValueError(
+                f"{name} must be a folder, and {_short(path)} is a link to nowhere"
+            ) from None
         raise ValueError(f"{name} must be a folder, and {_short(path)} is a file") from None
     except OSError as error:
         raise ValueError(
@@ -97,15 +101,16 @@ def check_file(path: Path, name: str = "out") -> Path:
     ------
     ValueError : it cannot; the sentence begins with ``name``.
     """
-    if path.is_dir() or not path.name:
-        raise ValueError(f"{name} must be a file, and {_short(path)} is a folder")
-    if path.exists() and not path.is_file():
-        return path  # a device or a pipe
+    with _about(path):
+        if path.is_dir() or not path.name:
+            raise ValueError(f"{name} must be a file, and {_short(path)} is a folder")
+        if path.exists() and not path.is_file():
+            return path  # a device or a pipe
     check_folder(path.parent if path.parent != Path() else Path.cwd(), f"the folder of {name}")
     if path.exists() and not os.access(path, os.W_OK):
         raise ValueError(f"{name} must be a file that can be written, and {_short(path)} is not")
     try:
-        os.lstat(path)  # of a name that is too long
+        path.stat()  # of a name that is too long, or a loop of links
     except FileNotFoundError:
         pass
     except OSError as error:

@@ -29,6 +29,7 @@ __all__ = [
     "given",
     "listen",
     "number",
+    "path",
     "run_program",
     "say",
     "seconds",
@@ -104,7 +105,22 @@ class Parser(argparse.ArgumentParser):
         self.description = _filled(description)
         self.epilog = _examples(examples)
 
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """The options; ``given`` holds the words that they were made of."""
+        words = list(sys.argv[1:] if args is None else args)
+        options, left = self.parse_known_args(words, namespace)
+        if left:
+            command: Parser = getattr(options, "parser", self)
+            name = left[0].partition("=")[0]
+            if not name.startswith("-"):
+                command.error(f"{name!r} is one argument too many")
+            known = [option for action in command._actions for option in action.option_strings]
+            command.error(f"{name} must be an option of {command.prog}{nearest(name, known)}")
+        options.given = words
+        return options
+
     def error(self, message: str) -> NoReturn:
+        message = re.sub(r"^argument (.+?): must be ", r"\1 must be ", message)
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
@@ -119,13 +135,14 @@ class Parser(argparse.ArgumentParser):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A word on what was perhaps meant, to be put behind a sentence; empty if nothing is near."""
-    found = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {found[0]!r}?" if found else ""
+    found = difflib.get_close_matches(name, list(map(str, known)), n=1)
+    return f"; did you mean {str(found[0])!r}?" if found else ""
 
 
 def _not_one_of(name: str, value: object, known: Iterable[str]) -> str:
-    names = list(known)
-    return f"{name} must be one of {', '.join(names)}, not {value!r}{nearest(str(value), names)}"
+    names = list(map(str, known))
+    shown = names if len(names) <= 20 else [*names[:12], "..."]
+    return f"{name} must be one of {', '.join(shown)}, not {value!r}{nearest(str(value), names)}"
 
 
 def choose(name: str, value: str, known: Iterable[str]) -> str:
@@ -182,6 +199,13 @@ def number(name: str, text: str) -> int:
         ) from None
 
 
+def path(text: str) -> Path:
+    """A path that is not empty, as an option's type."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"must be a path, not {text!r}")
+    return Path(text)
+
+
 def seconds(text: str) -> float:
     """A number above 0 and not infinite, as the type of an option that is a time."""
     try:
@@ -194,14 +218,14 @@ def seconds(text: str) -> float:
 
 
 def given(parser: argparse.ArgumentParser, options: argparse.Namespace, *names: str) -> list[str]:
-    """Those options among ``names`` (as in the namespace) that differ from their defaults, as they
-    are written."""
+    """Those options among ``names`` (as in the namespace) that were given, as they are written."""
+    words = [word.partition("=")[0] for word in options.given if word.startswith("-")]
     return [
         action.option_strings[-1]
         for action in parser._actions
         if action.dest in names
-        and action.option_strings
-        and getattr(options, action.dest) != parser.get_default(action.dest)
+        # An option may be abbreviated.
+        and any(option.startswith(word) for option in action.option_strings for word in words)
     ]
 
 

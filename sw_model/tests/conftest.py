@@ -17,7 +17,9 @@ from rel4.reference.device import reference_device
 from rel4.user.root_task import RootTask
 from uintr.registers import ALL_FEATURES, Feature, Flavour
 
-sys.path.append(str(Path(__file__).resolve().parents[2] / "docs"))  # what makes pages is tested too
+_HERE = Path(__file__).resolve().parent
+# What tests share, and what makes pages, which is tested too.
+sys.path += [str(_HERE), str(_HERE.parents[1] / "docs")]
 
 
 @dataclass

@@ -108,11 +108,16 @@ class Store:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path.resolve()
+        self.path, self.shown = path.absolute(), path
 
     def clear(self) -> None:
-        """Forget everything; the file stays the same one, which may be claimed."""
-        if self.path.exists():
+        """Forget everything; the file stays the same one, which may be claimed.
+
+        Raises
+        ------
+        ValueError : it is no store, and stays as it is.
+        """
+        if self.read() or self.path.exists():
             os.truncate(self.path, 0)
 
     def add(self, key: str, value: Any) -> None:
@@ -136,7 +141,7 @@ class Store:
             finally:
                 os.close(handle)
         except OSError as error:
-            raise OSError(error.errno, error.strerror, str(self.path)) from error
+            raise OSError(error.errno, error.strerror, str(self.shown)) from error
 
     def read(self) -> dict[str, Any]:
         """All results, by key. A last line that was cut off is none.
@@ -149,6 +154,7 @@ class Store:
 
     def mend(self) -> None:
         """Cut off a last line that is not whole."""
+        self.read()  # is it a store?
         if self.path.exists():
             content = self.path.read_bytes()
             whole = content.rfind(b"\n") + 1
@@ -170,8 +176,9 @@ class Store:
                 entries.append((str(entry["key"]), entry["value"]))
             except (ValueError, TypeError, KeyError):
                 # What was read before had whole lines and was right.
+                text = line[:40].decode(errors="replace")
                 raise ValueError(
-                    f"{self.path} line {number} must be a finished task, not {line[:40]!r}"
+                    f"{self.shown} line {number} must be a finished task, not {text!r}"
                 ) from None
         return entries, begin + len(content)
 

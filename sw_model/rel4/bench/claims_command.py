@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from uintr.files import check_file, claimed, write_atomically
-from uintr.program import Parser, whole
+from uintr.program import Parser, path, whole
 
 from .campaign import Store
 from .claims_run import SEEDS, run_claims
@@ -46,12 +46,12 @@ def define(parser: Parser) -> None:
     add_conduct_options(parser)
     parser.add_argument(
         "--store",
-        type=Path,
+        type=path,
         default=Path("build/claims.jsonl"),
         metavar="FILE",
         help="finished points (default build/claims.jsonl)",
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="JSON file for the findings")
+    parser.add_argument("--out", type=path, metavar="FILE", help="JSON file for the findings")
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -2,9 +2,8 @@
 
 import argparse
 import dataclasses
-from pathlib import Path
 
-from uintr.program import Parser, given, say
+from uintr.program import Parser, given, path, say
 from uintr.registers import Flavour
 
 from .compare import event_lines, first_difference, stored
@@ -26,7 +25,7 @@ def define(parser: Parser) -> None:
         rel4 compare build/a/tick-h1-n8-s1.jsonl.gz build/b/tick-h1-n8-s1.jsonl.gz
         """,
     )
-    parser.add_argument("logs", type=Path, nargs="*", metavar="LOG", help="two stored event logs")
+    parser.add_argument("logs", type=path, nargs="*", metavar="LOG", help="two stored event logs")
     add_point_options(parser)
     parser.add_argument(
         "--devices",

@@ -32,7 +32,15 @@ from .point import Point
 from .policies import find_policy
 from .results import PointRecord, make_record
 
-__all__ = ["MOST_CONCURRENCY", "Setup", "compiled_name", "log_of", "run_compiled", "system"]
+__all__ = [
+    "MOST_CONCURRENCY",
+    "Setup",
+    "check_compiled",
+    "compiled_name",
+    "log_of",
+    "run_compiled",
+    "system",
+]
 
 MOST_CONCURRENCY = 1024
 """Coroutines that the compiled executor has room for."""
@@ -185,7 +193,7 @@ def _run(point: Point, setup: Setup) -> RunResult:
 
 def _words(point: Point) -> dict[str, list[int]]:
     """What is written into the image for a point."""
-    _check(point)
+    check_compiled(point)
     policy = find_policy(point.policy)
     style = policy.style
     phases = random.Random(f"timer-phase/{point.seed}/{point.concurrency}")
@@ -210,7 +218,8 @@ def _words(point: Point) -> dict[str, list[int]]:
     }
 
 
-def _check(point: Point) -> None:
+def check_compiled(point: Point) -> None:
+    """Raises ValueError if machine code does not have what ``point`` asks for; names it."""
     known = ["sync", *KERNEL_POLICIES[1:]]
     for name, value, allowed in (
         ("policy", point.policy, known),

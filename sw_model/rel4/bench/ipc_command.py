@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from uintr.program import Parser, whole
+from uintr.program import Parser, path, whole
 
 from .ipc import KINDS, IpcPoint, IpcRecord, render_ipc, run_ipc
 from .options import (
@@ -43,7 +43,7 @@ def define(parser: Parser) -> None:
     add_conduct_options(parser)
     parser.add_argument(
         "--out",
-        type=Path,
+        type=path,
         default=Path("build/ipc"),
         metavar="DIR",
         help="folder for results (default build/ipc)",

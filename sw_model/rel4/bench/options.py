@@ -57,12 +57,15 @@ def device_of(options: argparse.Namespace) -> str:
 def use_device(name: str, port: str | None) -> str:
     """The same from its two options."""
     find_device(choose("device", name, device_names()))
-    if port is not None:
-        if name != "uart":
-            raise ValueError(f"port must be left out with device {name}, not {port!r}")
-        if not Path(port).exists():
-            raise ValueError(f"port must be a serial port that is there, not {port!r}")
-        os.environ[PORT_VARIABLE] = port  # worker processes inherit it
+    if name != "uart" and port is not None:
+        raise ValueError(f"port must be left out with device {name}, not {port!r}")
+    if name == "uart":
+        found = port if port is not None else os.environ.get(PORT_VARIABLE, "")
+        if not found:
+            raise ValueError(f"port must be given for a board, by --port or {PORT_VARIABLE}")
+        if not Path(found).is_char_device():
+            raise ValueError(f"port must be a serial port that is there, not {found!r}")
+        os.environ[PORT_VARIABLE] = found  # worker processes inherit it
     return name
 
 

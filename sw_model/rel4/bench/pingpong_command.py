@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from uintr.program import Parser, several, whole
+from uintr.program import Parser, path, several, whole
 from uintr.registers import Flavour
 
 from .options import add_conduct_options, add_device_options, conduct_of, device_of, numbers
@@ -43,7 +43,7 @@ def define(parser: Parser) -> None:
     add_conduct_options(parser)
     parser.add_argument(
         "--out",
-        type=Path,
+        type=path,
         default=Path("build/pingpong"),
         metavar="DIR",
         help="folder for results (default build/pingpong)",

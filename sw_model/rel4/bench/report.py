@@ -52,14 +52,13 @@ def write_report(
     times: dict[int, Times] = {}
     # A record has all that a log's name is made of.
     logs = {id(record): folder / log_name(cast(Any, record)) for record in records}
-    found = [log for log in logs.values() if log.is_file()]
-    if found:
+    found = [record for record in records if logs[id(record)].exists()]
+    for record in found:
+        _check_same_run(logs[id(record)], record)
+    if len(found) > 2:
         say(f"reading {len(found)} event logs")
-    for record in records:
-        log = logs[id(record)]
-        if log.is_file():
-            _check_same_run(log, record)
-            times[id(record)] = _times(log, record.harts)
+    for record in found:
+        times[id(record)] = _times(logs[id(record)], record.harts)
     write_atomically(target, report_page(records, times).encode())
     show(f"{target}: {len(records)} points, {len(times)} with an event log")
     return target

@@ -1,9 +1,8 @@
 """``rel4 report``: a sweep as one page."""
 
 import argparse
-from pathlib import Path
 
-from uintr.program import Parser
+from uintr.program import Parser, path
 
 from .report import write_report
 
@@ -18,9 +17,9 @@ def define(parser: Parser) -> None:
         "where the cycles go, comparison, configuration, costs with their sources.",
         "rel4 report build/sweep                            writes build/sweep/report.html",
     )
-    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of a sweep")
+    parser.add_argument("folder", type=path, metavar="DIR", help="folder of a sweep")
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="file to write (default DIR/report.html)"
+        "--out", type=path, metavar="FILE", help="file to write (default DIR/report.html)"
     )
 
 

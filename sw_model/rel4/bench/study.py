@@ -106,14 +106,15 @@ def read_study(path: Path) -> Study:
 
     Raises
     ------
-    ValueError : the file cannot be read, or its design is not right; the sentence names the file
-        and the entry.
+    OSError : the file cannot be read.
+    ValueError : its design is not right; the sentence names the file and the entry.
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise ValueError(f"{path} must be a readable TOML file: {reason}") from error
+        if isinstance(error, OSError):
+            raise
+        raise ValueError(f"{path} must be a readable TOML file: {error}") from error
     try:
         return _study(document)
     except ValueError as error:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from uintr.program import Parser
+from uintr.program import Parser, path
 
 from .options import add_conduct_options, conduct_of
 from .study import BROKEN
@@ -24,9 +24,9 @@ def define(parser: Parser) -> None:
         rel4 study FILE.toml --scheduler tcp://host:8786   the same on a Dask cluster
         """,
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="TOML file of the design")
+    parser.add_argument("file", type=path, metavar="FILE", help="TOML file of the design")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder for results (default build/study/FILE)"
+        "--out", type=path, metavar="DIR", help="folder for results (default build/study/FILE)"
     )
     add_conduct_options(parser, resume=False)
     parser.add_argument("--scheduler", metavar="ADDRESS", help="run on this Dask scheduler instead")

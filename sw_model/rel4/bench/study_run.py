@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -47,15 +48,15 @@ def run_study(
     Whatever `run_campaign` does.
     """
     study = read_study(path)
-    with claimed(out):
+    with _cluster(scheduler) as client, claimed(out):
         commit = source_commit()  # once: somebody may commit while the study runs
         store = Store(out / TRIALS)
         tasks = {trial.key: trial for trial in study.trials}
         finished = len(store.read().keys() & tasks.keys())
         if finished:
             show(f"{finished} of {len(tasks)} trials were finished before")
-        if scheduler is not None:
-            _run_on_dask(scheduler, tasks, store)
+        if client is not None:
+            _run_on_dask(client, tasks, store)
         found = run_campaign(
             tasks, _batches(store), store=store, conduct=conduct, name=path.stem, unit="trial"
         )
@@ -107,10 +108,12 @@ def write_table(study: Study, rows: Iterable[Row], out: Path, commit: str | None
     return paths
 
 
-def _run_on_dask(address: str, tasks: Mapping[str, Trial], store: Store) -> None:
-    """Run what ``store`` does not hold on a cluster, and keep every row as it comes."""
-    from tqdm import tqdm
-
+@contextmanager
+def _cluster(address: str | None) -> Iterator[Any]:
+    """A client of the Dask scheduler at ``address``; None if there is to be none."""
+    if address is None:
+        yield None
+        return
     try:
         distributed = import_module("distributed")  # its own types are incomplete
     except ModuleNotFoundError:
@@ -121,12 +124,21 @@ def _run_on_dask(address: str, tasks: Mapping[str, Trial], store: Store) -> None
         client = distributed.Client(address, timeout="20s")
     except (OSError, ValueError, TypeError) as error:
         raise ValueError(f"scheduler must be reachable at {address}: {error}") from error
+    with client:
+        yield client
+
+
+def _run_on_dask(client: Any, tasks: Mapping[str, Trial], store: Store) -> None:
+    """Run what ``store`` does not hold on a cluster, and keep every row as it comes."""
+    from tqdm import tqdm
+
+    completed = import_module("distributed").as_completed
     known = store.read()
     todo: Sequence[str] = [key for key in tasks if key not in known]
-    with client, tqdm(total=len(todo), unit="trial", desc=address) as bar:
+    with tqdm(total=len(todo), unit="trial", desc="cluster") as bar:
         # Pure: the same trial is the same key, so no worker runs it twice.
         futures = client.map(run_trial, [tasks[key] for key in todo], pure=True)
         of = {future.key: key for future, key in zip(futures, todo, strict=True)}
-        for future, row in distributed.as_completed(futures, with_results=True):
+        for future, row in completed(futures, with_results=True):
             store.add(of[future.key], row)
             bar.update()

@@ -49,7 +49,6 @@ def run_sweep(
     ------
     Whatever `rel4.bench.campaign.run_campaign` does; ValueError : ``out_dir`` cannot be used.
     """
-    out_dir = out_dir.absolute()  # a device's job may run in another working folder
     parts = out_dir / PARTS
     with claimed(out_dir):
         if not conduct.resume and parts.exists():
@@ -72,7 +71,7 @@ def run_sweep(
         found = run_campaign(
             tasks,
             lambda todo: _batches(
-                todo, device, setup, store, parts if keep_logs else None, conduct.jobs
+                todo, device, setup, store, parts.absolute() if keep_logs else None, conduct.jobs
             ),
             store=store,
             conduct=conduct,

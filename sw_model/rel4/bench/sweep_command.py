@@ -3,8 +3,9 @@
 import argparse
 from pathlib import Path
 
-from uintr.program import Parser
+from uintr.program import Parser, path
 
+from .compiled import check_compiled
 from .compiled_options import add_software, setup_of
 from .options import (
     add_conduct_options,
@@ -38,7 +39,7 @@ def define(parser: Parser) -> None:
     add_software(parser)
     add_conduct_options(parser)
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder for results (default build/sweep-DEVICE)"
+        "--out", type=path, metavar="DIR", help="folder for results (default build/sweep-DEVICE)"
     )
     parser.add_argument("--no-log", action="store_true", help="write no event logs")
 
@@ -47,6 +48,9 @@ def _run(options: argparse.Namespace) -> int:
     points = points_of(options)
     setup = setup_of(options)
     device = device_of(options) if setup is None else setup.device
+    if setup is not None:
+        for point in points:
+            check_compiled(point)
     out: Path = options.out if options.out is not None else Path(f"build/sweep-{device}")
     records = run_sweep(
         points,

@@ -17,7 +17,7 @@ from rel4.trace.perfetto import write_trace
 from rel4.trace.reader import parse_events
 from rel4.trace.waveform import align_waveform, fst_converter, to_fst, write_views
 from uintr.files import claimed, write_atomically
-from uintr.program import Parser, given, say
+from uintr.program import Parser, given, path, say
 
 from .options import add_device_options, add_point_options, device_of, points_of
 from .point import Point, simulate
@@ -43,13 +43,13 @@ def define(parser: Parser) -> None:
         rel4 trace build/sweep/tick-h1-n8-s1.jsonl.gz      of a run that was stored
         """,
     )
-    parser.add_argument("log", type=Path, nargs="?", metavar="LOG", help="a stored event log")
+    parser.add_argument("log", type=path, nargs="?", metavar="LOG", help="a stored event log")
     add_point_options(parser, policy="tick", concurrency="4", rounds=2)
     add_device_options(parser)
     parser.add_argument("--fst", action="store_true", help="the waveform as FST, which is smaller")
     parser.add_argument(
         "--out",
-        type=Path,
+        type=path,
         default=Path("build/trace"),
         metavar="DIR",
         help="folder for results (default build/trace)",

@@ -15,7 +15,7 @@ from rel4.compiled.runner import (
     run_program,
     runner_names,
 )
-from uintr.program import Parser, whole
+from uintr.program import Parser, path, whole
 
 __all__ = ["STATUS", "define_cc", "define_run"]
 
@@ -36,8 +36,8 @@ def define_cc(cc: Parser) -> None:
         rel4 cc kernel.c entry.S -o k.elf --compiler gcc -Os -I include
         """,
     )
-    cc.add_argument("sources", nargs="+", type=Path, metavar="SOURCE", help=".c, .S or .s files")
-    cc.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the program")
+    cc.add_argument("sources", nargs="+", type=path, metavar="SOURCE", help=".c, .S or .s files")
+    cc.add_argument("-o", "--output", type=path, required=True, metavar="FILE", help="the program")
     cc.add_argument(
         "--compiler", default=COMPILERS[0], help=f"{' or '.join(COMPILERS)} (default clang, by pip)"
     )
@@ -48,14 +48,14 @@ def define_cc(cc: Parser) -> None:
         dest="includes",
         action="append",
         default=[],
-        type=Path,
+        type=path,
         metavar="FOLDER",
         help="folder of headers",
     )
     cc.add_argument(
         "-D", "--define", dest="defines", action="append", default=[], metavar="NAME[=VALUE]"
     )
-    cc.add_argument("-T", "--script", type=Path, metavar="FILE", help="linker script of your own")
+    cc.add_argument("-T", "--script", type=path, metavar="FILE", help="linker script of your own")
     cc.add_argument("--no-library", action="store_true", help="without start-up code and library")
 
 
@@ -70,7 +70,7 @@ def define_run(run: Parser) -> None:
         rel4 run pingpong.elf --harts 2 --memory-latency 30 --stats
         """,
     )
-    run.add_argument("file", type=Path, metavar="FILE", help="the program")
+    run.add_argument("file", type=path, metavar="FILE", help="the program")
     defaults = RunConfig()
     for name, default, metavar, text in (
         ("harts", defaults.harts, "N", "1 to 8"),
@@ -87,9 +87,9 @@ def define_run(run: Parser) -> None:
     run.add_argument("--device", default="rtl", help="rtl (simulation, default) or uart (board)")
     run.add_argument("--hart", default="rtl", help="rtl, or spike for a fast functional run")
     run.add_argument("--port", help="serial port of the board, for the device uart")
-    run.add_argument("--input", type=Path, metavar="FILE", help="what the console reads")
+    run.add_argument("--input", type=path, metavar="FILE", help="what the console reads")
     run.add_argument(
-        "--trace", type=Path, metavar="FOLDER", help="event log and timeline for Perfetto"
+        "--trace", type=path, metavar="FOLDER", help="event log and timeline for Perfetto"
     )
     run.add_argument(
         "--instructions", action="store_true", help="with --trace: every instruction, with symbols"
