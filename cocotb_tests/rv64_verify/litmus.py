@@ -151,8 +151,8 @@ def _steps(test: Test, state: _State, buffers: bool) -> list[_State]:
             after.append(onward._replace(memory=_put(state.memory, place, value)))
         elif kind == "R":
             newest = [stored for where, stored in pending if where == place]
-            told = newest[-1] if newest else state.memory[place]
-            after.append(onward._replace(read=_put(state.read, hart, (*state.read[hart], told))))
+            value = newest[-1] if newest else state.memory[place]
+            after.append(onward._replace(read=_put(state.read, hart, (*state.read[hart], value))))
         elif not pending:
             if kind != "F":
                 told = (*state.read[hart], state.memory[place])
