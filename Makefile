@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 export AMARANTH_USE_YOSYS = builtin
 
 .DELETE_ON_ERROR:
-.PHONY: help env run test quick lint format formal bench bench-hw random coverage mutate claims readme flavours docs clean \
+.PHONY: help env run test quick lint format formal bench bench-hw random coverage mutate stored claims readme flavours docs clean \
   env-fpga bitstreams test-litex test-package test-blocks test-gates test-oracle check-tools
 
 help: ## list the targets
@@ -64,6 +64,9 @@ random: $(VENV)/.stamp-test ## three million random operations against the refer
 
 coverage: $(VENV)/.stamp-test ## line, branch, expression and toggle coverage, into docs/data
 	@$(BIN)/python -m uintr_verify coverage --jobs $(JOBS)
+
+stored: $(VENV)/.stamp-test ## how old the data in docs/data is, and what renews it; fails unless all is current
+	@$(BIN)/python -m uintr_verify stored
 
 mutate: $(VENV)/.stamp-test $(VENV)/.stamp-formal ## mutants of the gateware, into docs/data; resumable
 	@$(BIN)/python -m uintr_verify mutate --jobs $(JOBS)

@@ -482,7 +482,8 @@ def test_gdb_itself(tmp_path: Path) -> None:
 
 def test_ctrl_c_ends_the_command_and_the_simulation(tmp_path: Path) -> None:
     program(tmp_path, '#include <stdio.h>\nint main(void) { puts("on"); for (;;) ; }\n')
-    command = [sys.executable, "-m", "rel4.cli", "run", str(tmp_path / "main.elf"), "--harts", "2"]
+    rel4 = str(Path(sys.executable).with_name("rel4"))
+    command = [rel4, "run", str(tmp_path / "main.elf"), "--harts", "2"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     ) as process:

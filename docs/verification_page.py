@@ -208,8 +208,20 @@ def gates(data: Path) -> str:
     return _commits(results) + "\n\n" + _table("target | run | events | seconds", rows)
 
 
+def stored(data: Path) -> str:
+    """How each file of stored data stands against the checkout."""
+    from uintr_verify.stored import STORED, status
+
+    states = [status(each, _ROOT) for each in STORED]
+    rows = [
+        f"`{each.name}` | {each.what} | {each.commit} | {', '.join(each.changed)} | `{each.renew}`"
+        for each in states
+    ]
+    return _table("data | is | at commit | changed since | made by", rows)
+
+
 def write_tables(folder: Path, data: Path = _DATA) -> None:
     """Write them into ``folder``; verification.md includes them."""
     folder.mkdir(parents=True, exist_ok=True)
-    for make in (plan, formal, random, coverage, mutation, gates):
+    for make in (plan, formal, random, coverage, mutation, gates, stored):
         (folder / f"verification_{make.__name__}.inc").write_text(make(data), encoding="utf-8")

@@ -4,7 +4,6 @@ The system is simulated with a main loop in C++ (``run.cpp``); this process hear
 and the end, a line each. With a debugger attached it passes its questions on.
 """
 
-import hashlib
 import os
 import subprocess
 import tempfile
@@ -27,13 +26,11 @@ from rel4.compiled.runner import (
     exited,
     time_limit,
 )
-from rv64.memory_map import RAM_BASE
-from uintr_cosim.harness import build_harness
-from uintr_cosim.simulator import SimulationError, build_root, source_digest
+from uintr_cosim.rv64_bench import build
+from uintr_cosim.simulator import SimulationError
 
-__all__ = ["build", "run"]
+__all__ = ["run"]
 
-_MAIN = Path(__file__).with_name("run.cpp")
 _MISSES = {"i": "icache", "d": "dcache", "w": "walk"}
 
 
@@ -265,51 +262,3 @@ class _Debugged:
 
     def end(self) -> None:
         self._process.say("leave")
-
-
-def build(config: RunConfig, listener: Listener | None = None) -> Path:
-    """The program that simulates a system of this shape, built if it is not there yet.
-
-    Raises
-    ------
-    SimulationError : the build failed; the sentence names the log.
-    """
-    shape = f"{config.harts} hart{'s' if config.harts > 1 else ''}, {config.cache_kib} KiB caches"
-    root = build_root()
-    # Whether there is a program is known without making Verilog, which takes long.
-    known = root / f"run-{_digest(config)}"
-    if known.is_file():
-        program = Path(known.read_text())
-        if program.is_file():
-            return program
-    if listener is not None:
-        listener.progress(f"building the simulation of {shape}; a minute or two, once")
-    from rv64.soc import Soc
-    from uintr.generate import verilog_text
-
-    os.environ["AMARANTH_USE_YOSYS"] = "builtin"
-    soc = Soc(harts=config.harts, cache_bytes=config.cache_kib << 10)
-    program = build_harness(
-        f"rv64-{config.harts}x{config.cache_kib}",
-        {"soc.v": verilog_text(soc, name="soc"), "ports.h": _ports(config.harts)},
-        _MAIN,
-        top="soc",
-        make="OPT_FAST=-O3 OPT_SLOW=-O1 OPT_GLOBAL=-O2",
-    )
-    part = known.with_name(f"{known.name}.{os.getpid()}")
-    part.write_text(str(program))
-    part.replace(known)
-    return program
-
-
-def _ports(harts: int) -> str:
-    return (
-        f"#define HARTS {harts}\n#define RAM_BASE {RAM_BASE:#x}ull\n"
-        f"#define EACH_HART(X) {' '.join(f'X({hart})' for hart in range(harts))}\n"
-    )
-
-
-def _digest(config: RunConfig) -> str:
-    """Of all that the program of `build` depends on."""
-    text = f"{source_digest('uintr', 'rv64')} {config.harts} {config.cache_kib} {_MAIN.read_text()}"
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -53,6 +53,16 @@ def test_flip_flops_move_into_the_block_ram() -> None:
     assert use_output_registers(netlist) == 0  # it has one now
 
 
+def test_their_enable_becomes_that_of_the_output() -> None:
+    netlist = _netlist()
+    cells = netlist["modules"]["top"]["cells"]
+    cells["first"] = _flip_flop(CLK=2, DI=5, Q=7, LSR="0", CE=3)
+    cells["second"] = _flip_flop(CLK=2, DI=6, Q=8, LSR="0", CE=3)
+    assert use_output_registers(netlist) == 1
+    assert list(cells) == ["ram"]
+    assert cells["ram"]["connections"]["OCEA"] == cells["ram"]["connections"]["OCEB"] == [3]
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -62,7 +72,7 @@ def test_flip_flops_move_into_the_block_ram() -> None:
         {"second": _cell("LUT4", {}, A=6, Z=8)},
         {"reader": _cell("LUT4", {}, A=6, Z=9)},
     ],
-    ids=["enable", "reset", "another clock", "logic", "a second reader"],
+    ids=["another enable", "reset", "another clock", "logic", "a second reader"],
 )
 def test_nothing_moves_if_one_bit_cannot(changed: dict[str, Any]) -> None:
     netlist = _netlist()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from uintr_fpga.boards import Target
+from uintr_fpga.output_registers import use_output_registers
 from uintr_fpga.toolchains import (
     TOOLCHAINS,
     Toolchain,
@@ -37,10 +38,11 @@ _SYNTHESIS = {
     "gowin": "-nowidelut",
 }
 
-_NO_COLLISIONS = ("commands", "results", "words")
-"""Memories that are never read where they are written in the same cycle: commands are taken only
-while nothing is executed, answers are of use only then, and the table memory reads or writes. Told
-so, synthesis leaves out the logic that would give the old word."""
+_NO_COLLISIONS = ("commands", "results", "words", "records")
+"""Memories of which nobody uses what was read where it was written in the same cycle: commands are
+taken only while nothing is executed, answers are of use only then, the table memory reads or
+writes, and the controller forwards its records. Told so, synthesis leaves out the logic that would
+give the old word."""
 
 
 def build_bitstream(
@@ -85,7 +87,11 @@ def build_bitstream(
         ),
         nextpnr_opts=f"--seed {seed} --report {_NAME}.pnr-report.json --timing-allow-fail",
     )
-    made = {"plan": plan.digest(8).hex(), "versions": versions(tools)}
+    made = {
+        "plan": plan.digest(8).hex(),
+        "output_registers": target.board.toolchain == "ecp5",
+        "versions": versions(tools),
+    }
     report_file = folder / "report.json"
     try:
         report: dict[str, Any] = json.loads(report_file.read_text())
@@ -94,19 +100,34 @@ def build_bitstream(
     except (OSError, ValueError, KeyError):
         pass  # there is none, or only a part of one
     report_file.unlink(missing_ok=True)
+    (folder / "build.log").unlink(missing_ok=True)
     plan.extract(str(folder))
-    if netlist is not None:
-        name = f"{_NAME}{toolchain.netlist}"
-        if (netlist / f"{_NAME}.il").read_text() != (folder / f"{_NAME}.il").read_text():
-            raise ToolError(f"the netlist must be of the same design, and that in {netlist} is not")
+    name = f"{_NAME}{toolchain.netlist}"
+    script = folder / f"build_{_NAME}.sh"
+    synthesis, placement = _halves(script.read_text())
+    if netlist is None:
+        script.write_text(synthesis)
+        _run(folder, tools)
+        if made["output_registers"]:
+            design = json.loads((folder / name).read_text())
+            use_output_registers(design)
+            (folder / name).write_text(json.dumps(design))
+    elif (netlist / f"{_NAME}.il").read_text() != (folder / f"{_NAME}.il").read_text():
+        raise ToolError(f"the netlist must be of the same design, and that in {netlist} is not")
+    else:
         shutil.copyfile(netlist / name, folder / name)
-        script = folder / f"build_{_NAME}.sh"
-        lines = script.read_text().splitlines(keepends=True)
-        script.write_text("".join(line for line in lines if not line.startswith('"$YOSYS"')))
+    script.write_text(placement)
     _run(folder, tools)
     report = {**_report(target, toolchain, seed, folder), **made}
     report_file.write_text(json.dumps(report, indent=1) + "\n")
     return report
+
+
+def _halves(script: str) -> tuple[str, str]:
+    """The build script up to synthesis, and without it."""
+    lines = script.splitlines(keepends=True)
+    (at,) = (number for number, line in enumerate(lines) if line.startswith('"$YOSYS"'))
+    return "".join(lines[: at + 1]), "".join(lines[:at] + lines[at + 1 :])
 
 
 def _run(folder: Path, tools: Mapping[str, str]) -> None:
@@ -115,7 +136,7 @@ def _run(folder: Path, tools: Mapping[str, str]) -> None:
         environment[re.sub(r"\W", "_", tool).upper()] = program
     log = folder / "build.log"
     # YoWASP programs see files of their working directory alone.
-    with log.open("wb") as stream:
+    with log.open("ab") as stream:
         try:
             done = subprocess.run(
                 ["sh", f"build_{_NAME}.sh"],

@@ -13,6 +13,7 @@ import rel4
 from rel4.bench.conservation import ConservationError
 from rel4.bench.options import numbers, use_device
 from rel4.bench.point import Point
+from rel4.bench.results import source_commit
 from rel4.machine.device import DeviceError, device_names
 from rel4.machine.faults import MachineError
 from uintr.files import check_file, check_folder
@@ -166,7 +167,7 @@ def _build(arguments: argparse.Namespace) -> int:
         report = build_bitstream(target, seed=seed, folder=folder, netlist=first)
         first = first or folder
         if arguments.store is not None:
-            store_result(arguments.store, report)
+            store_result(arguments.store, {**report, "commit": source_commit()})
         total = report["total"]
         print(
             f"{target.name} seed {seed}: {total['lut']} LUTs, {total['ff']} flip-flops, "

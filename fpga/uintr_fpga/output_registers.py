@@ -10,8 +10,8 @@ from typing import Any
 
 __all__ = ["ignore_collisions", "use_output_registers"]
 
-_ALONE = {"CEMUX": "1", "CLKMUX": "CLK", "GSR": "DISABLED"}
-"""Parameters of a flip-flop that takes something in every cycle."""
+_PLAIN = {"CLKMUX": "CLK", "GSR": "DISABLED"}
+"""Parameters of a flip-flop that a block RAM's register can stand for."""
 
 
 def ignore_collisions(text: str) -> str:
@@ -37,8 +37,8 @@ def use_output_registers(netlist: dict[str, Any]) -> int:
     """Change ``netlist``, Yosys's JSON for ECP5. Answers how many block RAMs have a register now.
 
     A block RAM is changed when every bit that is read from it goes to one flip-flop and to nothing
-    else, all of them with the block RAM's clock, without enable and without reset. What the
-    flip-flops hold at the beginning is lost.
+    else, all of them with the block RAM's clock, with one enable or none, and without reset. What
+    the flip-flops hold at the beginning is lost.
     """
     return sum(map(_change, netlist["modules"].values()))
 
@@ -59,7 +59,7 @@ def _change(module: dict[str, Any]) -> int:
     flip_flops = {
         cell["connections"]["DI"][0]: name
         for name, cell in cells.items()
-        if cell["type"] == "TRELLIS_FF" and _alone(cell)
+        if cell["type"] == "TRELLIS_FF" and _enable(cell) is not None
     }
     changed = 0
     for cell in list(cells.values()):
@@ -72,23 +72,29 @@ def _change(module: dict[str, Any]) -> int:
             if port.startswith("DO") and bits and readers[bits[0]]
         }
         behind = {port: flip_flops.get(bit) for port, bit in read.items() if readers[bit] == 1}
-        clocks = {pins["CLKB"][0]} | {
-            cells[name]["connections"]["CLK"][0] for name in behind.values() if name
-        }
-        if not read or behind.keys() != read.keys() or None in behind.values() or len(clocks) > 1:
+        if not read or behind.keys() != read.keys() or None in behind.values():
+            continue
+        registers = [cells[name] for name in behind.values()]
+        clocks = {pins["CLKB"][0]} | {each["connections"]["CLK"][0] for each in registers}
+        enables = {_enable(each) for each in registers}
+        if len(clocks) > 1 or len(enables) > 1:
             continue
         for port, name in behind.items():
             pins[port] = cells.pop(name)["connections"]["Q"]
         # A wide port reads through both.
         cell["parameters"] |= {"REGMODE_A": "OUTREG", "REGMODE_B": "OUTREG"}
-        pins |= {"OCEA": ["1"], "OCEB": ["1"]}
+        pins |= {key: [*enables] for key in ("OCEA", "OCEB")}
         changed += 1
     return changed
 
 
-def _alone(cell: dict[str, Any]) -> bool:
+def _enable(cell: dict[str, Any]) -> Any:
+    """What enables a flip-flop, "1" if nothing does; None if a block RAM's register is no
+    substitute for it.
+    """
     parameters, pins = cell["parameters"], cell["connections"]
-    return all(parameters.get(name, "").strip() == value for name, value in _ALONE.items()) and (
-        pins.get("LSR", ["0"]) in (["0"], [])
-        and pins.get("CE", ["1"]) in (["1"], [])
-    )  # fmt: skip
+    if pins.get("LSR", ["0"]) not in (["0"], []) or any(
+        parameters.get(name, "").strip() != value for name, value in _PLAIN.items()
+    ):
+        return None
+    return {"1": "1", "CE": pins.get("CE", [None])[0]}.get(parameters.get("CEMUX", "").strip())

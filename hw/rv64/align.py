@@ -25,26 +25,28 @@ class LoadAlign(wiring.Component):
         super().__init__({"word": In(XLEN), "offset": In(3), "funct3": In(3), "value": Out(XLEN)})
 
     def elaborate(self, platform: Any) -> Module:
-        """Choose byte, half and word side by side, then the size."""
+        """Choose the half, a half of it, and so on; then a sign in place of what is not meant."""
         m = Module()
         word, offset = self.word, self.offset
-        signed = ~self.funct3[2]
+        size = self.funct3[:2]
         single = Signal(32)
         half = Signal(16)
         byte = Signal(8)
+        sign = Signal()
         m.d.comb += [
             single.eq(Mux(offset[2], word[32:], word[:32])),
             half.eq(Mux(offset[1], single[16:], single[:16])),
             byte.eq(Mux(offset[0], half[8:], half[:8])),
+            sign.eq(~self.funct3[2] & Mux(size[1], single[-1], Mux(size[0], half[-1], byte[-1]))),
+            self.value.eq(
+                Cat(
+                    byte,
+                    Mux(size == 0, sign.replicate(8), half[8:]),
+                    Mux(size[1], single[16:], sign.replicate(16)),
+                    Mux(size == 3, word[32:], sign.replicate(32)),
+                )
+            ),
         ]
-        with m.Switch(self.funct3[:2]):
-            for size, part in enumerate((byte, half, single)):
-                with m.Case(size):
-                    m.d.comb += self.value.eq(
-                        Cat(part, (part[-1] & signed).replicate(XLEN - len(part)))
-                    )
-            with m.Default():
-                m.d.comb += self.value.eq(word)
         return m
 
 

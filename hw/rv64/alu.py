@@ -75,33 +75,35 @@ class AluUnit(wiring.Component):
         # brings its own sign, or none, into the upper half.
         left = self.alu == Alu.SLL
         fill = Signal()
-        narrow = Signal(XLEN)
-        amount = Signal(6)
-        source = Signal(XLEN)
-        m.d.comb += [
-            fill.eq(self.alternative & Mux(word, a[31], a[63])),
-            narrow.eq(Mux(word, Cat(a[:32], fill.replicate(32)), a)),
-            amount.eq(Cat(b[:5], b[5] & ~word)),
-            source.eq(Mux(left, a[::-1], narrow)),
-        ]
-        shifted = Signal(XLEN)
-        m.d.comb += shifted.eq(Cat(source, (fill & ~left).replicate(XLEN)) >> amount)
+        m.d.comb += fill.eq(self.alternative & Mux(word, a[31], a[63]))
+        shifted = Mux(left, a[::-1], Cat(a[:32], Mux(word, fill.replicate(32), a[32:])))
+        for stage, amount in enumerate(Cat(b[:5], b[5] & ~word)):
+            more = Signal(XLEN, name=f"shifted_{stage}")
+            m.d.comb += more.eq(
+                Mux(amount, Cat(shifted[1 << stage :], fill.replicate(1 << stage)), shifted)
+            )
+            shifted = more
 
+        # What is not chosen is zero, so that the last step is one of few inputs.
+        logic, shift, summed = Signal(XLEN), Signal(XLEN), Signal(XLEN)
         result = Signal(XLEN)
         with m.Switch(self.alu):
             with m.Case(Alu.ADD):
-                m.d.comb += result.eq(self.sum)
+                m.d.comb += summed.eq(self.sum)
             with m.Case(Alu.SLL):
-                m.d.comb += result.eq(shifted[::-1])
+                m.d.comb += shift.eq(shifted[::-1])
             with m.Case(Alu.SRL):
-                m.d.comb += result.eq(shifted)
+                m.d.comb += shift.eq(shifted)
             with m.Case(Alu.SLT, Alu.SLTU):
-                m.d.comb += result.eq(less)
+                m.d.comb += logic.eq(less)
             with m.Case(Alu.XOR):
-                m.d.comb += result.eq(a ^ b)
+                m.d.comb += logic.eq(a ^ b)
             with m.Case(Alu.OR):
-                m.d.comb += result.eq(a | b)
+                m.d.comb += logic.eq(a | b)
             with m.Case(Alu.AND):
-                m.d.comb += result.eq(a & b)
-        m.d.comb += self.result.eq(Mux(word, extend(result), result))
+                m.d.comb += logic.eq(a & b)
+        m.d.comb += [
+            result.eq(logic | shift | summed),
+            self.result.eq(Cat(result[:32], Mux(word, result[31].replicate(32), result[32:]))),
+        ]
         return m

@@ -40,15 +40,18 @@ class AtomicUnit(wiring.Component):
         m.d.comb += less.eq(
             Mux(old[-1] ^ operand[-1], Mux(unsigned, operand[-1], old[-1]), ~total[-1])
         )
-        m.d.comb += self.new.eq(Mux(less ^ greatest, old, operand))
-        with m.Switch(function):
-            for each, result in (
-                (Atomic.ADD, total[1:]),
-                (Atomic.SWAP, operand),
-                (Atomic.XOR, old ^ operand),
-                (Atomic.OR, old | operand),
-                (Atomic.AND, old & operand),
-            ):
-                with m.Case(each):
-                    m.d.comb += self.new.eq(result)
+        chooses_old = Signal()
+        bits = Signal(XLEN)
+        m.d.comb += [
+            chooses_old.eq(compares & (less ^ greatest)),
+            bits.eq(
+                Mux(function[3], Mux(function[2], old & operand, old | operand), old ^ operand)
+            ),
+        ]
+        with m.If(function == Atomic.ADD):
+            m.d.comb += self.new.eq(total[1:])
+        with m.Elif(function.matches(Atomic.XOR, Atomic.OR, Atomic.AND)):
+            m.d.comb += self.new.eq(bits)
+        with m.Else():  # SWAP takes the operand
+            m.d.comb += self.new.eq(Mux(chooses_old, old, operand))
         return m

@@ -101,7 +101,7 @@ class MemoryUnit(wiring.Component):
         is_sc = self.funct5 == Atomic.SC
 
         word = Signal(XLEN)  # as it was read
-        new = Signal(XLEN)
+        new = Signal(XLEN)  # to write
         place = self.place
         conditional = Signal()
 
@@ -129,7 +129,7 @@ class MemoryUnit(wiring.Component):
                 )
             ),
             bus.mask.eq(self.mask),
-            bus.data.eq(Mux(operation == Operation.ATOMIC, new, self.word)),
+            bus.data.eq(new),
             self.new.eq(new),
         ]
 

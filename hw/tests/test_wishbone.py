@@ -144,6 +144,7 @@ def test_decoder_finds_the_window_of_every_address() -> None:
                     assert ctx.get(target.dat_w) == word
                     assert ctx.get(target.sel) == word & 0xFF
                     assert ctx.get(target.we) == word >> 9 & 1
+            await ctx.tick()  # the earliest cycle of an answer
             if found is not None:
                 assert ctx.get(dut.bus.dat_r) == found + 100
 

@@ -57,9 +57,13 @@ class AxiLiteBridge(wiring.Component):
     -------
     axi : from the manager
     bus : to the block
+    running, kind : a transfer is under way since before this cycle, and it is a write; for a
+        specification to see
     """
 
     def __init__(self) -> None:
+        self.running = Signal()
+        self.kind = Signal()
         super().__init__({"axi": In(AxiLite()), "bus": Out(Wishbone())})
 
     def elaborate(self, platform: Any) -> Module:
@@ -68,8 +72,7 @@ class AxiLiteBridge(wiring.Component):
         axi, bus = self.axi, self.bus
         lsb = XLEN - ADDRESS_BITS
         wrote = Signal()
-        running = Signal()
-        kind = Signal()  # of the transfer under way: it is a write
+        running, kind = self.running, self.kind
         write = Signal()
         free = Signal()
         ended = Signal()
@@ -115,9 +118,11 @@ class AxiLiteManager(wiring.Component):
     -------
     bus : from the block
     axi : to the subordinate
+    taken : of each channel, by name: it was taken, for a specification to see
     """
 
     def __init__(self) -> None:
+        self.taken = {name: Signal(name=f"{name}_taken") for name in ("aw", "w", "ar")}
         super().__init__({"bus": In(Wishbone()), "axi": Out(AxiLite())})
 
     def elaborate(self, platform: Any) -> Module:
@@ -139,12 +144,9 @@ class AxiLiteManager(wiring.Component):
             bus.dat_r.eq(axi.rdata),
         ]
         ended = Signal()
-        for valid, ready, wanted in (
-            (axi.awvalid, axi.awready, bus.we),
-            (axi.wvalid, axi.wready, bus.we),
-            (axi.arvalid, axi.arready, ~bus.we),
-        ):
-            taken = Signal()
+        for name, taken in self.taken.items():
+            valid, ready = getattr(axi, f"{name}valid"), getattr(axi, f"{name}ready")
+            wanted = ~bus.we if name == "ar" else bus.we
             m.d.comb += valid.eq(asked & wanted & ~taken)
             with m.If(ended):
                 m.d.sync += taken.eq(0)

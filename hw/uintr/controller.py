@@ -1,6 +1,8 @@
 """The controller: every receiver's record, and the interrupt lines of every hart."""
 
 from collections.abc import Iterable
+from functools import reduce
+from operator import or_
 from typing import Any, NamedTuple
 
 from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value
@@ -161,7 +163,6 @@ class Controller(wiring.Component):
         stages = []
         addressing = self._grant(m, swept)
         if self._latency == 4:
-            addressing = self._next(m, addressing, "granted")
             stages.append(addressing)
 
         # Address the memory; a claim is for the receiver at the queue's head.
@@ -241,11 +242,36 @@ class Controller(wiring.Component):
             round_robin.requests.eq(Cat(port.operation.valid for port in self.ports)),
             round_robin.advance.eq(swept),
             accepted.eq(swept & round_robin.requests.any()),
-            granted.eq(select(round_robin.grant, payloads)),
         ]
-        for port, bit in zip(self.ports, round_robin.grant, strict=True):
-            m.d.comb += port.operation.ready.eq(bit & swept)
-        return Stage(accepted, round_robin.grant, granted.receiver, granted)
+        for each, bit in zip(self.ports, round_robin.grant, strict=True):
+            m.d.comb += each.operation.ready.eq(bit & swept)
+        if self._latency < 4:
+            m.d.comb += granted.eq(select(round_robin.grant, payloads))
+            return Stage(accepted, round_robin.grant, granted.receiver, granted)
+
+        # With latency 4 a register follows, in the midst of the multiplexer. There is one for each
+        # port, cleared unless the port is its group's nominee: so an OR is left for the next cycle.
+        valid = Signal(name="granted_valid")
+        port = Signal(self._count, name="granted_port")
+        chosen = Signal.like(round_robin.chosen, name="granted_group")
+        held = [
+            Signal(len(payload), name=f"granted_{number}")
+            for number, payload in enumerate(payloads)
+        ]
+        m.d.sync += [
+            valid.eq(accepted),
+            port.eq(round_robin.grant),
+            chosen.eq(round_robin.chosen),
+            *(
+                register.eq(Mux(nominee, payload, 0))
+                for register, nominee, payload in zip(
+                    held, round_robin.nominees, payloads, strict=True
+                )
+            ),
+        ]
+        words = [reduce(or_, held[group]) for group in round_robin.groups]
+        m.d.comb += granted.eq(words[0] if len(words) == 1 else select(chosen, words))
+        return Stage(valid, port, granted.receiver, granted)
 
     def _look_ahead(self, m: Module, addressing: Stage, fetching: Stage) -> Any:
         """What decoding an operation's data takes longest to find; with latency 4 found before."""
@@ -311,10 +337,7 @@ class Controller(wiring.Component):
             valid=was_valid, receiver=Signal.like(executing.receiver, name="written_receiver")
         )
         m.d.sync += [was.valid.eq(executing.valid), was.receiver.eq(executing.receiver)]
-        if self._latency == 4:
-            m.d.sync += [near.eq(meet(addressing, fetching)), far.eq(meet(addressing, executing))]
-        else:
-            m.d.comb += [near.eq(meet(fetching, executing)), far.eq(meet(fetching, was))]
+        m.d.comb += [near.eq(meet(fetching, executing)), far.eq(meet(fetching, was))]
         # A register with nothing else to do may be the block RAM's own.
         stored = Signal.like(after, name="stored", reset_less=True)
         is_stored = Signal()

@@ -34,9 +34,15 @@ class HalfWords(wiring.Component):
     -------
     bus : from an initiator of any width up to 64 bits
     target : to registers of 64 bits
+    holds, kept, kept_address, kept_we : a low half is kept; it, and the word and direction that it
+        is of; for a specification to see
     """
 
     def __init__(self) -> None:
+        self.holds = Signal()
+        self.kept = Signal(_HALF_BITS)
+        self.kept_address = Signal(ADDRESS_BITS)
+        self.kept_we = Signal()
         super().__init__({"bus": In(Wishbone()), "target": Out(Wishbone())})
 
     def elaborate(self, platform: Any) -> Module:
@@ -46,10 +52,10 @@ class HalfWords(wiring.Component):
         asked = Signal()
         low = Signal()
         high = Signal()
-        kept = Signal(_HALF_BITS)
-        kept_address = Signal(ADDRESS_BITS)
-        kept_we = Signal()
-        holds = Signal()
+        kept = self.kept
+        kept_address = self.kept_address
+        kept_we = self.kept_we
+        holds = self.holds
         matches = Signal()
         here = Signal()
         done = Signal()

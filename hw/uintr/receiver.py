@@ -6,6 +6,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from uintr.arbiter import select
 from uintr.interfaces import ANSWER, REQUEST, layout
 from uintr.registers import (
     CAUSE_USER_SOFTWARE,
@@ -46,6 +47,8 @@ class Receiver(wiring.Component):
     suist, suirs : sender table and receiver of the current thread
     suist_written : suist is written, set or cleared in this cycle, with whatever value
     words : the CSRs as they are stored; of uie and uip the bits that are not delegated too
+    asked, read : which of them the request is about, if it may be, and its word as it is stored;
+        for a specification to see
     """
 
     def __init__(self) -> None:
@@ -53,6 +56,8 @@ class Receiver(wiring.Component):
             csr: Signal(XLEN, name=register.name, init=register.reset)
             for csr, register in CSRS.items()
         }
+        self.asked = {csr: Signal(name=f"asks_{register.name}") for csr, register in CSRS.items()}
+        self.read = Signal(XLEN)
         super().__init__(
             {
                 "privilege": In(2),
@@ -90,6 +95,13 @@ class Receiver(wiring.Component):
             self.suirs.eq(words[Csr.SUIRS]),
         ]
 
+        self._ask(m)
+        asked, read = self.asked, self.read
+        m.d.comb += [
+            read.eq(select(Cat(asked.values()), (words[csr] for csr in asked))),
+            self.answer.data.eq(read),
+        ]
+
         with m.Switch(self.request.kind):
             with m.Case(RequestKind.CSR):
                 delegated = words[Csr.SIDELEG]
@@ -97,13 +109,13 @@ class Receiver(wiring.Component):
                     Csr.UIE: words[Csr.UIE] & delegated,
                     Csr.UIP: shown_uip.as_value() & delegated,
                 }
-                self._access(m, words, shown, dict.fromkeys(shown, ~delegated))
+                self._access(m, shown, dict.fromkeys(shown, ~delegated))
 
             with m.Case(RequestKind.TRAP):
-                with m.If(self.interrupt):
-                    m.d.comb += self._end(Status.OK, Cat(Const(0, 2), views[Csr.UTVEC].base))
-                with m.Else():
-                    m.d.comb += self._end(Status.NOT_PENDING)
+                m.d.comb += [
+                    self.answer.status.eq(Mux(self.interrupt, Status.OK, Status.NOT_PENDING)),
+                    self.answer.data.eq(Cat(Const(0, 2), read[2:])),
+                ]
                 with m.If(self.start & self.interrupt):
                     m.d.sync += [
                         views[Csr.UEPC].pc.eq(self.request.data[1:]),
@@ -113,68 +125,62 @@ class Receiver(wiring.Component):
                         ustatus.uie.eq(0),
                     ]
 
-            with m.Case(RequestKind.URET):
-                m.d.comb += self._end(Status.OK, words[Csr.UEPC])
-                with m.If(self.start):
-                    m.d.sync += [ustatus.uie.eq(ustatus.upie), ustatus.upie.eq(1)]
+            with m.Case(RequestKind.URET), m.If(self.start):
+                m.d.sync += [ustatus.uie.eq(ustatus.upie), ustatus.upie.eq(1)]
 
         return m
 
-    def _end(self, status: Status, answer: Any = 0) -> list[Any]:
-        return [self.answer.status.eq(status), self.answer.data.eq(answer)]
-
-    def _access(
-        self, m: Module, words: dict[Csr, Any], shown: dict[Csr, Any], kept: dict[Csr, Any]
-    ) -> None:
-        """A CSR request. ``shown`` holds what is read where that is not the stored word, ``kept``
-        the bits that stay as they are whatever is written.
-        """
+    def _ask(self, m: Module) -> None:
+        """Which register is answered, if any: so that one multiplexer does for all requests."""
+        request, asked = self.request, self.asked
         number_bits = 12
-        number = self.request.address[:number_bits]
-        allowed = Signal()
-        before = Signal(XLEN)
-        stored = Signal(XLEN)
-        with m.If(~self.request.address[number_bits:].any()), m.Switch(number):
-            for csr, word in words.items():
-                with m.Case(csr):
-                    m.d.comb += [
-                        allowed.eq(self.privilege >= csr.privilege),
-                        before.eq(shown.get(csr, word)),
-                        stored.eq(word),
-                    ]
+        known = (
+            (request.kind == RequestKind.CSR)
+            & (request.function <= max(CsrFunction))
+            & ~request.address[number_bits:].any()
+        )
+        for csr, signal in asked.items():
+            m.d.comb += signal.eq(
+                known
+                & (self.privilege >= csr.privilege)
+                & (request.address[:number_bits] == csr)
+            )  # fmt: skip
+        with m.If(request.kind == RequestKind.TRAP):
+            m.d.comb += asked[Csr.UTVEC].eq(self.interrupt)
+        with m.If(request.kind == RequestKind.URET):
+            m.d.comb += asked[Csr.UEPC].eq(1)
 
+    def _access(self, m: Module, shown: dict[Csr, Any], kept: dict[Csr, Any]) -> None:
+        """A CSR request: the word that was read changes, if it is written. ``shown`` holds what is
+        answered where that is not the stored word, ``kept`` the bits that stay as they are whatever
+        is written.
+        """
+        asked, read = self.asked, self.read
+        for csr, word in shown.items():
+            with m.If(asked[csr]):
+                m.d.comb += [
+                    self.answer.data[bit].eq(word[bit])
+                    for bit in range(XLEN)
+                    if CSRS[csr].mask() >> bit & 1
+                ]
+        with m.If(~Cat(asked.values()).any()):
+            m.d.comb += self.answer.status.eq(Status.ILLEGAL)
+        writes = Signal()
         after = Signal(XLEN)
-        good = Signal()
-        m.d.comb += good.eq(allowed)
+        m.d.comb += [
+            writes.eq(self.start & (self.request.function != CsrFunction.READ)),
+            self.suist_written.eq(writes & asked[Csr.SUIST]),
+        ]
         with m.Switch(self.request.function):
-            with m.Case(CsrFunction.READ):
-                m.d.comb += after.eq(stored)
-            with m.Case(CsrFunction.WRITE):
-                m.d.comb += after.eq(self.request.data)
             with m.Case(CsrFunction.SET):
-                m.d.comb += after.eq(stored | self.request.data)
+                m.d.comb += after.eq(read | self.request.data)
             with m.Case(CsrFunction.CLEAR):
-                m.d.comb += after.eq(stored & ~self.request.data)
+                m.d.comb += after.eq(read & ~self.request.data)
             with m.Default():
-                m.d.comb += good.eq(0)
-
-        m.d.comb += self.suist_written.eq(
-            self.start
-            & good
-            & (self.request.kind == RequestKind.CSR)
-            & (number == Csr.SUIST)
-            & (self.request.function != CsrFunction.READ)
-        )
-        m.d.comb += self._end(
-            Mux(good, Status.OK, Status.ILLEGAL),
-            Mux(good, before, 0),
-        )
-        with m.If(self.start & good), m.Switch(number):
-            for csr, word in words.items():
-                with m.Case(csr):
-                    writable = Const(CSRS[csr].mask(), XLEN)
-                    if csr in kept:
-                        changes = writable & ~kept[csr]
-                        m.d.sync += word.eq((after & changes) | (word & ~changes))
-                    else:
-                        m.d.sync += word.eq(after & writable)
+                m.d.comb += after.eq(self.request.data)
+        for csr, word in self.words.items():
+            changed = after
+            if csr in kept:
+                changed = (word & kept[csr]) | (after & ~kept[csr])
+            with m.If(writes & asked[csr]):
+                m.d.sync += word.eq(changed & CSRS[csr].mask())

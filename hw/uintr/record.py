@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data
 
 from uintr.interfaces import OperationFunction, layout
-from uintr.registers import ACTIVE, CLAIM, LOW, MASK, VECTORS, Feature
+from uintr.registers import ACTIVE, CLAIM, LOW, MASK, VECTORS, XLEN, Feature
 
 __all__ = ["CLAIM_STALE", "Record"]
 
@@ -15,6 +15,8 @@ CLAIM_STALE = 62
 
 
 _NUMBER_BITS = (VECTORS - 1).bit_length()
+_STRIDE = 16
+"""So many bits of an operation's data are looked at together, ahead of decoding."""
 
 
 class Record:
@@ -81,7 +83,7 @@ class Record:
             }
         )
 
-        self.ahead = data.StructLayout({"above": 1, "exists": 1})
+        self.ahead = data.StructLayout({"above": -(-(XLEN - _NUMBER_BITS) // _STRIDE), "exists": 1})
 
     def erases(self) -> dict[str, int]:
         """The change that makes every field zero."""
@@ -100,7 +102,9 @@ class Record:
         """What decoding needs to know of an operation's data, ``ahead`` of it if there is time."""
         hartid = data.View(layout(LOW), word).hartid
         m.d.comb += [
-            ahead.above.eq(word[_NUMBER_BITS:].any()),
+            ahead.above.eq(
+                Cat(word[at : at + _STRIDE].any() for at in range(_NUMBER_BITS, XLEN, _STRIDE))
+            ),
             ahead.exists.eq(self._exists(hartid)),
         ]
 
@@ -113,7 +117,7 @@ class Record:
                 m.d.comb += signal.eq(operation.function == each)
         resets = is_[OperationFunction.RESET_SLOT] if self.slot_reset else Const(0, 1)
         ors = is_[OperationFunction.WRITE_HIGH]
-        self._decode_post(m, word, ahead.above, is_[OperationFunction.SEND], ors, change)
+        self._decode_post(m, word, ahead.above.any(), is_[OperationFunction.SEND], ors, change)
 
         writes = is_[OperationFunction.WRITE_LOW]
         low = data.View(layout(LOW), word)

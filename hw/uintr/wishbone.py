@@ -28,7 +28,7 @@ class BusArbiter(wiring.Component):
     Members
     -------
     initiators : array of ``count``
-    bus : to the targets
+    bus : to the targets, none of which may answer in a transfer's first cycle
     busy, owner : a transfer is under way, and whose
 
     Raises
@@ -62,12 +62,13 @@ class BusArbiter(wiring.Component):
         with m.Elif(~busy & round_robin.requests.any()):
             m.d.sync += [busy.eq(1), owner.eq(round_robin.grant)]
 
-        # Forward the connected initiator, and the end of the transfer to it alone.
+        # Forward the connected initiator, and the end of the transfer to its owner alone, who is
+        # known by then: no way leads through the search and back in one cycle.
         for name in ("cyc", "stb", "we", "adr", "sel", "dat_w"):
             m.d.comb += getattr(self.bus, name).eq(
                 select(connected, (getattr(each, name) for each in self.initiators))
             )
-        for bit, each in zip(connected, self.initiators, strict=True):
+        for bit, each in zip(owner, self.initiators, strict=True):
             m.d.comb += [
                 each.dat_r.eq(self.bus.dat_r),
                 each.ack.eq(self.bus.ack & bit),
@@ -90,7 +91,8 @@ class BusDecoder(wiring.Component):
     Members
     -------
     bus : from the initiator
-    targets : array, one for each window; must answer only while they are addressed
+    targets : array, one for each window; must answer only while they are addressed, and not in the
+        first cycle of a transfer
 
     Raises
     ------
@@ -132,10 +134,14 @@ class BusDecoder(wiring.Component):
                 target.dat_w.eq(self.bus.dat_w),
             ]
 
+        # The answer comes a cycle after the address at least: from the window that it was found in.
+        window = Signal.like(hits)
+        with m.If(self.bus.cyc & self.bus.stb):
+            m.d.sync += window.eq(hits)
         nowhere = Signal()
         m.d.sync += nowhere.eq(self.bus.cyc & self.bus.stb & ~hits.any() & ~nowhere)
         m.d.comb += [
-            self.bus.dat_r.eq(select(hits, (target.dat_r for target in self.targets))),
+            self.bus.dat_r.eq(select(window, (target.dat_r for target in self.targets))),
             self.bus.ack.eq(Cat(target.ack for target in self.targets).any()),
             self.bus.err.eq(Cat(target.err for target in self.targets).any() | nowhere),
         ]

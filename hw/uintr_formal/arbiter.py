@@ -1,6 +1,8 @@
 """Properties of round-robin selection.
 
 * *choice*: at most one grant, only to one who asks, and always one if somebody asks;
+* *search*: it is the first who asks behind the last grant that was taken, or else the first of all;
+* *groups*: each has one nominee at most, and the one of the chosen group is granted;
 * *fairness*: while a request is held it is passed over by at most ``count - 1`` grants. With one
   grant a cycle, as in the controller, an operation waits at most ``count - 1`` cycles;
 * *quiet*: without a grant that is taken, the order stays.
@@ -36,8 +38,9 @@ class AnyChoice(RoundRobin):
     def elaborate(self, platform: Any) -> Module:
         """No state at all."""
         m = Module()
-        grant = self.grant
-        m.d.comb += [grant.eq(AnySeq(self._count)), *_chooses(Assume, self)]
+        for signal in (self.grant, self.nominees, self.chosen):
+            m.d.comb += signal.eq(AnySeq(len(signal)))
+        m.d.comb += [*_chooses(Assume, self), *_nominates(Assume, self)]
         return m
 
 
@@ -48,6 +51,39 @@ def _chooses(claim: Any, dut: RoundRobin) -> list[Any]:
         claim((grant & ~requests) == 0),
         claim(grant.any() == requests.any()),
     ]
+
+
+def _nominates(claim: Any, dut: RoundRobin) -> list[Any]:
+    """A single group needs nobody to choose it."""
+    chosen, nominees = dut.chosen, dut.nominees
+    if len(dut.groups) == 1:
+        return [claim(nominees == dut.grant)]
+    return [
+        claim((chosen & (chosen - 1)) == 0),
+        *(
+            claim(
+                ((nominees[group] & (nominees[group] - 1)) == 0)
+                & (dut.grant[group] == Mux(bit, nominees[group], 0))
+            )
+            for bit, group in zip(chosen, dut.groups, strict=True)
+        ),
+    ]
+
+
+def _searches(m: Module, dut: RoundRobin) -> None:
+    """The grant, as the contract describes it: with a subtraction for the lowest bit."""
+    some = Signal(len(dut.requests))
+    lowest = Signal(len(dut.requests))
+    m.d.comb += some.eq(dut.requests & dut.behind)
+    eligible = Mux(some.any(), some, dut.requests)
+    m.d.comb += [lowest.eq(eligible & -eligible), Assert(dut.grant == lowest)]
+    behind, taken = Signal.like(dut.behind), Signal()
+    m.d.sync += [
+        behind.eq(~(lowest | (lowest - 1))),
+        taken.eq(dut.advance & dut.requests.any()),
+    ]
+    with m.If(taken):
+        m.d.comb += Assert(dut.behind == behind)
 
 
 def ordered(dut: RoundRobin) -> list[Any]:
@@ -89,7 +125,8 @@ class ArbiterSpec(Elaboratable):
         m.d.comb += mine.eq(1 << who)
 
         grant = dut.grant
-        m.d.comb += [*_chooses(Assert, dut), *ordered(dut)]
+        m.d.comb += [*_chooses(Assert, dut), *_nominates(Assert, dut), *ordered(dut)]
+        _searches(m, dut)
         # Quiet: who is not asked, or not heard, keeps his order.
         order = Cat(dut.behind, *dut.overtakes.values())
         before = Signal.like(order)

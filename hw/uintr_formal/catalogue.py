@@ -22,11 +22,14 @@ from uintr_formal.prove import Proof
 __all__ = ["BUGS", "PROOFS", "PROPERTIES", "Bug"]
 
 
-def _controller(harts: int, receivers: int, latency: int, features: Feature) -> Callable[[], Any]:
+def _controller(
+    harts: int, receivers: int, latency: int, features: Feature, *, ports: int | None = None
+) -> Callable[[], Any]:
     def make() -> Any:
         dut = Observed(
-            harts=harts, receivers=receivers, ports=harts + 1, latency=latency, features=features
-        )
+            harts=harts, receivers=receivers, ports=ports or harts + 1, latency=latency,
+            features=features,
+        )  # fmt: skip
         return ControllerSpec(dut, harts=harts, latency=latency, features=features)
 
     return make
@@ -67,15 +70,23 @@ PROOFS: tuple[Proof, ...] = (
         _DEPTH[3],
         quick=False,
     ),
+    Proof(
+        "controller 9 ports",
+        f"{_CONTROLLER} (4 receivers, 2 harts, 64 vectors, 9 ports in groups, latency 4)",
+        _controller(2, 4, 4, Feature(0), ports=9),
+        _DEPTH[4],
+        quick=False,
+    ),
     *(
         proof
-        for count in (3, 5, 17)  # pairs compared, pairs compared, carry chain
+        for count in (3, 5, 9, 17, 65)  # up to 8 pairs are compared, else groups are searched
         for proof in (
             Proof(
                 f"arbiter {count}",
-                f"one grant at most; passed over by at most {count - 1} grants",
+                f"the grant of the search; passed over by at most {count - 1} grants",
                 partial(ArbiterSpec, count=count),
                 2,
+                quick=count < 65,
             ),
             Proof(
                 f"arbiter {count} cover",
@@ -83,6 +94,7 @@ PROOFS: tuple[Proof, ...] = (
                 partial(ArbiterSpec, count=count),
                 max(12, count + 4),
                 "cover",
+                quick=count < 65,
             ),
         )
     ),
@@ -97,10 +109,11 @@ _LATENCIES = (2, 3, 4)
 _CONTROLLERS = (
     *(_PLAIN_CONTROLLER.format(latency) for latency in _LATENCIES),
     "controller 16 receivers",
+    "controller 9 ports",
     *(_EXTENDED_CONTROLLER.format(latency) for latency in _LATENCIES),
 )
 _EXTENDED_CONTROLLERS = tuple(_EXTENDED_CONTROLLER.format(latency) for latency in _LATENCIES)
-_ARBITERS = ("arbiter 3", "arbiter 5", "arbiter 17")
+_ARBITERS = tuple(f"arbiter {count}" for count in (3, 5, 9, 17, 65))
 _SENDERS = ("sender", "sender plain", "sender early")
 _HART_UNITS = tuple(f"hart unit latency {latency}" for latency in _LATENCIES)
 _QUIET = tuple(f"system quiet latency {latency}" for latency in _LATENCIES)
@@ -125,6 +138,15 @@ PROPERTIES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("uip, ustatus, trap condition, uret; the line is never latched", ("receiver",)),
     ("every request of a hart answered once, within a bound", _HART_UNITS),
     ("bus: transfers held, each ended once and for its owner", ("bus", *_TARGETS)),
+    ("bus: a turn that is counted is a transfer, so nobody waits for more than n - 1", ("bus",)),
+    ("CSR, TRAP, URET, LOAD: the answer's data is the receiver's, or the bus's", _HART_UNITS),
+    ("which status a refusal has; a valid SEND posts", _SENDERS),
+    ("what is written to THROTTLE is what it does", ("throttle",)),
+    ("REJECTED counts in all its bits", ("rejected",)),
+    ("each hart's lines, posts and answers are its own", ("wiring",)),
+    ("a reset in the middle", tuple(f"reset latency {latency}" for latency in _LATENCIES)),
+    ("AXI4-Lite: an error is an error, on either channel", ("axi manager", "axi bridge")),
+    ("no word is written or read in part", ("half words",)),
 )
 """What is proven, in words, and which proofs do."""
 

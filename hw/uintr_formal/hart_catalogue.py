@@ -1,24 +1,37 @@
 """The proofs of hart units, bus and whole system, and the broken designs they have to notice."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from amaranth.hdl import Cat, Mux, Signal
+
+from uintr.axi_lite import AxiLiteManager
 from uintr.bridge import ControllerBridge
 from uintr.control_page import ControlPage
 from uintr.controller import Controller
 from uintr.entry_cache import EntryCache
+from uintr.half_words import HalfWords
+from uintr.hart_unit import HartUnit
 from uintr.receiver import Receiver
 from uintr.registers import Csr, Feature, RequestKind
+from uintr.rejected import RejectedCounter
 from uintr.sender import Sender
+from uintr.system import System
 from uintr.throttle import Throttle
 from uintr.wishbone import BusArbiter, BusDecoder
+from uintr_formal.axi_lite import AxiLiteBridgeSpec, AxiLiteManagerSpec
 from uintr_formal.bug import Bug, replaced
+from uintr_formal.half_words import HalfWordsSpec
 from uintr_formal.hart_unit import HartUnitSpec
 from uintr_formal.prove import Proof
 from uintr_formal.quiet import QuietSpec
 from uintr_formal.receiver import ReceiverSpec
+from uintr_formal.rejected import RejectedSpec
+from uintr_formal.reset import ResetSpec
 from uintr_formal.sender import SenderSpec
 from uintr_formal.throttle import ThrottleSpec
+from uintr_formal.wiring import WiringSpec
 from uintr_formal.wishbone import BusSpec, TargetsSpec
 
 __all__ = ["HART_BUGS", "HART_PROOFS"]
@@ -48,6 +61,34 @@ HART_PROOFS: tuple[Proof, ...] = (
         for latency in (2, 3, 4)
     ),
     Proof("hart unit cover", _COVER, partial(HartUnitSpec, latency=3), 12, "cover"),
+    Proof(
+        "rejected",
+        "each refusal counts, in all bits; it stays at the highest value",
+        RejectedSpec,
+        2,
+    ),
+    Proof("rejected cover", _COVER, RejectedSpec, 6, "cover"),
+    Proof(
+        "wiring", "each hart unit is connected to what is its own", partial(WiringSpec, harts=2), 1
+    ),
+    *(
+        Proof(
+            f"reset latency {latency}",
+            "a reset in the middle: nothing goes on, and all is swept again",
+            partial(ResetSpec, latency=latency),
+            2,
+        )
+        for latency in (2, 3, 4)
+    ),
+    Proof("reset cover", _COVER, partial(ResetSpec, latency=3), 12, "cover"),
+    Proof(
+        "axi manager", "ended as the transfer's own channel answers; held", AxiLiteManagerSpec, 2
+    ),
+    Proof("axi manager cover", _COVER, AxiLiteManagerSpec, 8, "cover"),
+    Proof("axi bridge", "answered once, with what the bus said; held", AxiLiteBridgeSpec, 2),
+    Proof("axi bridge cover", _COVER, AxiLiteBridgeSpec, 8, "cover"),
+    Proof("half words", "no word in part; a high half only behind its low half", HalfWordsSpec, 2),
+    Proof("half words cover", _COVER, HalfWordsSpec, 8, "cover"),
     Proof("bus", "transfers held, each ended once and for its owner", partial(BusSpec, count=3), 2),
     Proof("bus cover", "each initiator is served", partial(BusSpec, count=3), 8, "cover"),
     *(
@@ -202,7 +243,170 @@ def _impatient(right: Any) -> Any:
     return wrong
 
 
+def _errors_are_good(right: Any) -> Any:
+    """Every response ends the transfer well."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        m.d.comb += [self.bus.ack.eq(self.axi.bvalid | self.axi.rvalid), self.bus.err.eq(0)]
+        return m
+
+    return wrong
+
+
+def _bresp_alone(right: Any) -> Any:
+    """A read ends well whatever its own response says."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        ends, good = self.axi.bvalid | self.axi.rvalid, self.axi.bresp == 0
+        m.d.comb += [self.bus.ack.eq(ends & good), self.bus.err.eq(ends & ~good)]
+        return m
+
+    return wrong
+
+
+def _counting(start: int, step: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A counter of refusals that has come to ``start``, and goes on as ``step`` says."""
+
+    def make(right: Any) -> Any:
+        def wrong(self: Any, platform: Any) -> Any:
+            m = right(self, platform)
+            count = Signal(32, init=start)
+            with m.If(self.refused):
+                m.d.sync += count.eq(step(Mux(self.clear, 0, count)))
+            with m.Elif(self.clear):
+                m.d.sync += count.eq(0)
+            m.d.comb += self.word.count.eq(count)
+            return m
+
+        return wrong
+
+    return make
+
+
+def _no_carry(count: Any) -> Any:
+    return Cat((count[:16] + 1)[:16], count[16:])
+
+
+def _neighbours_posts(right: Any) -> Any:
+    """The budget of hart 0 pays for what hart 1 posts."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        m.d.comb += m.submodules.control_page.posted[0].eq(m.submodules.hart_unit_1.posted)
+        return m
+
+    return wrong
+
+
+def _lost_answer_bit(right: Any) -> Any:
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        with m.If(self.receiver.start):
+            m.d.sync += self.hart.response.payload.data[40].eq(0)
+        return m
+
+    return wrong
+
+
+def _both_lines(right: Any) -> Any:
+    """The supervisor line interrupts the user too."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        m.d.comb += self.receiver.line.eq(self.line | self.supervisor_line)
+        return m
+
+    return wrong
+
+
+def _swept_once(right: Any) -> Any:
+    """What was swept once is thought to be clean after every reset."""
+
+    def wrong(self: Any, m: Any, swept: Any) -> Any:
+        ever = Signal(reset_less=True)
+        with m.If(swept):
+            m.d.sync += ever.eq(1)
+        with m.If(ever):
+            m.d.sync += swept.eq(1)
+        return right(self, m, swept)
+
+    return wrong
+
+
+def _forgotten_turns(right: Any) -> Any:
+    """The round robin does not hear whose turn was taken."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        m.d.comb += self.round_robin.advance.eq(0)
+        return m
+
+    return wrong
+
+
+def _narrow_period(right: Any) -> Any:
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        m.d.comb += self.word.period[23].eq(0)
+        return m
+
+    return wrong
+
+
+def _low_half_for_ever(right: Any) -> Any:
+    """A low half is kept whatever comes between it and its high half."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        with m.If(self.holds):
+            m.d.sync += self.holds.eq(1)
+        return m
+
+    return wrong
+
+
 HART_BUGS: tuple[Bug, ...] = (
+    Bug(
+        "an AXI error is taken for OK",
+        "axi manager",
+        replaced(AxiLiteManager, "elaborate", _errors_are_good),
+    ),
+    Bug("AXI: BRESP alone", "axi manager", replaced(AxiLiteManager, "elaborate", _bresp_alone)),
+    Bug(
+        "refusals do not carry into bit 16",
+        "rejected",
+        replaced(RejectedCounter, "elaborate", _counting(0xFFFF, _no_carry)),
+    ),
+    Bug(
+        "refusals wrap",
+        "rejected",
+        replaced(RejectedCounter, "elaborate", _counting(0xFFFF_FFFF, lambda count: count + 1)),
+    ),
+    Bug("a budget pays for another", "wiring", replaced(System, "elaborate", _neighbours_posts)),
+    Bug(
+        "bit 40 of a CSR answer is lost",
+        "hart unit latency 3",
+        replaced(HartUnit, "elaborate", _lost_answer_bit),
+    ),
+    Bug(
+        "the supervisor line interrupts the user",
+        "hart unit latency 3",
+        replaced(HartUnit, "elaborate", _both_lines),
+    ),
+    Bug(
+        "a second reset does not sweep",
+        "reset latency 3",
+        replaced(Controller, "_grant", _swept_once),
+    ),
+    Bug("turns are forgotten", "bus", replaced(BusArbiter, "elaborate", _forgotten_turns)),
+    Bug("a period loses a bit", "throttle", replaced(Throttle, "elaborate", _narrow_period)),
+    Bug(
+        "a low half is never forgotten",
+        "half words",
+        replaced(HalfWords, "elaborate", _low_half_for_ever),
+    ),
     Bug("the line is latched", "receiver", replaced(Receiver, "elaborate", _latched_line)),
     Bug("an invalid entry is used", "sender", replaced(Sender, "_check_entry", _unchecked_entry)),
     Bug("a cache finds another entry", "sender", replaced(EntryCache, "elaborate", _loose_tag)),

@@ -5,6 +5,8 @@
 * it takes `OWN_CYCLES` cycles of its own at most; every other cycle between request and answer is
   one in which its transfer, the acceptance of its operation or the answer to it is waited for;
 * an operation's answer is that of this operation, and never that of a post before it;
+* a CSR access, TRAP and URET are answered in the next cycle with what the receiver says, a LOAD
+  with the word that the bus brought, a STORE with 0;
 * with any status but OK the data is 0; a refused UIPI SEND has not posted;
 * only supervisors' loads and stores transfer what they say; all else reads for UIPI SEND;
 * Wishbone: what is presented is held until the end of the transfer;
@@ -28,7 +30,7 @@ from amaranth.hdl import (
 )
 
 from uintr.hart_unit import HartUnit
-from uintr.interfaces import REQUEST, OperationFunction
+from uintr.interfaces import ANSWER, REQUEST, OperationFunction
 from uintr.registers import Csr, RequestKind, Status, UipiFunction
 
 __all__ = ["OWN_CYCLES", "HartUnitSpec"]
@@ -148,6 +150,31 @@ class HartUnitSpec(Elaboratable):
             ]
         with m.If(failed):
             m.d.comb += [Assert(response.valid), Assert(status == Status.BUS)]
+
+        # A request that the receiver answers, and a load or store that the bus has ended.
+        own = begins & Value.cast(request.payload.kind).matches(
+            RequestKind.CSR, RequestKind.TRAP, RequestKind.URET
+        )
+        answered, loaded, stored = (Signal(name=n) for n in ("answered", "loaded", "stored"))
+        told, brought = ANSWER.create(), Signal(64)
+        m.d.sync += [
+            answered.eq(own),
+            told.data.eq(dut.receiver.answer.data),
+            told.status.eq(dut.receiver.answer.status),
+            loaded.eq(bus.ack & moves & (asked.kind == RequestKind.LOAD)),
+            stored.eq(bus.ack & moves & (asked.kind == RequestKind.STORE)),
+            brought.eq(bus.dat_r),
+        ]
+        m.d.comb += [
+            Assert(dut.receiver.start == own),
+            Assert(~answered | (response.valid & (status == told.status) & (word == told.data))),
+            Assert(~loaded | (response.valid & (status == Status.OK) & (word == brought))),
+            Assert(~stored | (response.valid & (status == Status.OK) & (word == 0))),
+            Assert(dut.receiver.line == dut.line),
+            Assert(hart.interrupt == dut.receiver.interrupt),
+        ]
+        with m.If(response.valid & uipi & (asked.function != UipiFunction.READ)):
+            m.d.comb += Assert(own_arrived | (word == 0))
 
         # The bus.
         now = Cat(bus.cyc, bus.stb, bus.we, bus.adr, bus.sel, bus.dat_w)

@@ -8,11 +8,15 @@ from amaranth.hdl import Mux
 
 from uintr.intel.bus import LockingArbiter
 from uintr.intel.descriptor_unit import DescriptorUnit
+from uintr.intel.fabric import InterruptFabric
+from uintr.intel.hart_unit import HartUnit
 from uintr.intel.receiver import Receiver
 from uintr.intel.registers import Msr
 from uintr.intel.timer import UserTimer
 from uintr.registers import Privilege
 from uintr_formal.intel_bus import LockingBusSpec
+from uintr_formal.intel_hart import IntelHartSpec
+from uintr_formal.intel_parts import FabricSpec, FaultSpec, PendingSpec
 from uintr_formal.intel_quiet import HartQuietSpec
 from uintr_formal.intel_receiver import IntelReceiverSpec
 from uintr_formal.intel_timer import UserTimerSpec
@@ -57,6 +61,19 @@ INTEL_PROOFS: tuple[Proof, ...] = (
     Proof("intel receiver cover", _COVER, IntelReceiverSpec, 8, "cover"),
     Proof("intel timer", "the event once, when it is due; else quiet", UserTimerSpec, 2),
     Proof("intel timer cover", _COVER, UserTimerSpec, 4, "cover"),
+    Proof(
+        "intel hart",
+        "each request answered once; accepted is posted; notified unless ON or SN",
+        IntelHartSpec,
+        2,
+    ),
+    Proof("intel hart cover", _COVER, IntelHartSpec, 26, "cover", quick=False),
+    Proof("intel fabric", "one a cycle, to exactly whom it names", partial(FabricSpec, harts=3), 2),
+    Proof("intel fabric cover", _COVER, partial(FabricSpec, harts=3), 4, "cover"),
+    Proof("intel pending", "a request is set by arriving, cleared by being taken", PendingSpec, 2),
+    Proof("intel pending cover", _COVER, PendingSpec, 8, "cover"),
+    Proof("intel faults", "each refusal counts, in all bits", FaultSpec, 2),
+    Proof("intel faults cover", _COVER, FaultSpec, 8, "cover"),
     Proof("intel quiet", "an idle hart unit stays as it is", HartQuietSpec, 2),
     Proof("intel quiet cover", _COVER, HartQuietSpec, 14, "cover"),
 )
@@ -143,12 +160,54 @@ def _timer_ignores_uif(right: Any) -> Any:
     return wrong
 
 
+def _begins_again(right: Any) -> Any:
+    """A notification whose processing met a bus error is processed once more, for ever."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        inside = m.submodules
+        with m.If(inside.descriptor.lost):
+            m.d.comb += [
+                inside.pending.arrive.eq(1),
+                inside.pending.vector.eq(inside.receiver.misc.uinv),
+            ]
+        return m
+
+    return wrong
+
+
+def _silent_send(right: Any) -> Any:
+    """The interrupt of a SENDUIPI is taken for sent at once."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        m.d.comb += self.interrupt.valid.eq(m.submodules.descriptor.posting & self.sending)
+        m.d.comb += m.submodules.descriptor.interrupt.ready.eq(1)
+        return m
+
+    return wrong
+
+
+def _deaf_last_hart(right: Any) -> Any:
+    """Only the low bit of a destination is compared."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        m.d.comb += self.arrive[2].eq(self.arrive[0])
+        return m
+
+    return wrong
+
+
 INTEL_BUGS: tuple[tuple[str, str, Any, Callable[[Any], Any]], ...] = (
     ("intel: no lock between words", "intel update narrow", DescriptorUnit, _no_lock),
     ("intel: SN is ignored", "intel update narrow", DescriptorUnit, _sn_ignored),
     ("intel: an arbiter without lock", "intel bus 3", LockingArbiter, _deaf_arbiter),
     ("intel: merging forgets UIRR", "intel receiver", Receiver, _vector_lost),
     ("intel: the lowest vector first", "intel receiver", Receiver, _lowest_first),
+    ("intel: processing begins again", "intel hart", HartUnit, _begins_again),
+    ("intel: a post that notifies nobody", "intel hart", HartUnit, _silent_send),
+    ("intel: a destination is mistaken", "intel fabric", InterruptFabric, _deaf_last_hart),
     ("intel: a timer that ignores UIF", "intel receiver", Receiver, _timer_ignores_uif),
     ("intel: a vector that is never due", "intel timer", UserTimer, _vector_never_due),
 )

@@ -69,6 +69,12 @@ class ReceiverSpec(Elaboratable):
         )  # fmt: skip
         for csr, register in CSRS.items():
             m.d.comb += Assert((words[csr] & ~register.mask()) == 0)
+        # One register at most is asked for, and it is its word that is read. The solver needs that
+        # said: what is read is an OR over all of them.
+        asked = Cat(dut.asked.values())
+        m.d.comb += Assert((asked & (asked - 1)) == 0)
+        for csr, asks in dut.asked.items():
+            m.d.comb += Assert(~asks | (dut.read == words[csr]))
 
         start = ago(dut.start, "start")
         good = ago(dut.start & (dut.answer.status == Status.OK), "good")

@@ -6,6 +6,8 @@
 * an entry that is not read for this very instruction was the last that was read at this index, of
   the same table, and nothing was invalidated since;
 * all other operations are for the thread's own receiver, and only those that UIPI defines;
+* what is refused, and with which status, is exactly what the page on the hardware says; all else
+  goes on, so a valid SEND posts;
 * a refused instruction presents no operation; without a token every SEND is refused;
 * every instruction is done exactly once, and is, when it is not, waiting for its transfer, for the
   acceptance of its operation, or for its answer;
@@ -192,6 +194,7 @@ class SenderSpec(Elaboratable):
             ]
         with m.If(dut.done & (dut.answer.status != Status.OK)):
             m.d.comb += Assert(~operation.valid)
+        self._statuses(m, dut, reading, found)
         if dut.cache is not None:
             self._kept(m, dut, watched, known, known_entry, known_table, reading, index)
         m.d.comb += [
@@ -205,6 +208,39 @@ class SenderSpec(Elaboratable):
         if self._early:
             m.d.comb += [Cover(early & dut.posted), Cover(early & ~dut.posted)]
         return m
+
+    def _statuses(self, m: Module, dut: Sender, reading: Any, found: Any) -> None:
+        """What is refused, and how; all else is not refused, so a valid SEND posts."""
+        entries = Cat(Const(0, _ENTRY_BITS), dut.suist.size)
+        closed = ~dut.open if Feature.THROTTLE in self._features else Const(0)
+        sends = dut.function == UipiFunction.SEND
+        at_once: list[tuple[Any, Status]] = [
+            (sends & ~dut.suist.en, Status.DISABLED),
+            (sends & (dut.operand >= entries), Status.INDEX),
+            (sends & closed, Status.THROTTLED),
+            (dut.function > max(UipiFunction), Status.ILLEGAL),
+            (~sends & ~dut.suirs.en, Status.DISABLED),
+            (~sends & (dut.suirs.index >= self._receivers), Status.RECEIVER),
+        ]
+        of_entry: list[tuple[Any, Status]] = [
+            (dut.bus.err, Status.BUS),
+            (~found.valid, Status.INVALID),
+            (found.vector >= VECTORS, Status.VECTOR),
+            (found.receiver >= self._receivers, Status.RECEIVER),
+        ]
+        for when, reasons, others in (
+            (dut.start, at_once, ~dut.done),
+            (reading & (dut.bus.ack | dut.bus.err), of_entry, ~dut.rejected),
+        ):
+            expected, refused = Signal(Status), Signal()
+            for reason, status in reversed(reasons):
+                with m.If(reason):
+                    m.d.comb += [refused.eq(1), expected.eq(status)]
+            with m.If(when & refused):
+                m.d.comb += [Assert(dut.done), Assert(dut.answer.status == expected)]
+                m.d.comb += Assert(dut.rejected == (sends if when is dut.start else 1))
+            with m.Elif(when):
+                m.d.comb += [Assert(others), Assert(~dut.done | dut.posted)]
 
     @staticmethod
     def _is_post(operation: Any, entry: Any) -> list[Any]:

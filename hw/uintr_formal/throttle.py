@@ -4,6 +4,7 @@
 * from any cycle on, the posts that were accepted since the last write are at most ``burst`` and one
   for each ``period`` cycles that have passed;
 * a token that is missing comes back after ``period`` cycles at most;
+* period and burst are what was written last, bits 23:0 and 31:24;
 * at rest nothing changes without a post, a refusal or a write; the counter counts refusals.
 """
 
@@ -70,11 +71,19 @@ class ThrottleSpec(Elaboratable):
             Assert(~limited | ~dut.resting | (waited == 0)),
             Assert((posts == 0) | limited),
         ]
+        set_period, set_burst = Signal(len(period)), Signal(len(burst))
+        with m.If(dut.write):
+            m.d.sync += [
+                set_period.eq(Value.cast(dut.data)[: len(period)]),
+                set_burst.eq(Value.cast(dut.data)[len(period) :][: len(burst)]),
+            ]
         counted = Signal.like(count)
         base = Mux(dut.write, 0, counted)
         m.d.sync += counted.eq(Mux(dut.refused & ~base.all(), base + 1, base))
         m.d.comb += [
             Assert(count == counted),
+            Assert(period == set_period),
+            Assert(burst == set_burst),
             Cover(dut.missing == 3),
             Cover(comes & dut.posted),
             Cover(~dut.open & (burst != 0)),

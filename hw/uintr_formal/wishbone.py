@@ -4,12 +4,14 @@ When initiators hold what they present and targets answer only when asked,
 
 * the transfer that the targets see is held, unchanged, until its end;
 * an end reaches exactly the initiator whose transfer it is, which is asking;
-* the owner of a transfer under way is one initiator, and stays it until the end.
+* the owner of a transfer under way is one initiator, and stays it until the end;
+* ``cyc`` or ``stb`` alone asks for nothing;
+* each turn that the round robin counts is one transfer, so that its fairness is the bus's.
 
 When the initiator holds what it presents and the controller answers what it accepted,
 
 * every transfer is ended exactly once, with ``ack`` or ``err``, never both, and nobody is answered
-  who does not ask;
+  who does not ask; what is answered is the word of the target that was asked;
 * the targets themselves take `OWN_CYCLES` cycles and the table memory's wait states; every other
   cycle of a transfer is one in which an operation waits to be accepted or to be answered, or a post
   of a former entry is waited for;
@@ -62,14 +64,17 @@ def _free(m: Module, *signals: Any) -> None:
         m.d.comb += Value.cast(signal).eq(AnySeq(len(Value.cast(signal))))
 
 
-def _initiator(m: Module, bus: Any, name: str) -> Any:
-    """Let an initiator do anything that the rules allow. Answers what it presents, as one word."""
+def _initiator(m: Module, bus: Any, name: str, *, loose: bool = False) -> Any:
+    """Let an initiator do anything that the rules allow; ``loose``: ``cyc`` and ``stb`` need not
+    come together. Answers what it presents, as one word.
+    """
     _free(m, *(getattr(bus, each) for each in _HELD))
     now = Cat(getattr(bus, each) for each in _HELD)
     past = Signal(len(now), name=f"past_{name}")
     held = Signal(name=f"held_{name}")
-    m.d.sync += [past.eq(now), held.eq(bus.stb & ~bus.ack & ~bus.err)]
-    m.d.comb += Assume(bus.cyc == bus.stb)
+    m.d.sync += [past.eq(now), held.eq(bus.cyc & bus.stb & ~bus.ack & ~bus.err)]
+    if not loose:
+        m.d.comb += Assume(bus.cyc == bus.stb)
     with m.If(held):
         m.d.comb += Assume(now == past)
     return now
@@ -100,15 +105,24 @@ class BusSpec(Elaboratable):
             Assume(~(bus.ack & bus.err)),
         ]
         for number, each in enumerate(dut.initiators):
-            _initiator(m, each, str(number))
+            _initiator(m, each, str(number), loose=True)
 
-        asking = Cat(each.stb for each in dut.initiators)
+        asking = Cat(each.cyc & each.stb for each in dut.initiators)
         ended = Cat(each.ack | each.err for each in dut.initiators)
+        robin = dut.round_robin
+        begins, begun = Signal(), Signal()
+        granted = Signal(self._count)
+        m.d.comb += begins.eq(~dut.busy & asking.any())
+        m.d.sync += [begun.eq(begins), granted.eq(robin.grant)]
         m.d.comb += [
             Assert((ended & (ended - 1)) == 0),
             Assert(ended.any() == ends),
             Assert((ended & ~asking) == 0),
-            Assert(bus.stb == asking.any()),
+            Assert((bus.cyc & bus.stb) == asking.any()),
+            # A turn that is taken is a transfer that begins: the arbiter's fairness is the bus's.
+            Assert(robin.requests == asking),
+            Assert((robin.advance & asking.any()) == begins),
+            Assert(~begun | (dut.owner == granted) | ~dut.busy),
             Assert((dut.owner & (dut.owner - 1)) == 0),
             *ordered(dut.round_robin),
         ]
@@ -124,7 +138,7 @@ class BusSpec(Elaboratable):
         seen = Cat(getattr(bus, name) for name in _HELD)
         before = Signal(len(seen))
         under_way = Signal()
-        m.d.sync += [before.eq(seen), under_way.eq(bus.stb & ~ends)]
+        m.d.sync += [before.eq(seen), under_way.eq(bus.cyc & bus.stb & ~ends)]
         with m.If(under_way):
             m.d.comb += [Assert(seen == before), Assert(dut.busy)]
         m.d.comb += [Cover(ended[each]) for each in range(self._count)]
@@ -228,6 +242,9 @@ class TargetsSpec(Elaboratable):
             Assert(~bus.stb | ends | (spent < limit)),
             Assert(~bus.stb | (spent <= limit)),
         ]
+        for target in decoder.targets:
+            with m.If(bus.ack & target.stb):
+                m.d.comb += Assert(bus.dat_r == target.dat_r)
         self._stages(m, decoder, page, bridge, table_ram, flight, spent, begun)
         m.d.comb += [
             Cover(bus.ack & decoder.targets[0].stb & (spent == 1 + self._wait_states)),

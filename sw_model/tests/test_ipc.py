@@ -24,7 +24,10 @@ def test_a_synchronous_round_trip_costs_what_its_halves_cost() -> None:
     slow, fast = record("sync", 1, 4), record("sync-fastpath", 1, 4)
     assert slow.cycles - traps == pytest.approx(3 * costs["kernel.ipc"], rel=0.05)
     fastpath = costs["kernel.fastpath_call"] + costs["kernel.fastpath_reply_recv"]
-    assert fast.cycles - traps == pytest.approx(fastpath, rel=0.05)
+    # Two threads share the hart, and each finds zeros in the eight registers of user interrupts
+    # that the other may have written: two cycles a register and switch.
+    hidden = 2 * 8 * 2
+    assert fast.cycles - traps == pytest.approx(fastpath + hidden, rel=0.05)
     assert (slow.traps, slow.user_interrupts) == (2, 0)
 
 

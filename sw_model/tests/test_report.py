@@ -4,15 +4,19 @@ import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from rel4 import cli
-from rel4.bench.charts import Series, bar_chart, line_chart
+from rel4.bench.charts import LEAST_STEP, Series, bar_chart, line_chart
+from rel4.bench.looks import MARKERS, look_of
+from rel4.bench.policies import POLICIES
 from rel4.machine.costs import load_costs
 
 VOID = {"meta", "link"}
+WIDTHS = (1400, 1024, 390)
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +77,11 @@ def test_page_says_where_everything_comes_from(report: Path) -> None:
 
 def test_bars_have_the_length_of_the_window(report: Path) -> None:
     """All harts of a run are equally long."""
-    widths: dict[str, float] = {}
+    lengths: dict[str, float] = {}
     for title, width in re.findall(
-        r'width="([\d.]+)" height="20"><title>([^:]+):', report.read_text()
+        r'aria-label="([^":]+): [^"]*"><rect [^>]*width="([\d.]+)"', report.read_text()
     ):
-        widths[width] = widths.get(width, 0) + float(title)
-    lengths = {name: widths[name] for name in ("ipi, hart 0", "ipi, hart 1")}
+        lengths[title] = lengths.get(title, 0) + float(width)
     assert lengths["ipi, hart 0"] == pytest.approx(lengths["ipi, hart 1"], abs=0.2)
 
 
@@ -100,9 +103,27 @@ def test_nothing_to_draw() -> None:
 
 
 def test_text_is_escaped() -> None:
-    series = [Series(name="<a>", look=0, points={1: 1.0})]
+    series = [Series(name="<a>", look=look_of("tick"), points={1: 1.0})]
     assert "<a>" not in line_chart(series, label="", unit="")
-    assert "<a>" not in bar_chart([("<a>", {"x": 1})], {"x": "u0"}, label="", unit="")
+    assert "<a>" not in bar_chart([("<a>", {"x": 1})], {"x": "fill:red"}, label="", unit="")
+
+
+def test_labels_of_an_axis_do_not_touch() -> None:
+    series = [Series(name="a", look=look_of("tick"), points=dict.fromkeys(range(1, 65), 1.0))]
+    labels = re.findall(
+        r'x="([\d.]+)" y="294" text-anchor="middle">\d+<', line_chart(series, label="", unit="")
+    )
+    places = [float(x) for x in labels]
+    assert len(places) > 5
+    assert all(b - a >= LEAST_STEP for a, b in pairwise(places))
+
+
+def test_every_policy_has_a_look_of_its_own() -> None:
+    looks = [look_of(policy) for policy in POLICIES]
+    for field in ("colour", "dark", "marker"):
+        assert len({getattr(look, field) for look in looks}) == len(looks)
+    assert {look.marker for look in looks} <= MARKERS.keys()
+    assert look_of("tick-any") == look_of("tick-any")
 
 
 def chromium() -> str:
@@ -132,7 +153,7 @@ def browse(folder: Path, *arguments: str) -> str:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1100, 390])
+@pytest.mark.parametrize("width", WIDTHS)
 def test_browser_shows_it(report: Path, tmp_path: Path, scheme: str, width: int) -> None:
     from matplotlib.image import imread
 
@@ -155,23 +176,65 @@ def test_browser_shows_it(report: Path, tmp_path: Path, scheme: str, width: int)
 
 
 FRAME = """<!doctype html><title>waiting</title>
-<iframe src="{page}" width="390" height="800"></iframe>
+<iframe src="{page}" width="{width}" height="800" style="border:0"></iframe>
 <script>
 window.onload = () => {{
-  const page = document.querySelector("iframe").contentDocument.documentElement;
-  document.title = `wide ${{page.scrollWidth}} of ${{page.clientWidth}}`;
+  const page = document.querySelector("iframe").contentDocument;
+  const wrong = [];
+  const root = page.documentElement;
+  if (root.scrollWidth > root.clientWidth) wrong.push(`page ${{root.scrollWidth}} wide`);
+  for (const each of page.querySelectorAll("body *")) {{
+    const box = each.getBoundingClientRect();
+    if (box.width && (box.left < -0.5 || box.right > {width} + 0.5) && !each.closest(".tip"))
+      wrong.push(`${{each.tagName}} ${{each.textContent.slice(0, 30)}} is cut off`);
+    if (each.scrollWidth > each.clientWidth + 1 && getComputedStyle(each).overflowX != "visible")
+      wrong.push(`${{each.tagName}} scrolls`);
+  }}
+  for (const drawing of page.querySelectorAll("figure svg")) {{
+    const outer = drawing.getBoundingClientRect();
+    const texts = [...drawing.querySelectorAll("text.axis")].map(t => t.getBoundingClientRect());
+    texts.forEach((a, i) => texts.slice(i + 1).forEach(b => {{
+      if (a.left < b.right && b.left < a.right && a.top + 3 < b.bottom && b.top + 3 < a.bottom)
+        wrong.push(`labels touch in ${{drawing.getAttribute("aria-label")}}`);
+    }}));
+    if (texts.some(t => t.left < outer.left - 1 || t.right > outer.right + 1))
+      wrong.push(`a label is cut off in ${{drawing.getAttribute("aria-label")}}`);
+    for (const point of drawing.querySelectorAll(".point")) {{
+      const tip = point.querySelector(".tip");
+      point.focus();
+      const box = tip.getBoundingClientRect();
+      if (getComputedStyle(tip).display == "none") wrong.push(`no value at ${{tip.textContent}}`);
+      else if (box.right > outer.right + 1) wrong.push(`value cut off: ${{tip.textContent}}`);
+    }}
+  }}
+  const named = new Set([...page.querySelectorAll(".legend [style]")].map(
+    each => each.style.getPropertyValue("--c") || each.style.background));
+  for (const each of page.querySelectorAll("figure .line, figure .mark, figure .hollow"))
+    if (!named.has(each.style.getPropertyValue("--c"))) wrong.push("a colour without a name");
+  for (const each of page.querySelectorAll("figure .point rect"))
+    if (!named.has(each.style.fill)) wrong.push(`${{each.style.fill}} without a name`);
+  document.title = `found ${{wrong.length}}: ${{[...new Set(wrong)].slice(0, 5).join("; ")}}`;
 }};
 </script>
 """
 
 
 @pytest.mark.browser
-def test_on_a_phone_nothing_is_wider_than_the_screen(report: Path, tmp_path: Path) -> None:
-    """Tables scroll within themselves, the page only downwards."""
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_is_cut_off_and_everything_can_be_read(
+    report: Path, tmp_path: Path, width: int
+) -> None:
+    """At each width: all of the page lies on the screen, no labels touch, every point shows its
+    value when it is focused, which is what a touch does, and every colour is in a legend."""
     frame = tmp_path / "frame.html"
-    frame.write_text(FRAME.format(page=report.as_uri()))
-    shown = browse(tmp_path, "--allow-file-access-from-files", "--dump-dom", frame.as_uri())
-    found = re.search(r"<title>wide (\d+) of (\d+)</title>", shown)
-    assert found is not None, shown[:200]
-    wide, screen = map(int, found.groups())
-    assert 300 < wide <= screen <= 390
+    frame.write_text(FRAME.format(page=report.as_uri(), width=width))
+    shown = browse(
+        tmp_path,
+        "--allow-file-access-from-files",
+        f"--window-size={max(width, 500) + 100},900",
+        "--dump-dom",
+        frame.as_uri(),
+    )
+    found = re.search(r"<title>(.*?)</title>", shown)
+    assert found is not None
+    assert found[1] == "found 0: ", found[1]

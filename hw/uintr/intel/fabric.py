@@ -33,6 +33,7 @@ class InterruptFabric(wiring.Component):
     arrive : one bit a hart: ``vector`` is for it, in this cycle
     vector : of the interrupt that is accepted
     busy : an interrupt is presented
+    round_robin : for a specification to see
 
     Raises
     ------
@@ -42,6 +43,7 @@ class InterruptFabric(wiring.Component):
     def __init__(self, *, harts: int) -> None:
         check_range("harts", harts, 1, MAX_HARTS)
         self._harts = harts
+        self.round_robin = RoundRobin(count=harts)
         super().__init__(
             {
                 "ports": In(stream.Signature(INTERRUPT)).array(harts),
@@ -54,7 +56,7 @@ class InterruptFabric(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         """One winner, and the decoder of its destination."""
         m = Module()
-        m.submodules.round_robin = round_robin = RoundRobin(count=self._harts)
+        m.submodules.round_robin = round_robin = self.round_robin
         chosen = Signal(INTERRUPT)
         m.d.comb += [
             round_robin.requests.eq(Cat(port.valid for port in self.ports)),

@@ -34,9 +34,14 @@ class HartUnit(wiring.Component):
     interrupt : to the fabric
     arrive, vector : an interrupt for this hart comes from it
     idle : nothing is under way or presented, no response is shown, and nothing begins or counts
+    outstanding, processing, sending : a request is under way, a notification, a write of ICR; for a
+        specification to see
     """
 
     def __init__(self) -> None:
+        self.outstanding = Signal()
+        self.processing = Signal()
+        self.sending = Signal()
         super().__init__(
             {
                 "hart": In(HartPort()),
@@ -60,8 +65,7 @@ class HartUnit(wiring.Component):
         payload = request.payload
 
         # What begins in this cycle.
-        outstanding = Signal()
-        processing = Signal()
+        outstanding, processing = self.outstanding, self.processing
         free = Signal()
         begins = Signal()
         start = Signal()
@@ -111,7 +115,7 @@ class HartUnit(wiring.Component):
         for block in (memory, descriptor):
             for name in ("ack", "err", "dat_r"):
                 m.d.comb += getattr(block.bus, name).eq(getattr(self.bus, name))
-        sending = Signal()
+        sending = self.sending
         icr = Signal(XLEN)
         m.d.comb += [
             self.interrupt.valid.eq(sending | descriptor.interrupt.valid),

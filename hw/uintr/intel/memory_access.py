@@ -25,9 +25,11 @@ class MemoryAccess(wiring.Component):
     privilege, start, request : do it
     done, answer : it ends in this cycle, and how
     bus, lock : to memory
+    resting : nothing is under way; for a specification to see
     """
 
     def __init__(self) -> None:
+        self.resting = Signal()
         super().__init__(
             {
                 "privilege": In(2),
@@ -71,7 +73,7 @@ class MemoryAccess(wiring.Component):
         )
         write = Signal()
         locked = function != StoreFunction.PLAIN
-        with m.FSM():
+        with m.FSM() as fsm:
             with m.State("IDLE"), m.If(self.start):
                 with m.If(good):
                     m.d.sync += [
@@ -100,6 +102,8 @@ class MemoryAccess(wiring.Component):
                     self._end(m, Status.BUS)
                 with m.Elif(bus.ack):
                     self._end(m, Status.OK, before)
+
+        m.d.comb += self.resting.eq(fsm.ongoing("IDLE"))
         return m
 
     def _end(self, m: Module, status: Status, answer: Any = 0) -> None:

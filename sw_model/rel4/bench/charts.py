@@ -1,7 +1,9 @@
 """Charts as SVG for a page: drawn with the page's own colours, so that they follow light and dark.
 
 Text is 13 units high in a drawing 480 wide, so it can still be read where a phone shows it in 340
-pixels. Classes: ``c0`` … ``c7`` series, ``axis``, ``grid``, ``line``, ``hollow``.
+pixels. What a point or a part of a bar stands for is shown while it is pointed at, touched or
+focused, in the first line of the drawing: classes ``point`` and ``tip``. Colours are those of
+`rel4.bench.looks`, as the properties ``--c`` on light ground and ``--d`` on dark.
 """
 
 import math
@@ -9,12 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from .looks import Look
+
 __all__ = ["Series", "bar_chart", "line_chart", "swatch"]
 
 WIDTH, HEIGHT = 480, 320
-LEFT, RIGHT, TOP, BOTTOM = 70, 12, 10, 44
-SERIES_COLOURS = 8
-_MARKS = ("circle", "square", "diamond", "triangle", "down", "cross")
+LEFT, RIGHT, TOP, BOTTOM = 70, 12, 28, 44
+LEAST_STEP = 30
+"""Units between two labels of the axis at least."""
+_TOUCH = 11
+"""Radius of what can be touched of a point."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,17 +30,15 @@ class Series:
     Parameters
     ----------
     name : for the tooltip
-    look : colour and marker, a small number
+    look : colour, marker, dashes
     points : value over N
     hollow : markers only, without a line, as for what others published
-    dashed : a dashed line
     """
 
     name: str
-    look: int
+    look: Look
     points: Mapping[int, float]
     hollow: bool = False
-    dashed: bool = False
 
 
 def line_chart(series: Sequence[Series], *, label: str, unit: str, log: bool = False) -> str:
@@ -67,9 +71,13 @@ def line_chart(series: Sequence[Series], *, label: str, unit: str, log: bool = F
         parts.append(
             f'<path class="grid" d="M{LEFT} {y(tick):.1f}H{WIDTH - RIGHT}"/>'
             f'<text class="axis" x="{LEFT - 6}" y="{y(tick) + 4:.1f}" text-anchor="end">'
-            f"{_short(tick) if log else format(tick, ',.10g')}</text>"
+            f"{_short(tick)}</text>"
         )
+    last = -math.inf
     for n in ns:
+        if x(n) - last < LEAST_STEP:
+            continue  # labels must not touch
+        last = x(n)
         parts.append(
             f'<text class="axis" x="{x(n):.1f}" y="{HEIGHT - BOTTOM + 18}" '
             f'text-anchor="middle">{n}</text>'
@@ -78,16 +86,19 @@ def line_chart(series: Sequence[Series], *, label: str, unit: str, log: bool = F
         f'<text class="axis" x="{(LEFT + WIDTH) / 2:.0f}" y="{HEIGHT - 6}" '
         'text-anchor="middle">N, coroutines</text>'
     )
-    for one in series:
-        colour = f"c{one.look % SERIES_COLOURS}"
+    # Solid lines first: of two that coincide the dashed one lets the other show through.
+    for one in sorted(series, key=lambda one: bool(one.look.dashes)):
         points = sorted(one.points.items())
         if not one.hollow:
             path = "L".join(f"{x(n):.1f} {y(value):.1f}" for n, value in points)
-            dashed = " dashed" if one.dashed else ""
-            parts.append(f'<path class="line {colour}{dashed}" d="M{path}"/>')
-        for n, value in points:
-            title = f"{one.name}, N = {n}: {value:,.6g} {unit}"
-            parts.append(_mark(x(n), y(value), one.look, one.hollow, colour, title))
+            parts.append(f'<path class="line"{_style(one.look)} d="M{path}"/>')
+    # Above all lines, the large ones first: of points that coincide each is seen.
+    marks = [(one, n, value) for one in series for n, value in one.points.items()]
+    for one, n, value in sorted(marks, key=lambda m: (not m[0].hollow, -m[0].look.size)):
+        tip = f"{one.name}, N = {n}: {value:,.6g} {unit}"
+        at = (x(n), y(value))
+        touch = f'<circle class="touch" cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="{_TOUCH}"/>'
+        parts.append(_point(touch + _mark(*at, one.look, hollow=one.hollow), tip))
     return "".join([*parts, "</svg>"])
 
 
@@ -99,9 +110,9 @@ def bar_chart(
     unit: str,
 ) -> str:
     """Stacked horizontal bars of one scale: each a title and its parts, drawn in the order of
-    ``looks``, which gives each part its class."""
-    row, gap = 20, 22
-    height = len(bars) * (row + gap) + 36
+    ``looks``, which gives each part its style (`rel4.bench.page.chips` shows it)."""
+    row, gap, head = 20, 22, 20
+    height = head + len(bars) * (row + gap) + 36
     total = max((sum(parts.values()) for _, parts in bars), default=0) or 1
     ticks = _ticks(total)
     scale = (WIDTH - 20) / ticks[-1]
@@ -110,12 +121,12 @@ def bar_chart(
         at = 8 + tick * scale
         anchor = "start" if tick == 0 else "end" if tick == ticks[-1] else "middle"
         svg.append(
-            f'<path class="grid" d="M{at:.1f} 0V{height - 24}"/>'
+            f'<path class="grid" d="M{at:.1f} {head}V{height - 24}"/>'
             f'<text class="axis" x="{at:.1f}" y="{height - 8}" text-anchor="{anchor}">'
-            f"{tick:,.10g}</text>"
+            f"{_short(tick)}</text>"
         )
     for number, (title, parts) in enumerate(bars):
-        top = number * (row + gap)
+        top = head + number * (row + gap)
         svg.append(f'<text class="title" x="8" y="{top + 15}">{escape(title)}</text>')
         at = 8.0
         for name, look in looks.items():
@@ -123,44 +134,88 @@ def bar_chart(
             if width <= 0:
                 continue
             tip = f"{title}: {name} {parts[name]:,.0f} {unit}"
-            svg.append(
-                f'<rect class="{look}" x="{at:.2f}" y="{top + gap - 2}" width="{width:.2f}" '
-                f'height="{row}"><title>{escape(tip)}</title></rect>'
+            bar = (
+                f'<rect style="{look}" x="{at:.2f}" y="{top + gap - 2}" width="{width:.2f}" '
+                f'height="{row}"/>'
             )
+            svg.append(_point(bar, tip))
             at += width
     return "".join([*svg, "</svg>"])
 
 
-def swatch(look: int, *, hollow: bool = False, dashed: bool = False) -> str:
+def swatch(look: Look, *, hollow: bool = False) -> str:
     """The marker of a series for a legend."""
-    colour = f"c{look % SERIES_COLOURS}"
-    line = "" if hollow else f'<path class="line {colour}{" dashed" * dashed}" d="M0 8H26"/>'
-    mark = _mark(13, 8, look, hollow, colour, "")
-    return f'<svg class="swatch" viewBox="0 0 26 16" aria-hidden="true">{line}{mark}</svg>'
+    line = "" if hollow else f'<path class="line"{_style(look)} d="M0 8H30"/>'
+    mark = _mark(15, 8, look, hollow=hollow)
+    return f'<svg class="swatch" viewBox="0 0 30 16" aria-hidden="true">{line}{mark}</svg>'
 
 
 def _open(width: int, height: int, label: str) -> str:
     return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(label)}">'
 
 
-def _mark(x: float, y: float, look: int, hollow: bool, colour: str, title: str) -> str:
-    r = 6.5 if hollow else 4.0
-    match _MARKS[look % len(_MARKS)]:
+def _point(shape: str, tip: str) -> str:
+    """A shape that shows ``tip`` while it is pointed at, touched or focused."""
+    text = escape(tip)
+    return (
+        f'<g class="point" tabindex="0" aria-label="{text}">{shape}'
+        f'<text class="tip" x="4" y="15">{text}</text></g>'
+    )
+
+
+def _style(look: Look) -> str:
+    dashes = f";stroke-dasharray:{' '.join(map(str, look.dashes))}" if look.dashes else ""
+    return f' style="--c:{look.colour};--d:{look.dark}{dashes}"'
+
+
+def _mark(x: float, y: float, look: Look, *, hollow: bool) -> str:
+    r = 7.5 if hollow else look.size * 0.72
+    if look.marker == "circle":
+        shape = (
+            f"M{x - r:.1f} {y:.1f}a{r:g} {r:g} 0 1 0 {2 * r:g} 0a{r:g} {r:g} 0 1 0 {-2 * r:g} 0z"
+        )
+    else:
+        corners = (f"{x + r * dx:.1f} {y + r * dy:.1f}" for dx, dy in _corners(look.marker))
+        shape = f"M{'L'.join(corners)}z"
+    colours = f"--c:{look.colour};--d:{look.dark}"
+    return f'<path class="{"hollow" if hollow else "mark"}" style="{colours}" d="{shape}"/>'
+
+
+def _corners(marker: str) -> list[tuple[float, float]]:
+    """Corners of a marker of about radius 1."""
+    match marker:
         case "square":
-            shape = f"M{x - r:.1f} {y - r:.1f}h{2 * r}v{2 * r}h{-2 * r}z"
-        case "diamond":
-            d = r * 1.3
-            shape = f"M{x:.1f} {y - d:.1f}l{d} {d}l{-d} {d}l{-d} {-d}z"
+            return [(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)]
         case "triangle":
-            shape = f"M{x:.1f} {y - r * 1.2:.1f}l{r * 1.2} {r * 2.1}h{-r * 2.4}z"
+            return [(0, -1.2), (1.15, 0.9), (-1.15, 0.9)]
         case "down":
-            shape = f"M{x:.1f} {y + r * 1.2:.1f}l{r * 1.2} {-r * 2.1}h{-r * 2.4}z"
+            return [(0, 1.2), (1.15, -0.9), (-1.15, -0.9)]
+        case "plus":
+            arm = [(0.38, -1.2), (0.38, -0.38), (1.2, -0.38)]
+            return _turned(arm, 4, math.pi / 2)
         case "cross":
-            shape = f"M{x - r:.1f} {y - r / 2.5:.1f}h{2 * r}v{r / 1.25}h{-2 * r}z"
+            arm = [(0.38, -1.2), (0.38, -0.38), (1.2, -0.38)]
+            return [_rotated(x, y, math.pi / 4) for x, y in _turned(arm, 4, math.pi / 2)]
+        case "star":
+            return _turned([(0, -1.4), (0.35, -0.48)], 5, 2 * math.pi / 5)
+        case "hexagon":
+            return _turned([(0, -1.15)], 6, math.pi / 3)
+        case "pentagon":
+            return _turned([(0, -1.15)], 5, 2 * math.pi / 5)
         case _:
-            shape = f"M{x - r:.1f} {y:.1f}a{r} {r} 0 1 0 {2 * r} 0a{r} {r} 0 1 0 {-2 * r} 0z"
-    tip = f"<title>{escape(title)}</title>" if title else ""
-    return f'<path class="{"hollow" if hollow else "mark"} {colour}" d="{shape}">{tip}</path>'
+            return [(0, -1.3), (1.3, 0), (0, 1.3), (-1.3, 0)]
+
+
+def _turned(
+    arm: Sequence[tuple[float, float]], count: int, angle: float
+) -> list[tuple[float, float]]:
+    """The corners of one arm, ``count`` times round."""
+    return [_rotated(x, y, angle * n) for n in range(count) for x, y in arm]
+
+
+def _rotated(x: float, y: float, angle: float) -> tuple[float, float]:
+    cos, sin = math.cos(angle), math.sin(angle)
+    return x * cos - y * sin, x * sin + y * cos
 
 
 def _ticks(most: float) -> list[float]:
@@ -174,11 +229,11 @@ def _ticks(most: float) -> list[float]:
 
 
 def _short(value: float) -> str:
-    """A power of ten in few letters: 1, 10, 100, 1k, … 1M."""
+    """A number in few letters: 0.5, 100, 2.5k, 1M."""
     for limit, letter in ((1e6, "M"), (1e3, "k")):
         if value >= limit:
-            return f"{value / limit:g}{letter}"
-    return f"{value:g}"
+            return f"{value / limit:.10g}{letter}"
+    return f"{value:.10g}"
 
 
 def _log_ticks(values: Sequence[float]) -> tuple[float, list[float]]:

@@ -227,7 +227,10 @@ def _break_even(lab: Lab) -> float:
 FIXED = tuple(name for name in POLICIES if name != "adaptive")
 ONE_HART = ("sync", "tick", "inline", "uipi", "poll")
 """Fixed policies that differ on one hart: `tick-smp` and `ipi` are `tick`, `spread` is `uipi`."""
-SMP = ("inline", "uipi", "poll", "adaptive")
+FAIR = ("inline", "adaptive")
+"""Policies that are claimed to be fair. `uipi` and `poll` are not where every hart has a thread: a
+handler keeps its hart from the thread that lives there for as long as requests come, and who gets
+ahead depends on the phases of the timers (the slowest of four gets 0.57 of the mean at worst)."""
 
 
 def _worst_adaptive(lab: Lab) -> float:
@@ -255,7 +258,7 @@ def _fairness(lab: Lab) -> float:
         rates = lab.run(policy, n, harts=4, clients=4).rates
         return min(rates) / float(np.mean(rates))
 
-    return min(fairness(policy, n) for policy in SMP for n in (4, 16))
+    return min(fairness(policy, n) for policy in FAIR for n in (4, 16))
 
 
 def _four_clients(lab: Lab) -> float:
@@ -325,7 +328,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "fairness",
-        "four harts, four threads: slowest thread's rate over the mean, least over our policies",
+        "four harts, four threads: slowest rate over the mean, least of inline and adaptive",
         0.8,
         _fairness,
     ),

@@ -36,8 +36,11 @@ def legend(entries: Iterable[tuple[str, str]]) -> str:
 
 
 def chips(entries: Iterable[tuple[str, str]]) -> str:
-    """Squares of the given class with their names."""
-    return legend((f'<span class="chip {look}"></span>', name) for look, name in entries)
+    """Squares of the given style, which is that of a bar's part, with their names."""
+    return legend(
+        (f'<span class="chip" style="{look.replace("fill:", "background:")}"></span>', name)
+        for look, name in entries
+    )
 
 
 def table(
@@ -48,8 +51,8 @@ def table(
     wrap: Iterable[int] = (),
     blocks: Iterable[int] = (),
 ) -> str:
-    """A table that scrolls within the page; columns ``text`` are left-aligned, ``wrap`` may break,
-    rows ``blocks`` begin a new block."""
+    """A table whose rows become lines of named values where the screen is narrow; columns ``text``
+    are left-aligned, ``wrap`` may break, rows ``blocks`` begin a new block."""
     left, broken, first = set(text), set(wrap), set(blocks)
 
     def kind(column: int) -> str:
@@ -60,16 +63,19 @@ def table(
     top = "".join(f"<th{kind(n)}>{escape(name)}</th>" for n, name in enumerate(head))
     lines = []
     for number, row in enumerate(rows):
-        cells = "".join(f"<td{kind(n)}>{escape(cell)}</td>" for n, cell in enumerate(row))
+        cells = "".join(
+            f'<td{kind(n)} data-head="{escape(head[n])}">{escape(cell)}</td>'
+            for n, cell in enumerate(row)
+        )
         block = ' class="block"' if number in first and number else ""
         lines.append(f"<tr{block}>{cells}</tr>")
     return (
-        f'<div class="scroll"><table><thead><tr>{top}</tr></thead>'
+        f'<div class="card"><table><thead><tr>{top}</tr></thead>'
         f"<tbody>{''.join(lines)}</tbody></table></div>"
     )
 
 
 def sheet(found: Sheet) -> str:
     """One of the sweep's tables."""
-    head = [name for group in found.head for name in group]
+    head = [name.replace("\n", " ") for group in found.head for name in group]
     return table(head, found.rows, blocks=found.blocks)

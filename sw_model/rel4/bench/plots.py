@@ -3,8 +3,9 @@
 import io
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -14,6 +15,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from uintr.files import write_atomically
 
+from .looks import MARKERS, Look, look_of
 from .published import citation, published_points
 from .results import PointRecord
 from .series import Curve, curves
@@ -21,32 +23,8 @@ from .series import Curve, curves
 __all__ = ["plot_sweep"]
 
 
-_Line = str | tuple[float, Sequence[float]]
-"""A line style, by name or as offset and dashes."""
-
-
-class _Look(NamedTuple):
-    colour: str
-    marker: str
-    size: float = 4.5
-    line: _Line = "-"
-
-
-# Okabe and Ito's palette, which stays apart under every kind of colour blindness; the markers
-# differ too, so that print in grey can be read.
-_LOOKS = {
-    "sync": _Look("#000000", "s"),
-    "tick": _Look("#0072B2", "o", 6.5),
-    # Small and dashed, since it may well lie on the curve of one hart.
-    "tick-smp": _Look("#D55E00", "^", 4, "--"),
-}
-_MORE_LOOKS = (
-    _Look("#009E73", "D"),
-    _Look("#CC79A7", "v"),
-    _Look("#E69F00", "P"),
-    _Look("#56B4E9", "X"),
-)
-_MORE_LINES: tuple[_Line, ...] = (":", "-.", (0, (1, 3)))
+_MORE_DASHES: tuple[tuple[float, ...], ...] = ((1, 2), (6, 2, 1, 2), (1, 4))
+"""Of further curves of one policy."""
 
 _STYLE: dict[Any, Any] = {
     # SVG ids come from this instead of from chance; glyphs are paths, so no font is needed to view.
@@ -86,11 +64,11 @@ def plot_sweep(records: Iterable[PointRecord], out_dir: str | Path) -> list[Path
 
 def _cycles_figure(found: Sequence[Curve]) -> Figure:
     figure, axes = _figure(found, "Time of two system calls (map, unmap)")
-    for curve, look, line in _looks(found):
+    for curve, look in _looks(found):
         spread = {
             n: [record.cycles_per_round for record in runs] for n, runs in curve.points.items()
         }
-        _draw(axes, curve.cycles, spread, look, line, _label(curve, found))
+        _draw(axes, curve.cycles, spread, look, _label(curve, found))
     for policy, look in _compared(found):
         theirs = {p.concurrency: p.cycles_per_round for p in published_points(policy)}
         _draw_published(axes, theirs, look, policy)
@@ -103,11 +81,11 @@ def _cycles_figure(found: Sequence[Curve]) -> Figure:
 
 def _traps_figure(found: Sequence[Curve]) -> Figure:
     figure, axes = _figure(found, "Traps per system call")
-    for curve, look, line in _looks(found):
+    for curve, look in _looks(found):
         spread = {
             n: [record.traps_per_syscall for record in runs] for n, runs in curve.points.items()
         }
-        _draw(axes, curve.traps, spread, look, line, _label(curve, found))
+        _draw(axes, curve.traps, spread, look, _label(curve, found))
     for policy, look in _compared(found):
         theirs = {p.concurrency: p.traps_per_syscall for p in published_points(policy)}
         _draw_published(axes, theirs, look, policy)
@@ -146,28 +124,25 @@ def _wrap(note: str, width: int = 136) -> str:
     )
 
 
-def _looks(found: Sequence[Curve]) -> list[tuple[Curve, _Look, _Line]]:
+def _looks(found: Sequence[Curve]) -> list[tuple[Curve, Look]]:
     """Each curve with its look: colour and marker say the policy, the dashes tell curves of one
     policy apart."""
-    looks = dict(_LOOKS)
-    spare = iter(_MORE_LOOKS * (1 + len(found) // len(_MORE_LOOKS)))
     seen: dict[str, int] = {}
-    result: list[tuple[Curve, _Look, _Line]] = []
+    result = []
     for curve in found:
-        policy = curve.key.policy
-        if policy not in looks:
-            looks[policy] = next(spare)
-        nth = seen.setdefault(policy, 0)
-        seen[policy] += 1
-        line = _MORE_LINES[(nth - 1) % len(_MORE_LINES)] if nth else looks[policy].line
-        result.append((curve, looks[policy], line))
+        look = look_of(curve.key.policy)
+        nth = seen.setdefault(curve.key.policy, 0)
+        seen[curve.key.policy] += 1
+        if nth:
+            look = replace(look, dashes=_MORE_DASHES[(nth - 1) % len(_MORE_DASHES)])
+        result.append((curve, look))
     return result
 
 
-def _compared(found: Sequence[Curve]) -> list[tuple[str, _Look]]:
+def _compared(found: Sequence[Curve]) -> list[tuple[str, Look]]:
     """The policies of which a curve may be set beside published points."""
     return list(
-        {curve.key.policy: look for curve, look, _ in _looks(found) if curve.published}.items()
+        {curve.key.policy: look for curve, look in _looks(found) if curve.published}.items()
     )
 
 
@@ -189,18 +164,17 @@ def _draw(
     axes: Axes,
     values: Mapping[int, float],
     spread: Mapping[int, Sequence[float]],
-    look: _Look,
-    line: _Line,
+    look: Look,
     label: str,
 ) -> None:
     axes.plot(
         list(values),
         list(values.values()),
         color=look.colour,
-        marker=look.marker,
+        marker=MARKERS[look.marker],
         markersize=look.size,
         linewidth=1.6,
-        linestyle=line,
+        linestyle=(0, look.dashes) if look.dashes else "-",
         label=label,
     )
     several = {n: runs for n, runs in spread.items() if len(runs) > 1}
@@ -214,15 +188,15 @@ def _draw(
         )
 
 
-def _draw_published(axes: Axes, values: Mapping[int, float], look: _Look, policy: str) -> None:
+def _draw_published(axes: Axes, values: Mapping[int, float], look: Look, policy: str) -> None:
     low, high = axes.get_xlim()
     shown = {n: value for n, value in values.items() if low <= n <= high}
     axes.plot(
         list(shown),
         list(shown.values()),
         color=look.colour,
-        marker=look.marker,
-        markersize=10,
+        marker=MARKERS[look.marker],
+        markersize=11,
         markerfacecolor="none",
         markeredgewidth=1.1,
         linestyle="none",

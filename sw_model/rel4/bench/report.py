@@ -14,12 +14,15 @@ from uintr.program import say
 from . import page
 from .analysis import IDLE, Quantiles, breakdown, calls, quantiles
 from .charts import Series, bar_chart, line_chart, swatch
+from .looks import Look, look_of
 from .point import log_name
 from .policies import find_policy, policy_names
 from .published import caveats, citation, published_points
 from .results import PointRecord, read_results
 from .series import Curve, curves
 from .table import points_sheet, summary_sheet
+
+IDLE_STYLE = "fill:#e3e6e9;stroke:#8a929b;stroke-dasharray:3 3"
 
 __all__ = ["Times", "report_page", "write_report"]
 
@@ -87,12 +90,12 @@ def _times(log: Path, harts: int) -> Times:
 def report_page(records: Sequence[PointRecord], times: Mapping[int, Times]) -> str:
     """The page. ``times`` is by the ``id`` of the record; records may be without."""
     found = curves(records)
-    looks = {curve.key: number for number, curve in enumerate(found)}
+    looks = {curve.key: look_of(curve.key.policy) for curve in found}
     body = [
         "<h1>Asynchronous system calls over user interrupts</h1>",
         f'<p class="soft">{escape(_subtitle(records))}</p>',
         "<p>Filled markers are this model; hollow ones are the published FPGA points "
-        f"({escape(citation())}).</p>",
+        f"({escape(citation())}). Point at a marker, or touch it, for its value.</p>",
         page.legend(_legend(found, looks)),
         '<div class="pair">',
         page.figure("Cycles per round of two calls", _curves_chart(found, looks, cycles=True)),
@@ -126,7 +129,7 @@ def _name(curve: Curve) -> str:
     return f"{key.policy}, {key.harts} hart{'s' if key.harts > 1 else ''}"
 
 
-def _legend(found: Iterable[Curve], looks: Mapping[Any, int]) -> list[tuple[str, str]]:
+def _legend(found: Iterable[Curve], looks: Mapping[Any, Look]) -> list[tuple[str, str]]:
     entries = []
     for curve in found:
         look = looks[curve.key]
@@ -136,7 +139,7 @@ def _legend(found: Iterable[Curve], looks: Mapping[Any, int]) -> list[tuple[str,
     return entries
 
 
-def _curves_chart(found: Sequence[Curve], looks: Mapping[Any, int], *, cycles: bool) -> str:
+def _curves_chart(found: Sequence[Curve], looks: Mapping[Any, Look], *, cycles: bool) -> str:
     unit = "cycles" if cycles else "traps per call"
     shown = {n for curve in found for n in curve.points}
     series = []
@@ -166,7 +169,7 @@ def _timed(curve: Curve, times: Mapping[int, Times]) -> dict[int, Times]:
 
 
 def _latency_section(
-    found: Sequence[Curve], looks: Mapping[Any, int], times: Mapping[int, Times]
+    found: Sequence[Curve], looks: Mapping[Any, Look], times: Mapping[int, Times]
 ) -> list[str]:
     medians: list[Series] = []
     tails: list[Series] = []
@@ -201,7 +204,12 @@ def _latency_section(
         ),
         "</div><p></p>",
         page.table(
-            ["policy", "N", "calls", "mean", "p50", "p90", "p99", "max"], rows, blocks=blocks
+            [
+                *("policy", "N", "calls"),
+                *(f"{name}, cycles" for name in ("mean", "p50", "p90", "p99", "max")),
+            ],
+            rows,
+            blocks=blocks,
         ),
     ]
 
@@ -228,7 +236,8 @@ def _breakdown_section(found: Sequence[Curve], times: Mapping[int, Times]) -> li
         "<h2>Where the cycles go</h2>",
         "<p>Every cycle of every hart between begin and end, divided by the rounds. Blue is the "
         "user's side, orange and violet the kernel; user.other is waiting and polling, single "
-        "accesses and the user-interrupt hardware.</p>",
+        "accesses and the user-interrupt hardware. Touch a part, or point at it, for its value."
+        "</p>",
         page.chips((look, name) for name, look in looks.items()),
         '<div class="pair">',
         *figures,
@@ -237,15 +246,24 @@ def _breakdown_section(found: Sequence[Curve], times: Mapping[int, Times]) -> li
 
 
 def _part_looks(parts: Iterable[str]) -> dict[str, str]:
-    """A class for each part: the user's, then the kernel's, idle last."""
+    """A style for each part, no two alike: the user's, then the kernel's, idle last."""
     found = set(parts)
     names = sorted(found - {IDLE})
     user = [name for name in names if name.startswith("user.") and name != "user.other"]
     kernel = [name for name in names if not name.startswith("user.")]
-    looks = {name: f"u{number % 7}" for number, name in enumerate(user)}
-    looks |= {"user.other": "wait"} if "user.other" in names else {}
-    looks |= {name: f"k{number % 8}" for number, name in enumerate(kernel)}
-    return looks | ({IDLE: "idle"} if IDLE in found else {})
+    looks = {name: _shade(205, 60, n, len(user)) for n, name in enumerate(user)}
+    looks |= {"user.other": "fill:#b9c2cb"} if "user.other" in names else {}
+    half = (len(kernel) + 1) // 2
+    for n, name in enumerate(kernel):
+        first = n < half
+        looks[name] = _shade(22, 80, n, half) if first else _shade(310, 38, n - half, half)
+    return looks | ({IDLE: IDLE_STYLE} if IDLE in found else {})
+
+
+def _shade(hue: int, saturation: int, number: int, of: int) -> str:
+    """One of so many shades from dark to light."""
+    lightness = 28 + 50 * number / max(of - 1, 1)
+    return f"fill:hsl({hue} {saturation}% {lightness:.0f}%)"
 
 
 def _comparison_section(found: Sequence[Curve]) -> list[str]:
@@ -275,7 +293,7 @@ def _configuration_section(found: Sequence[Curve]) -> list[str]:
                 known.summary if known is not None else "not installed here",
             ]
         )
-    head = ["policy", "harts", "device", "rounds", "timer period", "what it does"]
+    head = ["policy", "harts", "device", "rounds", "timer period, cycles", "what it does"]
     return ["<h2>Configuration</h2>", page.table(head, rows, text=(0, 2), wrap=(5,))]
 
 

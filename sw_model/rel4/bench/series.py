@@ -3,7 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from statistics import fmean
+
+import numpy as np
 
 from .published import published_points
 from .results import PointRecord, sort_records
@@ -32,12 +33,23 @@ class Curve:
     @property
     def cycles(self) -> dict[int, float]:
         """Cycles per round over concurrency, the mean of the runs."""
-        return {n: fmean(r.cycles_per_round for r in runs) for n, runs in self.points.items()}
+        return {
+            n: float(np.mean([r.cycles_per_round for r in runs])) for n, runs in self.points.items()
+        }
 
     @property
     def traps(self) -> dict[int, float]:
         """Traps per system call over concurrency, the mean of the runs."""
-        return {n: fmean(r.traps_per_syscall for r in runs) for n, runs in self.points.items()}
+        return {
+            n: float(np.mean([r.traps_per_syscall for r in runs]))
+            for n, runs in self.points.items()
+        }
+
+    def _means(self, field: str) -> dict[int, float]:
+        return {
+            n: float(np.mean([getattr(run, field) for run in runs]))
+            for n, runs in self.points.items()
+        }
 
     @property
     def published(self) -> bool:

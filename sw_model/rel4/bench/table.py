@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from statistics import fmean
+
+import numpy as np
 
 from .results import PointRecord
 from .series import Curve, break_even, curves, gain_pct, published_curve
@@ -11,15 +12,15 @@ __all__ = ["Sheet", "points_sheet", "render_sheet", "render_table", "summary_she
 
 _POINT_HEAD = (
     ("policy", "harts", "N"),
-    ("cycles/round", "published", "error %"),
-    ("traps/call", "published", "error %"),
+    ("cycles\nper round", "published\ncycles", "error\n%"),
+    ("traps\nper call", "published\ntraps", "error\n%"),
 )
 _SUMMARY_HEAD = (
     ("policy", "harts"),
-    ("cycles: mean |error| %", "max"),
-    ("traps: mean |error| %", "max"),
-    ("break-even N", "published"),
-    ("gain % at N", "ours", "published"),
+    ("cycles:\nmean\n|error| %", "largest\n%"),
+    ("traps:\nmean\n|error| %", "largest\n%"),
+    ("break-even\nN", "published\nN"),
+    ("gain\nat N", "ours\n%", "published\n%"),
 )
 
 
@@ -29,7 +30,8 @@ class Sheet:
 
     Parameters
     ----------
-    head : names of the columns, in the groups that a rule sets apart
+    head : names of the columns with their units, in the groups that a rule sets apart; a name may
+        have two lines
     rows : the cells
     blocks : indices of the rows that begin a new block
     """
@@ -110,9 +112,9 @@ def summary_sheet(found: Sequence[Curve]) -> Sheet:
             [
                 curve.key.policy,
                 str(curve.key.harts),
-                _number(fmean(cycles) if cycles else None, 2),
+                _number(_mean(cycles), 2),
                 _number(max(cycles, default=None), 2),
-                _number(fmean(traps) if traps else None, 2),
+                _number(_mean(traps), 2),
                 _number(max(traps, default=None), 2),
                 _number(even, 0),
                 _number(published_even, 0),
@@ -144,7 +146,7 @@ def _errors(curve: Curve, of: Callable[[PointRecord], float | None]) -> list[flo
 
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return fmean(known) if known else None
+    return float(np.mean(known)) if known else None
 
 
 def _number(value: float | None, digits: int, *, signed: bool = False) -> str:
@@ -157,8 +159,10 @@ def _number(value: float | None, digits: int, *, signed: bool = False) -> str:
 
 def render_sheet(sheet: Sheet) -> str:
     """The table as plain text of fixed width, ending without a newline."""
-    names = [name for group in sheet.head for name in group]
-    widths = [max(map(len, column)) for column in zip(names, *sheet.rows, strict=True)]
+    names = [name.split("\n") for group in sheet.head for name in group]
+    tall = max(map(len, names))
+    heads = list(zip(*([""] * (tall - len(name)) + name for name in names), strict=True))
+    widths = [max(map(len, column)) for column in zip(*heads, *sheet.rows, strict=True)]
 
     def line(cells: Sequence[str]) -> str:
         fitted = [
@@ -172,7 +176,7 @@ def render_sheet(sheet: Sheet) -> str:
         "-" * (sum(widths[i] for i in columns) + 2 * (len(columns) - 1))
         for columns in _columns(sheet.head)
     )
-    lines = [line(names)]
+    lines = [line(head) for head in heads]
     for number, row in enumerate(sheet.rows):
         if number in sheet.blocks:
             lines.append(rule)

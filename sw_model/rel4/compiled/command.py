@@ -16,6 +16,7 @@ from rel4.compiled.runner import (
     runner_names,
 )
 from uintr.program import Parser, path, whole
+from uintr.registers import DEFAULT_HARTS
 
 __all__ = ["STATUS", "define_cc", "define_run"]
 
@@ -67,13 +68,14 @@ def define_run(run: Parser) -> None:
         "limit, 125 after a double fault, 2 if it cannot be run.",
         """
         rel4 run hello.elf                                 on the gateware, in simulation
-        rel4 run pingpong.elf --harts 2 --memory-latency 30 --stats
+        rel4 run ping_pong.elf --memory-latency 30 --stats
+        rel4 run ping_pong.elf --trace build/traced        events and a timeline for Perfetto
         """,
     )
     run.add_argument("file", type=path, metavar="FILE", help="the program")
     defaults = RunConfig()
     for name, default, metavar, text in (
-        ("harts", defaults.harts, "N", "1 to 8"),
+        ("harts", DEFAULT_HARTS, "N", "1 to 8"),
         ("memory", defaults.memory_mib, "MIB", "size of main memory"),
         ("memory-latency", defaults.memory_latency, "L", "cycles to a read's first word"),
         ("jitter", defaults.jitter, "J", "cycles more at most, by chance"),

@@ -6,12 +6,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 from rel4.bench.campaign import Conduct, start_worker, uninterrupted
 from uintr.program import Parser, choose, whole
+from uintr.registers import Flavour
 
 from .coverage import missed
+from .kernel.command import run_kernel_exploration
 from .program import STYLES, Program
 from .protocols import PROTOCOLS
 from .search import MEMORIES, Exploration, explore
@@ -35,6 +38,7 @@ def define(parser: Parser) -> None:
         rel4 explore --items 2                             every interleaving of two calls
         rel4 explore --protocol published --harts 2        the published protocol loses a wake-up
         rel4 explore --memory sc                           in program order
+        rel4 explore --kernel                              kernel operations that meet
         """,
     )
 
@@ -56,6 +60,23 @@ def define(parser: Parser) -> None:
     option("style", None, f"of the user's side, one of {', '.join(STYLES)}", metavar="NAME")
     option("max-states", 5_000_000, "default 5000000", type=whole, metavar="N")
     option("jobs", 2, "processes at a time (default 2)", type=whole, metavar="N")
+    parser.add_argument(
+        "--kernel",
+        action="store_true",
+        help="the kernel instead: every pair of operations of two harts, and longer programs, meet "
+        "at every boundary of operations",
+    )
+    option("flavour", None, "of the kernel's hardware (default: both)", metavar="NAME")
+    option(
+        "deviations",
+        1,
+        "how often a schedule of kernel operations leaves a hart that could go on, 0 to 4 "
+        "(default 1)",
+        type=whole,
+        metavar="N",
+    )
+    option("store", None, "write the kernel's figures to this file", type=Path, metavar="FILE")
+    parser.complete("--flavour", Flavour)
     for name, words in (("protocol", PROTOCOLS), ("memory", MEMORIES), ("style", STYLES)):
         parser.complete(f"--{name}", words)
 
@@ -113,6 +134,14 @@ def _say(text: str) -> None:
 
 def _explore(arguments: argparse.Namespace) -> int:
     Conduct(arguments.jobs)  # is it right?
+    if arguments.kernel:
+        wanted = list(Flavour) if arguments.flavour is None else [arguments.flavour]
+        return run_kernel_exploration(
+            flavours=[Flavour(choose("flavour", one, Flavour)) for one in wanted],
+            deviations=arguments.deviations,
+            jobs=arguments.jobs,
+            store=arguments.store,
+        )
     programs = _programs(arguments)
     done: list[Exploration] = []
     with _explorations(programs, arguments) as explorations:

@@ -8,7 +8,7 @@ kernel is here: `uintr.send` is the UIPI alone, and PutChar notes its character.
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,6 +17,7 @@ from rel4.abi.numbers import AsyncLabel, SeL4Error
 from rel4.abi.syscall_buffer import OnlineFlag, Ring, SyscallBuffer
 from rel4.kernel.async_calls import serve
 from rel4.kernel.async_runtime import AsyncRuntime, Policy
+from rel4.kernel.capability import Attachment
 from rel4.kernel.objects import TCB
 from rel4.machine.ops import Fence, Load, Op, Store, Uipi
 from rel4.user.async_syscalls import AsyncSyscalls, Style
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from rel4.kernel.harts import Harts
     from rel4.kernel.state import State
     from rel4.kernel.uintr import UserInterrupts
+    from rel4.kernel.uintr_entries import SenderEntry
 
 __all__ = ["DEREGISTER", "SIGNAL", "STYLES", "WAKE", "AwaitWake", "Program", "WrongItemError"]
 
@@ -69,8 +71,19 @@ class WrongItemError(Exception):
 class _Uintr:
     """The kernel's sender table: entry and vector are the same number."""
 
-    async def send(self, index: int) -> None:
-        await Uipi(UipiFunction.SEND, index)
+    async def send(self, entry: "_Entry") -> None:
+        await Uipi(UipiFunction.SEND, entry.index)
+
+
+@dataclass
+class _Entry:
+    """An entry of that table."""
+
+    index: int
+    attached: list[Attachment] = field(default_factory=list)
+
+    async def detach(self) -> None:
+        """Its capability is never deleted here."""
 
 
 @dataclass
@@ -249,7 +262,7 @@ class Program:
         harts = cast("Harts", _Harts(self.harts - 1))
         runtime = self.runtime(harts, uintr, partial(serve, cast("State", state)))
         policy = Policy()
-        task = runtime.spawn(TCB(0, "client"), buffer, 0, policy)
+        task = runtime.spawn(TCB(0, "client"), buffer, cast("SenderEntry", _Entry(0)), policy)
         while True:
             what = await AwaitWake()
             if what == DEREGISTER:
@@ -257,7 +270,7 @@ class Program:
             elif what == SIGNAL:
                 await Store(SIGNALLED, 1)
                 await Fence("rw,rw")
-                await uintr.send(1)
+                await uintr.send(cast("SenderEntry", _Entry(1)))
             else:
                 runtime.wake(task)
                 while policy.ready:  # a handler that stopped with work left has its next turn

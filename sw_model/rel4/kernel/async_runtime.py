@@ -36,16 +36,18 @@ def label_name(label: int) -> str:
 class HandlerTask:
     """A handler coroutine: the buffer it serves, whose requests they are, and how to answer.
 
-    ``entry`` is the index in the kernel's sender table that wakes the owner's receiver coroutine;
-    ``hart`` is where the handler runs or ran last. ``over``: it stopped with work left. ``closed``:
-    it has ended, and is not woken any more. ``siblings`` are further handlers of the same buffer.
+    ``entry``, of the kernel's sender table, wakes the owner's receiver coroutine; ``hart`` is where
+    the handler runs or ran last. ``over``: it stopped with work left. ``closed``: it has ended, and
+    is not woken any more. ``siblings`` are further handlers of the same buffer. ``slots`` hold the
+    capabilities that it depends on.
     """
 
     cid: int
     tcb: TCB
     buffer: SyscallBuffer
-    entry: int
+    entry: SenderEntry
     policy: "Policy"
+    runtime: "AsyncRuntime"
     coroutine: Task | None = None
     hart: int | None = None
     ready: bool = False
@@ -55,24 +57,50 @@ class HandlerTask:
     closed: bool = False
     sender: SenderEntry | None = None
     siblings: "list[HandlerTask]" = field(default_factory=list)
+    slots: list[Slot] = field(default_factory=list)
+
+    def depend(self, *slots: Slot) -> None:
+        """The handler is its thread's from now on, and ends with any of these capabilities or with
+        the user interrupts by which it answers."""
+        self.tcb.attached.append(self)
+        self.entry.attached.append(self)
+        self.slots.extend(slots)
+        for slot in slots:
+            slot.attached.append(self)
 
     async def detach(self) -> None:
-        """The thread, its buffer or the capability to signal it goes: serve no more requests."""
+        """The thread, its buffer or what it is answered by goes: serve no more requests, and give
+        everything back. The next handler of this buffer is not thought to be awake."""
         if self.closed:
             return
         self.closed = True
-        if self in self.tcb.attached:
-            self.tcb.attached.remove(self)
+        await self.buffer.handler_online.clear()
+        await self.release()
+
+    async def release(self) -> None:
+        """Undo what made the handler; it is ``closed``."""
         for sibling in self.siblings:
-            await sibling.detach()
-        if self.sender is not None:
-            await self.sender.detach()
+            if not sibling.closed:
+                sibling.closed = True
+                await sibling.release()
         if self.ready:
             self.ready = False
             self.policy.ready.remove(self)
+        self.policy.forget(self)
+        self.runtime.tasks.remove(self)
+        for attached in (self.tcb.attached, self.entry.attached):
+            if self in attached:
+                attached.remove(self)
+        for slot in self.slots:
+            if self in slot.attached:
+                slot.attached.remove(self)
+        await self.entry.detach()
+        if self.sender is not None:
+            await self.sender.detach()
 
     def moved(self, slot: Slot) -> None:
         """A capability that the handler depends on is in another slot."""
+        self.slots = [slot, *(other for other in self.slots if self in other.attached)]
 
 
 class Policy:
@@ -93,8 +121,16 @@ class Policy:
 
     async def register(self, runtime: "AsyncRuntime", task: HandlerTask) -> int | None:
         """A buffer chose this policy. Answers the operand of the UIPI SEND that wakes the handler,
-        or None: it is woken by the WakeSyscallHandler trap."""
+        or None: it is woken by the WakeSyscallHandler trap.
+
+        Raises
+        ------
+        InvocationError : the policy cannot serve this buffer, on this hardware or any more.
+        """
         return None
+
+    def forget(self, task: HandlerTask) -> None:
+        """The handler has ended, or was never quite registered."""
 
     async def on_wake(self, runtime: "AsyncRuntime", task: HandlerTask) -> None:
         """WakeSyscallHandler made ``task`` ready, by a trap on this hart."""
@@ -131,6 +167,10 @@ class AsyncRuntime:
     harts : who is here
     uintr : what wakes users, and handlers
     serve : serves a request
+
+    Members
+    -------
+    tasks : handlers that have not ended
     """
 
     def __init__(self, harts: Harts, uintr: UserInterrupts, serve: Serve) -> None:
@@ -138,12 +178,20 @@ class AsyncRuntime:
         self.uintr = uintr
         self._serve_request = serve
         self.tasks: list[HandlerTask] = []
+        self._made = 0
 
     def spawn(
-        self, tcb: TCB, buffer: SyscallBuffer, entry: int, policy: Policy, *, ready: bool = True
+        self,
+        tcb: TCB,
+        buffer: SyscallBuffer,
+        entry: SenderEntry,
+        policy: Policy,
+        *,
+        ready: bool = True,
     ) -> HandlerTask:
         """A new handler coroutine, ready to run or suspended."""
-        task = HandlerTask(len(self.tasks), tcb, buffer, entry, policy)
+        task = HandlerTask(self._made, tcb, buffer, entry, policy, self)
+        self._made += 1
         self.tasks.append(task)
         if ready:
             self.wake(task)
@@ -184,8 +232,10 @@ class AsyncRuntime:
             if task.coroutine is None:
                 task.coroutine = self._serve_for_ever(task)
             task.running = True
-            task.closed = await Poll(task.coroutine)
+            ended = await Poll(task.coroutine)
             task.running = False
+            if ended:
+                await task.detach()
             if task.again and not task.over:
                 done.remove(task)
             if task.again or task.over:
@@ -227,6 +277,7 @@ class AsyncRuntime:
         except BufferError as error:
             await Log(Fault(task.tcb.name, f"syscall buffer: {error}"))
         await buffer.close_end()
+        await task.release()
 
     async def _serve_for_ever(self, task: HandlerTask) -> None:
         try:

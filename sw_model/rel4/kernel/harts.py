@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 
 from rel4.machine.context import Context
+from rel4.machine.events import TrapCause
 from rel4.machine.machine import Machine
 from rel4.machine.ops import Compute, SendIpi, WaitForInterrupt
 from uintr.registers import Privilege
@@ -24,6 +25,8 @@ STALL_POLL = 10
 """Cycles between two looks whether another hart has come into the kernel."""
 WORK_UNITS = 100
 """Units of a long operation between two looks at pending interrupts (seL4's default)."""
+_OF_THE_THREAD = {TrapCause.ECALL, TrapCause.FAULT, TrapCause.EXIT}
+"""What the current thread came with, and not an interrupt of the hart."""
 
 
 async def _idle() -> None:
@@ -54,6 +57,7 @@ class Harts:
         self._lock = KernelLock(lock)
         count = machine.device.config.harts
         self._inside = [True] * count
+        self._waits_with: list[TrapCause | None] = [None] * count
         self._aborted: set[int] = set()
         self._preemptible = [False] * count
         for hart in range(count):
@@ -74,26 +78,25 @@ class Harts:
 
     # --- the lock ---------------------------------------------------------------------------------
 
-    def arrive(self, hart: int) -> None:
+    def arrive(self, hart: int, cause: TrapCause) -> None:
         """``hart`` has trapped; it may be waiting for the lock from now on."""
         self._inside[hart] = True
+        self._waits_with[hart] = cause if cause in _OF_THE_THREAD else None
 
-    async def acquire(self, hart: int) -> None:
-        """Take the lock: ``hart`` is here until it gives the lock back."""
+    async def acquire(self, hart: int) -> bool:
+        """Take the lock: ``hart`` is here until it gives the lock back. True if another hart did
+        something to the current thread meanwhile: what the thread asked for begins again when it
+        runs."""
         await self._lock.acquire()
         self.here = hart
         self.work_units = 0
-
-    def begins_again(self) -> bool:
-        """True if another hart did something to the current thread while this one waited for the
-        lock: what the thread asked for begins again when it runs. Answers once."""
-        again = self.here in self._aborted
-        self._aborted.discard(self.here)
-        return again
+        aborted = hart in self._aborted
+        self._aborted.discard(hart)
+        self._waits_with[hart] = None
+        return aborted
 
     async def release(self) -> None:
         """Give the lock back: this hart leaves the kernel."""
-        self._aborted.discard(self.here)  # a handler that let another hart in was not at its trap
         self._inside[self.here] = False
         await self._lock.release()
 
@@ -156,18 +159,26 @@ class Harts:
             await SendIpi(hart)
 
     async def stall(self, hart: int) -> None:
-        """Wait until another hart is in the kernel, where it waits for the lock. A system call or
-        fault that it came with is not handled: it begins again."""
+        """Wait until another hart is in the kernel, where it waits for the lock.
+
+        A system call or fault that it waits with is not handled: it begins again. One that was
+        handled before is over, though its thread may not have made a step since: a hart that was
+        interrupted there, or that let this one in, keeps its thread as it is.
+        """
         if hart == self.here:
             return
         if not self._inside[hart]:
             await SendIpi(hart)
             while not self._inside[hart]:
                 await Compute(STALL_POLL)
-        context = self.schedulers[hart].current.context
-        assert context is not None  # it ran
-        context.restart()
+        cause = self._waits_with[hart]
+        if cause is None:
+            return
         self._aborted.add(hart)
+        if cause is TrapCause.ECALL:
+            context = self.schedulers[hart].current.context
+            assert context is not None  # it ran
+            context.restart()
 
     async def stall_thread(self, tcb: TCB) -> None:
         """`stall` the hart that runs ``tcb``, if another one does."""

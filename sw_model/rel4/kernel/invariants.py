@@ -250,7 +250,7 @@ def _user_interrupts(state: State, slots: list[Slot]) -> Iterator[str]:
         for notification in own.notifications:
             if notification.uintr_tcb is not tcb or notification.recv_idx != own.receiver:
                 yield f"{tcb.name} and its notification disagree about the receiver"
-    for receiver in set(state.uintr.receivers) - state.uintr.kernel_receivers:
+    for receiver in set(state.uintr.receivers) - set(state.uintr.kernel_receivers.values()):
         if owned[receiver] != 1:
             yield f"receiver {receiver} has {owned[receiver]} owners"
     if set(owned) - set(state.uintr.receivers):

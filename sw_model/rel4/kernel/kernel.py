@@ -90,10 +90,10 @@ class Kernel:
     async def trap(self, hart: Hart, cause: TrapCause) -> None:
         """Handle one trap of the current thread of ``hart``."""
         harts = self.state.harts
-        harts.arrive(hart.index)
+        harts.arrive(hart.index, cause)
         async with Path("trap.entry"):
-            await harts.acquire(hart.index)
-        if not (harts.begins_again() and cause in _OF_THE_THREAD):
+            aborted = await harts.acquire(hart.index)
+        if not aborted:
             await self._handle(cause)
         await self._leave(hart)
 
@@ -164,7 +164,3 @@ class Kernel:
             tcb.context.root = space.table.address if space.table.asid else empty
         elif tcb.had_vspace:
             tcb.context.root = empty
-
-
-_OF_THE_THREAD = {TrapCause.ECALL, TrapCause.FAULT, TrapCause.EXIT}
-"""What the current thread came with, and not an interrupt of the hart."""

@@ -4,9 +4,12 @@ A policy is chosen for each syscall buffer when it is registered. It owns the qu
 handlers and says on which occasions, and on which hart, they run.
 """
 
+from rel4.abi.numbers import SeL4Error
 from rel4.machine.ops import ReadTime, SendIpi, SpinWhile, Store
+from uintr.registers import VECTORS
 
 from .async_runtime import AsyncRuntime, HandlerTask, Policy
+from .errors import InvocationError
 from .objects import ThreadState
 
 __all__ = [
@@ -105,26 +108,44 @@ class Uipi(Policy):
 
     def __init__(self) -> None:
         super().__init__()
-        self._tasks: dict[int, list[HandlerTask]] = {}
+        self._tasks: dict[int, dict[int, HandlerTask]] = {}  # by hart and vector
 
     async def register(self, runtime: AsyncRuntime, task: HandlerTask) -> int | None:
         spare = [h for h, scheduler in enumerate(runtime.harts.schedulers) if scheduler.spare]
         # Without a spare hart each serves its neighbour: all the same load.
         next_hart = (task.tcb.affinity + 1) % len(runtime.harts.schedulers)
         hart = min(spare, key=lambda h: len(self._tasks.get(h, ())), default=next_hart)
-        tasks = self._tasks.setdefault(hart, [])
-        tasks.append(task)
-        task.sender = await runtime.uintr.register_sender_to_kernel(task.tcb, hart, len(tasks) - 1)
+        vector = self._give(hart, task)
+        task.sender = await runtime.uintr.register_sender_to_kernel(task.tcb, hart, vector)
         return task.sender.index
 
+    def _give(self, hart: int, task: HandlerTask) -> int:
+        """Let ``hart`` run the handler; answers the vector that wakes it there."""
+        tasks = self._tasks.setdefault(hart, {})
+        vector = next((number for number in range(VECTORS) if number not in tasks), None)
+        if vector is None:
+            raise InvocationError(
+                SeL4Error.NOT_ENOUGH_MEMORY, f"hart {hart} serves {VECTORS} buffers already", (0,)
+            )
+        tasks[vector] = task
+        return vector
+
+    def forget(self, task: HandlerTask) -> None:
+        for tasks in self._tasks.values():
+            for vector in [number for number, one in tasks.items() if one is task]:
+                del tasks[vector]
+
+    def _hart_of(self, task: HandlerTask) -> int:
+        return next(hart for hart, tasks in self._tasks.items() if task in tasks.values())
+
     async def on_signal(self, runtime: AsyncRuntime, vectors: int) -> None:
-        tasks = self._tasks.get(runtime.harts.here, [])
+        tasks = self._tasks.get(runtime.harts.here, {})
         while True:
-            for vector, task in enumerate(tasks):
+            for vector, task in sorted(tasks.items()):
                 if vectors >> vector & 1:
                     runtime.wake(task)
-            await runtime.run_ready(self, lambda task: task in tasks)
-            if not any(task.ready for task in tasks):
+            await runtime.run_ready(self, lambda task: task in tasks.values())
+            if not any(task.ready for task in tasks.values()):
                 return
             # A handler stopped with work left. First whoever waits for the kernel, and the buffers
             # that were signalled meanwhile: each has its turn.
@@ -191,16 +212,15 @@ class Adaptive(Poll):
         return not self._inline(task) and await super().linger(runtime, task)
 
     async def register(self, runtime: AsyncRuntime, task: HandlerTask) -> int | None:
-        if len(runtime.harts.schedulers) == 1:
-            return None
+        if len(runtime.harts.schedulers) == 1 or not runtime.uintr.reaches_kernel:
+            return None  # every wake-up is a trap
         sender = await super().register(runtime, task)
-        helper = next(h for h, tasks in self._tasks.items() if task in tasks)
-        idle = runtime.harts.schedulers[helper].current.state is ThreadState.IDLE
+        idle = runtime.harts.schedulers[self._hart_of(task)].current.state is ThreadState.IDLE
         await Store(task.buffer.helper_idle, int(idle))
         return sender
 
     async def on_idle(self, hart: int, idle: bool) -> None:
-        for task in self._tasks.get(hart, ()):
+        for task in self._tasks.get(hart, {}).values():
             await Store(task.buffer.helper_idle, int(idle))
 
     async def on_wake(self, runtime: AsyncRuntime, task: HandlerTask) -> None:
@@ -223,14 +243,13 @@ class Spread(Uipi):
 
     async def register(self, runtime: AsyncRuntime, task: HandlerTask) -> int | None:
         sender = await super().register(runtime, task)
-        first = next(hart for hart, tasks in self._tasks.items() if task in tasks)
+        first = self._hart_of(task)
         spare = [h for h, scheduler in enumerate(runtime.harts.schedulers) if scheduler.spare]
         others = [hart for hart in spare if hart != first]
         if others:
             second = runtime.spawn(task.tcb, task.buffer, task.entry, self, ready=False)
             task.siblings.append(second)
-            hart = min(others, key=lambda h: len(self._tasks.get(h, ())))
-            self._tasks.setdefault(hart, []).append(second)
+            self._give(min(others, key=lambda h: len(self._tasks.get(h, ()))), second)
         return sender
 
     async def on_backlog(self, runtime: AsyncRuntime, task: HandlerTask, waiting: int) -> None:
@@ -241,6 +260,3 @@ class Spread(Uipi):
 
     async def on_ipi(self, runtime: AsyncRuntime) -> None:
         await self.on_signal(runtime, 0)
-
-    def _hart_of(self, task: HandlerTask) -> int:
-        return next(hart for hart, tasks in self._tasks.items() if task in tasks)

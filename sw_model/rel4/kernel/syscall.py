@@ -28,7 +28,7 @@ from .cspace import lookup
 from .errors import InvocationError, LookupFailure, LookupFault, Preempted, invalid_capability
 from .fault import CapFault, UnknownSyscall
 from .invocation import IN_PATH, invoke
-from .objects import TCB, ThreadState
+from .objects import TCB, ThreadFault, ThreadState
 from .state import State
 from .transfer import extra_slots, fetch_arguments, give
 
@@ -60,15 +60,15 @@ NAME_LIMIT = 64
 
 
 async def handle(state: State, tcb: TCB) -> None:
-    """The system call that ``tcb`` has just made on ``hart``."""
+    """The system call that ``tcb`` has just made."""
     assert tcb.context is not None  # it just made the call
     registers = tcb.context.registers
     try:
         number = SysCall(registers.number)
     except ValueError:
-        await Log(Syscall(tcb.name, str(registers.number), "", ""))
-        tcb.context.fault = f"unknown system call {registers.number}"
-        await thread.fault(state, tcb, UnknownSyscall(registers.number))
+        none = registers.number
+        await Log(Syscall(tcb.name, str(none), "", ""))
+        await _fault(state, tcb, f"unknown system call {none}", UnknownSyscall(none))
         return
     label, error = "", SeL4Error.NO_ERROR
     try:
@@ -249,9 +249,16 @@ async def _reply_receive(state: State, tcb: TCB, registers: Registers) -> None:
 async def _cap_fault(
     state: State, tcb: TCB, address: int, failure: LookupFailure, *, receiving: bool
 ) -> None:
+    what = CapFault(address, receiving, failure)
+    await _fault(state, tcb, f"no capability at {address:#x}", what)
+
+
+async def _fault(state: State, tcb: TCB, sentence: str, what: ThreadFault) -> None:
+    """The system call is a fault: it begins again if the thread goes on."""
     assert tcb.context is not None  # it is in a system call
-    tcb.context.fault = f"no capability at {address:#x}"
-    await thread.fault(state, tcb, CapFault(address, receiving, failure))
+    tcb.context.fault = sentence
+    tcb.context.restart()
+    await thread.fault(state, tcb, what)
 
 
 # --- the others -----------------------------------------------------------------------------------

@@ -63,10 +63,10 @@ async def set_affinity(state: State, tcb: TCB, hart: int) -> None:
 
 
 async def fault(state: State, tcb: TCB, what: ThreadFault) -> None:
-    """``tcb`` faulted: send the fault's message to its handler, or end it if it has none."""
+    """``tcb`` faulted: send the fault's message to its handler, or end it if it has none. If the
+    handler lets it go on, it does the operation again that it is in."""
     assert tcb.context is not None  # it just ran
     await Log(Fault(tcb.name, tcb.context.fault))
-    tcb.context.restart()
     tcb.fault = what
     try:
         cap = lookup(tcb.ctable.cap, tcb.fault_handler).cap

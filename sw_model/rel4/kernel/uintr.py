@@ -48,7 +48,11 @@ class UserInterrupts(HartContexts):
     Members
     -------
     receivers : receivers in use
+    free_receivers : the others
     parked : threads that a user interrupt is to wake, by receiver
+    kernel_receivers : receivers of the kernel itself, by hart
+    kernel_table : the sender table of the kernel itself
+    free_tables : pages for sender tables that are not in use
     registration_words : message registers that the registration of a receiver needs
     """
 
@@ -59,38 +63,43 @@ class UserInterrupts(HartContexts):
     ) -> None:
         super().__init__(config, harts)
         self._count = len(receivers)
-        self._free_receivers = list(receivers)
+        self.free_receivers = list(receivers)
         self._all_tables = len(tables)
-        self._free_tables = list(tables)
-        self._kernel_table = self._new_table()
+        self.free_tables = list(tables)
+        self.kernel_table = self._new_table()
         self.receivers: list[int] = []
-        self._kernel_receivers: dict[int, int] = {}
+        self.kernel_receivers: dict[int, int] = {}
+        self._kernel_entries = [0] * config.harts
         self.parked: dict[int, TCB] = {}
 
     # --- allocation -------------------------------------------------------------------------------
 
     def _new_table(self) -> SenderTable:
-        if not self._free_tables:
+        if not self.free_tables:
             raise InvocationError(
                 SeL4Error.NOT_ENOUGH_MEMORY,
                 f"all {self._all_tables} sender tables are in use",
                 (0,),
             )
-        return self._table_at(heappop(self._free_tables))
+        return self._table_at(heappop(self.free_tables))
 
     @abstractmethod
     def _table_at(self, address: int) -> SenderTable:
         """An empty table in the page at ``address``."""
 
-    async def _allocate_receiver(self) -> int:
-        """A free receiver, inactive and with nothing pending."""
-        if not self._free_receivers:
+    def _check_free_receiver(self) -> None:
+        """NotEnoughMemory unless a receiver is free."""
+        if not self.free_receivers:
             raise InvocationError(
                 SeL4Error.NOT_ENOUGH_MEMORY,
                 f"all {self._count} receivers are in use",
                 (0,),
             )
-        receiver = heappop(self._free_receivers)
+
+    async def _allocate_receiver(self) -> int:
+        """A free receiver, inactive and with nothing pending."""
+        self._check_free_receiver()
+        receiver = heappop(self.free_receivers)
         self.receivers.append(receiver)
         await self._clear(receiver)
         return receiver
@@ -141,9 +150,6 @@ class UserInterrupts(HartContexts):
         if not has_one:
             registers = self._registration(words)
             receiver = await self._allocate_receiver()
-            previous = self.owner[self._harts.here]
-            if previous is not None and previous is not tcb:
-                await self._save()
             state = self._state(tcb)
             state.receiver = receiver
             state.registers.update(registers)
@@ -181,19 +187,50 @@ class UserInterrupts(HartContexts):
     ) -> SenderEntry:
         """An entry of the kernel's own sender table."""
         _check_sender(notification, badge)
-        return await self._kernel_table.add(notification.recv_idx, badge, notification, slot)
+        return await self.kernel_table.add(notification.recv_idx, badge, notification, slot)
 
     async def register_sender_to_kernel(self, tcb: TCB, hart: int, vector: int) -> SenderEntry:
         """An entry of ``tcb``'s table that interrupts the kernel on ``hart``.
 
-        The hart gets a receiver of the kernel's own when the first thread registers with it: its
-        posts are interrupts of the kernel, so no trap of the sender is needed to reach it.
+        The hart has a receiver of the kernel's own while there is such an entry: its posts are
+        interrupts of the kernel, so no trap of the sender is needed to reach it.
+
+        Raises
+        ------
+        InvocationError : IllegalOperation (the hardware has no such receivers), NotEnoughMemory.
         """
-        if hart not in self._kernel_receivers:
+        if not self.reaches_kernel:
+            raise InvocationError(
+                SeL4Error.ILLEGAL_OPERATION,
+                "the hardware must have supervisor receivers to interrupt the kernel",
+            )
+        if hart not in self.kernel_receivers:
+            self._check_free_receiver()
+        table = self._table_of(tcb)
+        table.check_room()
+        if hart not in self.kernel_receivers:
             receiver = await self._allocate_receiver()
-            self._kernel_receivers[hart] = receiver
+            self.kernel_receivers[hart] = receiver
             await self._activate_kernel(hart, receiver)
-        return await self._table_of(tcb).add(self._kernel_receivers[hart], vector)
+        entry = await table.add(self.kernel_receivers[hart], vector)
+        self._kernel_entries[hart] += 1
+        entry.attached.append(_ToKernel(self, hart))
+        return entry
+
+    @property
+    def reaches_kernel(self) -> bool:
+        """True if the hardware has receivers that interrupt the kernel."""
+        return True
+
+    async def release_kernel_receiver(self, hart: int) -> None:
+        """An entry that leads to the kernel on ``hart`` has gone; with the last its receiver is
+        given back."""
+        self._kernel_entries[hart] -= 1
+        if not self._kernel_entries[hart]:
+            receiver = self.kernel_receivers.pop(hart)
+            await self._clear(receiver)
+            self.receivers.remove(receiver)
+            self._freed(receiver)
 
     @abstractmethod
     async def _activate_kernel(self, hart: int, receiver: int) -> None:
@@ -225,7 +262,7 @@ class UserInterrupts(HartContexts):
         runs there again."""
 
     def _freed(self, receiver: int) -> None:
-        heappush(self._free_receivers, receiver)
+        heappush(self.free_receivers, receiver)
 
     async def release_thread(self, tcb: TCB) -> None:
         """The thread ends: everything that it owns of the hardware is given back."""
@@ -238,7 +275,7 @@ class UserInterrupts(HartContexts):
         if table is not None:
             for entry in list(table.entries.values()):
                 await entry.detach()
-            heappush(self._free_tables, table.address)
+            heappush(self.free_tables, table.address)
         tcb.attached.remove(state)
         for hart, owner in enumerate(self.owner):
             if owner is tcb:
@@ -246,15 +283,15 @@ class UserInterrupts(HartContexts):
 
     # --- signals from the kernel ------------------------------------------------------------------
 
-    async def send(self, index: int) -> None:
-        """Send through entry ``index`` of the kernel's table."""
-        await self._send(index)
-        entry = self._kernel_table.entries.get(index)
-        if entry is not None and entry.notification is not None:
-            await self.absent_post(entry.notification.recv_idx)
+    async def send(self, entry: SenderEntry) -> None:
+        """Send through an entry of the kernel's table; nothing if it has gone."""
+        if not entry.live:
+            return
+        await self._send(entry)
+        await self.absent_post(entry.receiver)
 
     @abstractmethod
-    async def _send(self, index: int) -> None:
+    async def _send(self, entry: SenderEntry) -> None:
         """The send alone, by the instruction."""
 
     async def post(self, receiver: int, vector: int) -> None:
@@ -323,11 +360,6 @@ class UserInterrupts(HartContexts):
 
     # --- inspection -------------------------------------------------------------------------------
 
-    @property
-    def kernel_receivers(self) -> set[int]:
-        """Receivers of the kernel itself, one a hart at most."""
-        return set(self._kernel_receivers.values())
-
     @abstractmethod
     async def pending(self, receiver: int) -> int:
         """A receiver's pending word, which stays as it is."""
@@ -340,3 +372,14 @@ def _check_sender(notification: Notification, badge: int) -> None:
         )
     if badge >= VECTORS:
         raise range_error(0, VECTORS - 1, f"badge must be a vector below {VECTORS}, not {badge}")
+
+
+class _ToKernel:
+    """On an entry that leads to the kernel on ``hart``."""
+
+    def __init__(self, uintr: UserInterrupts, hart: int) -> None:
+        self._uintr = uintr
+        self._hart = hart
+
+    async def detach(self) -> None:
+        await self._uintr.release_kernel_receiver(self._hart)

@@ -1,8 +1,9 @@
 """Whose user-interrupt state a hart holds, and when it changes hands.
 
-A hart's state belongs to one thread at a time, the hart's *owner*. It is saved only when another
-thread is to run on the hart, so that a trap which returns to the same thread costs nothing, and a
-thread that never registered pays nothing. What is saved, and in which order, is the flavour's.
+A hart's state belongs to one thread at a time, the hart's *owner*: the user thread that runs there,
+registered or not, since every thread may write its registers. It is saved only when another thread
+is to run on the hart, so that a trap which returns to the same thread costs nothing, and the next
+one finds zeros. What is saved, and in which order, is the flavour's.
 """
 
 from abc import ABC, abstractmethod
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from rel4.machine.device import DeviceConfig
 
 from .harts import Harts
-from .objects import TCB, Notification
+from .objects import TCB, Notification, ThreadState
 from .uintr_entries import SenderTable
 
 __all__ = ["HartContexts", "UserInterruptState"]
@@ -65,6 +66,8 @@ class HartContexts(ABC):
         state = tcb.find(UserInterruptState)
         if self.owner[hart] is not tcb or hart in self._stale:
             await self._save()
+            if tcb.state is not ThreadState.IDLE:
+                self.owner[hart] = tcb
             if state is not None:
                 await self._restore(state)
         table = state.table if state is not None else None
@@ -82,11 +85,18 @@ class HartContexts(ABC):
 
     @abstractmethod
     async def _save(self) -> None:
-        """Save the owner's state, if there is an owner, and hide it from the next thread."""
+        """Save the owner's state, if there is an owner, and hide it from the next thread. What is
+        saved of a thread that never registered is `_keep`."""
+
+    def _keep(self, owner: TCB, registers: dict[int, int]) -> None:
+        """The registers of an owner that had no state are to be there again when it runs; nothing
+        if they were as after reset, or it runs no more."""
+        if any(registers.values()) and not owner.dead:
+            owner.attached.append(UserInterruptState(owner, self, registers=registers))
 
     @abstractmethod
     async def _restore(self, state: UserInterruptState) -> None:
-        """Make the thread of ``state`` the owner."""
+        """Load the state of the owner."""
 
     @abstractmethod
     async def _activate(self, state: UserInterruptState) -> None:

@@ -13,7 +13,7 @@ from rel4.abi.numbers import SeL4Error
 from rel4.machine.events import SenderEntryFreed, SenderEntryWritten
 from rel4.machine.ops import Log
 
-from .capability import Slot
+from .capability import Attachment, Slot
 from .errors import InvocationError
 from .objects import Notification
 
@@ -73,8 +73,7 @@ class SenderTable:
         ------
         InvocationError : NotEnoughMemory: the table is full.
         """
-        if not self._free and self._next == self.capacity:
-            raise InvocationError(SeL4Error.NOT_ENOUGH_MEMORY, "the sender table is full", (0,))
+        self.check_room()
         if self._free:
             index = heappop(self._free)
         else:
@@ -90,6 +89,11 @@ class SenderTable:
         await Log(SenderEntryWritten(self.register, index, vector, receiver))
         return entry
 
+    def check_room(self) -> None:
+        """NotEnoughMemory if the table is full."""
+        if not self._free and self._next == self.capacity:
+            raise InvocationError(SeL4Error.NOT_ENOUGH_MEMORY, "the sender table is full", (0,))
+
     async def drop(self, entry: "SenderEntry") -> None:
         """Make an entry invalid and its index free for reuse."""
         await self.hardware.clear_entry(self.address, entry.index)
@@ -101,7 +105,8 @@ class SenderTable:
 
 @dataclass(eq=False, slots=True)
 class SenderEntry:
-    """One valid entry, attached to the slot of the capability that it was registered through."""
+    """One valid entry, attached to the slot of the capability that it was registered through.
+    Whoever keeps it is ``attached`` and told when it goes: its index is another's then."""
 
     table: SenderTable
     index: int
@@ -109,6 +114,12 @@ class SenderEntry:
     vector: int
     notification: Notification | None
     slot: Slot | None
+    attached: list[Attachment] = field(default_factory=list)
+
+    @property
+    def live(self) -> bool:
+        """True while the entry is valid and its index its own."""
+        return self.table.entries.get(self.index) is self
 
     def moved(self, slot: Slot) -> None:
         """The capability is in another slot now."""
@@ -116,10 +127,12 @@ class SenderEntry:
 
     async def detach(self) -> None:
         """Make the entry invalid; nothing happens if it is already."""
-        if self.table.entries.get(self.index) is not self:
+        if not self.live:
             return
         await self.table.drop(self)
         if self.notification is not None:
             self.notification.attached.remove(self)
         if self.slot is not None:
             self.slot.attached.remove(self)
+        for dependent in list(self.attached):
+            await dependent.detach()

@@ -42,7 +42,7 @@ from .harts import Harts
 from .objects import TCB
 from .uintr import UserInterrupts
 from .uintr_context import UserInterruptState
-from .uintr_entries import SenderTable
+from .uintr_entries import SenderEntry, SenderTable
 
 __all__ = ["KERNEL_VECTOR", "NOTIFICATION_VECTOR", "WAIT_VECTOR", "IntelUserInterrupts"]
 
@@ -104,8 +104,10 @@ class IntelUserInterrupts(UserInterrupts):
         hart = self._harts.here
         self._stale.discard(hart)
         receiver, self._held[hart] = self._held[hart], None
-        self.owner[hart] = None
+        owner, self.owner[hart] = self.owner[hart], None
         if receiver is None:
+            if owner is not None:
+                await self._save_flag(owner)
             return
         state = self._states.get(receiver)
         leaving = self._leaving.pop(hart, None)
@@ -129,15 +131,27 @@ class IntelUserInterrupts(UserInterrupts):
             await self._empty(leaving, requests)
             self._freed(leaving)
 
+    async def _save_flag(self, owner: TCB) -> None:
+        """All that a thread without a receiver has of the hart: it may set and clear the flag."""
+        flag = await Testui()
+        if flag:
+            await Clui()
+        state = owner.find(UserInterruptState)
+        if state is None:
+            self._keep(owner, {UIF: flag})
+        else:
+            state.registers[UIF] = flag
+
     async def _restore(self, state: UserInterruptState) -> None:
-        self.owner[self._harts.here] = state.tcb
-        await self._activate(state)
+        if state.receiver is not None:
+            await self._activate(state)
+        elif state.registers.get(UIF, 0):
+            await Stui()
 
     async def _activate(self, state: UserInterruptState) -> None:
         hart = self._harts.here
         receiver = state.receiver
-        if receiver is None:
-            return
+        assert receiver is not None
         self._states[receiver] = state
         self._held[hart] = receiver
         for msr in (Msr.UINTR_HANDLER, Msr.UINTR_STACKADJUST, Msr.UINTR_RR):
@@ -145,7 +159,6 @@ class IntelUserInterrupts(UserInterrupts):
         await WriteMsr(Msr.UINTR_PD, receiver)
         await WriteMsr(Msr.UINTR_MISC, SIZE | MSRS[Msr.UINTR_MISC].pack(uinv=NOTIFICATION_VECTOR))
         await self._notify_thread(receiver)
-        # A thread without a receiver may have left the flag set here.
         await (Stui() if state.registers.get(UIF, 0) else Clui())
         await Log(ReceiverChanged(receiver, True, 0, 0))
 
@@ -213,15 +226,12 @@ class IntelUserInterrupts(UserInterrupts):
 
     # --- signals from the kernel ------------------------------------------------------------------
 
-    async def _send(self, index: int) -> None:
-        entry = self._kernel_table.entries.get(index)
-        if entry is None:
-            return  # revoked meanwhile: SENDUIPI would be a fault of the kernel
+    async def _send(self, entry: SenderEntry) -> None:
         if entry.receiver in self.parked:
             await self._post(entry.receiver, entry.vector)
             return
-        await self._use_table(self._kernel_table.register)
-        await SendUipi(index)
+        await self._use_table(self.kernel_table.register)
+        await SendUipi(entry.index)
 
     async def _post(self, receiver: int, vector: int) -> None:
         """What SENDUIPI does, by locked instructions; a parked receiver is looked at anyway."""
@@ -263,7 +273,9 @@ class IntelUserInterrupts(UserInterrupts):
                     if await Load(receiver) & ON:
                         await self.absent_post(receiver)
             elif vector == KERNEL_VECTOR:
-                own = self._kernel_receivers[self._harts.here]
+                own = self.kernel_receivers.get(self._harts.here)
+                if own is None:
+                    continue  # it was given back
                 await AmoAnd(own, WORD ^ ON)
                 taken = await Swap(own + UPID_PIR.address, 0)
                 await Log(ReceiverChanged(own, True, 0, taken))

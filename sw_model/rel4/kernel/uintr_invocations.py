@@ -76,9 +76,11 @@ async def register_async_syscall(state: State, slot: Slot, arguments: Arguments)
         )
     policy = state.policies[number]
     entry = await state.uintr.register_kernel_sender(cap.notification, cap.badge, slot)
-    handler = state.runtime.spawn(arguments.caller, buffer, entry.index, policy)
-    for attached_to in (slot, source):
-        attached_to.attached.append(handler)
-    sender = await policy.register(state.runtime, handler)
-    arguments.caller.attached.append(handler)
+    handler = state.runtime.spawn(arguments.caller, buffer, entry, policy)
+    handler.depend(slot, source)
+    try:
+        sender = await policy.register(state.runtime, handler)
+    except InvocationError:
+        await handler.detach()
+        raise
     return (handler.cid, 0 if sender is None else 1, sender or 0)

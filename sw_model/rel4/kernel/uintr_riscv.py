@@ -38,7 +38,7 @@ from .harts import Harts
 from .objects import TCB
 from .uintr import UserInterrupts
 from .uintr_context import UserInterruptState
-from .uintr_entries import SenderTable
+from .uintr_entries import SenderEntry, SenderTable
 
 __all__ = ["RiscvUserInterrupts"]
 
@@ -57,6 +57,10 @@ DELEGATED = CSRS[Csr.SIDELEG].pack(software=1)
 
 class RiscvUserInterrupts(UserInterrupts):
     """The controller's receivers, tables of eight-byte entries, and the CSRs of the N extension."""
+
+    @property
+    def reaches_kernel(self) -> bool:
+        return Feature.SUPERVISOR in self._config.features
 
     def __init__(self, config: DeviceConfig, harts: Harts) -> None:
         pages = range(config.table_pages)
@@ -94,26 +98,29 @@ class RiscvUserInterrupts(UserInterrupts):
 
     async def _save(self) -> None:
         hart = self._harts.here
+        was_freed = hart in self._stale
         self._stale.discard(hart)
-        owner = self.owner[hart]
+        owner, self.owner[hart] = self.owner[hart], None
         if owner is None:
             return
         state = owner.find(UserInterruptState)
-        registers = state.registers if state is not None else {}  # the thread may have ended
         if state is not None and state.receiver is not None:
             await Store(self._slot(state.receiver, ACTIVE.address), 0)
             await Log(ReceiverChanged(state.receiver, False, 0, 0))
-        for csr in SAVED_CSRS:
-            registers[csr] = await CsrWrite(csr, 0)  # read, and hidden from the next thread
-        await CsrWrite(Csr.SIDELEG, 0)
-        await CsrWrite(Csr.SUIRS, 0)
-        self.owner[hart] = None
+        # Read, and hidden from the next thread.
+        registers = {int(csr): await CsrWrite(csr, 0) for csr in SAVED_CSRS}
+        if state is not None or was_freed:
+            await CsrWrite(Csr.SIDELEG, 0)
+            await CsrWrite(Csr.SUIRS, 0)
+        if state is not None:
+            state.registers.update(registers)
+        else:
+            self._keep(owner, registers)
 
     async def _restore(self, state: UserInterruptState) -> None:
         await self._delegate(state)  # before uie and uip, which take only what is delegated
         for csr in SAVED_CSRS:
             await CsrWrite(csr, state.registers.get(csr, 0))
-        self.owner[self._harts.here] = state.tcb
         await self._attach(state)
 
     async def _activate(self, state: UserInterruptState) -> None:
@@ -159,21 +166,23 @@ class RiscvUserInterrupts(UserInterrupts):
         receiver, state.receiver = state.receiver, None
         assert receiver is not None
         self.parked.pop(receiver, None)
+        # First the owner stops: UIPI WRITE and ACTIVATE reach the receiver as long as it runs. It
+        # runs again when its hart has another `suirs`.
+        for hart, owner in enumerate(self.owner):
+            if owner is tcb:
+                await self._harts.stall(hart)
+                self._stale.add(hart)
         await self._clear(receiver)
         if Feature.SLOT_RESET in self._config.features:
             await Store(self._control(SLOT_RESET.address), receiver)
         self.receivers.remove(receiver)
         self._freed(receiver)
-        for hart, owner in enumerate(self.owner):
-            if owner is tcb:
-                await self._harts.stall(hart)
-                self._stale.add(hart)
 
     # --- signals from the kernel ------------------------------------------------------------------
 
-    async def _send(self, index: int) -> None:
-        await self._use_table(self._kernel_table.register)
-        await Uipi(UipiFunction.SEND, index)
+    async def _send(self, entry: SenderEntry) -> None:
+        await self._use_table(self.kernel_table.register)
+        await Uipi(UipiFunction.SEND, entry.index)
 
     async def _post(self, receiver: int, vector: int) -> None:
         await Store(self._slot(receiver, SEND.address), vector)
@@ -198,12 +207,14 @@ class RiscvUserInterrupts(UserInterrupts):
         return pending
 
     async def _absent(self, receiver: int, tcb: TCB) -> int:
-        low = LOW.pack(active=0, mode=1, hartid=tcb.affinity)  # told once is enough
-        await Store(self._slot(receiver, LOW.address), low)
-        pending = await self.pending(receiver)
-        if not pending and self._notifies:
-            low = LOW.pack(active=0, mode=1, notify=1, hartid=tcb.affinity)
+        """Nothing pending: the receiver keeps its notify bit all the time, so that the next post is
+        a transition of which the controller tells. Told once is enough otherwise: the bit goes
+        before what was taken is put back."""
+        pending = await Load(self._slot(receiver, HIGH.address))
+        if pending:
+            low = LOW.pack(active=0, mode=1, hartid=tcb.affinity)
             await Store(self._slot(receiver, LOW.address), low)
+            await Store(self._slot(receiver, HIGH.address), pending)
         return pending
 
     async def poll_parked(self) -> None:
@@ -219,7 +230,7 @@ class RiscvUserInterrupts(UserInterrupts):
             if not CLAIM.field("valid").get(claim):
                 break
             await self.absent_post(CLAIM.field("receiver").get(claim))
-        receiver = self._kernel_receivers.get(self._harts.here)
+        receiver = self.kernel_receivers.get(self._harts.here)
         if receiver is None:
             return 0
         vectors = await Load(self._slot(receiver, HIGH.address))

@@ -90,7 +90,11 @@ class Context:
         return self._pc
 
     def enter(self, handler: Program) -> None:
-        """Run an interrupt handler on top of what runs."""
+        """Run an interrupt handler on top of what runs, which keeps its registers: the answer of a
+        system call that it has not looked at yet stays, whatever calls the handler makes."""
+        below = self.top()
+        if below.awaits_registers:
+            below.awaits_registers, below.value = False, self.registers
         self.frames.append(Frame(handler))
         self.frames[-1].pc = self.next_pc()
 

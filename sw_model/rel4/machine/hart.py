@@ -122,8 +122,7 @@ class Hart(Core):
                 return
 
     def _user_step(self, context: Context) -> Generator[simpy.Event, Any, TrapCause | None]:
-        """One operation of the thread; answers the cause if it ends in a trap. An operation that
-        faults is the thread's next one again."""
+        """One operation of the thread; answers the cause if it ends in a trap."""
         frame = context.top()
         if frame.ended:
             return TrapCause.EXIT
@@ -141,6 +140,12 @@ class Hart(Core):
             frame.pc = context.next_pc()
         else:
             frame.op = None
+        return (yield from self._execute(op, context, frame))
+
+    def _execute(
+        self, op: ops.Op[Any], context: Context, frame: Frame
+    ) -> Generator[simpy.Event, Any, TrapCause | None]:
+        """Perform ``op`` for the thread. An operation that faults is its next one again."""
         try:
             if isinstance(op, ops.Compute):
                 yield from self._user_compute(op, frame)

@@ -31,6 +31,8 @@ class Machine(Board):
     jump : skip the device's clock while it is quiescent
     """
 
+    hart_type: type[Hart] = Hart
+
     def __init__(self, device: Device, *, costs: Costs | None = None, jump: bool = True) -> None:
         super().__init__(device, costs)
         self.jump = jump
@@ -38,7 +40,8 @@ class Machine(Board):
 
     def boot(self, kernel: Kernel) -> None:
         """Give the machine its kernel and start its harts."""
-        self.harts = [Hart(self, index, kernel) for index in range(self.device.config.harts)]
+        count = self.device.config.harts
+        self.harts = [self.hart_type(self, index, kernel) for index in range(count)]
 
     def interrupt(self, hart: int) -> None:
         self.harts[hart].interrupt()
@@ -53,24 +56,36 @@ class Machine(Board):
         ------
         MachineError : nothing can ever happen any more (deadlock), or the model broke a rule.
         """
-        env, device = self.env, self.device
         while not self.stopped:
-            due = env.peek()
-            now = int(env.now)
-            if due <= now or (self.jump and device.quiescent and due != simpy.core.Infinity):
-                env.step()  # in this cycle, or a jump to the cycle of the next event
-                continue
-            if self.jump and device.quiescent:
-                raise MachineError(f"deadlock in cycle {now}: every hart waits for ever")
-            gap = FOREVER if due == simpy.core.Infinity else int(due) - now
-            env.run(until=now + await device.run(gap))
-            for hart in self.harts:
-                response = device.response(hart.index)
-                if response is not None:
-                    waiter = self._pending[hart.index]
-                    if waiter is None:
-                        raise MachineError(f"hart {hart.index} got an answer it did not ask for")
-                    self._pending[hart.index] = None
-                    waiter.succeed(response)
-                hart.set_line(device.interrupt(hart.index))
-                hart.set_supervisor_line(device.supervisor_interrupt(hart.index))
+            if not await self.advance():
+                raise MachineError(f"deadlock in cycle {self.now}: every hart waits for ever")
+
+    async def advance(self, before: float = simpy.core.Infinity) -> bool:
+        """One event of software, or the device's cycles up to the next thing that happens. False:
+        nothing will happen any more by itself, or nothing before that cycle.
+
+        Raises
+        ------
+        MachineError : the model broke a rule.
+        """
+        env, device = self.env, self.device
+        due = env.peek()
+        now = int(env.now)
+        if due <= now or (self.jump and device.quiescent and due < before):
+            env.step()  # in this cycle, or a jump to the cycle of the next event
+            return True
+        if self.jump and device.quiescent:
+            return False
+        gap = FOREVER if due == simpy.core.Infinity else int(due) - now
+        env.run(until=now + await device.run(gap))
+        for hart in self.harts:
+            response = device.response(hart.index)
+            if response is not None:
+                waiter = self._pending[hart.index]
+                if waiter is None:
+                    raise MachineError(f"hart {hart.index} got an answer it did not ask for")
+                self._pending[hart.index] = None
+                waiter.succeed(response)
+            hart.set_line(device.interrupt(hart.index))
+            hart.set_supervisor_line(device.supervisor_interrupt(hart.index))
+        return True

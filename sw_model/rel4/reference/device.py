@@ -245,6 +245,10 @@ class ReferenceDevice:
                 stop = True
         return stop or (not controller.sweep and not self._active())
 
+    def look(self, receiver: int) -> tuple[bool, int]:
+        """Whether a receiver is active, and its pending word, for a test."""
+        return bool(self._controller.active[receiver]), self._controller.pending[receiver]
+
     def _respond(self, hart: int, response: Response | None) -> None:
         if response is not None:
             self._responses[hart] = response

@@ -123,7 +123,7 @@ class AsyncSyscalls(ObjectCalls):
         self._kernel = kernel
         self._buffer = buffer
         self._style = style
-        self._waiting_for_room: deque[int] = deque()
+        self._waiting_for_room: deque[Item] = deque()
         self._unannounced = 0
         self._slots: dict[int, int] = {}
         self._slots_in_use = 0
@@ -138,7 +138,8 @@ class AsyncSyscalls(ObjectCalls):
         """Submit one call from the running coroutine and wait for its answer.
 
         While as many calls are on their way as there may be, the coroutine waits for room; others
-        go on. The error is CANCELLED if the kernel deregisters the buffer, or has done so.
+        go on. Room is given in order of arrival: no small call overtakes a large one that waits.
+        The error is CANCELLED if the kernel deregisters the buffer, or has done so.
         """
         item = Item(self.executor.current, label, words=words)
         if item.slots > self._buffer.capacity:
@@ -146,13 +147,17 @@ class AsyncSyscalls(ObjectCalls):
                 f"{label.name} must be sent through a ring of at least {item.slots} items, "
                 f"not {self._buffer.capacity}"
             )
-        cid = item.cid
-        while True:
+        waiting, cycles = self._waiting_for_room, 0
+        submitted = False
+        if not waiting:
             submitted, cycles = await self._timed(self._submit(item))
-            if submitted:
-                break
-            self._waiting_for_room.append(cid)
-            await Suspend()
+        if not submitted:
+            waiting.append(item)
+            while not submitted:
+                await Suspend()
+                submitted, cycles = await self._timed(self._submit(item))
+            waiting.popleft()  # it was the first: nobody else was woken
+            self._admit()
         if self.meter is not None:
             self.meter.submitted(cycles)
         reply: Item = await Suspend()
@@ -237,8 +242,14 @@ class AsyncSyscalls(ObjectCalls):
         """A call of ``cid`` is over: whoever waits for room tries again."""
         self.outstanding -= 1
         self._slots_in_use -= self._slots.pop(cid, 0)
+        self._admit()
+
+    def _admit(self) -> None:
+        """Whoever waits for room longest tries again, if there is enough for it."""
         if self._waiting_for_room:
-            self.executor.wake(self._waiting_for_room.popleft())
+            first = self._waiting_for_room[0]
+            if self._slots_in_use + first.slots <= self._buffer.capacity:
+                self.executor.wake(first.cid)
 
     async def receive(self) -> None:
         """The receiver coroutine (published): hand each reply to the coroutine that waits."""

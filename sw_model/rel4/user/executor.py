@@ -16,7 +16,7 @@ __all__ = ["MAX_TASKS", "PRIORITIES", "Executor", "Handed"]
 PRIORITIES = 8
 """0 is the highest."""
 MAX_TASKS = 4096
-"""As many coroutines as the syscall buffer has items."""
+"""As many coroutines at a time as the syscall buffer has items."""
 
 Handed = tuple[int, Any]
 """A coroutine and the value to resume it with at once."""
@@ -61,7 +61,7 @@ class Executor:
         self.interrupts = interrupts
         self._queues: list[deque[int]] = [deque() for _ in range(PRIORITIES)]
         self._coroutines: dict[int, _Coroutine] = {}
-        self._free = iter(range(MAX_TASKS))
+        self._free = deque(range(MAX_TASKS))  # the longest unused first
         self._foreground = 0
         self._by_vector: dict[int, int | None] = {}
         self.current = -1
@@ -75,13 +75,13 @@ class Executor:
 
         Raises
         ------
-        ValueError : priority out of range, or more than `MAX_TASKS` coroutines.
+        ValueError : priority out of range, or `MAX_TASKS` coroutines have not ended.
         """
         if not 0 <= priority < PRIORITIES:
             raise ValueError(f"priority must be 0 to {PRIORITIES - 1}, not {priority!r}")
-        cid = next(self._free, None)
-        if cid is None:
+        if not self._free:
             raise ValueError(f"coroutines must be at most {MAX_TASKS}")
+        cid = self._free.popleft()
         self._coroutines[cid] = _Coroutine(program, priority, background)
         self._foreground += not background
         self.wake(cid)
@@ -89,9 +89,10 @@ class Executor:
 
     def register_vector(self, cid: int | None) -> int:
         """Let a free user-interrupt vector wake coroutine ``cid``, or, if None, end the executor's
-        spinning so that it looks at `on_idle` again; answers the vector."""
-        vector = len(self._by_vector)
-        if vector >= VECTORS:
+        spinning so that it looks at `on_idle` again; answers the vector, which is free again when
+        the coroutine has ended."""
+        vector = next((n for n in range(VECTORS) if n not in self._by_vector), None)
+        if vector is None:
             raise ValueError(f"vectors must be at most {VECTORS}")
         self._by_vector[vector] = cid
         return vector
@@ -132,6 +133,9 @@ class Executor:
         if await Poll(coroutine.task, value):
             del self._coroutines[cid]
             self._foreground -= not coroutine.background
+            for vector in [number for number, woken in self._by_vector.items() if woken == cid]:
+                del self._by_vector[vector]
+            self._free.append(cid)
 
     async def _fetch(self) -> int | None:
         if await Load(self._wake_word):

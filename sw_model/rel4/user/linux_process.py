@@ -21,11 +21,13 @@ _SLOTS_BITS = 12
 
 @dataclass(eq=False)
 class UvecFile:
-    """An open file that stands for one vector of one receiver."""
+    """An open file that stands for one vector of one receiver, with as many descriptors as it is
+    ``opens``, of any process."""
 
     notification: int
     vector: int
     alive: bool = True
+    opens: int = 0
 
 
 @dataclass(eq=False)
@@ -74,6 +76,9 @@ class LinuxProcess:
         """A child: it has the descriptors, but neither receivers nor registered senders."""
         child = LinuxProcess(number, self.alarm)
         child.files = dict(self.files)
+        for file in child.files.values():
+            if file is not None:
+                file.opens += 1
         return child
 
     def open(self, file: UvecFile) -> int:
@@ -81,13 +86,16 @@ class LinuxProcess:
         process sent."""
         number = next(n for n in range(len(self.files) + 1) if n not in self.files)
         self.files[number] = file
+        file.opens += 1
         return number
 
     def close(self, descriptor: int) -> int:
         """Close a descriptor. Senders that were registered with it stay."""
         if descriptor not in self.files:
             return -errno.EBADF
-        del self.files[descriptor]
+        file = self.files.pop(descriptor)
+        if file is not None:
+            file.opens -= 1
         return 0
 
     def take_slot(self) -> int:

@@ -10,6 +10,7 @@ What differs, and why, is in `docs/intel_software.md`.
 
 import errno
 from collections.abc import Awaitable, Callable
+from weakref import WeakSet
 
 from rel4.abi.numbers import SeL4Error
 from rel4.machine.ops import ReadTime
@@ -59,7 +60,8 @@ class LinuxThread:
         self._kernel = thread.kernel
         self._notification = notification
         self._handler: Handler | None = None
-        self._files: list[UvecFile] = []
+        # Those that a descriptor or a registered sender still leads to.
+        self._files: WeakSet[UvecFile] = WeakSet()
         self._alarm_slot: int | None = None
 
     # --- receivers --------------------------------------------------------------------------------
@@ -108,12 +110,12 @@ class LinuxThread:
             return -errno.ENOSPC
         assert self._notification is not None  # a receiver has one
         file = UvecFile(self._notification, vector)
-        self._files.append(file)
+        self._files.add(file)
         return self._process.open(file)
 
     async def uintr_create_fd(self, vector: int, flags: int) -> int:
-        """As the proposal's first version: a vector has one descriptor."""
-        if not flags and any(file.vector == vector for file in self._files):
+        """As the proposal's first version: a vector has one descriptor at a time."""
+        if not flags and any(file.vector == vector and file.opens for file in self._files):
             return -errno.EBUSY
         return await self.uintr_vector_fd(vector, flags)
 

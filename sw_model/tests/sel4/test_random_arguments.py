@@ -14,6 +14,7 @@ import pytest
 from rel4.abi.message import IpcBuffer, MessageInfo
 from rel4.abi.numbers import CapSlot, Invocation, ObjectType, SeL4Error, SysCall
 from rel4.bench.policies import find_policy
+from rel4.explore.kernel.undone import errors_are_undone
 from rel4.kernel.boot import boot_initial_thread
 from rel4.kernel.invariants import violations
 from rel4.kernel.kernel import Kernel
@@ -56,6 +57,7 @@ class Driver:
         boot_initial_thread(self.kernel, _nothing)
         self.machine.boot(self.kernel)
         self.hart = self.machine.harts[0]
+        self.changed: list[str] = []
         self.drive(self.kernel.start(self.hart))
 
     def drive(self, coroutine: Any) -> None:
@@ -108,7 +110,8 @@ class Driver:
         frame = context.top()
         frame.op, frame.awaits_registers = None, True
         context.registers = ops.Registers(number, cap, info, message)
-        self.drive(self.kernel.trap(self.hart, TrapCause.ECALL))
+        with errors_are_undone(self.kernel, self.changed.append):
+            self.drive(self.kernel.trap(self.hart, TrapCause.ECALL))
         return context.registers
 
     def invoke(self, cap: int, label: int, words: tuple[int, ...], caps: tuple[int, ...]) -> Any:
@@ -188,6 +191,7 @@ def test_no_argument_breaks_the_kernel(seed: int) -> None:
         tcb = driver.current
         if tcb.state is ThreadState.IDLE:
             assert violations(driver.kernel) == []
+            assert driver.changed == []
             driver = Driver()
             populate(driver)
             done["machines"] += 1
@@ -222,4 +226,5 @@ def test_no_argument_breaks_the_kernel(seed: int) -> None:
             driver.drive(driver.kernel.trap(driver.hart, TrapCause.INTERRUPT))
             driver.drive(driver.kernel.trap(driver.hart, TrapCause.TIMER))
     assert violations(driver.kernel) == []
+    assert driver.changed == []
     assert done["NO_ERROR"] > 50

@@ -55,6 +55,10 @@ class IntelReferenceDevice:
     def quiescent(self) -> bool:
         return not self._active() and not any(unit.countdown for unit in self.units)
 
+    def look(self, address: int) -> int:
+        """A word of the table memory, for a test."""
+        return self._bus.look(address)
+
     def _active(self) -> bool:
         """Something other than time-stamp counters changes at the next edge."""
         return bool(

@@ -1,0 +1,170 @@
+"""The ULX3S with harts: ``python -m uintr_fpga.soc_board`` builds its bitstream.
+
+Two harts, 256 KiB of main memory in block RAM, the serial line. `uintr_fpga.soc_runner` loads
+programs and brings their console.
+"""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from amaranth.build import ResourceError
+from amaranth.hdl import Elaboratable, Module
+
+from rv64.soc import Soc
+from uintr.program import Parser, run_program, whole
+from uintr_fpga.bridge import UartBridge
+from uintr_fpga.soc_window import SocWindow
+from uintr_fpga.toolchains import TOOLCHAINS, ToolError, find_tools, search_path
+from uintr_fpga.uart import UartReceiver, UartTransmitter, uart_divisor
+
+__all__ = ["SocBoard", "main"]
+
+_CLOCK_HZ = 25_000_000
+_BAUD = 1_000_000
+_MEMORY_BYTES = 256 << 10
+_SECONDS = 5400
+_NO_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:MEMID=\\\\ram_words %i\n"
+"""Main memory is never read in a cycle in which it is written: no old word has to be kept."""
+
+
+class SocBoard(Elaboratable):
+    """The system on the pins of a platform.
+
+    Parameters
+    ----------
+    harts, receivers : of the system
+    clock_hz, baud : of the board's clock and the line
+    """
+
+    def __init__(
+        self, *, harts: int = 2, receivers: int = 512, clock_hz: int = _CLOCK_HZ, baud: int = _BAUD
+    ) -> None:
+        self._divisor = uart_divisor(clock_hz, baud)
+        self._clock_hz = clock_hz
+        self._window = SocWindow(
+            Soc(harts=harts, receivers=receivers), harts=harts, memory_bytes=_MEMORY_BYTES
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        """Line, bridge, window; LEDs: runs, has ended, a command is under way."""
+        m = Module()
+        m.submodules.receiver = receiver = UartReceiver(divisor=self._divisor)
+        m.submodules.transmitter = transmitter = UartTransmitter(divisor=self._divisor)
+        m.submodules.bridge = bridge = UartBridge(
+            timeout=self._clock_hz // 10, quiet=20 * self._divisor
+        )
+        m.submodules.window = window = self._window
+        m.d.comb += [
+            bridge.receive.valid.eq(receiver.valid),
+            bridge.receive.data.eq(receiver.data),
+            bridge.receive_error.eq(receiver.error),
+            bridge.receive_idle.eq(receiver.idle),
+            transmitter.bytes.payload.eq(bridge.send.payload),
+            transmitter.bytes.valid.eq(bridge.send.valid),
+            bridge.send.ready.eq(transmitter.bytes.ready),
+            window.bus.stb.eq(bridge.bus.stb),
+            window.bus.we.eq(bridge.bus.we),
+            window.bus.adr.eq(bridge.bus.adr),
+            window.bus.dat_w.eq(bridge.bus.dat_w),
+            bridge.bus.dat_r.eq(window.bus.dat_r),
+            bridge.bus.ack.eq(window.bus.ack),
+        ]
+        uart = platform.request("uart", 0)
+        m.d.comb += [receiver.line.eq(uart.rx.i), uart.tx.o.eq(transmitter.line)]
+        for number, value in enumerate((window.running, window.ended, bridge.busy)):
+            try:
+                led = platform.request("led", number)
+            except ResourceError:
+                break
+            m.d.comb += led.o.eq(value)
+        return m
+
+
+def build(*, harts: int, seed: int, folder: Path) -> dict[str, Any]:
+    """Build the bitstream in ``folder``; answers what it takes and how fast it is.
+
+    Raises
+    ------
+    ToolError : a tool is missing, failed or took too long; the sentence names its log.
+    """
+    toolchain = TOOLCHAINS["ecp5"]
+    tools = find_tools(toolchain)
+    os.environ["AMARANTH_USE_YOSYS"] = "builtin"
+    platform = importlib.import_module("amaranth_boards.ulx3s").ULX3S_85F_Platform()
+    plan = platform.prepare(
+        SocBoard(harts=harts),
+        "top",
+        synth_opts="-abc9 -nowidelut",
+        script_after_read=_NO_COLLISIONS,
+        nextpnr_opts=f"--seed {seed} --report top.pnr-report.json --timing-allow-fail",
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    plan.extract(str(folder))
+    environment = {**os.environ, "PATH": search_path()}
+    for tool, program in tools.items():
+        environment[tool.upper().replace("-", "_")] = program
+    environment["OPENFPGALOADER"] = "true"
+    log = folder / "build.log"
+    with log.open("wb") as stream:
+        try:
+            done = subprocess.run(
+                ["sh", "build_top.sh"],
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                timeout=_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise ToolError(f"the build must end within {_SECONDS} s, but did not") from None
+    if done.returncode:
+        raise ToolError(f"the build failed; see {log}")
+    placed = json.loads((folder / "top.pnr-report.json").read_text())
+    netlist = json.loads((folder / "top.json").read_text())
+    cells = Counter(cell["type"] for cell in netlist["modules"]["top"]["cells"].values())
+    return {
+        "board": "ulx3s",
+        "harts": harts,
+        "memory_bytes": _MEMORY_BYTES,
+        "seed": seed,
+        "lut4": cells["LUT4"] + 2 * cells["CCU2C"],
+        "ff": cells["TRELLIS_FF"],
+        "block_ram": cells["DP16KD"],
+        "distributed_ram": cells["TRELLIS_DPR16X4"],
+        "fmax_mhz": round(min(each["achieved"] for each in placed["fmax"].values()), 2),
+    }
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="python -m uintr_fpga.soc_board",
+        examples="python -m uintr_fpga.soc_board --harts 2 --seed 1",
+    )
+    parser.describe(_build, "Build the bitstream of a ULX3S 85F with harts.")
+    parser.add_argument("--harts", type=whole, default=2, metavar="N", help="1 to 4 (2)")
+    parser.add_argument("--seed", type=whole, default=1, metavar="S", help="of the placer (1)")
+    parser.add_argument("--out", default="build/soc-ulx3s", metavar="DIR", help="%(default)s")
+    return parser
+
+
+def _build(options: Any) -> int:
+    print(json.dumps(build(harts=options.harts, seed=options.seed, folder=Path(options.out))))
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    return run_program(_parser, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""AXI4-Lite towards memory: what ends a transfer, and how."""
+
+from typing import Any
+
+import pytest
+from hwbench import simulate
+
+from uintr.axi_lite import AxiLiteManager
+
+OKAY, SLVERR, DECERR = 0, 2, 3
+
+
+@pytest.mark.parametrize("other", [OKAY, SLVERR])
+@pytest.mark.parametrize("response", [OKAY, 1, SLVERR, DECERR])
+@pytest.mark.parametrize("write", [0, 1])
+def test_a_transfer_ends_as_its_own_channel_says(write: int, response: int, other: int) -> None:
+    """The other channel's response, which is not valid, says something else."""
+    dut = AxiLiteManager()
+    axi, bus = dut.axi, dut.bus
+
+    async def testbench(ctx: Any) -> None:
+        for signal, value in (
+            (bus.cyc, 1), (bus.stb, 1), (bus.we, write), (bus.adr, 0x123), (bus.sel, 0xFF),
+            (bus.dat_w, 0x55), (axi.awready, 1), (axi.wready, 1), (axi.arready, 1),
+            (axi.bresp, response if write else other), (axi.rresp, other if write else response),
+            (axi.rdata, 0x77),
+        ):  # fmt: skip
+            ctx.set(signal, value)
+        assert ctx.get(axi.awvalid) == ctx.get(axi.wvalid) == write
+        assert ctx.get(axi.arvalid) == 1 - write
+        await ctx.tick()
+        for _ in range(3):
+            assert not ctx.get(axi.awvalid | axi.wvalid | axi.arvalid)
+            assert not ctx.get(bus.ack | bus.err)
+            await ctx.tick()
+        ctx.set(axi.bvalid if write else axi.rvalid, 1)
+        assert ctx.get(bus.ack) == (response == OKAY)
+        assert ctx.get(bus.err) == (response != OKAY)
+        if not write:
+            assert ctx.get(bus.dat_r) == 0x77
+
+    simulate(dut, testbench)

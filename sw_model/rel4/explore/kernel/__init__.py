@@ -1,0 +1,1 @@
+"""The explorer of the kernel: pairs of kernel operations that meet at every boundary."""

@@ -1,0 +1,301 @@
+"""What was registered is given back, an error is undone, an index belongs to its entry's owner, and
+nobody finds another's registers. Each test is an input that broke the kernel once."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from rel4.abi.numbers import ObjectType, SeL4Error
+from rel4.abi.syscall_buffer import SyscallBuffer
+from rel4.bench.policies import find_policy
+from rel4.kernel.invariants import violations
+from rel4.machine import ops_intel as intel
+from rel4.machine.events import ReceiverChanged
+from rel4.machine.ops import Compute, CsrRead, CsrWrite
+from rel4.user.async_syscalls import Style
+from rel4.user.root_task import RootTask
+from rel4.user.syscalls import Kernel
+from rel4.user.threads import ThreadMaker
+from uintr.registers import ALL_FEATURES, Csr, Feature, Flavour
+
+RunProgram = Callable[..., Any]
+OK, ANY = SeL4Error.NO_ERROR, 0b1111
+ILLEGAL, MEMORY = SeL4Error.ILLEGAL_OPERATION, SeL4Error.NOT_ENOUGH_MEMORY
+BOTH = pytest.mark.parametrize("flavour", Flavour)
+BUFFER = 0x10_0000_0000
+
+
+async def become_receiver(task: RootTask, ntfn: int, taken: list[int]) -> SeL4Error:
+    async def handler() -> None:
+        taken.append(await task.interrupts.take())
+        await task.interrupts.leave()
+
+    await task.kernel.tcb_bind_notification(task.tcb, ntfn)
+    place = task.machine.place(handler)
+    return await task.interrupts.register(task.kernel, ntfn, task.tcb, place)
+
+
+async def make_buffer(task: RootTask) -> int:
+    """A mapped buffer of four items; answers its frame."""
+    (frame,) = await task.allocate(ObjectType.RISCV_MEGA_PAGE)
+    (table,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
+    assert await task.kernel.page_table_map(table, task.vspace, BUFFER) is OK
+    assert await task.kernel.page_map(frame, task.vspace, BUFFER) is OK
+    await SyscallBuffer.create(BUFFER, 4)
+    return frame
+
+
+@BOTH
+@pytest.mark.parametrize("policy", ["uipi", "poll", "spread", "adaptive", "tick"])
+def test_a_buffer_is_registered_as_often_as_one_likes(
+    run_program: RunProgram, flavour: Flavour, policy: str
+) -> None:
+    """More often than there are vectors; what was free is free again."""
+    answers: list[SeL4Error] = []
+
+    async def body(task: RootTask) -> None:
+        kernel = task.kernel
+        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
+        assert await become_receiver(task, ntfn, []) is OK
+        frame = await make_buffer(task)
+        for _ in range(70):
+            await kernel.cnode_mint(task.cnode, 300, ntfn, ANY, 1)
+            answers.append((await kernel.uintr_register_async_syscall(300, frame))[0])
+            await kernel.cnode_delete(task.cnode, 300)
+
+    run = run_program(body, harts=3, policy=policy, flavour=flavour)
+    assert answers == [OK] * 70
+    uintr = run.kernel.state.uintr
+    assert (uintr.kernel_receivers, uintr.kernel_table.entries) == ({}, {})
+    assert len(uintr.receivers) == 1
+    assert run.kernel.state.runtime.tasks == []
+    assert violations(run.kernel) == []
+
+
+def test_a_buffer_registered_again_is_not_thought_to_be_awake(run_program: RunProgram) -> None:
+    """Under `poll` a handler is woken by whoever finds its flag clear."""
+    flags: list[int] = []
+
+    async def body(task: RootTask) -> None:
+        kernel = task.kernel
+        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
+        assert await become_receiver(task, ntfn, []) is OK
+        frame = await make_buffer(task)
+        buffer = SyscallBuffer(BUFFER, 4)
+        for _ in range(2):
+            await kernel.cnode_mint(task.cnode, 300, ntfn, ANY, 1)
+            assert (await kernel.uintr_register_async_syscall(300, frame))[0] is OK
+            flags.append(await buffer.handler_online.claim())
+            await kernel.cnode_delete(task.cnode, 300)
+
+    run_program(body, harts=2, policy="poll")
+    assert flags == [True, True]
+
+
+@BOTH
+def test_a_registration_that_fails_leaves_nothing(
+    run_program: RunProgram, flavour: Flavour
+) -> None:
+    """No receiver is left for the kernel's hart: nothing is registered, and nothing is served."""
+    answers: list[SeL4Error] = []
+
+    async def body(task: RootTask) -> None:
+        kernel = task.kernel
+        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
+        assert await become_receiver(task, ntfn, []) is OK
+        frame = await make_buffer(task)
+        await kernel.cnode_mint(task.cnode, 300, ntfn, ANY, 1)
+        for _ in range(2):
+            answers.append((await kernel.uintr_register_async_syscall(300, frame))[0])
+
+    run = run_program(body, harts=2, policy="adaptive", receivers=1, flavour=flavour)
+    assert answers == [MEMORY] * 2
+    (root,) = run.kernel.state.initial
+    slot = root.cspace.cnode.slot(300)
+    assert (run.kernel.state.runtime.tasks, slot.attached) == ([], [])
+    assert run.kernel.state.uintr.kernel_table.entries == {}
+
+
+@BOTH
+def test_an_index_that_is_another_threads_interrupts_nobody(
+    run_program: RunProgram, flavour: Flavour
+) -> None:
+    """Root's buffer is answered through entry 0. Its notification is unbound, and another thread
+    gets that entry: the handler, which would have sent there, has ended."""
+    taken: dict[str, list[int]] = {"root": [], "other": []}
+    woken: list[SeL4Error] = []
+
+    async def body(task: RootTask) -> None:
+        kernel = task.kernel
+        mine, others = await task.allocate(ObjectType.NOTIFICATION, 2)
+        assert await become_receiver(task, mine, taken["root"]) is OK
+        frame = await make_buffer(task)
+        await kernel.cnode_mint(task.cnode, 300, mine, ANY, 1)
+        await kernel.cnode_mint(task.cnode, 301, others, ANY, 2)
+        assert (await kernel.uintr_register_async_syscall(300, frame))[0] is OK
+        assert await kernel.tcb_unbind_notification(task.tcb) is OK
+        made = ThreadMaker(task)
+        second = await make_second_frame(task)
+
+        async def other(own: Kernel) -> None:
+            assert await own.tcb_bind_notification(thread.tcb, others) is OK
+            place = task.machine.place(handler)
+            assert await task.interrupts.register(own, others, thread.tcb, place) is OK
+            assert (await own.uintr_register_async_syscall(301, second))[0] is OK
+            await own.wait(400)
+
+        async def handler() -> None:
+            taken["other"].append(await task.interrupts.take())
+            await task.interrupts.leave()
+
+        (never,) = await task.allocate(ObjectType.NOTIFICATION)
+        await kernel.cnode_move(task.cnode, 400, never)
+        thread = await made.make(other, priority=255, resume=False)
+        await kernel.tcb_resume(thread.tcb)
+        await kernel.yield_()
+        woken.append(await kernel.wake_syscall_handler())
+        await Compute(1_000)
+
+    run = run_program(body, policy="inline", flavour=flavour)
+    assert woken == [ILLEGAL]
+    assert taken == {"root": [], "other": []}
+    assert violations(run.kernel) == []
+
+
+async def make_second_frame(task: RootTask) -> int:
+    """Another buffer, in a frame of its own."""
+    (frame,) = await task.allocate(ObjectType.RISCV_MEGA_PAGE)
+    address = BUFFER + (1 << 21)
+    assert await task.kernel.page_map(frame, task.vspace, address) is OK
+    await SyscallBuffer.create(address, 4)
+    return frame
+
+
+@pytest.mark.parametrize("policy", ["uipi", "poll", "spread", "adaptive"])
+def test_hardware_without_supervisor_receivers(run_program: RunProgram, policy: str) -> None:
+    """What cannot be is refused; `adaptive` serves in the trap instead."""
+    outcome: list[Any] = []
+
+    async def body(task: RootTask) -> None:
+        kernel = task.kernel
+        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
+        assert await become_receiver(task, ntfn, []) is OK
+        frame = await make_buffer(task)
+        await kernel.cnode_mint(task.cnode, 300, ntfn, ANY, 1)
+        error, sender = await kernel.uintr_register_async_syscall(300, frame)
+        outcome.extend((error, sender))
+
+    features = ALL_FEATURES & ~Feature.SUPERVISOR
+    run_program(body, harts=2, policy=policy, features=features)
+    assert outcome == ([OK, None] if policy == "adaptive" else [ILLEGAL, None])
+
+
+def test_adaptive_calls_end_without_supervisor_receivers(run_program: RunProgram) -> None:
+    async def body(task: RootTask) -> None:
+        calls = await task.start_async_syscalls(4, find_policy("adaptive").style)
+        task.executor.spawn(lambda: calls.put_char("!"))
+        await task.executor.run_until_complete()
+
+    features = ALL_FEATURES & ~Feature.SUPERVISOR
+    run = run_program(body, harts=2, policy="adaptive", features=features)
+    assert run.kernel.state.console == "!"
+
+
+def test_a_thread_finds_no_registers_of_another(run_program: RunProgram) -> None:
+    """Neither has registered. What one wrote, it finds again; the other finds zeros."""
+    found: dict[str, list[int]] = {"a": [], "b": []}
+
+    async def body(task: RootTask) -> None:
+        maker = ThreadMaker(task)
+        for name, value in (("a", 0xA0), ("b", 0xB0)):
+
+            async def program(own: Kernel, name: str = name, value: int = value) -> None:
+                for _ in range(2):
+                    found[name].append(await CsrRead(Csr.USCRATCH))
+                    found[name].append(await CsrRead(Csr.USTATUS))
+                    await CsrWrite(Csr.USCRATCH, value)
+                    await CsrWrite(Csr.USTATUS, 1)
+                    await own.yield_()
+
+            await maker.make(program, priority=255, name=name)
+        for _ in range(6):
+            await task.kernel.yield_()
+
+    run_program(body)
+    assert found == {"a": [0, 0, 0xA0, 1], "b": [0, 0, 0xB0, 1]}
+
+
+def test_a_thread_finds_no_flag_of_another(run_program: RunProgram) -> None:
+    found: dict[str, list[int]] = {"a": [], "b": []}
+
+    async def body(task: RootTask) -> None:
+        maker = ThreadMaker(task)
+        for name in found:
+
+            async def program(own: Kernel, name: str = name) -> None:
+                for _ in range(2):
+                    found[name].append(await intel.Testui())
+                    await intel.Stui()
+                    await own.yield_()
+
+            await maker.make(program, priority=255, name=name)
+        for _ in range(6):
+            await task.kernel.yield_()
+
+    run_program(body, flavour=Flavour.INTEL)
+    assert found == {"a": [0, 1], "b": [0, 1]}
+
+
+def test_a_large_call_is_not_overtaken(run_program: RunProgram) -> None:
+    """With a ring of two, a call of two slots has its turn among those of one."""
+    ended: list[str] = []
+
+    async def body(task: RootTask) -> None:
+        calls = await task.start_async_syscalls(2, Style(direct=True))
+
+        async def small() -> None:
+            for _ in range(10):
+                await calls.put_char("s")
+                ended.append("small")
+
+        async def large() -> None:
+            await calls.put_string("a string of more than fifty characters, which takes two slots")
+            ended.append("large")
+
+        for _ in range(3):
+            task.executor.spawn(small)
+        task.executor.spawn(large)
+        await task.executor.run_until_complete()
+
+    run_program(body, policy="inline")
+    assert ended.index("large") < 6
+
+
+def test_a_handler_keeps_the_answer_of_the_call_that_it_interrupted(
+    run_program: RunProgram,
+) -> None:
+    """A user interrupt is taken between a system call and its thread's next step, and its handler
+    makes system calls of its own."""
+    polled: list[int] = []
+
+    async def body(task: RootTask) -> None:
+        kernel = task.kernel
+        ntfn, plain = await task.allocate(ObjectType.NOTIFICATION, 2)
+        await kernel.tcb_bind_notification(task.tcb, ntfn)
+
+        async def handler() -> None:
+            await task.interrupts.take()
+            await kernel.poll(plain)
+            await kernel.cap_identify(plain)
+            await task.interrupts.leave()
+
+        place = task.machine.place(handler)
+        assert await task.interrupts.register(kernel, ntfn, task.tcb, place) is OK
+        await kernel.cnode_mint(task.cnode, 300, ntfn, ANY, 1)
+        answer = await kernel.invoke(300, 0)  # a call that signals: interrupted at its return
+        polled.append(int(answer.error))
+
+    run = run_program(body)
+    assert polled == [0]
+    assert run.events(ReceiverChanged)
