@@ -14,7 +14,6 @@ from typing import Any
 from amaranth.asserts import AnyConst, AnySeq
 from amaranth.hdl import Assert, Assume, Cat, ClockDomain, Cover, Elaboratable, Module, Signal, Value
 
-from rv64 import cache
 from rv64.cache import CacheArray
 from rv64.encoding import Atomic
 from rv64.fabric import Fabric
@@ -110,10 +109,10 @@ class ReservationSpec(Elaboratable):
         _free(m, dut.operand, dut.drained, bus.grant, bus.beat, bus.last, bus.error, bus.read_data)
         _free(m, dut.snoop.valid, dut.snoop.address)
         # The last stage holds what it asks for, until the end.
-        inputs = (dut.start, dut.operation, dut.address, dut.funct3, dut.funct5, dut.word)
+        inputs = (dut.start, dut.operation, dut.address, dut.funct3, dut.funct5, dut.mask)
         held = Signal()
         m.d.sync += held.eq(dut.start & ~dut.done)
-        for each in (*inputs, dut.mask, dut.operand):
+        for each in inputs:
             before = Signal.like(Value.cast(each))
             m.d.sync += before.eq(Value.cast(each))
             with m.If(held):
@@ -221,8 +220,3 @@ class SnoopSpec(Elaboratable):
         m.d.comb += Cover(dut.hit & (dut.frame == frame))
         return m
 
-
-def small_cache() -> dict[str, int]:
-    """What `rv64.cache` is built with for a proof of its tags: four lines of a way, 16 pages."""
-    assert cache.LINE_WORDS == 4
-    return {"INDEX_BITS": 4, "_LINE_BITS": 2, "FRAME_BITS": 4, "WORD_ADDRESS_BITS": 8}

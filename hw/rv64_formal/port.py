@@ -39,7 +39,7 @@ class PortSpec(Elaboratable):
             *(dut.finished, dut.drained, dut.done, dut.value, dut.failed, dut.space),
             *(dut.walk.done, dut.walk.fault, dut.walk.access, dut.invalidated),
             *(dut.halt_request, dut.halt_step, dut.store.ready, request.ready),
-            *(response.valid, response.payload, dut.port.interrupt),
+            *(response.valid, response.payload.data, response.payload.status, dut.port.interrupt),
             *(dut.port.supervisor_interrupt, csr.mtime, csr.msip, csr.mtip, csr.ssip),
         ):
             bits = Value.cast(signal)
