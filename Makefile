@@ -55,6 +55,8 @@ bench: $(VENV)/.stamp-run ## the same with several seeds: mean and spread, in bu
 formal: $(VENV)/.stamp-formal ## the proofs: property, engine, depth, seconds, result
 	@$(BIN)/python -m uintr_formal --store docs/data/formal.jsonl
 	@$(BIN)/python -m uintr_formal --bugs
+	@$(BIN)/python -m rv64_formal --store docs/data/rv64_formal.jsonl
+	@$(BIN)/python -m rv64_formal --bugs --store docs/data/rv64_formal.jsonl
 
 bench-hw: $(VENV)/.stamp-fpga-ecp5 $(VENV)/.stamp-fpga-ice40 ## area, speed and latency on FPGAs, in build/bench_hw.json (BENCH=quick)
 	@$(BIN)/python -m uintr_fpga.bench_hw $(if $(filter quick,$(BENCH)),--quick)

@@ -27,6 +27,10 @@ from uintr_formal.prove import Proof
 __all__ = ["BUGS", "PROOFS"]
 
 
+def _instruction(opcodes: tuple[int, ...] | None) -> Callable[[], Any]:
+    return lambda: _Within(instruction.InstructionSpec(opcodes), _any_units)
+
+
 class _Within(Elaboratable):
     """A specification that is elaborated, with all that is below, within a context."""
 
@@ -48,6 +52,10 @@ class _AnyAtomic(AtomicUnit):
         m = Module()
         m.d.comb += self.new.eq(AnySeq(64))
         return m
+
+
+def _constant(value: Any) -> Callable[[Any], Any]:
+    return lambda right: value
 
 
 @contextmanager
@@ -75,7 +83,7 @@ def _small_cache() -> Iterator[None]:
     }
     with ExitStack() as stack:
         for name, value in small.items():
-            stack.enter_context(replaced(rv64.cache, name, lambda right, value=value: value)())
+            stack.enter_context(replaced(rv64.cache, name, _constant(value))())
         yield
 
 
@@ -86,13 +94,21 @@ def _snoop() -> Any:
 
 
 PROOFS: tuple[Proof, ...] = (
-    Proof(
-        "instruction",
-        "kind, destination, result and successor of every RV64I word, for the operands told; "
-        "what is no instruction is none",
-        lambda: _Within(instruction.InstructionSpec(), _any_units),
-        6,
-        "bmc",
+    *(
+        Proof(
+            f"instruction {name}",
+            f"kind, destination, result and successor of {words}, for the operands told",
+            _instruction(opcodes),
+            4,
+            "bmc",
+        )
+        for name, words, opcodes in (
+            *(
+                (name, f"opcodes {', '.join(f'{each:#04x}' for each in opcodes)}", opcodes)
+                for name, opcodes in instruction.GROUPS.items()
+            ),
+            ("others", "fences; what is no opcode is no instruction", None),
+        )
     ),
     Proof(
         "port",
@@ -150,19 +166,17 @@ def _edited(owner: ModuleType, name: str, source: ModuleType, old: str, new: str
 BUGS: tuple[Bug, ...] = (
     Bug(
         "SRAW takes bit 63 for its sign",
-        "instruction",
+        "instruction registers 32",
         _edited(rv64.execute, "AluUnit", rv64.alu, "Mux(word, a[31], a[63])", "a[63]"),
     ),
     Bug(
         "BGEU compares as BGE does",
-        "instruction",
-        _edited(
-            rv64.execute, "AluUnit", rv64.alu, "(Alu.SLTU, 0b110, 0b111)", "(Alu.SLTU, 0b110)"
-        ),
+        "instruction branches",
+        _edited(rv64.execute, "AluUnit", rv64.alu, "(Alu.SLTU, 0b110, 0b111)", "(Alu.SLTU, 0b110)"),
     ),
     Bug(
         "a load of 128 bits is an instruction",
-        "instruction",
+        "instruction memory",
         _edited(rv64.execute, "Decoder", rv64.decode, "m.If(funct3 != 7)", "m.If(funct3 <= 7)"),
     ),
     Bug(

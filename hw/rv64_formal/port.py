@@ -1,5 +1,5 @@
-"""Properties of the last stage at the HartPort, whatever the stages ahead bring and whatever memory,
-walker and port answer.
+"""Properties of the last stage at the HartPort, whatever the stages ahead bring and whatever
+memory, walker and port answer.
 
 * a request is made only for the instruction in the last stage, which nothing older can void, and
   never for one with a fault; but for TRAP, only for UIPI, URET, and CSRs that the port has;
@@ -44,6 +44,17 @@ class PortSpec(Elaboratable):
         ):
             bits = Value.cast(signal)
             m.d.comb += bits.eq(AnySeq(len(bits)))
+
+        # The fourth stage completes what needs no more than a lookup, and nothing with a fault.
+        finished, accesses = dut.finished, (Kind.LOAD, Kind.STORE, Kind.ATOMIC)
+        number = Value.cast(finished.kind)
+        m.d.comb += [
+            Assume(~finished.complete | ((number <= Kind.LOAD.value) & ~finished.fault.valid)),
+            Assume(
+                ~finished.walk
+                | (number.matches(*(each.value for each in accesses)) & ~finished.fault.valid)
+            ),
+        ]
 
         waiting = Signal()  # a request is accepted and not answered
         kind = Signal(RequestKind)
