@@ -216,7 +216,7 @@ class SnoopSpec(Elaboratable):
         snooped = Signal()
         m.d.sync += snooped.eq(dut.snoop)
         # The bus is the filler's while a line arrives: nobody writes then, or just before.
-        m.d.comb += Assume(~dut.tag_ways.any() | (~dut.snoop & ~snooped & ~dut.sweeping))
+        m.d.comb += Assume(~dut.tag_ways.any() | (~dut.snoop & ~snooped))
         # Who looks up always does: or the answer stays and is as old as it is.
         m.d.comb += Assume(dut.read)
 
@@ -224,7 +224,7 @@ class SnoopSpec(Elaboratable):
         late = Signal()  # written into one cycle ago: the lookup of this cycle still finds it
         looked = Signal()
         m.d.sync += late.eq(written)
-        with m.If(fills):
+        with m.If(fills & ~dut.sweeping):
             m.d.sync += may.eq(1)
         with m.Elif(late):
             m.d.sync += may.eq(0)
