@@ -70,6 +70,7 @@ def test_commands(folder: Path) -> None:
     assert {path.name for path in (folder / "traced").iterdir()} == {
         "events.jsonl",
         "trace.json",
+        "functions.txt",
         "instructions.txt",
     }
 

@@ -51,7 +51,7 @@ struct Options {
 
 // What retired, as the port says it.
 struct Retired {
-  u64 pc, next, cause, rs1, value, address, data, satp;
+  u64 pc, next, cause, rs1, value, address, data, satp, interrupted;
   uint32_t insn;
   uint8_t mode, trap, intr, rd, read_mask, write_mask, status;
 };
@@ -200,6 +200,7 @@ class Run {
 
   void retire(int index, Retired& it) {
     Hart& hart = harts_[index];
+    it.interrupted = it.intr ? hart.pc : 0;
     const bool elsewhere = it.satp != hart.satp || it.pc < hart.first || it.pc > hart.last;
     hart.pc = it.next;
     hart.mode = it.mode;
@@ -233,10 +234,10 @@ class Run {
     }
     const bool odd = it.trap || it.intr || opcode == 0x73 || opcode == 0x7b || elsewhere;
     if (options_.instructions || (options_.trace && odd))
-      printf("r %llu %d %llx %llx %x %x %x %x %llx %llx %x %llx %llx %x %x %llx %llx %x\n",
+      printf("r %llu %d %llx %llx %x %x %x %x %llx %llx %x %llx %llx %x %x %llx %llx %x %llx\n",
              (ull)cycle_, index, (ull)it.pc, (ull)it.next, it.insn, it.mode, it.trap, it.intr,
              (ull)it.cause, (ull)it.rs1, it.rd, (ull)it.value, (ull)it.address, it.read_mask,
-             it.write_mask, (ull)it.data, (ull)it.satp, it.status);
+             it.write_mask, (ull)it.data, (ull)it.satp, it.status, (ull)it.interrupted);
     if (options_.debug && (index == stepped_ || breakpoints_.count(it.next))) {
       stopped_ = index;
       stepped_ = -1;
