@@ -18,14 +18,17 @@ export AMARANTH_USE_YOSYS = builtin
   env-fpga bitstreams test-litex test-package test-blocks test-gates test-oracle check-tools
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 env: $(VENV)/.stamp-run ## make the Python environment in .venv
+	@echo "env: ready. Next: . $(BIN)/activate, then rel4 --help; or make run"
 
 run: $(VENV)/.stamp-run ## the published experiment on RTL: table, results, figures, in build/sweep
+	@echo "run: 27 points on the simulated gateware; the simulator is built first, once. Minutes on two cores"
 	@$(BIN)/rel4 sweep --device rtl --jobs $(JOBS) --out $(OUT)
 
 test: $(VENV)/.stamp-test ## all tests: gateware, software model, co-simulation
+	@echo "test: about ten minutes on two cores; make quick takes a fraction"
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile && echo "test: passed" || { echo "test: FAILED"; exit 1; }
 
 quick: $(VENV)/.stamp-test ## what needs no simulator, no solver and no browser
