@@ -1,5 +1,5 @@
 /* All harts compute for a while; what --stats says of it is how fast the simulation is:
- * rel4 cc busy.c -o busy.elf && rel4 run busy.elf --stats
+ * rel4 cc busy.c -o busy.elf && rel4 run busy.elf --stats */
 #include <stdint.h>
 #include <uintr.h>
 
