@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 export AMARANTH_USE_YOSYS = builtin
 
 .DELETE_ON_ERROR:
-.PHONY: help env run test quick lint format formal bench bench-hw random coverage mutate stored claims readme flavours docs clean \
+.PHONY: help env run test quick lint format formal bench bench-hw random hostile coverage mutate stored claims readme flavours docs clean \
   env-fpga bitstreams test-litex test-package test-blocks test-gates test-oracle check-tools
 
 help: ## list the targets
@@ -63,6 +63,9 @@ formal: $(VENV)/.stamp-formal ## the proofs: property, engine, depth, seconds, r
 
 bench-hw: $(VENV)/.stamp-fpga-ecp5 $(VENV)/.stamp-fpga-ice40 ## area, speed and latency on FPGAs, in build/bench_hw.json (BENCH=quick)
 	@$(BIN)/python -m uintr_fpga.bench_hw $(if $(filter quick,$(BENCH)),--quick)
+
+hostile: $(VENV)/.stamp-run ## ten thousand hostile programs against the kernel, into docs/data; resumable
+	@$(BIN)/rel4 explore --hostile 10000 --jobs $(JOBS) --store docs/data/hostile.jsonl
 
 random: $(VENV)/.stamp-test ## three million random operations against the reference, into docs/data
 	@$(BIN)/python -m uintr_verify random --jobs $(JOBS)
