@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 export AMARANTH_USE_YOSYS = builtin
 
 .DELETE_ON_ERROR:
-.PHONY: help env run test quick lint format formal bench bench-hw random coverage mutate stored claims readme flavours docs clean \
+.PHONY: help env run test quick lint format formal bench bench-hw random hostile coverage mutate stored claims readme flavours docs clean \
   env-fpga bitstreams test-litex test-package test-blocks test-gates test-oracle check-tools
 
 help: ## list the targets
@@ -63,6 +63,9 @@ formal: $(VENV)/.stamp-formal ## the proofs: property, engine, depth, seconds, r
 
 bench-hw: $(VENV)/.stamp-fpga-ecp5 $(VENV)/.stamp-fpga-ice40 ## area, speed and latency on FPGAs, in build/bench_hw.json (BENCH=quick)
 	@$(BIN)/python -m uintr_fpga.bench_hw $(if $(filter quick,$(BENCH)),--quick)
+
+hostile: $(VENV)/.stamp-run ## ten thousand hostile programs against the kernel, into docs/data; resumable
+	@$(BIN)/rel4 explore --hostile 10000 --jobs $(JOBS) --store docs/data/hostile.jsonl
 
 random: $(VENV)/.stamp-test ## three million random operations against the reference, into docs/data
 	@$(BIN)/python -m uintr_verify random --jobs $(JOBS)
@@ -117,8 +120,8 @@ test-blocks: $(VENV)/.stamp-test $(VENV)/.stamp-blocks ## AXI4-Lite and register
 test-gates: $(VENV)/.stamp-test $(VENV)/.stamp-fpga-ice40 ## netlists for iCE40 and ECP5, against the reference
 	@UINTR_GATES=docs/data/gates.json $(BIN)/python -m pytest fpga/tests/test_gates.py fpga/tests/test_netlist_ecp5.py
 
-test-oracle: $(VENV)/.stamp-test $(VENV)/.stamp-oracle ## the hart in lock-step with Spike, ten million instructions, into docs/data (ORACLE=quick: 300 000)
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile cocotb_tests/test_spike.py cocotb_tests/test_rv64_*.py
+test-oracle: $(VENV)/.stamp-test $(VENV)/.stamp-oracle ## the hart in lock-step with Spike, ten million instructions, into docs/data, and litmus tests (ORACLE=quick: less)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile cocotb_tests/test_spike.py cocotb_tests/test_rv64_*.py $(if $(filter quick,$(ORACLE)),-k "not four_harts")
 	@$(BIN)/python -m rv64_verify lockstep --jobs $(JOBS) $(if $(filter quick,$(ORACLE)),--instructions 300_000 --shapes 4 --out build/oracle.jsonl)
 
 test-package: $(BIN)/python ## wheel and sdist, alone in a clean environment, without any HDL tool
