@@ -26,6 +26,7 @@ _BENCHES = (*_TRAFFIC, "cocotb_tests/shapes.py", "cocotb_tests/verbs.py", *(
     f"cocotb_tests/tb_{name}.py"
     for name in ("crowd", "extensions", "latency", "registers", "walking")
 ))  # fmt: skip
+_HART = ("hw/rv64", *_GATEWARE, *_REFERENCE, "cocotb_tests/rv64_verify")
 _SOFTWARE = ("hw/uintr", "sw_model/rel4")
 _BOARDS = ("hw/uintr", "fpga/uintr_fpga")
 
@@ -53,6 +54,8 @@ STORED = (
     Stored("coverage.json", (*_GATEWARE, *_REFERENCE, *_BENCHES), "make coverage"),
     Stored("mutation.jsonl", (*_GATEWARE, *_REFERENCE, *_BENCHES), "make mutate"),
     Stored("gates.json", (*_BOARDS, *_REFERENCE), "make test-gates"),
+    Stored("rv64_lockstep.jsonl", _HART, "make test-oracle"),
+    Stored("rv64_formal.jsonl", ("hw/rv64", "hw/rv64_formal"), "make formal"),
     Stored("bench_hw.json", _BOARDS, "make bench-hw"),
     Stored("fpga.jsonl", _BOARDS, "make bitstreams"),
     Stored("sweep.jsonl", _SOFTWARE, "make run readme"),
