@@ -29,8 +29,10 @@ from uintr_fpga.output_registers import ignore_collisions, use_output_registers
 __all__ = ["main", "table", "write_page"]
 
 _SEEDS = (1, 2, 3)
-_TARGET_PS = 3500
-"""What logic alone may take between registers, for Yosys; the rest of the cycle is for wires."""
+_SMALL = 8
+_TARGET_PS = {True: 4500, False: 3500}
+"""What logic alone may take between registers, for Yosys, with up to `_SMALL` harts and with more,
+where wires are longer; the rest of the cycle is for those."""
 
 
 _LARGE = 32
@@ -148,7 +150,7 @@ def _synthesise(shape: _Shape, folder: Path) -> dict[str, int]:
     """Synthesis of ``shape`` into ``design.json``. Answers what the controller takes."""
     script = "read_rtlil design.il; setattr -mod -set keep_hierarchy 1 top.dut; "
     if shape.device == "ecp5":
-        script += f"scratchpad -set abc9.D {_TARGET_PS}; synth_ecp5"
+        script += f"scratchpad -set abc9.D {_TARGET_PS[shape.harts <= _SMALL]}; synth_ecp5"
     else:
         script += "synth_ice40 -abc9 -device u"
     script += " -top top -json design.json; tee -q -o stat.txt stat top.dut"
