@@ -19,6 +19,9 @@ from .world import World
 __all__ = ["Finding", "Program", "explore_program", "longer", "pairs"]
 
 
+OWN = ("own_registers",)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Program:
     """What the threads do.
@@ -109,12 +112,16 @@ def explore_program(program: Program) -> Finding:
     world = program.world()
     coarse = play_all(world, coarse=True, ticks=program.ticks)
     fine = play_all(world, coarse=False, deviations=program.deviations, ticks=program.ticks)
-    right = {result.outcome for result in coarse if not result.faults}
+    right = {result.outcome for result in coarse if not result.faults and not result.known}
     found.right, found.coarse, found.fine = len(right), len(coarse), len(fine)
     found.states = len(set().union(*(result.states for result in fine)))
     found.moves = sum(len(result.moves) for result in fine)
     wrong = [result for result in coarse if result.faults]
-    wrong += [result for result in fine if result.faults or result.outcome not in right]
+    wrong += [
+        result
+        for result in fine
+        if result.faults or (not result.known and result.outcome not in right)
+    ]
     if wrong:
         found.wrong = min(wrong, key=lambda result: len(result.moves))
         found.reasons = found.wrong.faults or [
@@ -151,10 +158,15 @@ def longer(flavour: Flavour) -> Iterator[Program]:
         yield replace(base, root=posts, victim=("wait_own",), deviations=2)
         yield replace(base, root=posts, victim=("receive_message",), deviations=2)
         yield replace(base, root=(posts[0],), third=(posts[1],), victim=("wait_own",))
+    for root in ("unbind_self", "delete_by_buffer", "call_by_buffer"):
+        buffer = ("register_buffer", root, "call_by_buffer")
+        yield replace(base, root=buffer, victim=("send",))
+        yield replace(base, root=buffer, victim=("signal_plain",), ticks=(0,))
     for root in ("suspend", "unbind_victim", "delete_victim", "move_here", "delete_roots_sender"):
         yield replace(base, root=(root,), third=("send",), victim=("wait_own",))
         yield replace(base, root=(root,), third=("signal_victim",), victim=("yield",))
     if flavour is Flavour.RISCV:
+        yield replace(base, root=("move_third",), victim=("yield", "yield"), third=OWN)
         for own in (("write", "activate"), ("activate", "write"), ("deactivate", "read")):
             for root in ("unbind_victim", "delete_victim", "suspend"):
                 yield replace(base, root=(root,), victim=own)
