@@ -91,6 +91,8 @@ class Cap(IntEnum):
     FREE = 0x1080  # and those behind it
 
 
+PATIENCE = 100
+"""Ticks until the threads must be ready."""
 TO_VICTIM_VECTOR, TO_ROOT_VECTOR, SIGNAL_VECTOR, BY_BUFFER_VECTOR = 3, 5, 9, 11
 
 
@@ -152,6 +154,7 @@ class World:
     kernel : class of the kernel
     policy : where handlers of syscall buffers run
     receivers : of the hardware
+    harts : default: one a thread; with fewer, threads share them
 
     Members
     -------
@@ -168,8 +171,9 @@ class World:
         kernel: type[Kernel] = Kernel,
         policy: type[Policy] = Inline,
         receivers: int = 16,
+        harts: int | None = None,
     ) -> None:
-        harts = max(2, len(programs))
+        harts = max(2, len(programs)) if harts is None else harts
         config = DeviceConfig(
             harts=harts, receivers=receivers, features=features, flavour=flavour, table_pages=8
         )
@@ -177,6 +181,7 @@ class World:
         self.kernel = kernel(
             self.machine, policies=[policy()], timer_period=NEVER, timer_phase=[NEVER] * harts
         )
+        self._harts = harts
         self.task = RootTask(self.machine)
         self.threads: dict[Role, Thread] = {}
         self.tcbs: dict[Role, TCB] = {}
@@ -193,10 +198,23 @@ class World:
 
     async def prepare(self) -> None:
         """Let the threads set themselves up; then every hart stands before its first operation."""
+        await self.set_up()
+        await self.begin()
+
+    async def set_up(self) -> None:
+        """Let the threads set themselves up."""
         self.machine.boot(self.kernel)
-        await self.machine.settle()
-        if not all(actor.ready for actor in self.actors):
+        for _ in range(PATIENCE):
+            await self.machine.settle()
+            if all(actor.ready for actor in self.actors):
+                break
+            for hart in self.machine.harts:  # threads that share a hart take turns
+                self.machine.tick(hart.index)
+        else:
             raise WorldError("the threads of the world did not become ready")
+
+    async def begin(self) -> None:
+        """Let the operations begin; every hart stands before its first one."""
         self.machine.free = False
         begin = sv39.walk(self.machine.memory.load, self._tables, BEGIN)
         assert begin is not None  # the boot loader maps the page
@@ -242,7 +260,10 @@ class World:
         maker = ThreadMaker(task)
         for actor in self.actors[1:]:
             thread = await maker.make(
-                self._program(actor), hart=actor.role, name=actor.role.name.lower(), resume=False
+                self._program(actor),
+                hart=actor.role % self._harts,
+                name=actor.role.name.lower(),
+                resume=False,
             )
             self.threads[actor.role] = thread
             actor.kernel = thread.kernel
@@ -267,7 +288,6 @@ class World:
                 )
                 error, actor.sender = await own.uintr_register_sender(Cap.TO_ROOT)
             else:
-                actor.ready = True
                 while not self.actors[Role.VICTIM].ready:
                     await own.yield_()
                 error, actor.sender = await own.uintr_register_sender(Cap.TO_VICTIM)
