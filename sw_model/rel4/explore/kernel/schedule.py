@@ -25,7 +25,7 @@ from .world import Role, World
 
 __all__ = ["Result", "play_all"]
 
-LOCAL = {"return", "CsrClear", "CsrSet", "CsrWrite", "CsrRead"}
+LOCAL = {"CsrClear", "CsrSet", "CsrWrite", "CsrRead"}
 """Stops of a thread between which no other hart does anything to it that it could tell apart."""
 EXPECTED = ("page fault", "SENDUIPI", "no capability")
 """Faults that a thread brings on itself: no memory, no entry, no capability."""
