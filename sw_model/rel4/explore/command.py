@@ -15,6 +15,7 @@ from uintr.registers import Flavour
 
 from .coverage import missed
 from .kernel.command import run_kernel_exploration
+from .kernel.random_runs import store_random_runs
 from .program import STYLES, Program
 from .protocols import PROTOCOLS
 from .search import MEMORIES, Exploration, explore
@@ -75,6 +76,14 @@ def define(parser: Parser) -> None:
         type=whole,
         metavar="N",
     )
+    option(
+        "random",
+        None,
+        "with --kernel: so many random runs instead, of all operations, policies and 1 to 4 harts",
+        type=whole,
+        metavar="N",
+    )
+    option("seed", 0, "of the first random run (default 0)", type=whole, metavar="N")
     option("store", None, "write the kernel's figures to this file", type=Path, metavar="FILE")
     parser.complete("--flavour", Flavour)
     for name, words in (("protocol", PROTOCOLS), ("memory", MEMORIES), ("style", STYLES)):
@@ -134,6 +143,10 @@ def _say(text: str) -> None:
 
 def _explore(arguments: argparse.Namespace) -> int:
     Conduct(arguments.jobs)  # is it right?
+    if arguments.kernel and arguments.random is not None:
+        if not 1 <= arguments.random <= 10_000_000:
+            raise ValueError(f"random must be 1 to 10000000, not {arguments.random}")
+        return FOUND if store_random_runs(arguments.seed, arguments.random, arguments.store) else 0
     if arguments.kernel:
         wanted = list(Flavour) if arguments.flavour is None else [arguments.flavour]
         return run_kernel_exploration(

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
+from rel4.kernel.async_runtime import Policy
+from rel4.kernel.policies import Inline
 from rel4.machine.device import run_sync
 from uintr.registers import ALL_FEATURES, Feature, Flavour
 
@@ -32,6 +34,7 @@ class Program:
     ticks : harts whose timer is due once, at any time
     deviations : how often a schedule may leave a hart that could go on
     flavour, features : of the hardware
+    policy : where handlers of syscall buffers run
 
     Raises
     ------
@@ -45,6 +48,7 @@ class Program:
     deviations: int = 1
     flavour: Flavour = Flavour.RISCV
     features: Feature = ALL_FEATURES
+    policy: type[Policy] = Inline
 
     def __post_init__(self) -> None:
         for names, table, who in (
@@ -74,7 +78,7 @@ class Program:
         lists = [[ROOT[name] for name in self.root], [VICTIM[name] for name in self.victim]]
         if self.third:
             lists.append([THIRD[name] for name in self.third])
-        world = World(lists, flavour=self.flavour, features=self.features)
+        world = World(lists, flavour=self.flavour, features=self.features, policy=self.policy)
         run_sync(world.prepare())
         return world
 
