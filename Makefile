@@ -14,19 +14,22 @@ BIN := $(VENV)/bin
 export AMARANTH_USE_YOSYS = builtin
 
 .DELETE_ON_ERROR:
-.PHONY: explore-kernel help env run test quick lint format formal bench bench-hw random coverage mutate claims readme flavours docs clean \
+.PHONY: explore-kernel help env run test quick lint format formal bench bench-hw random hostile coverage mutate stored claims costs readme flavours docs clean \
   env-fpga bitstreams test-litex test-package test-blocks test-gates test-oracle check-tools
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 env: $(VENV)/.stamp-run ## make the Python environment in .venv
+	@echo "env: ready. Next: . $(BIN)/activate, then rel4 --help; or make run"
 
 run: $(VENV)/.stamp-run ## the published experiment on RTL: table, results, figures, in build/sweep
+	@echo "run: 27 points on the simulated gateware; the simulator is built first, once. Minutes on two cores"
 	@$(BIN)/rel4 sweep --device rtl --jobs $(JOBS) --out $(OUT)
 
 test: $(VENV)/.stamp-test ## all tests: gateware, software model, co-simulation
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile && echo "test: passed" || { echo "test: FAILED"; exit 1; }
+	@echo "test: about ten minutes on two cores; make quick takes a fraction"
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not oracle" && echo "test: passed" || { echo "test: FAILED"; exit 1; }
 
 quick: $(VENV)/.stamp-test ## what needs no simulator, no solver and no browser
 	@$(BIN)/python -m pytest -n $(JOBS) -m "not sim and not formal and not browser" && \
@@ -55,9 +58,14 @@ bench: $(VENV)/.stamp-run ## the same with several seeds: mean and spread, in bu
 formal: $(VENV)/.stamp-formal ## the proofs: property, engine, depth, seconds, result
 	@$(BIN)/python -m uintr_formal --store docs/data/formal.jsonl
 	@$(BIN)/python -m uintr_formal --bugs
+	@$(BIN)/python -m rv64_formal --store docs/data/rv64_formal.jsonl
+	@$(BIN)/python -m rv64_formal --bugs --store docs/data/rv64_formal.jsonl
 
 bench-hw: $(VENV)/.stamp-fpga-ecp5 $(VENV)/.stamp-fpga-ice40 ## area, speed and latency on FPGAs, in build/bench_hw.json (BENCH=quick)
 	@$(BIN)/python -m uintr_fpga.bench_hw $(if $(filter quick,$(BENCH)),--quick)
+
+hostile: $(VENV)/.stamp-run ## ten thousand hostile programs against the kernel, into docs/data; resumable
+	@$(BIN)/rel4 explore --hostile 10000 --jobs $(JOBS) --store docs/data/hostile.jsonl
 
 random: $(VENV)/.stamp-test ## three million random operations against the reference, into docs/data
 	@$(BIN)/python -m uintr_verify random --jobs $(JOBS)
@@ -69,6 +77,9 @@ explore-kernel: $(VENV)/.stamp-run ## kernel operations that meet at every bound
 coverage: $(VENV)/.stamp-test ## line, branch, expression and toggle coverage, into docs/data
 	@$(BIN)/python -m uintr_verify coverage --jobs $(JOBS)
 
+stored: $(VENV)/.stamp-test ## how old the data in docs/data is, and what renews it; fails unless all is current
+	@$(BIN)/python -m uintr_verify stored
+
 mutate: $(VENV)/.stamp-test $(VENV)/.stamp-formal ## mutants of the gateware, into docs/data; resumable
 	@$(BIN)/python -m uintr_verify mutate --jobs $(JOBS)
 
@@ -77,6 +88,10 @@ claims: $(VENV)/.stamp-run ## what is better than published, on RTL, with bounds
 	@mkdir -p docs/data
 	@$(BIN)/rel4 claims --device rtl --sensitivity --jobs $(JOBS) --resume --minutes $(MINUTES) --out docs/data/claims.json
 	@$(BIN)/python docs/claims_page.py
+
+costs: $(VENV)/.stamp-test ## what software costs on the compiled system, measured on RTL, and the tables of docs/when.md (wants gcc)
+	@$(BIN)/python -m rel4.bench.measure
+	@$(BIN)/python -m rel4.bench.when_page
 
 readme: $(VENV)/.stamp-run ## take the README's measured tables and figures from build/sweep
 	@mkdir -p docs/data
@@ -113,9 +128,9 @@ test-blocks: $(VENV)/.stamp-test $(VENV)/.stamp-blocks ## AXI4-Lite and register
 test-gates: $(VENV)/.stamp-test $(VENV)/.stamp-fpga-ice40 ## netlists for iCE40 and ECP5, against the reference
 	@UINTR_GATES=docs/data/gates.json $(BIN)/python -m pytest fpga/tests/test_gates.py fpga/tests/test_netlist_ecp5.py
 
-test-oracle: $(VENV)/.stamp-test $(VENV)/.stamp-oracle ## the hart in lock-step with Spike, ten million instructions, into docs/data (ORACLE=quick: 300 000)
-	@$(BIN)/python -m pytest cocotb_tests/test_spike.py cocotb_tests/test_rv64_lockstep.py
-	@$(BIN)/python -m rv64_verify lockstep --jobs $(JOBS) $(if $(filter quick,$(ORACLE)),--instructions 300_000 --shapes 1 --out build/oracle.jsonl)
+test-oracle: $(VENV)/.stamp-test $(VENV)/.stamp-oracle ## the hart in lock-step with Spike, ten million instructions, into docs/data, and litmus tests (ORACLE=quick: less)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile cocotb_tests/test_spike.py cocotb_tests/test_rv64_*.py $(if $(filter quick,$(ORACLE)),-k "not four_harts")
+	@$(BIN)/python -m rv64_verify lockstep --jobs $(JOBS) $(if $(filter quick,$(ORACLE)),--instructions 300_000 --shapes 4 --out build/oracle.jsonl)
 
 test-package: $(BIN)/python ## wheel and sdist, alone in a clean environment, without any HDL tool
 	@rm -rf build/package && mkdir -p build/package

@@ -30,6 +30,7 @@ from rel4.compiled import (
 )
 from rel4.compiled.compiler import COMPILERS, CompileError, find_compiler
 from rel4.machine.device import DeviceError
+from rel4.machine.events import UserReturn, UserTrap
 from rel4.trace.posts import deliveries
 from rel4.trace.reader import parse_events
 
@@ -244,6 +245,8 @@ def test_the_event_log_is_one_of_the_model_s(traced: Path) -> None:
         assert kinds["UserReturn", hart] == 10
         assert kinds["TrapReturn", hart] == 1
     assert kinds["Mark", 0] == 10
+    returns = {(event.hart, event.pc) for event in events if isinstance(event, UserReturn)}
+    assert {(event.hart, event.pc) for event in events if isinstance(event, UserTrap)} == returns
     assert {event.what for event in events if event.kind == "CacheMiss"} >= {"icache", "dcache"}  # type: ignore[attr-defined]
 
 

@@ -50,4 +50,4 @@ def test_kept_entries_of_any_memory(memory: int, latency: int) -> None:
 
 
 def test_kept_entries_of_a_slow_memory(simulator: str) -> None:
-    assert run(SHAPES["2x3 far"], tb_latency.kept_entries) == {"off": 9, "miss": 9, "hit": 2}
+    assert run(SHAPES["2x700 far"], tb_latency.kept_entries) == {"off": 9, "miss": 9, "hit": 2}

@@ -27,7 +27,7 @@ CONFIG = SHAPES[SHAPE]
 def test_rtl_is_as_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UINTR_SIM", os.environ.get("UINTR_SIM", "verilator"))
     cycles = ICARUS_CYCLES if shutil.which("iverilog") else 0
-    record, bins = run_seed(SHAPE, CONFIG, "test 2", OPERATIONS, cycles)
+    record, bins = run_seed(SHAPE, CONFIG, "test 1", OPERATIONS, cycles)
     assert record["operations"] >= OPERATIONS
     assert record["icarus_cycles"] == cycles
     # Every way to end and every situation is met; the rarest pairs only in the long run.

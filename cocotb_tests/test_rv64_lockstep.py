@@ -201,6 +201,7 @@ def test_a_record_reads_well() -> None:
 
 
 @pytest.mark.sim
+@pytest.mark.oracle
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_directed(rtl: Rtl, name: str) -> None:
     body, privilege = PROGRAMS[name]
@@ -210,8 +211,9 @@ def test_directed(rtl: Rtl, name: str) -> None:
 
 
 @pytest.mark.sim
+@pytest.mark.oracle
 @pytest.mark.parametrize("seed", SEEDS)
 def test_random(rtl: Rtl, seed: int) -> None:
-    """Main memory of all kinds, and the smallest caches; the long run has the others."""
-    outcome, _ = run_seed(rtl, SHAPES[seed % len(SHAPES)], seed)
+    """The smallest caches; the long run has the others."""
+    outcome, _ = run_seed(rtl, SHAPES[seed % 4], seed)
     assert outcome.longest <= 2

@@ -250,7 +250,7 @@ def figures() -> dict[str, int]:
 
 
 def write_diagrams(folder: Path) -> list[Path]:
-    """Write every diagram as ``NAME.svg``; answers the paths."""
+    """Write every diagram as ``NAME.svg``; returns the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for name, (record, names, title) in DIAGRAMS.items():

@@ -158,14 +158,18 @@ def policies_page() -> str:
         style = policy.style
         replies = "handed over" if style.direct else "receiver coroutine"
         user = f"{replies}, told every {style.batch}" if policy.asynchronous else "-"
-        rows.append(f"| `{name}` | {policy.harts} | {user} | {policy.summary} |")
+        keeps = "yes" if policy.kernel.keeps_time or not policy.asynchronous else "no"
+        rows.append(f"| `{name}` | {policy.harts} | {user} | {keeps} | {policy.summary} |")
     return (
         "# Policies\n\n"
         "Made from `rel4.bench.policies` when these pages are built. *Harts* is how many a policy "
         "runs with unless `--harts` says otherwise; *user side* is how replies reach their "
         "coroutines, and after how many submissions the kernel is told at the latest (sooner when "
-        "no coroutine is ready).\n\n"
-        "| policy | harts | user side | |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
+        "no coroutine is ready); *keeps time* is whether calls of one thread cost others a bounded "
+        "part of their time ([security](../security.md)).\n\n"
+        "| policy | harts | user side | keeps time | |\n|---|---|---|---|---|\n"
+        + "\n".join(rows)
+        + "\n"
     )
 
 

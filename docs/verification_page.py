@@ -208,8 +208,65 @@ def gates(data: Path) -> str:
     return _commits(results) + "\n\n" + _table("target | run | events | seconds", rows)
 
 
+def hart(data: Path) -> str:
+    """What ran in lock-step, and the proofs of the hart."""
+    runs = _lines(data / "rv64_lockstep.jsonl")
+    proofs = _lines(data / "rv64_formal.jsonl")
+    text = _missing("make test-oracle")
+    if runs:
+        shapes: dict[str, list[dict[str, Any]]] = {}
+        for run in runs:
+            name = f"{run['cache_kib']} KiB | {run['latency']} | {run['jitter']}"
+            shapes.setdefault(name, []).append(run)
+        keys = ("instructions", "cycles", "interrupts", "user_interrupts")
+        rows = []
+        for name, these in shapes.items():
+            programs = sum(run["seeds"][1] - run["seeds"][0] + 1 for run in these)
+            sums = " | ".join(f"{sum(run[key] for run in these):,}" for key in keys)
+            longest = max(run["longest"] for run in these)
+            rows.append(f"{name} | {programs} | {sums} | {longest}")
+        total = sum(run["instructions"] for run in runs)
+        first, last = min(run["seeds"][0] for run in runs), max(run["seeds"][1] for run in runs)
+        head = (
+            "caches | latency | jitter | programs | instructions | cycles | interrupts | "
+            "to user mode | an interrupt that was due waited for, instructions"
+        )
+        text = f"{total:,} instructions, seeds {first} to {last}. {_commits(runs)}\n\n"
+        text += _table(head, rows)
+    command = "python -m rv64_formal --store docs/data/rv64_formal.jsonl"
+    if not proofs:
+        return f"{text}\n{_missing(command)}"
+    names = {proof["name"] for proof in proofs}
+    right = [proof for proof in proofs if proof["words"] not in names]
+    broken = [proof for proof in proofs if proof["words"] in names]
+    rows = [
+        f"{p['name']} | {p['words']} | {p['mode']} | {p['depth']} | {p['seconds']:.0f} | "
+        f"{p['result']}"
+        for p in right
+    ]
+    text += f"\n{_commits(proofs)}\n\n"
+    text += _table("proof | in words | kind | depth | seconds | result", rows)
+    rows = [
+        f"{p['name']} | {p['words']} | {'yes' if p['result'] == 'FAIL' else p['result']}"
+        for p in broken
+    ]
+    return text + "\n" + _table("broken design | proof | noticed", rows)
+
+
+def stored(data: Path) -> str:
+    """How each file of stored data stands against the checkout."""
+    from uintr_verify.stored import STORED, status
+
+    states = [status(each, _ROOT) for each in STORED]
+    rows = [
+        f"`{each.name}` | {each.what} | {each.commit} | {', '.join(each.changed)} | `{each.renew}`"
+        for each in states
+    ]
+    return _table("data | is | at commit | changed since | made by", rows)
+
+
 def write_tables(folder: Path, data: Path = _DATA) -> None:
     """Write them into ``folder``; verification.md includes them."""
     folder.mkdir(parents=True, exist_ok=True)
-    for make in (plan, formal, random, coverage, mutation, gates):
+    for make in (plan, formal, random, coverage, mutation, gates, hart, stored):
         (folder / f"verification_{make.__name__}.inc").write_text(make(data), encoding="utf-8")

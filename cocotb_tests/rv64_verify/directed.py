@@ -12,6 +12,7 @@ from random import Random
 from rv64_verify import encode as e
 from rv64_verify import layout
 from rv64_verify.encode import Code, encode
+from rv64_verify.handlers import UNRESET
 from rv64_verify.layout import BASE, MEMORY_BYTES
 from uintr.registers import Privilege
 
@@ -27,15 +28,14 @@ _DATA = layout.DATA
 def directed_program(body: Callable[[Code], None], privilege: Privilege = M) -> bytes:
     """Main memory with ``body`` in a privilege, and a handler that passes traps over."""
     code = Code(BASE)
+    for number in UNRESET:
+        code("csrrwi", 0, 0, imm=number)
     code.li(X5, BASE + 0x800)
     code("csrrw", 0, X5, imm=0x305)
     code.li(X5, BASE + 0x2000)  # what the handler saves in
     code("csrrw", 0, X5, imm=0x340)
     code("csrrwi", 0, 7, imm=0x306)
     code("csrrwi", 0, 7, imm=0x106)
-    for number in range(1, 8):  # a reset leaves these as they are
-        code("csrrwi", 0, 0, imm=0x3B0 + number)
-    code("csrrwi", 0, 0, imm=0x14D)
     code.li(X5, privilege << 11)
     code("csrrw", 0, X5, imm=0x300)
     code.li(X5, layout.CODE)

@@ -10,7 +10,7 @@ from rv64_verify import layout
 from rv64_verify.encode import Code
 from uintr.registers import Csr
 
-__all__ = ["DESCRIPTOR", "KEPT", "machine_code", "supervisor_code", "user_handler"]
+__all__ = ["DESCRIPTOR", "KEPT", "UNRESET", "machine_code", "supervisor_code", "user_handler"]
 
 X5, X6, X7, X29, X30, X31 = 5, 6, 7, 29, 30, 31
 SP, S0, S1 = 2, 8, 9
@@ -39,6 +39,12 @@ DESCRIPTOR: tuple[int | str, ...] = (
 """What a descriptor has, in this order: CSRs, both timers' delays, registers (of numbers below 32
 that are not CSRs: the last three)."""
 
+UNRESET = (
+    *range(0x3B1, 0x3B8),
+    *(0x105, SSCRATCH, SEPC, SCAUSE, 0x143, STIMECMP, MTVEC, MEPC, MCAUSE, 0x343),
+)
+"""CSRs that a reset may leave as they are: a program writes them first."""
+
 _MTRAPS, _STRAPS, _NEXT = 0x800, 0x808, 0x810  # in the page of what is saved
 _SUPERVISOR_SAVED = 0x400
 _MTIME, _MTIMECMP = CLINT_BASE + MTIME_OFFSET, CLINT_BASE + MTIMECMP_OFFSET
@@ -53,8 +59,8 @@ def machine_code(code: Code, *, traps: int, registers: list[int]) -> None:
     _store(code, X6, _MTRAPS)
     code.li(X6, layout.DESCRIPTORS)
     _store(code, X6, _NEXT)
-    for number in range(1, 8):  # what a reset leaves there is nobody's business
-        code("csrrwi", 0, 0, imm=0x3B0 + number)
+    for number in UNRESET:
+        code("csrrwi", 0, 0, imm=number)
     for number, value in enumerate(registers):
         if number:
             code.li(number, value)

@@ -39,10 +39,10 @@ class Shape:
 SHAPES = (
     Shape(4, 1, 0),
     Shape(4, 2, 3),
-    Shape(8, 10, 0),
     Shape(4, 30, 20),
+    Shape(4, 10, 1),
+    Shape(8, 5, 0),
     Shape(16, 1, 7),
-    Shape(4, 1, 1),
 )
 
 

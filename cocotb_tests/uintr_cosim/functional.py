@@ -17,6 +17,9 @@ from rel4.machine.device import DeviceConfig, Request
 from rel4.reference.control_page import Operation
 from uintr.registers import (
     CONTROL_OFFSET,
+    CSRS,
+    ENABLE,
+    LOW,
     MASK_BYTES,
     MASK_OFFSET,
     MAX_HARTS,
@@ -46,6 +49,7 @@ _FEATURE_OF = {
 
 _SEND_ENDS = ("OK", "DISABLED", "INDEX", "BUS", "INVALID", "VECTOR", "RECEIVER")
 _OWN_ENDS = ("OK", "DISABLED", "RECEIVER")
+_DELEGATABLE = CSRS[Csr.SIDELEG].mask()
 _TARGETS = ("table", "slot", "control", "mask", "nowhere")
 
 _BASE = (
@@ -58,10 +62,12 @@ _BASE = (
     "line: several receivers raise one",
     "line: high when a hart in U takes no trap",
     "vector: beyond the last is ignored",
+    "CSR: a bit that is not delegated is written",
     "bus: contended by all initiators",
 )
 _OF_FEATURE = {
     Feature.SUPERVISOR: (
+        "supervisor: set in LOW without ENABLE",
         "supervisor: line joined",
         "supervisor: line left",
         "supervisor: kind changed while it raises a line",
@@ -72,6 +78,7 @@ _OF_FEATURE = {
         "slot reset: of an inactive receiver with pending bits",
     ),
     Feature.NOTIFY: (
+        "notify: set in LOW without ENABLE",
         "notify: queued",
         "notify: queued while it stands in the ring",
         "notify: claimed",
@@ -303,13 +310,14 @@ class Functional:
             if request.function == UipiFunction.SEND and status is not Status.OK:
                 bins["rejected: counted"] += 1
         elif kind == RequestKind.CSR:
-            self._csr(request, level, status)
+            self._csr(hart, request, level, status)
         elif kind in (RequestKind.LOAD, RequestKind.STORE):
             why = ""
             if status is Status.ILLEGAL:
                 why = "privilege " if level is Privilege.U else "address "
             bins[f"{RequestKind(kind).name} {why}{name}"] += 1
             target = self._target(request.address)
+            self._low(request, target, status)
             if target == "rejected" and kind == RequestKind.STORE and status is Status.OK:
                 bins["rejected: cleared"] += 1
         elif kind in (RequestKind.TRAP, RequestKind.URET):
@@ -319,9 +327,22 @@ class Functional:
         if self._reference._interrupts[hart]:
             bins["line: high when a hart in U takes no trap"] += kind != RequestKind.TRAP
 
-    def _csr(self, request: Request, level: Privilege, status: Status) -> None:
+    def _low(self, request: Request, target: str, status: Status) -> None:
+        """Bits of LOW that software has not said that it knows."""
+        offset = (request.address - self._config.base) % SLOT_BYTES
+        low = target == "slot" and offset == LOW.address and request.kind == RequestKind.STORE
+        if low and status is Status.OK:
+            for name in ("supervisor", "notify"):
+                known = ENABLE.field(name).get(self._control.enable)
+                asked = LOW.field(name).get(request.data)
+                self.bins[f"{name}: set in LOW without ENABLE"] += asked > known
+
+    def _csr(self, hart: int, request: Request, level: Privilege, status: Status) -> None:
         bins, number = self.bins, request.address
         if status is Status.OK:
+            hidden = _DELEGATABLE & ~self._reference._units[hart].csrs[Csr.SIDELEG]
+            if number in (Csr.UIE, Csr.UIP) and request.function != CsrFunction.READ:
+                bins["CSR: a bit that is not delegated is written"] += bool(request.data & hidden)
             bins[f"CSR {CsrFunction(request.function).name} OK"] += 1
             if request.function != CsrFunction.READ:
                 bins[f"CSR {Csr(number).name} written"] += 1

@@ -23,6 +23,8 @@ def build_harness(
     top: str,
     make: str = "OPT_FAST=-O2 OPT_SLOW=-O0 OPT_GLOBAL=-O1",
     options: Sequence[str] = (),
+    before: Sequence[str] = (),
+    design: Sequence[str] | None = None,
 ) -> Path:
     """The program, built if it is not there yet; when several want it at once, one builds.
 
@@ -33,13 +35,18 @@ def build_harness(
     main : the C++ file with the main loop; it includes V`top`.h
     make : how hard the C++ compiler tries
     options : of Verilator, beside the usual ones
+    before : a command that is run first, among the sources
+    design : names of Verilog files to build, if not all sources but headers
 
     Raises
     ------
     SimulationError : no Verilator, or the build failed; the sentence names the log.
     """
     simulator = find_simulator("verilator")
-    texts = (*sources, *sources.values(), main.read_text(), make, *options, *simulator.versions)
+    if design is None:
+        design = [file for file in sources if not file.endswith(".h")]
+    recipe = (make, *options, *simulator.versions)
+    texts = (*sources, *sources.values(), main.read_text(), *before, *design, *recipe)
     digest = hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
     root = build_root()
     root.mkdir(parents=True, exist_ok=True)
@@ -60,24 +67,23 @@ def build_harness(
             *("--x-assign", "fast", "--x-initial", "fast", "--top", top, "--prefix", f"V{top}"),
             *("-CFLAGS", f"-I{work}", "-MAKEFLAGS", make, *ONE_UNIT, *options),
             *("--Mdir", "obj", "-o", "program"),
-            *(file for file in sources if not file.endswith(".h")),
-            str(main),
+            *(*design, str(main)),
         ]
-        recipe = (make, *options, *simulator.versions)
         with log.open("wb") as stream, shared_runtime(root, Path(work) / "obj", *recipe):
-            try:
-                done = subprocess.run(
-                    command,
-                    cwd=work,
-                    env=simulator.environment(),
-                    stdin=subprocess.DEVNULL,
-                    stdout=stream,
-                    stderr=subprocess.STDOUT,
-                    timeout=_BUILD_SECONDS,
-                )
-            except subprocess.TimeoutExpired:
-                raise SimulationError(f"{name} must be built in time; see {log}") from None
-            if done.returncode:
-                raise SimulationError(f"{name} could not be built; see {log}")
+            for each in (before, command) if before else (command,):
+                try:
+                    done = subprocess.run(
+                        each,
+                        cwd=work,
+                        env=simulator.environment(),
+                        stdin=subprocess.DEVNULL,
+                        stdout=stream,
+                        stderr=subprocess.STDOUT,
+                        timeout=_BUILD_SECONDS,
+                    )
+                except subprocess.TimeoutExpired:
+                    raise SimulationError(f"{name} must be built in time; see {log}") from None
+                if done.returncode:
+                    raise SimulationError(f"{name} could not be built; see {log}")
         os.replace(Path(work) / "obj" / "program", program)
     return program

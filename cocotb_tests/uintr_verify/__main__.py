@@ -1,4 +1,4 @@
-"""``python -m uintr_verify random | coverage | mutate``: what docs/verification.md shows."""
+"""``python -m uintr_verify COMMAND``: what docs/verification.md shows, and how old it is."""
 
 import argparse
 import json
@@ -14,6 +14,7 @@ from uintr.program import Parser, run_program, seconds
 from uintr_verify.directed import directed_stimulus, random_stimulus
 from uintr_verify.long_run import coverage_record, random_run, write_json
 from uintr_verify.mutation import Mutation
+from uintr_verify.stored import report
 from uintr_verify.structural import structural_run
 from uintr_verify.survivors import judge_survivors
 from uintr_verify.waivers import WaiverError, load_waivers
@@ -120,6 +121,14 @@ def _mutate_in(folder: Path, counts: dict[str, int], options: argparse.Namespace
     return _verdict("mutate", {"holes": alive, "stale": stale})
 
 
+def _stored(options: argparse.Namespace) -> int:
+    """Print how each file stands; 1 unless all are current."""
+    states, good = report(Path.cwd())
+    for state in states:
+        print(f"stored: {state}")
+    return int(not good)
+
+
 def _conduct(options: argparse.Namespace) -> Conduct:
     return Conduct(options.jobs, getattr(options, "resume", True), options.minutes)
 
@@ -144,6 +153,8 @@ def _parser() -> Parser:
     mutate.add_argument("--hart-unit", type=_positive, default=600, help="mutants")
     mutate.add_argument("--seeds", type=_positive, default=4)
     mutate.add_argument("--operations", type=_positive, default=10_000, help="for each seed")
+    stored = commands.add_parser("stored", help="how old the stored data is")
+    stored.describe(_stored, "Of which commit stored data is, and what changed since.")
     for command in (each, coverage, mutate):
         command.add_argument("--jobs", type=_positive, default=2)
         if command is not coverage:

@@ -5,6 +5,7 @@ from typing import Any
 
 import tb_crowd
 import tb_extensions
+import tb_latency
 import tb_registers
 import tb_walking
 from rel4.machine.device import DeviceConfig, run_sync
@@ -20,9 +21,10 @@ BENCHES = (
     *(getattr(tb_extensions, name) for name in tb_extensions.__all__),
     *(getattr(tb_walking, name) for name in tb_walking.__all__),
     *CROWD,
+    tb_latency.sweep,
 )
-"""The register suite, the extensions' tests, one bit at a time, and all receivers at once: for few
-receivers."""
+"""The register suite, the extensions' tests, one bit at a time, all receivers at once, and
+operations while the sweep runs: for few receivers."""
 
 
 def directed_stimulus(

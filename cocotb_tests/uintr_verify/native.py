@@ -1,22 +1,18 @@
 """Builds the gateware with `replay.cpp` and runs it."""
 
-import hashlib
 import json
-import os
 import subprocess
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from rel4.machine.device import DeviceConfig, DeviceError
-from uintr_cosim.runtime import ONE_UNIT, shared_runtime
-from uintr_cosim.simulator import build_root, find_simulator
+from uintr_cosim.harness import build_harness
+from uintr_cosim.signals import TOP
 from uintr_cosim.top import verilog
 
 __all__ = ["ReplayError", "build_replay", "replay", "run_mutants"]
 
-_BUILD_SECONDS = 1800
 _HARNESS = Path(__file__).with_name("replay.cpp")
 _MOST_HARTS = 20
 """The status of more does not fit a word of 64 bits."""
@@ -25,7 +21,7 @@ _COVERAGE = ("--coverage-line", "--coverage-toggle", "--coverage-expr", "--cover
 
 
 class ReplayError(DeviceError):
-    """A replay could not be built or did not end well; one sentence."""
+    """A replay did not end well; one sentence."""
 
 
 def _ports(harts: int, *, mutants: bool) -> str:
@@ -61,57 +57,23 @@ def build_replay(
 
     Raises
     ------
-    ReplayError : the build failed; the sentence names the log.
-    SimulationError : no Verilator.
+    SimulationError : no Verilator, or the build failed; the sentence names the log.
     """
     if config.harts > _MOST_HARTS:
         raise ValueError(f"harts must be at most {_MOST_HARTS}, not {config.harts!r}")
-    simulator = find_simulator("verilator")
-    text = verilog(config) if source is None else source
-    ports = _ports(config.harts, mutants=mutants)
-    options = _COVERAGE if coverage else ()
-    digest = hashlib.sha256()
-    for part in (text, ports, _HARNESS.read_text(), *options, *simulator.versions):
-        digest.update(part.encode() + b"\0")
-    root = build_root()
-    root.mkdir(parents=True, exist_ok=True)
-    program = root / f"replay-{digest.hexdigest()[:16]}"
-    if program.is_file():
-        return program
-    log = root / f"{program.name}.log"
-    with tempfile.TemporaryDirectory(prefix=f"{program.name}-", dir=root) as work:
-        folder = Path(work)
-        (folder / "uintr_top.v").write_text(text)
-        (folder / "ports.h").write_text(ports)
-        # Mutants are run for long, and what is counted for coverage takes long to compile.
-        fast = "-O0" if coverage else "-O2" if mutants else "-O1"
-        optimised = f"OPT_FAST={fast} OPT_SLOW=-O0 OPT_GLOBAL=-O1"
-        command = [
-            "verilator", "--cc", "--exe", "--build", "-Wno-lint", "-Wno-UNOPTFLAT", "-O3",
-            "--top", "uintr_top",
-            "--x-assign", "fast", "--x-initial", "fast", "--prefix", "Vuintr_top",
-            "-CFLAGS", f"-I{folder}",
-            "-MAKEFLAGS", optimised, *ONE_UNIT, *options,
-            "--Mdir", "obj", "-o", "replay", "uintr_top.v", str(_HARNESS),
-        ]  # fmt: skip
-        recipe = (optimised, *options, *simulator.versions)
-        with log.open("wb") as stream, shared_runtime(root, folder / "obj", *recipe):
-            try:
-                done = subprocess.run(
-                    command,
-                    cwd=work,
-                    env=simulator.environment(),
-                    stdin=subprocess.DEVNULL,
-                    stdout=stream,
-                    stderr=subprocess.STDOUT,
-                    timeout=_BUILD_SECONDS,
-                )
-            except subprocess.TimeoutExpired:
-                raise ReplayError(f"the replay must be built in time; see {log}") from None
-        if done.returncode:
-            raise ReplayError(f"the replay could not be built; see {log}")
-        os.replace(folder / "obj" / "replay", program)
-    return program
+    # Mutants are run for long, and what is counted for coverage takes long to compile.
+    fast = "-O0" if coverage else "-O2" if mutants else "-O1"
+    return build_harness(
+        "replay",
+        {
+            f"{TOP}.v": verilog(config) if source is None else source,
+            "ports.h": _ports(config.harts, mutants=mutants),
+        },
+        _HARNESS,
+        top=TOP,
+        make=f"OPT_FAST={fast} OPT_SLOW=-O0 OPT_GLOBAL=-O1",
+        options=_COVERAGE if coverage else (),
+    )
 
 
 def replay(

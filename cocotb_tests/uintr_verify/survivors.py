@@ -89,7 +89,9 @@ def _prove(mutation: Mutation, mutants: Sequence[Mutant], jobs: int) -> dict[int
 def judge_survivors(
     records: Sequence[dict[str, Any]], mutation: Mutation, waivers: list[Waiver], *, jobs: int
 ) -> list[str]:
-    """Change the verdict of a survivor that is equivalent or explained. Answers stale waivers."""
+    """Change the verdict of a survivor that is equivalent or explained. Answers stale waivers: they
+    fit no survivor, or a mutant that the tests kill.
+    """
     alive = [
         (record, mutant)
         for record, mutant in zip(records, mutation.mutants, strict=True)
@@ -100,7 +102,9 @@ def judge_survivors(
         if known[mutant.number]:
             record["verdict"] = "equivalent"
     names = {mutant_name(record) for record, _ in alive if record["verdict"] == "alive"}
-    waived, _, stale = waive(sorted(names), (), waivers)
+    killed = {mutant_name(each) for each in records if each["verdict"].startswith("killed")}
+    # A pattern that fits a mutant which the tests kill says something that is not so.
+    waived, _, stale = waive(sorted(names), sorted(killed - names), waivers)
     for record, _ in alive:
         waiver = waived.get(mutant_name(record))
         if record["verdict"] == "alive" and waiver is not None:

@@ -34,5 +34,5 @@ def test_a_table_is_put_into_a_page(tmp_path: Path) -> None:
     write_table(page, "new")
     assert page.read_text() == "a\n<!-- fpga -->\nnew\n<!-- /fpga -->\nb\n"
     page.write_text("a\n")
-    with pytest.raises(ValueError, match="page must have the marks of the table, but .* has not"):
+    with pytest.raises(ValueError, match="must have the marks of the table, but has not"):
         write_table(page, "new")

@@ -16,6 +16,7 @@ from uintr_fpga.uart import uart_divisor
 pytestmark = pytest.mark.sim
 
 REPORT = {
+    "commit": "0123",
     "board": "b",
     "title": "Board",
     "harts": 1,
@@ -69,8 +70,9 @@ def test_results_replace_their_like_and_the_slowest_seed_stands(tmp_path: Path) 
     store_result(path, {**REPORT, "fmax_mhz": 14.0})
     results = read_results(path)
     assert [each["seed"] for each in results] == [1, 2]
-    assert "| Board | riscv | 1 | 16 | 1 | 2 | 3 | 12 | 12.5 of 1, 2 | 4 % |" in readme_table(
-        results
+    assert (
+        "| Board | riscv | 1 | 16 | 1 | 2 | 3 | 12 | 12.5 of 1, 2 | 4 % | 0123 |"
+        in readme_table(results)
     )
     path.write_text("{}\n")
     with pytest.raises(ValueError, match="line 1 of .* must be a report, and is none"):

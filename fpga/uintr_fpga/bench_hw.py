@@ -1,12 +1,12 @@
 """``python -m uintr_fpga.bench_hw``: area, speed and latency of the controller, measured.
 
-Each shape of the controller alone is put between registers (so that every path is between
-registers), synthesised and placed with the tools of this Python environment: for an LFE5U-85F of
-speed grade 6, and once for an iCE40 UP5K. Look-up tables, block RAMs and flip-flops are those of
-the controller's own hierarchy after synthesis, a carry cell of the ECP5 counted as the two look-up
-tables it takes; the clock frequency is the median over the seeds, all registers included. On the
-ECP5, registers behind block RAM become those in the block RAM (`output_registers`) before
-placement. Latency is measured on the simulated gateware.
+Each shape of the controller alone, and of the other blocks that look at every hart in one cycle, is
+put between registers (so that every path is between registers), synthesised and placed with the
+tools of this Python environment: for an LFE5U-85F of speed grade 6, and once for an iCE40 UP5K.
+Look-up tables, block RAMs and flip-flops are those of the block's own hierarchy after synthesis, a
+carry cell of the ECP5 counted as the two look-up tables it takes; the clock frequency is the median
+over the seeds, all registers included. On the ECP5, registers behind block RAM become those in the
+block RAM (`output_registers`) before placement. Latency is measured on the simulated gateware.
 """
 
 import argparse
@@ -43,6 +43,7 @@ class _Shape(NamedTuple):
     latency: int
     features: Feature = Feature(0)
     device: str = "ecp5"
+    block: str = "controller"
 
 
 _DEVICES = {"ecp5": "LFE5U-85F speed 6", "ice40": "iCE40 UP5K"}
@@ -57,40 +58,71 @@ _FULL = (
     _Shape(512, 16, 4, ALL_FEATURES),
     *(_Shape(receivers, harts, 4) for receivers in (4096, 32) for harts in (16, 1)),
     _Shape(32, 4, 4),
+    *(
+        _Shape(512, harts, 4, ALL_FEATURES, block=block)
+        for block in ("bus arbiter", "control page")
+        for harts in (4, 16, 64)
+    ),
 )
 _QUICK = _FULL[:1]
 
 
-def _design(shape: _Shape) -> str:
-    """RTLIL of the controller between registers, all of which hang on two wires.
-
-    Each port is fed by a shift chain of its own: one for all of 65 ports is longer than Yosys'
-    stack is deep.
-    """
-    from amaranth.back import rtlil
-    from amaranth.hdl import Cat, Module, Signal, Value
-
+def _controller(shape: _Shape) -> Any:
     from uintr.controller import Controller
 
-    dut = Controller(
+    return Controller(
         harts=shape.harts,
         receivers=shape.receivers,
         ports=shape.harts + 1,
         latency=shape.latency,
         features=shape.features,
     )
+
+
+def _bus(shape: _Shape) -> Any:
+    from uintr.wishbone import BusArbiter
+
+    return BusArbiter(count=shape.harts + 1)
+
+
+def _control_page(shape: _Shape) -> Any:
+    from uintr.control_page import ControlPage
+
+    return ControlPage(harts=shape.harts, receivers=shape.receivers, features=shape.features)
+
+
+_BLOCKS = {"controller": _controller, "bus arbiter": _bus, "control page": _control_page}
+_SHARED = ("payload", "dat_r")
+"""Words that all ports of an array are given alike: one of them is looked at."""
+
+
+def _design(shape: _Shape) -> str:
+    """RTLIL of the block between registers, all of which hang on two wires.
+
+    Each port is fed by a shift chain of its own: one for all of 65 ports is longer than Yosys'
+    stack is deep.
+    """
+    from amaranth.back import rtlil
+    from amaranth.hdl import Cat, Const, Module, Signal, Value
+    from amaranth.lib import wiring
+
+    dut = _BLOCKS[shape.block](shape)
     m = Module()
     m.submodules.dut = dut
     serial_in, serial_out = Signal(), Signal()
-    inputs = [Value.cast(dut.notify_hart)]
-    outputs = [dut.line, dut.supervisor_line, dut.idle, dut.ports[0].response.payload]
-    for port in dut.ports:
-        inputs.append(Cat(port.operation.valid, Value.cast(port.operation.payload)))
-        outputs += [port.operation.ready, port.response.valid]
-    for number, driven in enumerate(inputs):
-        chain = Signal(len(driven), name=f"chain_{number}")
+    inputs: dict[Any, list[Any]] = {}
+    outputs: list[Any] = []
+    for path, member, value in dut.signature.flatten(dut):
+        if isinstance(value, Const):  # the ready of a stream that is always ready
+            continue
+        if member.flow is wiring.In:
+            inputs.setdefault(path[:2], []).append(Value.cast(value))
+        elif path[-1] not in _SHARED or path[1] in (0, path[-1]):
+            outputs.append(Value.cast(value))
+    for number, group in enumerate(inputs.values()):
+        chain = Signal(sum(map(len, group)), name=f"chain_{number}")
         m.d.sync += chain.eq(Cat(serial_in, chain[:-1]))
-        m.d.comb += driven.eq(chain)
+        m.d.comb += Cat(group).eq(chain)
     level = Signal(sum(len(each) for each in outputs))
     m.d.sync += level.eq(Cat(*outputs))
     while len(level) > 1:
@@ -165,6 +197,7 @@ def _place(shape: _Shape, seed: int, folder: Path) -> float:
 def _asked(shape: _Shape) -> dict[str, Any]:
     """What a row says of its shape."""
     return {
+        "block": shape.block,
         "device": _DEVICES[shape.device],
         "receivers": shape.receivers,
         "harts": shape.harts,
@@ -183,7 +216,11 @@ def _measure(shape: _Shape, seeds: tuple[int, ...], folder: Path, jobs: int) -> 
         **cells,
         "mhz": statistics.median(speeds),
         "mhz_by_seed": dict(zip(map(str, seeds), speeds, strict=True)),
-        "post_to_line_cycles": _post_to_line(shape.harts, shape.latency, shape.features),
+        **(
+            {"post_to_line_cycles": _post_to_line(shape.harts, shape.latency, shape.features)}
+            if shape.block == "controller"
+            else {}
+        ),
     }
 
 
@@ -223,22 +260,22 @@ def _post_to_line(harts: int, latency: int, features: Feature) -> int:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Rows as Markdown."""
+    """Rows as Markdown, each with its commit."""
     lines = [
-        "| device | receivers | harts | extensions | cycles | LUT4 | FF | block RAM | MHz |",
-        "|---|---:|---:|---|---:|---:|---:|---:|---:|",
+        "| block | device | receivers | harts | extensions | cycles | LUT4 | FF | block RAM | MHz "
+        "| commit |",
+        "|---|---|---:|---:|---|---:|---:|---:|---:|---:|---|",
     ]
-    lines += [
-        f"| {row['device']} | {row['receivers']} | {row['harts']} | {row['features']} | "
-        f"{row['post_to_line_cycles']} | {row['lut4']} | {row['ff']} | {row['block_ram']} | "
-        f"{row['mhz']:.0f} |"
-        for row in rows
-    ]
+    names = ("block", "device", "receivers", "harts", "features", "post_to_line_cycles")
+    counts = ("lut4", "ff", "block_ram")
+    for row in rows:
+        cells = [row.get(name, "") for name in (*names, *counts)]
+        lines.append(f"| {' | '.join(map(str, (*cells, round(row['mhz']), row['commit'])))} |")
     return "\n".join(lines)
 
 
-_MARKS = re.compile(r"(<!-- bench_hw((?: \w+=\d+)*) -->\n).*?(\n<!-- /bench_hw -->)", re.DOTALL)
-"""Where a page has the table; with ``receivers=512`` behind the name, only of rows that say so."""
+_MARKS = re.compile(r"(<!-- bench_hw((?: \w+=\w+)*) -->\n).*?(\n<!-- /bench_hw -->)", re.DOTALL)
+"""Where a page has the table; with ``block=controller`` behind it, only of rows that say so."""
 
 
 def write_page(data: Path, page: Path) -> None:
@@ -258,8 +295,7 @@ def write_page(data: Path, page: Path) -> None:
         rows = [
             row for row in result["rows"] if all(str(row[name]) == value for name, value in asked)
         ]
-        commits = ", ".join(dict.fromkeys(str(row["commit"]) for row in rows))
-        note = f"MHz is the median of the seeds {seeds}; commit {commits}; {versions}."
+        note = f"MHz is the median of the seeds {seeds}; {versions}."
         return f"{begin}{table(rows)}\n\n{note}{end}"
 
     text, found = _MARKS.subn(fill, page.read_text(encoding="utf-8"))

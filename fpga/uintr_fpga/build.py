@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from rel4.bench.results import source_commit
 from uintr_fpga.boards import Target
 from uintr_fpga.output_registers import use_output_registers
 from uintr_fpga.toolchains import (
@@ -33,7 +34,8 @@ _BLOCKS = re.compile(
 
 _SYNTHESIS = {
     "ice40": "-abc9 -device u",
-    "ecp5": "-abc9",
+    # Wide multiplexers save no logic where a word is chosen by and-or.
+    "ecp5": "-abc9 -nowidelut",
     # Wide multiplexers make clusters of cells, with which the placer came to no end.
     "gowin": "-nowidelut",
 }
@@ -162,6 +164,7 @@ def _report(target: Target, toolchain: Toolchain, seed: int, folder: Path) -> di
     bitstream = folder / f"{_NAME}{toolchain.bitstream}"
     config = asdict(target.config)
     return {
+        "commit": source_commit(),
         "board": target.board.name,
         "title": target.board.title,
         "flavour": target.config.flavour,

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import rel4
 from rel4.bench.conservation import ConservationError
-from rel4.bench.options import numbers, use_device
+from rel4.bench.options import BEING_BUILT, numbers, use_device
 from rel4.bench.point import Point
+from rel4.bench.results import source_commit
 from rel4.machine.device import DeviceError, device_names
 from rel4.machine.faults import MachineError
 from uintr.files import check_file, check_folder
@@ -166,7 +167,7 @@ def _build(arguments: argparse.Namespace) -> int:
         report = build_bitstream(target, seed=seed, folder=folder, netlist=first)
         first = first or folder
         if arguments.store is not None:
-            store_result(arguments.store, report)
+            store_result(arguments.store, {**report, "commit": source_commit()})
         total = report["total"]
         print(
             f"{target.name} seed {seed}: {total['lut']} LUTs, {total['ff']} flip-flops, "
@@ -214,17 +215,22 @@ def _emulate(arguments: argparse.Namespace) -> int:
     if link is not None and (not link.parent.is_dir() or (link.exists() and not link.is_symlink())):
         raise ValueError(f"link must be a free name in a folder that is there, not {link}")
     say(f"building the emulator of {target.name}, if it is not built yet (about a minute)")
-    with emulated(target, gates=arguments.gates) as path:
+    try:
+        _link(link, BEING_BUILT)
+        with emulated(target, gates=arguments.gates) as path:
+            _link(link, path)
+            print(f"{target.name} at {target.baud} baud is on {path}; interrupt to end", flush=True)
+            signal.pause()
+    finally:
         if link is not None:
             link.unlink(missing_ok=True)
-            link.symlink_to(path)
-        print(f"{target.name} at {target.baud} baud is on {path}; interrupt to end", flush=True)
-        try:
-            signal.pause()
-        finally:
-            if link is not None:
-                link.unlink(missing_ok=True)
     return 0
+
+
+def _link(link: Path | None, to: str) -> None:
+    if link is not None:
+        link.unlink(missing_ok=True)
+        link.symlink_to(to)
 
 
 def _record(arguments: argparse.Namespace) -> int:

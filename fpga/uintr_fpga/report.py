@@ -11,6 +11,8 @@ from uintr.registers import Flavour
 __all__ = ["read_results", "readme_table", "store_result", "write_table"]
 
 _BEGIN, _END = "<!-- fpga -->\n", "\n<!-- /fpga -->"
+_BEFORE = "b429af5 or before"
+"""What a report without a commit is of: since then they have one."""
 _SHAPE = ("board", "harts", "receivers", "table_pages", "baud")
 
 
@@ -47,9 +49,16 @@ def _flavour(result: Mapping[str, Any]) -> str:
 
 
 def store_result(path: Path, result: Mapping[str, Any]) -> None:
-    """Add a report, in place of an earlier one of the same configuration and seed."""
-    results = read_results(path) if path.exists() else []
-    results = [each for each in results if _key(each) != _key(result)] + [dict(result)]
+    """Add a report, in place of an earlier one of the same configuration and seed, and of all of
+    the same configuration that are of another commit.
+    """
+    results = [
+        each
+        for each in (read_results(path) if path.exists() else [])
+        if _key(each) != _key(result)
+        and (_key(each)[:-1] != _key(result)[:-1] or each.get("commit") == result.get("commit"))
+    ]
+    results.append(dict(result))
     results.sort(key=_key)
     lines = "".join(json.dumps(each, separators=(",", ":")) + "\n" for each in results)
     write_atomically(path, lines.encode())
@@ -62,8 +71,8 @@ def readme_table(results: Iterable[Mapping[str, Any]]) -> str:
         groups.setdefault(_key(result)[:-1], []).append(result)
     lines = [
         "| board | flavour | harts | receivers | LUTs | flip-flops | block RAMs | clock, MHz "
-        "| slowest of seeds, MHz | margin |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| slowest of seeds, MHz | margin | commit |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for group in groups.values():
         worst = min(group, key=lambda each: float(each["fmax_mhz"]))
@@ -72,7 +81,8 @@ def readme_table(results: Iterable[Mapping[str, Any]]) -> str:
         lines.append(
             f"| {worst['title']} | {_flavour(worst)} | {worst['harts']} | {worst['receivers']} "
             f"| {total['lut']} | {total['ff']} | {total['ram']} | {worst['clock_mhz']:g} "
-            f"| {worst['fmax_mhz']:.1f} of {seeds} | {worst['margin_percent']:.0f} % |"
+            f"| {worst['fmax_mhz']:.1f} of {seeds} | {worst['margin_percent']:.0f} % "
+            f"| {worst.get('commit') or _BEFORE} |"
         )
     tools = sorted(
         {

@@ -34,8 +34,9 @@ def work(ways: int) -> data.StructLayout:
             "funct3": 3,
             "rd": 5,
             "complete": 1,  # nothing is left to do but to write the result
-            "value": XLEN,  # the result, or the virtual address, or the operand
-            "fault": FAULT,  # the value is then its value
+            "value": XLEN,  # the result, or the operand
+            "virtual": XLEN,  # the address, which is also the value of a fault
+            "fault": FAULT,
             "walk": 1,  # the page has to be walked for, and the instruction begun anew
             "device": 1,
             "address": PHYSICAL_BITS,
@@ -48,7 +49,6 @@ def work(ways: int) -> data.StructLayout:
             "rs2": 5,
             "a": XLEN,
             "next": XLEN,
-            "virtual": XLEN,
         }
     )
 
@@ -137,23 +137,31 @@ class Access(wiring.Component):
             store_align.offset.eq(address[:_WORD_OFFSET]),
             store_align.size.eq(executed.funct3[:2]),
         ]
-        before = Signal(1)
-        before_address = Signal(PHYSICAL_BITS - _WORD_OFFSET)
+        # They are the same word if they are at the same index of the same way: nothing has to be
+        # known of the translation.
+        index = address[_WORD_OFFSET:_PAGE_BITS]
+        before_hits = Signal(self._ways)
+        before_index = Signal(INDEX_BITS)
         before_mask = Signal(WORD_BYTES)
         before_word = Signal(XLEN)
-        m.d.sync += before.eq(self.store)
+        m.d.sync += before_hits.eq(last.hits & self.store.replicate(self._ways))
         with m.If(self.store):
             m.d.sync += [
-                before_address.eq(last.address[_WORD_OFFSET:]),
+                before_index.eq(last.address[_WORD_OFFSET:]),
                 before_mask.eq(last.mask),
                 before_word.eq(last.word),
             ]
+
+        def in_way(hits: Any) -> Any:
+            return hits[0] if self._ways == 1 else (hits & cache.hits).any()
+
         same_last = (
             last.valid
             & (last.kind == Kind.STORE)
-            & (last.address[_WORD_OFFSET:] == physical[_WORD_OFFSET:])
+            & in_way(last.hits)
+            & (last.address[_WORD_OFFSET:_PAGE_BITS] == index)
         )
-        same_before = before & (before_address == physical[_WORD_OFFSET:])
+        same_before = in_way(before_hits) & (before_index == index)
         merged = Signal(XLEN)
         for byte in range(WORD_BYTES):
             place = slice(8 * byte, 8 * byte + 8)
@@ -172,7 +180,7 @@ class Access(wiring.Component):
         m.d.comb += [
             finished.valid.eq(executed.valid),
             finished.complete.eq(~executed.fault.valid & (kind < Kind.LOAD)),
-            finished.value.eq(executed.result),
+            finished.value.eq(Mux(kind == Kind.LOAD, load_align.value, executed.result)),
             finished.fault.eq(executed.fault),
             finished.device.eq(rights.device),
             finished.address.eq(physical),
@@ -204,7 +212,7 @@ class Access(wiring.Component):
                     ),
                 ]
             with m.If((kind == Kind.LOAD) & found):
-                m.d.comb += [finished.complete.eq(1), finished.value.eq(load_align.value)]
+                m.d.comb += finished.complete.eq(1)
 
         # Who asks the cache, and who writes it: a store, or a line for the last stage.
         victim = Signal(range(self._ways))

@@ -138,7 +138,9 @@ class CacheArray(wiring.Component):
             m.d.comb += snoop.addr.eq(self.snoop_address[_OFFSET_BITS:INDEX_BITS])
             m.d.comb += snoop.en.eq(self.snoop)
             m.d.sync += [seen.eq(self.snoop), address.eq(self.snoop_address)]
-            with m.If(seen & snoop.data.valid & (snoop.data.frame == address[INDEX_BITS:])):
+            # Not beside the sweep, which needs the port, clears everything, and keeps fills out.
+            same = snoop.data.valid & (snoop.data.frame == address[INDEX_BITS:])
+            with m.If(seen & same & ~self.sweeping):
                 m.d.comb += [
                     write.en.eq(1),
                     write.addr.eq(address[_OFFSET_BITS:INDEX_BITS]),

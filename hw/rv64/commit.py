@@ -121,7 +121,7 @@ class Commit(wiring.Component):
             self.store.payload.mask.eq(last.mask),
             self.store.payload.data.eq(last.word),
             self.port.privilege.eq(csr.privilege),
-            self.walk.address.eq(last.value),
+            self.walk.address.eq(last.virtual),
             self.walk.space.eq(self.space),
             csr.number.eq(raw[20:]),
             csr.function.eq(raw[12:14]),
@@ -202,7 +202,7 @@ class Commit(wiring.Component):
                     with m.If(request.ready):
                         m.next = "USER"
                 with m.Elif(last.fault.valid):
-                    trap(last.fault.cause, last.value)
+                    trap(last.fault.cause, last.virtual)
                 with m.Elif(last.walk):
                     m.next = "WALK"
                 with m.Elif(last.complete):
@@ -297,7 +297,9 @@ class Commit(wiring.Component):
             with m.State("MEMORY"), m.If(self.done):
                 m.next = "RUN"
                 with m.If(self.failed):
-                    trap(Mux(kind == Kind.LOAD, Cause.LOAD_ACCESS, Cause.STORE_ACCESS), last.value)
+                    trap(
+                        Mux(kind == Kind.LOAD, Cause.LOAD_ACCESS, Cause.STORE_ACCESS), last.virtual
+                    )
                 with m.Else():
                     complete(self.value)
 
@@ -308,7 +310,7 @@ class Commit(wiring.Component):
                         is_load = (kind == Kind.LOAD) | ((kind == Kind.ATOMIC) & (raw[27:] == 2))
                         page = Mux(is_load, Cause.LOAD_PAGE, Cause.STORE_PAGE)
                         access = Mux(is_load, Cause.LOAD_ACCESS, Cause.STORE_ACCESS)
-                        trap(Mux(self.walk.access, access, page), last.value)
+                        trap(Mux(self.walk.access, access, page), last.virtual)
                     with m.Else():
                         go(last.pc)
                         m.next = "RUN"

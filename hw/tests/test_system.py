@@ -16,6 +16,7 @@ from uintr.registers import (
     DEFAULT_BASE,
     DEFAULT_TABLE_BASE,
     ENABLE,
+    ENTRY_CACHE_OFFSET,
     HIGH,
     LOW,
     SEND,
@@ -395,6 +396,41 @@ def test_contending_posts_are_accepted_one_a_cycle_in_turn() -> None:
 
     simulate(dut, *(writer(number) for number in range(3)))
     assert cycles == [5, 6, 7]
+
+
+@pytest.mark.parametrize(
+    ("cached", "cycles"), [(False, [4, 6, 8, 10]), (True, [2, 3, 4, 5])], ids=["table", "cache"]
+)
+def test_a_burst_of_posts_takes_two_cycles_each_through_the_table_one_from_caches(
+    cached: bool, cycles: list[int]
+) -> None:
+    """The bus makes one transfer at a time, and a read of the table takes two cycles."""
+    harts = len(cycles)
+    dut = System(harts=harts, receivers=harts, table_pages=1)
+    clock, taken = [0], [0] * harts
+
+    async def count(ctx: Any) -> None:
+        for _ in range(200):
+            await ctx.tick()
+            clock[0] += 1
+
+    def sender(number: int) -> Any:
+        async def testbench(ctx: Any) -> None:
+            hart = Hart(ctx, dut.hart[number])
+            await hart.tick(harts)
+            await sending(hart, number, index=number)
+            if cached:
+                enable = BASE + CONTROL_OFFSET + ENTRY_CACHE_OFFSET + 8 * number
+                assert (await hart.store(enable, 1)).status == Status.OK
+                await hart.uipi(UipiFunction.SEND, number)
+            while clock[0] < 150:
+                await hart.tick()
+            taken[number] = (await hart.uipi(UipiFunction.SEND, number)).cycles
+
+        return testbench
+
+    simulate(dut, count, *(sender(number) for number in range(harts)))
+    assert sorted(taken) == cycles
 
 
 # --- All at once ----------------------------------------------------------------------------------

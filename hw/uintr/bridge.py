@@ -7,6 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from uintr.checks import check_range
+from uintr.compare import below
 from uintr.interfaces import WORD_BYTES, OperationFunction, OperationPort, Wishbone, layout
 from uintr.record import CLAIM_STALE
 from uintr.registers import (
@@ -101,7 +102,7 @@ class ControllerBridge(wiring.Component):
         wanted = self.wanted
         for bus, index in ((self.bus, slot), (self.masks, self.masks.adr)):
             asked = bus.cyc & bus.stb
-            refused = (index >= self._receivers) | ~bus.sel.all()
+            refused = ~(below(index, self._receivers) & bus.sel.all())
             m.d.sync += bus.err.eq(asked & refused & ~bus.err)
             with m.If(asked & ~refused):
                 m.d.comb += wanted.eq(1)

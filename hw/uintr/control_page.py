@@ -7,6 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from uintr.checks import check_range
+from uintr.compare import below
 from uintr.interfaces import WORD_BYTES, OperationFunction, Wishbone, layout
 from uintr.registers import (
     CLAIM,
@@ -27,7 +28,6 @@ from uintr.registers import (
     THROTTLE_OFFSET,
     XLEN,
     Feature,
-    Register,
     Status,
 )
 from uintr.rejected import RejectedCounter
@@ -35,11 +35,8 @@ from uintr.throttle import Throttle
 
 __all__ = ["ControlPage"]
 
-_OPERATES: dict[tuple[Register, bool], OperationFunction] = {
-    (SLOT_RESET, True): OperationFunction.RESET_SLOT,
-    (CLAIM, False): OperationFunction.CLAIM,
-}
-"""Accesses that the controller has to carry out; True is a write."""
+_SLOT_RESET, _CLAIM = (register.address // WORD_BYTES for register in (SLOT_RESET, CLAIM))
+"""Registers that the controller answers: a write of the first, a read of the second."""
 
 
 class ControlPage(wiring.Component):
@@ -75,7 +72,8 @@ class ControlPage(wiring.Component):
     posted, posting : one bit a hart: the post of a UIPI SEND is accepted in this cycle; one waits
     open, caches, invalidate : one bit a hart: its throttle has a token; its entry cache is enabled;
         must forget
-    begun : the transfer is not in its first cycle, for a specification to see
+    begun, resets : the transfer is not in its first cycle, and is a slot reset that may be done;
+        for a specification to see
     resting : no register of the page changes without a transfer or one of these inputs
     """
 
@@ -86,6 +84,7 @@ class ControlPage(wiring.Component):
         self._receivers = receivers
         self._features = features
         self.begun = Signal()
+        self.resets = Signal()
         super().__init__(
             {
                 "bus": In(Wishbone()),
@@ -148,14 +147,14 @@ class ControlPage(wiring.Component):
                     with m.If(write):
                         m.d.sync += self.enable.eq(known)
             if Feature.SLOT_RESET in self._features:
-                with m.Case(SLOT_RESET.address // WORD_BYTES):
+                with m.Case(_SLOT_RESET):
                     m.d.comb += [
-                        found.eq(~bus.we | (bus.dat_w < self._receivers)),
+                        found.eq(~bus.we | below(bus.dat_w, self._receivers)),
                         self.receiver.eq(bus.dat_w),
                         concerned.eq((write & found).replicate(self._harts)),
                     ]
             if Feature.NOTIFY in self._features:
-                with m.Case(CLAIM.address // WORD_BYTES):
+                with m.Case(_CLAIM):
                     m.d.comb += found.eq(1)
                 with m.Case(NOTIFY_HART.address // WORD_BYTES):
                     m.d.comb += [found.eq(1), answer.eq(self.notify_hart)]
@@ -201,13 +200,20 @@ class ControlPage(wiring.Component):
         m.d.comb += waits.eq(concerned.any() & (~begun | (concerned & self.posting).any()))
         m.d.sync += begun.eq(wanted & ~self.done)
 
-        with m.Switch(Cat(bus.we, place)):
-            for (register, is_write), function in _OPERATES.items():
-                with m.Case(register.address // WORD_BYTES << 1 | is_write):
-                    m.d.comb += [
-                        self.function.eq(function),
-                        self.operates.eq(bus.cyc & bus.stb & found & bus.sel.all() & ~waits),
-                    ]
+        # A slot reset is never handed over in its first cycle, so its check has a register.
+        resets = self.resets
+        m.d.sync += resets.eq(wanted & ~self.done & write & found & (place == _SLOT_RESET))
+        with m.If(resets):
+            m.d.comb += [
+                self.function.eq(OperationFunction.RESET_SLOT),
+                self.operates.eq(~self.posting.any()),
+            ]
+        if Feature.NOTIFY in self._features:
+            with m.If((place == _CLAIM) & ~bus.we):
+                m.d.comb += [
+                    self.function.eq(OperationFunction.CLAIM),
+                    self.operates.eq(bus.cyc & bus.stb & bus.sel.all()),
+                ]
 
         m.d.sync += [
             bus.ack.eq(wanted & found & bus.sel.all() & ~self.operates & ~waits),

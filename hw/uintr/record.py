@@ -5,6 +5,7 @@ from typing import Any
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data
 
+from uintr.compare import below
 from uintr.interfaces import OperationFunction, layout
 from uintr.registers import ACTIVE, CLAIM, LOW, MASK, VECTORS, XLEN, Feature
 
@@ -175,9 +176,7 @@ class Record:
 
     def _exists(self, hartid: Any) -> Any:
         """``hartid`` is below the number of harts; without a comparison of all its bits."""
-        bits = (self._harts - 1).bit_length()
-        exists = ~hartid[bits:].any()
-        return exists if self._harts == 1 << bits else exists & (hartid[:bits] < self._harts)
+        return below(hartid, self._harts)
 
     def execute(self, m: Module, change: Any, before: Any, after: Any) -> None:
         """What ``change`` makes of ``before``.

@@ -7,6 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from uintr.checks import check_range
+from uintr.compare import below
 from uintr.entry_cache import INDEX_BITS, EntryCache
 from uintr.interfaces import (
     ADDRESS_BITS,
@@ -185,14 +186,17 @@ class Sender(wiring.Component):
             UipiFunction.DEACTIVATE: (OperationFunction.WRITE_ACTIVE, 0),
         }
         entry_bits = (ENTRIES_PER_PAGE - 1).bit_length()
-        # The whole operand is compared, so that an index beyond the table cannot wrap into it.
-        entries = Cat(Const(0, entry_bits), self.suist.size)
-        index = self.operand[: len(entries)]
+        # The whole operand is compared, so that an index beyond the table cannot wrap into it; what
+        # is below a page needs no comparison.
+        pages = len(self.suist.size)
+        index = self.operand[: entry_bits + pages]
+        beyond = self.operand[entry_bits + pages :].any()
+        beyond |= index[entry_bits:] >= self.suist.size
 
         with m.If(self.function == UipiFunction.SEND):
             with m.If(~self.suist.en):
                 self._refuse(m, Status.DISABLED)
-            with m.Elif(self.operand >= entries):
+            with m.Elif(beyond):
                 self._refuse(m, Status.INDEX)
             if self._throttled:
                 with m.Elif(~self.open):
@@ -208,7 +212,7 @@ class Sender(wiring.Component):
             self._end(m, Status.ILLEGAL)
         with m.Elif(~self.suirs.en):
             self._end(m, Status.DISABLED)
-        with m.Elif(self.suirs.index >= self._receivers):
+        with m.Elif(~below(self.suirs.index, self._receivers)):
             self._end(m, Status.RECEIVER)
         with m.Else():
             m.d.sync += operation.receiver.eq(self.suirs.index)
@@ -222,9 +226,9 @@ class Sender(wiring.Component):
         entry = data.View(layout(SENDER_ENTRY), self.bus.dat_r)
         with m.If(~entry.valid):
             self._refuse(m, Status.INVALID)
-        with m.Elif(entry.vector >= VECTORS):
+        with m.Elif(~below(entry.vector, VECTORS)):
             self._refuse(m, Status.VECTOR)
-        with m.Elif(entry.receiver >= self._receivers):
+        with m.Elif(~below(entry.receiver, self._receivers)):
             self._refuse(m, Status.RECEIVER)
         with m.Else():
             m.d.sync += self._post(operation, entry.receiver, entry.vector)

@@ -1,6 +1,7 @@
 """The proofs of hart units, bus and whole system, and the broken designs they have to notice."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -211,6 +212,17 @@ def _silent_error(right: Any) -> Any:
     return wrong
 
 
+def _first_word(right: Any) -> Any:
+    """Whatever is read, the word of the first target is answered."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        m.d.comb += self.bus.dat_r.eq(self.targets[0].dat_r)
+        return m
+
+    return wrong
+
+
 def _presented_twice(right: Any) -> Any:
     def wrong(self: Any, platform: Any) -> Any:
         m = right(self, platform)
@@ -230,6 +242,31 @@ def _everybody_ends(right: Any) -> Any:
         return m
 
     return wrong
+
+
+@contextmanager
+def _forgotten_throttle(*, hides: bool = True) -> Iterator[None]:
+    """The control page rests whatever its budgets do. They begin with a token that is on its way
+    back, which no run of a few cycles comes to; with ``hides`` false that alone is so.
+    """
+    page, begin = ControlPage.elaborate, Throttle.__init__
+
+    def restless(self: Any) -> None:
+        begin(self)
+        self.missing = Signal(len(self.missing), init=1, name="missing")
+        self.left = Signal(len(self.left), init=5, name="left")
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = page(self, platform)
+        if hides:
+            m.d.comb += self.resting.eq(1)
+        return m
+
+    Throttle.__init__, ControlPage.elaborate = restless, wrong  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Throttle.__init__, ControlPage.elaborate = begin, page  # type: ignore[method-assign]
 
 
 def _impatient(right: Any) -> Any:
@@ -429,10 +466,16 @@ HART_BUGS: tuple[Bug, ...] = (
         replaced(ControlPage, "elaborate", _no_drain),
     ),
     Bug(
+        "another target's word",
+        "targets latency 3 wait states 0",
+        replaced(BusDecoder, "elaborate", _first_word),
+    ),
+    Bug(
         "no answer from nowhere",
         "targets latency 3 wait states 0",
         replaced(BusDecoder, "elaborate", _silent_error),
     ),
+    Bug("a throttle is forgotten", "system quiet latency 3", _forgotten_throttle),
     Bug(
         "the controller is never busy",
         "system quiet latency 3",

@@ -37,7 +37,7 @@ from amaranth.lib.wiring import connect
 
 from uintr.bridge import ControllerBridge
 from uintr.control_page import ControlPage
-from uintr.interfaces import OperationFunction
+from uintr.interfaces import WORD_BYTES, OperationFunction
 from uintr.record import CLAIM_STALE
 from uintr.registers import (
     ALL_FEATURES,
@@ -46,6 +46,7 @@ from uintr.registers import (
     MASK_OFFSET,
     PAGE_BYTES,
     SLOT_BYTES,
+    SLOT_RESET,
 )
 from uintr.system import connect_control
 from uintr.table_ram import TableRam
@@ -263,13 +264,24 @@ class TargetsSpec(Elaboratable):
         """How far each target is, for the induction: a target that does not answer yet has not
         been asked for longer than `spent` says, and one that is not asked does not answer.
         """
+        resets = (
+            page.bus.we
+            & page.bus.sel.all()
+            & (page.bus.adr == SLOT_RESET.address // WORD_BYTES)
+            & (page.bus.dat_w < page._receivers)
+        )
         m.d.comb += [
             Assert(begun | (spent == 0)),
             Assert(bridge.waiting == flight.any()),
             Assert(~flight.any() | bridge.wanted | page.operates),
         ]
         with m.If(page.bus.stb & ~page.bus.ack & ~page.bus.err):
-            m.d.comb += Assert(page.begun == begun)
+            m.d.comb += [
+                Assert(page.begun == begun),
+                Assert(page.resets == (begun & resets)),
+            ]
+        with m.Else():
+            m.d.comb += Assert(~page.resets)
         with m.If(flight.any() & page.invalidate.any()):
             m.d.comb += Assert(page.posting == 0)
         with m.If(table_ram.bus.stb & ~table_ram.bus.ack):

@@ -17,6 +17,7 @@ COMMANDS = {
     "claims": ("rel4.bench.claims_command", "what is better than published, over several seeds"),
     "study": ("rel4.bench.study_command", "a grid or random design over any parameters"),
     "compare": ("rel4.bench.compare_command", "do two devices give the same event log?"),
+    "validate": ("rel4.bench.validate", "the model with measured costs against machine code"),
     "ipc": ("rel4.bench.ipc_command", "IPC, synchronous and over rings with user interrupts"),
     "pingpong": ("rel4.bench.pingpong_command", "what a message to a thread and back costs"),
     "cc": ("rel4.compiled.command:define_cc", "compile C and assembler for the hart"),

@@ -146,7 +146,9 @@ class FullBeforeFence(AsyncRuntime):
                 )
             request = await task.buffer.requests.take()
             assert request is not None
-            await task.buffer.replies.put(await self._serve(task, request))
+            reply = await self._serve(task, request)
+            assert reply is not None  # nothing preempts here
+            await task.buffer.replies.put(reply)
             if await task.buffer.receiver_online.claim():
                 await self.uintr.send(task.entry)
         return await task.buffer.requests.count() == 0

@@ -125,6 +125,8 @@ def test_a_study_goes_on_where_it_was(tmp_path: Path, capsys: pytest.CaptureFixt
     assert cli.main(["study", str(path), "--out", str(out), "--jobs", "1"]) == 0
     assert "6 of 8 trials were finished before" in capsys.readouterr().out
     assert (out / "results.csv").read_bytes() == first
+    assert (out / "figure.png").stat().st_size > 5_000
+    assert b"<!-- tick" in (out / "figure.svg").read_bytes()
     rows = rows_of(out / "results.csv")
     assert [row["policy"] for row in rows] == ["tick"] * 4 + ["uipi"] * 4
     assert all(row["error"] == "" for row in rows)

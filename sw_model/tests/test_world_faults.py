@@ -46,6 +46,7 @@ PRINTS = {
     "completion": "completion bash",
     "cc": None,  # prints nothing
     "run": None,  # prints what the program does
+    "validate": None,  # as long as all stored points take
 }
 LONG_RUN = "sweep --policy sync --concurrency 2,512 --rounds 200 --jobs 2 --out out"
 """A short point and one that takes longer than any test waits."""
@@ -142,7 +143,7 @@ def test_an_output_that_is_full_is_one_sentence(name: str, words: str, place: Pa
 
 def test_every_command_is_tried() -> None:
     assert PRINTS.keys() == COMMANDS.keys()
-    assert set(FILLS) | {"explore", "compare", "completion", "run"} == set(COMMANDS)
+    assert set(FILLS) | {"explore", "compare", "completion", "run", "validate"} == set(COMMANDS)
 
 
 @pytest.mark.parametrize("name", FILLS)

@@ -17,12 +17,16 @@ extern const struct {
 } user_layout;
 extern char user_load[], kernel_end[]; /* where image and free memory begin, as the kernel does */
 
-const volatile struct parameters parameters __attribute__((section(".data"))) = {
+const volatile struct parameters parameters __attribute__((section(".data.parameters"))) = {
     .harts = 1,
     .timer_period = 20000,
     .timer_phase = {10000, 5000, 15000, 2500},
     .memory_bytes = 16 << 20,
 };
+
+/* Of the initial thread's TCB in its page: rings, tables and CNodes are in use from the beginning of
+ * their pages on, and a small cache has a page's length. */
+enum { TCB_OFFSET = 1 << TCB_BITS };
 
 static word memory; /* next free byte, physical */
 
@@ -66,9 +70,9 @@ static void boot_initial_thread(void)
     memory += sizeof(struct slot) << ROOT_RADIX;
     memory = (memory + PAGE_BYTES - 1) & -(word)PAGE_BYTES;
     struct slot *cnode = at(slots);
-    struct tcb *tcb = at(page());
+    struct tcb *tcb = at(page() + TCB_OFFSET);
     word *root = at(page());
-    word ipc_buffer = page(), data = page();
+    word data = page(), ipc_buffer = page();
     cap(cnode, SLOT_INIT_THREAD_TCB, CAP_THREAD, 0, tcb);
     cap(cnode, SLOT_INIT_THREAD_CNODE, CAP_CNODE, ROOT_RADIX, cnode);
     cnode[SLOT_INIT_THREAD_CNODE].guard_size = 64 - ROOT_RADIX;
@@ -101,16 +105,20 @@ static void boot_initial_thread(void)
 struct context *boot_hart(word index)
 {
     static volatile bool ready;
+    static struct queue queues[MAX_HARTS][PRIORITIES];
+    static struct tcb idle_threads[MAX_HARTS];
     extern char stacks[];
     here = &harts[index];
     here->index = index;
     here->stack = (word)stacks + STACK_BYTES * (index + 1);
     here->inside = 1;
     here->choose = true;
-    here->idle_thread.state = THREAD_IDLE;
-    here->idle_thread.affinity = (uint8_t)index;
-    here->idle_thread.uintr.receiver = NO_RECEIVER;
-    here->current = &here->idle_thread;
+    here->ready = queues[index];
+    here->idle_thread = &idle_threads[index];
+    here->idle_thread->state = THREAD_IDLE;
+    here->idle_thread->affinity = (uint8_t)index;
+    here->idle_thread->uintr.receiver = NO_RECEIVER;
+    here->current = here->idle_thread;
     lock_boot();
     while (index && !ready)
         ;

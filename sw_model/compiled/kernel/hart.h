@@ -36,8 +36,8 @@ struct hart {
     word satp;  /* what was written last */
     bool idle;
     word levels[PRIORITIES / 64]; /* priorities that have a thread waiting */
-    struct queue ready[PRIORITIES];
-    struct tcb idle_thread;
+    struct queue *ready;          /* of each priority */
+    struct tcb *idle_thread;
 } LINE_ALIGNED;
 _Static_assert(offsetof(struct hart, stack) == HART_STACK, "traps.S relies on it");
 _Static_assert(offsetof(struct hart, fences) == HART_FENCES, "traps.S relies on it");
@@ -46,6 +46,10 @@ _Static_assert(offsetof(struct hart, asked) == HART_ASKED, "traps.S relies on it
 extern struct hart harts[MAX_HARTS];
 register struct hart *here __asm__("tp");
 
-/* Interrupt a hart in supervisor mode. */
+/* Interrupt a hart in supervisor mode: it looks what is wanted, translations forgotten or itself in
+ * the kernel. */
+void interrupt_hart(const struct hart *hart);
+
+/* The second. */
 void send_ipi(struct hart *hart);
 #endif

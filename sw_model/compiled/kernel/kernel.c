@@ -16,11 +16,16 @@
 
 struct hart harts[MAX_HARTS];
 
+void interrupt_hart(const struct hart *hart)
+{
+    ((volatile uint32_t *)at(SSWI_BASE))[hart->index] = 1;
+}
+
 void send_ipi(struct hart *hart)
 {
     hart->asked = 1;
     fence_full();
-    ((volatile uint32_t *)at(SSWI_BASE))[hart->index] = 1;
+    interrupt_hart(hart);
 }
 
 /* Handlers first, then the scheduler's tick; the next period begins when both are done. */
@@ -79,13 +84,13 @@ struct context *kernel_leave(void)
 {
     if (UNLIKELY(here->choose)) {
         struct tcb *tcb = scheduler_choose();
-        if (tcb == &here->idle_thread) {
+        if (tcb == here->idle_thread) {
             uintr_switch(tcb);
             here->idle = true;
             policies_on_idle(true);
             do {
                 idle();
-            } while (scheduler_choose() == &here->idle_thread);
+            } while (scheduler_choose() == here->idle_thread);
             policies_on_idle(false);
             here->idle = false;
         }

@@ -6,7 +6,7 @@
 #include "scheduler.h"
 #include "uintr_state.h"
 
-enum { INLINE_BUDGET = 16, REMOTE_BATCH = 8, POLL_LEAST = 64, POLL_MOST = 8192 };
+enum { INLINE_BUDGET = 16, REMOTE_BATCH = 8, POLL_LEAST = 1024, POLL_MOST = 8192 };
 
 const struct policy policies[POLICIES] = {
     [POLICY_TICK] = {.tick = true},
@@ -95,7 +95,7 @@ bool policy_linger(struct handler *handler)
 /* -1: nothing to run. */
 static int busy(const struct hart *hart)
 {
-    return hart->current == &hart->idle_thread ? -1 : hart->current->priority;
+    return hart->current == hart->idle_thread ? -1 : hart->current->priority;
 }
 
 static void interrupt_least_busy(void)
@@ -122,7 +122,7 @@ void policies_on_tick(void)
     for (unsigned n = 0; n < handler_count; n++) {
         const struct policy *policy = handlers[n].policy;
         if ((policy->tick && here->index == 0)
-            || (policy->tick_any && here->current != &here->idle_thread)
+            || (policy->tick_any && here->current != here->idle_thread)
             || (policy->inline_ && handlers[n].owner->affinity == here->index))
             handler_run(&handlers[n]);
     }

@@ -14,7 +14,7 @@ static int best(const struct hart *hart)
 
 bool scheduler_spare(const struct hart *hart)
 {
-    return hart->current == &hart->idle_thread && best(hart) < 0;
+    return hart->current == hart->idle_thread && best(hart) < 0;
 }
 
 void scheduler_enqueue(struct tcb *tcb, bool first)
@@ -90,6 +90,6 @@ struct tcb *scheduler_choose(void)
         scheduler_enqueue(current, false);
     here->choose = false;
     if (highest < 0)
-        return here->current = &here->idle_thread;
+        return here->current = here->idle_thread;
     return here->current = taken(here, highest);
 }

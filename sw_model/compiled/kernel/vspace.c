@@ -102,7 +102,7 @@ void vspace_fence(void)
     fence_full();
     for (unsigned n = 0; n < parameters.harts; n++)
         if (n != here->index && mask >> n & 1 && !harts[n].inside)
-            send_ipi(&harts[n]);
+            interrupt_hart(&harts[n]);
     for (unsigned n = 0; n < parameters.harts; n++)
         while (n != here->index && mask >> n & 1 && harts[n].fences && !harts[n].inside)
             ;

@@ -1,57 +1,58 @@
-/* Synchronous or asynchronous, chosen for each kind of call by what is measured: the rules of
- * rel4.user.adaptive. */
+/* Synchronous or asynchronous, chosen by what is measured.
+ *
+ * As in rel4.user.adaptive the way in use is kept until the other is better by more than 5 %, and the
+ * other is tried every so often, each time it turns out worse twice as far away. Here a decision has
+ * to cost a few cycles, so it is made for a stretch of calls and not for each: a stretch's cycles are
+ * read from the clock at its ends alone, and all kinds of calls share it. */
 #ifndef ADAPTIVE_H
 #define ADAPTIVE_H
 
 #include "async_syscalls.h"
 
-enum way { WAY_ASYNC, WAY_SYNC, WAY_WAIT };
-enum kind { KIND_PAGE_MAP, KIND_PAGE_UNMAP, KINDS };
+struct adaptive {
+    word left; /* calls of the stretch */
+    bool synchronous;
+};
+extern struct adaptive adaptive;
 
-/* To be called once the buffer is registered. */
-void adaptive_start(void);
+/* To be called once the buffer is registered and `coroutines` are there. */
+void adaptive_start(word coroutines);
 
-/* The way of the next call of `self`; WAY_WAIT: not yet, it is woken. */
-enum way adaptive_choose(struct coroutine *self, enum kind kind);
+/* The stretch is over: what was measured, and the next one. */
+void adaptive_next(void);
 
-/* A call of `self` is over. */
-void adaptive_done(struct coroutine *self, enum kind kind);
+/* True if the next call is to be made synchronously. */
+static inline bool adaptive_synchronous(void)
+{
+    if (__builtin_expect(!adaptive.left--, 0))
+        adaptive_next();
+    return adaptive.synchronous;
+}
 
 /* Make a call in either way: `call` is true if it was answered at once. */
-#define COROUTINE_CHOOSE(self, kind, call) \
+#define COROUTINE_CHOOSE(self, call) \
     do { \
         (self)->at = (word)&&COROUTINE_LABEL(__LINE__); \
         COROUTINE_LABEL(__LINE__): \
         if (!(self)->answered && !(call)) \
             return false; \
         (self)->answered = false; \
-        adaptive_done(self, kind); \
     } while (0)
 
 static inline bool adaptive_page_map(struct coroutine *self, word frame, word vspace, word virtual,
                                      word rights)
 {
-    switch (adaptive_choose(self, KIND_PAGE_MAP)) {
-    case WAY_SYNC:
-        self->error = (uint16_t)seL4_RISCV_Page_Map(frame, vspace, virtual, rights);
-        return true;
-    case WAY_ASYNC:
+    if (!adaptive_synchronous())
         return async_page_map(self, frame, vspace, virtual, rights);
-    default:
-        return false;
-    }
+    self->error = (uint16_t)seL4_RISCV_Page_Map(frame, vspace, virtual, rights);
+    return true;
 }
 
 static inline bool adaptive_page_unmap(struct coroutine *self, word frame)
 {
-    switch (adaptive_choose(self, KIND_PAGE_UNMAP)) {
-    case WAY_SYNC:
-        self->error = (uint16_t)seL4_RISCV_Page_Unmap(frame);
-        return true;
-    case WAY_ASYNC:
+    if (!adaptive_synchronous())
         return async_page_unmap(self, frame);
-    default:
-        return false;
-    }
+    self->error = (uint16_t)seL4_RISCV_Page_Unmap(frame);
+    return true;
 }
 #endif

@@ -26,7 +26,10 @@ static inline void fence_full(void)
 void async_create(char *address, word capacity, const struct style *chosen)
 {
     base = address;
-    style = *chosen;
+    style.direct = chosen->direct; /* word by word: there is no memcpy on this side */
+    style.batch = chosen->batch;
+    style.poll_cycles = chosen->poll_cycles;
+    style.adaptive = chosen->adaptive;
     async.requests = base + BUFFER_ITEMS;
     async.replies = async.requests + ITEM_BYTES * capacity;
     async.mask = capacity - 1;

@@ -19,7 +19,6 @@ struct coroutine {
     bool answered;
     bool ready;
     uint8_t priority;
-    uint8_t way;      /* in which its call is made (adaptive.h) */
     bool background;
 };
 

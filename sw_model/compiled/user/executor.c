@@ -6,6 +6,7 @@ struct queue {
     uint16_t first;
 };
 
+volatile word wake_word;
 struct coroutine *executor_tasks[MAX_TASKS];
 struct coroutine *(*executor_idle)(void);
 
@@ -52,7 +53,7 @@ unsigned executor_register_vector(unsigned cid)
 /* Wake whom the user interrupts since the last look are for. */
 static void take_vectors(void)
 {
-    word pending = __atomic_exchange_n(wake_word(), 0, __ATOMIC_ACQUIRE);
+    word pending = __atomic_exchange_n(&wake_word, 0, __ATOMIC_ACQUIRE);
     for (unsigned vector = 0; pending; vector++, pending >>= 1) {
         struct coroutine *coroutine = NULL;
         if (pending & 1 && vector < vectors)
@@ -81,14 +82,14 @@ void executor_run(void)
 {
     while (foreground) {
         struct coroutine *coroutine = NULL;
-        if (*wake_word())
+        if (wake_word)
             take_vectors();
         if (levels)
             coroutine = fetch();
         else if (executor_idle)
             coroutine = executor_idle();
         if (!coroutine) {
-            while (!levels && !*wake_word())
+            while (!levels && !wake_word)
                 ;
         } else if (coroutine->step(coroutine)) {
             executor_tasks[coroutine->cid] = NULL;

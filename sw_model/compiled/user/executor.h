@@ -35,8 +35,5 @@ extern struct coroutine *(*executor_idle)(void);
 void executor_run(void);
 
 /* Where the user-interrupt handler notes vectors. */
-static inline volatile word *wake_word(void)
-{
-    return (volatile word *)DATA_ADDRESS;
-}
+extern volatile word wake_word;
 #endif

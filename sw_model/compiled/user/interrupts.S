@@ -12,7 +12,7 @@ user_interrupt:
     sd t1, 8(sp)
     uipi_read t0
     csrci UINTR_CSR_UIP, 1      /* the software bit; the line is low by now */
-    li t1, DATA_ADDRESS
+    lla t1, wake_word
     amoor.d zero, t0, (t1)
     slti zero, t0, MARK_USER_TRAP
     ld t0, 0(sp)

@@ -96,7 +96,8 @@ void root_start_async(word capacity, const struct style *style, word policy)
     uintr_csr_set(UINTR_CSR_USTATUS, UINTR_CSR_USTATUS_UIE_MASK);
     check("UintrRegisterReceiver", seL4_UintrRegisterReceiver(notification, SLOT_INIT_THREAD_TCB));
     uintr_csr_set(UINTR_CSR_UIE, UINTR_CSR_UIE_SOFTWARE_MASK); /* delegated by now */
-    struct answer answer = seL4_UintrRegisterAsyncSyscall(badged, frame, policy);
-    check("UintrRegisterAsyncSyscall", answer.error);
-    async_registered(answer.words[1] ? (long)answer.words[2] : -1);
+    word answer[REGISTER_MESSAGE] = {0};
+    check("UintrRegisterAsyncSyscall",
+          seL4_UintrRegisterAsyncSyscall(badged, frame, policy, answer));
+    async_registered(answer[1] ? (long)answer[2] : -1);
 }

@@ -6,15 +6,12 @@ static void set_message(unsigned n, word value)
     ipc_buffer()[IPC_BUFFER_MESSAGE / 8 + n] = value;
 }
 
-static struct answer call(word cap, word label, unsigned caps, unsigned length, word *words)
+/* Message registers go and come in `words`; answers the error. */
+static word call(word cap, word label, unsigned caps, unsigned length, word *words)
 {
-    struct answer answer;
     word info = label << 12 | caps << 7 | length;
-    for (unsigned n = 0; n < REGISTER_MESSAGE; n++)
-        answer.words[n] = words[n];
-    system_call(SYS_CALL, cap, &info, answer.words);
-    answer.error = info >> 12;
-    return answer;
+    system_call(SYS_CALL, cap, &info, words);
+    return info >> 12;
 }
 
 word seL4_Untyped_Retype(word untyped, word type, word size_bits, word root, word offset, word count)
@@ -23,7 +20,7 @@ word seL4_Untyped_Retype(word untyped, word type, word size_bits, word root, wor
     set_cap(0, root);
     set_message(4, offset);
     set_message(5, count);
-    return call(untyped, INVOCATION_UNTYPED_RETYPE, 1, 6, words).error;
+    return call(untyped, INVOCATION_UNTYPED_RETYPE, 1, 6, words);
 }
 
 word seL4_CNode_Mint(word root, word destination, word source, word rights, word badge)
@@ -32,14 +29,15 @@ word seL4_CNode_Mint(word root, word destination, word source, word rights, word
     set_cap(0, root);
     set_message(4, rights);
     set_message(5, badge);
-    return call(root, INVOCATION_CNODE_MINT, 1, 6, words).error;
+    return call(root, INVOCATION_CNODE_MINT, 1, 6, words);
 }
 
-struct answer seL4_UintrRegisterAsyncSyscall(word notification, word frame, word policy)
+word seL4_UintrRegisterAsyncSyscall(word notification, word frame, word policy,
+                                    word answer[REGISTER_MESSAGE])
 {
-    word words[REGISTER_MESSAGE] = {policy, 0, 0, 0};
+    answer[0] = policy;
     set_cap(0, frame);
-    return call(notification, INVOCATION_UINTR_REGISTER_ASYNC_SYSCALL, 1, 1, words);
+    return call(notification, INVOCATION_UINTR_REGISTER_ASYNC_SYSCALL, 1, 1, answer);
 }
 
 void seL4_WakeSyscallHandler(void)

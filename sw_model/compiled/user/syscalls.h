@@ -10,12 +10,6 @@
 
 typedef uint64_t word;
 
-/* What a call answers: seL4's error and message registers. */
-struct answer {
-    word error;
-    word words[REGISTER_MESSAGE];
-};
-
 /* A trap with up to four message registers; answers badge and message information. */
 static inline word system_call(long number, word cap, word *info, word words[REGISTER_MESSAGE])
 {
@@ -88,7 +82,8 @@ static inline word seL4_UintrRegisterReceiver(word notification, word tcb)
 /* The calls with more than four message registers, or with an answer. */
 word seL4_Untyped_Retype(word untyped, word type, word size_bits, word root, word offset, word count);
 word seL4_CNode_Mint(word root, word destination, word source, word rights, word badge);
-struct answer seL4_UintrRegisterAsyncSyscall(word notification, word frame, word policy);
+word seL4_UintrRegisterAsyncSyscall(word notification, word frame, word policy,
+                                    word answer[REGISTER_MESSAGE]);
 
 void seL4_WakeSyscallHandler(void);
 void seL4_DebugPutChar(char character);

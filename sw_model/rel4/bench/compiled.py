@@ -37,6 +37,7 @@ __all__ = [
     "Setup",
     "check_compiled",
     "compiled_name",
+    "image_words",
     "log_of",
     "run_compiled",
     "system",
@@ -45,7 +46,7 @@ __all__ = [
 MOST_CONCURRENCY = 1024
 """Coroutines that the compiled executor has room for."""
 LEAST_CAPACITY = 8
-TICKS_SPARE = 40
+TICKS_SPARE = 2
 """A run is given so many timer periods for each call before it counts as hanging."""
 _CAUSES = {
     8: ev.TrapCause.ECALL,
@@ -180,10 +181,13 @@ def _run(point: Point, setup: Setup) -> RunResult:
         memory_latency=setup.memory_latency,
         cache_kib=setup.cache_kib,
         seed=point.seed,
-        max_cycles=TICKS_SPARE * point.timer_period * point.calls + 10_000_000,
+        max_cycles=TICKS_SPARE * point.timer_period * point.calls + 2_000_000,
     )
     result = run_program(
-        configured(system(setup), _words(point)), config, runner=setup.device, listener=Listener()
+        configured(system(setup), image_words(point)),
+        config,
+        runner=setup.device,
+        listener=Listener(),
     )
     if result.ending is not Ending.EXIT or result.status != 0:
         said = result.console.decode("utf-8", "replace").strip()
@@ -191,7 +195,7 @@ def _run(point: Point, setup: Setup) -> RunResult:
     return result
 
 
-def _words(point: Point) -> dict[str, list[int]]:
+def image_words(point: Point) -> dict[str, list[int]]:
     """What is written into the image for a point."""
     check_compiled(point)
     policy = find_policy(point.policy)

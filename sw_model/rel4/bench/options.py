@@ -2,11 +2,12 @@
 
 import argparse
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 from rel4.machine.device import device_names, find_device
-from uintr.program import Parser, choose, number, seconds, several, whole
+from uintr.program import Parser, choose, number, say, seconds, several, whole
 from uintr.registers import MAX_HARTS, Flavour
 
 from .campaign import Conduct
@@ -27,6 +28,10 @@ __all__ = [
 
 PORT_VARIABLE = "UINTR_PORT"
 """Where the device uart finds its serial port."""
+BEING_BUILT = "emulator-being-built"
+"""What the link to an emulated board leads to until there is a board."""
+GRACE = 5
+"""Seconds in which an emulator that was started before makes its link."""
 CONCURRENCY = "2,4,8,16,32,64,128,256,512"
 """As published."""
 
@@ -63,10 +68,26 @@ def use_device(name: str, port: str | None) -> str:
         found = port if port is not None else os.environ.get(PORT_VARIABLE, "")
         if not found:
             raise ValueError(f"port must be given for a board, by --port or {PORT_VARIABLE}")
+        _wait_for_emulator(Path(found))
         if not Path(found).is_char_device():
             raise ValueError(f"port must be a serial port that is there, not {found!r}")
         os.environ[PORT_VARIABLE] = found  # worker processes inherit it
     return name
+
+
+def _wait_for_emulator(port: Path) -> None:
+    """Wait while an emulated board is being built (`uintr-fpga emulate`), which may just have been
+    started."""
+    soon = time.monotonic() + (GRACE if port.parent.is_dir() and not port.is_absolute() else 0)
+    said = False
+    while True:
+        built = port.is_symlink() and os.readlink(port) == BEING_BUILT
+        if not built and (os.path.lexists(port) or time.monotonic() > soon):
+            return
+        if not said:
+            say(f"waiting for the emulated board at {port}")
+        said = True
+        time.sleep(0.2)
 
 
 def add_conduct_options(parser: Parser, *, resume: bool = True) -> None:

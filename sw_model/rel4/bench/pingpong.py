@@ -28,6 +28,7 @@ from rel4.user.threads import ThreadMaker
 from uintr.registers import Flavour
 
 from .analysis import window
+from .results import source_commit
 from .workload import BEGIN, END
 
 __all__ = ["KINDS", "PingPoint", "PingRecord", "render_pingpong", "run_pingpong"]
@@ -82,7 +83,7 @@ class PingPoint:
 @dataclass(frozen=True, kw_only=True)
 class PingRecord:
     """One point's figures, per round trip: cycles (mean, least, median, most), traps into the
-    kernel (see `CAUSES`), user interrupts."""
+    kernel (see `CAUSES`), user interrupts; and the commit that ran."""
 
     flavour: str
     kind: str
@@ -94,6 +95,7 @@ class PingRecord:
     most: int
     traps: float
     user_interrupts: float
+    commit: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """For a line of JSON."""
@@ -136,6 +138,7 @@ async def run_pingpong(point: PingPoint, device: Device) -> PingRecord:
         most=ordered[-1],
         traps=measured.traps(*CAUSES) / point.rounds,
         user_interrupts=measured.user_interrupts / point.rounds,
+        commit=source_commit(),
     )
 
 

@@ -2,7 +2,8 @@
 
 import io
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from .published import citation, published_points
 from .results import PointRecord
 from .series import Curve, curves
 
-__all__ = ["plot_sweep"]
+__all__ = ["new_figure", "plot_sweep", "save_figure", "steady_style"]
 
 
 _MORE_DASHES: tuple[tuple[float, ...], ...] = ((1, 2), (6, 2, 1, 2), (1, 4))
@@ -54,12 +55,27 @@ def plot_sweep(records: Iterable[PointRecord], out_dir: str | Path) -> list[Path
         raise ValueError("records must be at least one point, not none")
     out = Path(out_dir)
     paths: list[Path] = []
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # whatever the user's matplotlibrc says
-        matplotlib.rcParams.update(_STYLE)
-        paths += _save(_cycles_figure(found), out / "cycles")
-        paths += _save(_traps_figure(found), out / "traps")
+    with steady_style():
+        paths += save_figure(_cycles_figure(found), out / "cycles")
+        paths += save_figure(_traps_figure(found), out / "traps")
     return paths
+
+
+@contextmanager
+def steady_style() -> Iterator[None]:
+    """Our style, whatever the user's matplotlibrc says."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_STYLE)
+        yield
+
+
+def new_figure(columns: int = 1) -> Figure:
+    """An empty figure with axes side by side, drawn without a screen."""
+    figure = Figure(figsize=(7.2 if columns == 1 else 11, 4.8), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.subplots(1, columns)
+    return figure
 
 
 def _cycles_figure(found: Sequence[Curve]) -> Figure:
@@ -96,9 +112,8 @@ def _traps_figure(found: Sequence[Curve]) -> Figure:
 
 
 def _figure(found: Sequence[Curve], title: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(7.2, 4.8), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    figure = new_figure()
+    (axes,) = figure.axes
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
     axes.set_xscale("log", base=2)
     ticks = sorted({n for curve in found for n in curve.points})
@@ -226,7 +241,7 @@ def _policy_rank(labels: Sequence[str], index: int) -> int:
     return policies.index(policies[index])
 
 
-def _save(figure: Figure, stem: Path) -> list[Path]:
+def save_figure(figure: Figure, stem: Path) -> list[Path]:
     """Write the figure as PNG and SVG, without dates or versions, so that the bytes repeat."""
     paths = []
     for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):

@@ -17,8 +17,8 @@ def define(parser: Parser) -> None:
     parser.describe(
         _run,
         "Run the design in FILE and write results.csv (and results.parquet where pyarrow is "
-        "installed). Finished trials are kept: started again, it goes on. Exit status: 0 done, 1 "
-        "a run broke a rule or no trial could be run.",
+        "installed), and a figure. Finished trials are kept: started again, it goes on. Exit "
+        "status: 0 done, 1 a run broke a rule or no trial could be run.",
         """
         rel4 study examples/studies/tick_period.toml       every combination, on this computer
         rel4 study FILE.toml --scheduler tcp://host:8786   the same on a Dask cluster

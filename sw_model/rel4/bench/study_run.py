@@ -32,7 +32,7 @@ def run_study(
     show: Callable[[str], None] = print,
 ) -> list[Row]:
     """Run what is not finished yet of the study in ``path``, and write ``results.csv`` and, where
-    pyarrow is installed, ``results.parquet`` into ``out``.
+    pyarrow is installed, ``results.parquet`` into ``out``, and a figure if a number varies.
 
     Every trial is kept as soon as it is finished; started again, a study goes on where it was,
     unless the source has changed. Rows stand in the order of the design and hold no times of this
@@ -63,6 +63,10 @@ def run_study(
         ordered = [found[key] for key in tasks]
         for written in write_table(study, ordered, out, commit):
             show(f"{written}: {len(ordered)} rows")
+        from .study_plot import plot_study  # not before something is drawn
+
+        for written in plot_study(study, ordered, out):
+            show(f"{written}: the figure")
     failed = sum(bool(row["error"]) for row in ordered)
     if failed:
         show(f"{failed} of {len(ordered)} trials could not be run; column error says why")

@@ -1,6 +1,7 @@
 """``rel4 cc`` and ``rel4 run``: compile a program, run it on a hart."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -159,6 +160,8 @@ def _run(arguments: argparse.Namespace) -> int:
         gdb=arguments.gdb,
     )
     name = _runner_name(arguments)
+    if arguments.port is not None:
+        os.environ["UINTR_PORT"] = arguments.port  # where the runner of a board looks
     program = load_program(arguments.file)
     if out is None:
         result = run_program(program, config, runner=name, listener=_Console())

@@ -7,6 +7,7 @@ from typing import TextIO
 
 import rel4
 from rel4.compiled.elf import Program
+from rel4.compiled.profile import function_cycles, render_functions
 from rel4.compiled.runner import Listener, Miss, Retired, RunConfig, RunResult
 from rel4.compiled.symbols import Symbols
 from rel4.compiled.timeline import Timeline
@@ -16,8 +17,8 @@ __all__ = ["Recorder", "instruction_line", "recording"]
 
 
 class Recorder(Listener):
-    """Hears a run and writes events.jsonl and trace.json into a folder, and instructions.txt as it
-    goes if `RunConfig.instructions`. Made by `recording`.
+    """Hears a run and writes events.jsonl, trace.json and functions.txt into a folder, and
+    instructions.txt as it goes if `RunConfig.instructions`. Made by `recording`.
     """
 
     def __init__(
@@ -65,6 +66,8 @@ class Recorder(Listener):
             "cache_kib": self._config.cache_kib,
         }
         write_trace(log.events, self._folder / "trace.json", about)
+        table = render_functions(function_cycles(log.events))
+        (self._folder / "functions.txt").write_text(table, encoding="utf-8")
 
 
 @contextmanager

@@ -64,7 +64,7 @@ class Retired(NamedTuple):
     register written (0: none) and ``value`` what with. ``address`` is virtual and aligned to eight
     bytes, with a mask of bytes read and one of bytes written; ``data`` is the word written or read.
     For UIPI SEND they are the sender-table entry and where it lies. ``status`` is how a UIPI or a
-    user-interrupt CSR was answered.
+    user-interrupt CSR was answered. ``interrupted`` is where the hart was with ``intr``.
     """
 
     cycle: int
@@ -85,6 +85,7 @@ class Retired(NamedTuple):
     data: int
     satp: int
     status: int
+    interrupted: int
 
 
 class Miss(NamedTuple):

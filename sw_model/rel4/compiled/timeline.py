@@ -53,7 +53,6 @@ class _Hart:
     """What is known of one hart."""
 
     def __init__(self) -> None:
-        self.next_pc = 0
         self.context = "boot"
         self.user: str | None = None  # the context below the kernel that ran last
         self.returning = False  # mret or sret was the last one
@@ -99,7 +98,6 @@ class Timeline:
             say(Trap(_cause(record.cause), context))
         else:
             self._execute(record, hart, context, say)
-        hart.next_pc = record.next_pc
 
     def miss(self, record: Miss) -> None:
         """A cache missed."""
@@ -121,7 +119,7 @@ class Timeline:
         """The first instruction of a handler."""
         if record.mode == Privilege.U:
             self._handlers[context] = self._handlers.get(context, 0) + 1
-            say(UserTrap(context, hart.next_pc, record.pc))
+            say(UserTrap(context, record.interrupted, record.pc))
         else:
             say(Trap(_cause(record.cause), hart.context))
 

@@ -14,6 +14,7 @@ from uintr.program import Parser, choose, whole
 from uintr.registers import Flavour
 
 from .coverage import missed
+from .hostile_run import run_hostile
 from .kernel.command import run_kernel_exploration
 from .kernel.random_runs import store_random_runs
 from .program import STYLES, Program
@@ -40,6 +41,7 @@ def define(parser: Parser) -> None:
         rel4 explore --protocol published --harts 2        the published protocol loses a wake-up
         rel4 explore --memory sc                           in program order
         rel4 explore --kernel                              kernel operations that meet
+        rel4 explore --hostile 100                         attackers beside a victim
         """,
     )
 
@@ -83,7 +85,14 @@ def define(parser: Parser) -> None:
         type=whole,
         metavar="N",
     )
-    option("seed", 0, "of the first random run (default 0)", type=whole, metavar="N")
+    option(
+        "hostile",
+        None,
+        "so many programs instead, in which untrusted threads try everything beside a victim",
+        type=whole,
+        metavar="N",
+    )
+    option("first", 0, "seed of the first such run (default 0)", type=whole, metavar="SEED")
     option("store", None, "write the kernel's figures to this file", type=Path, metavar="FILE")
     parser.complete("--flavour", Flavour)
     for name, words in (("protocol", PROTOCOLS), ("memory", MEMORIES), ("style", STYLES)):
@@ -142,11 +151,20 @@ def _say(text: str) -> None:
 
 
 def _explore(arguments: argparse.Namespace) -> int:
-    Conduct(arguments.jobs)  # is it right?
+    conduct = Conduct(arguments.jobs, resume=arguments.store is not None)
+    if arguments.hostile is not None:
+        if arguments.hostile < 1 or arguments.first < 0:
+            raise ValueError(
+                f"hostile must be at least 1 and first at least 0, not {arguments.hostile} and "
+                f"{arguments.first}"
+            )
+        seeds = range(arguments.first, arguments.first + arguments.hostile)
+        return run_hostile(seeds=seeds, conduct=conduct, path=arguments.store)
     if arguments.kernel and arguments.random is not None:
         if not 1 <= arguments.random <= 10_000_000:
             raise ValueError(f"random must be 1 to 10000000, not {arguments.random}")
-        return FOUND if store_random_runs(arguments.seed, arguments.random, arguments.store) else 0
+        wrong = store_random_runs(arguments.first, arguments.random, arguments.store)
+        return FOUND if wrong else 0
     if arguments.kernel:
         wanted = list(Flavour) if arguments.flavour is None else [arguments.flavour]
         return run_kernel_exploration(

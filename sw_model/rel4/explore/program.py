@@ -92,7 +92,7 @@ class _Harts:
 
     here: int
 
-    def unpreemptible(self) -> AbstractContextManager[None]:
+    def preemptible(self) -> AbstractContextManager[None]:
         """Nothing here takes long enough to be preempted."""
         return nullcontext()
 

@@ -11,7 +11,7 @@ from rel4.machine.events import AsyncHandled, Fault, TaskRun
 from rel4.machine.ops import Log, Path
 
 from .capability import Slot
-from .errors import InvocationError
+from .errors import InvocationError, Preempted
 from .harts import Harts
 from .objects import TCB
 from .uintr import UserInterrupts
@@ -39,7 +39,8 @@ class HandlerTask:
     ``entry``, of the kernel's sender table, wakes the owner's receiver coroutine; ``hart`` is where
     the handler runs or ran last. ``over``: it stopped with work left. ``closed``: it has ended, and
     is not woken any more. ``siblings`` are further handlers of the same buffer. ``slots`` hold the
-    capabilities that it depends on.
+    capabilities that it depends on. ``unfinished`` is a request that was preempted, and begins
+    again.
     """
 
     cid: int
@@ -58,6 +59,7 @@ class HandlerTask:
     sender: SenderEntry | None = None
     siblings: "list[HandlerTask]" = field(default_factory=list)
     slots: list[Slot] = field(default_factory=list)
+    unfinished: Item | None = None
 
     def depend(self, *slots: Slot) -> None:
         """The handler is its thread's from now on, and ends with any of these capabilities or with
@@ -110,11 +112,14 @@ class Policy:
     -------
     name : as on the command line
     preemptible : between two requests, harts that wait for the kernel go first
+    keeps_time : a client's calls cost a thread of higher priority, or another client, no more than
+        a bounded part of its time. The published policies do not promise that
     ready : handlers that were woken, first come first served
     """
 
     name = "never"
     preemptible = False
+    keeps_time = False
 
     def __init__(self) -> None:
         self.ready: deque[HandlerTask] = deque()
@@ -151,6 +156,10 @@ class Policy:
     def budget(self, task: HandlerTask) -> int | None:
         """Requests that the handler serves at a time before it lets go of its hart; None: all."""
         return None
+
+    def gives_way(self, runtime: "AsyncRuntime", task: HandlerTask, served: int) -> bool:
+        """After ``served`` requests of this activation: others go first now, and the rest waits."""
+        return False
 
     async def on_idle(self, hart: int, idle: bool) -> None:
         """``hart`` begins (or ends) to have no thread to run."""
@@ -219,11 +228,16 @@ class AsyncRuntime:
         self, policy: Policy, mine: Callable[[HandlerTask], bool] | None = None
     ) -> None:
         """Run the ready handlers of ``policy``, or those of them that are ``mine``, until each has
-        suspended. One that is woken meanwhile runs too, but what a budget leaves over waits for
-        the next occasion."""
+        suspended: by the priority of their threads, first come first served within one. A handler
+        that is woken meanwhile runs too, but what a budget leaves over waits for the next
+        occasion."""
         done: list[HandlerTask] = []
         while True:
-            task = next((t for t in policy.ready if t not in done and (not mine or mine(t))), None)
+            task = max(
+                (t for t in policy.ready if t not in done and (not mine or mine(t))),
+                key=lambda ready: ready.tcb.priority,  # the first of the most urgent
+                default=None,
+            )
             if task is None:
                 return
             policy.ready.remove(task)
@@ -267,8 +281,8 @@ class AsyncRuntime:
         buffer = task.buffer
         await buffer.close_begin()
         try:
-            for _ in range(buffer.capacity):
-                request = await buffer.requests.take(0)
+            for _ in range(buffer.capacity + 1):
+                request, task.unfinished = task.unfinished or await buffer.requests.take(0), None
                 if request is None:
                     break
                 await self._check_room(buffer)
@@ -322,17 +336,22 @@ class AsyncRuntime:
                 if task.closed:
                     return True
                 waiting = await buffer.requests.count()  # another handler may have been here
-            if waiting == 0:
+            if waiting == 0 and task.unfinished is None:
                 return True
+            if served and task.policy.gives_way(self, task, served):
+                return False
             await task.policy.on_backlog(self, task, waiting)
             async with Path("kernel.async_call") as path:
-                request = await buffer.requests.take()
+                request, task.unfinished = task.unfinished or await buffer.requests.take(), None
                 if request is None:  # the user took its own index back since the count
                     return True
                 await self._check_room(buffer)
                 reply = await self._serve(task, request)
                 if task.closed:  # by this very request
                     return True
+                if reply is None:
+                    task.unfinished = request
+                    return False
                 label, error = label_name(request.label), SeL4Error(reply.error).name
                 await path.work(leaving=PUBLISH_CYCLES)
                 await Log(AsyncHandled(request.cid, label, error, task.tcb.name))
@@ -351,11 +370,14 @@ class AsyncRuntime:
         if await buffer.replies.full():
             raise BufferError("the reply ring is full: more requests than the user has room for")
 
-    async def _serve(self, task: HandlerTask, request: Item) -> Item:
+    async def _serve(self, task: HandlerTask, request: Item) -> Item | None:
+        """The reply; None if the call was preempted, and begins again at the next occasion."""
         error = SeL4Error.NO_ERROR
         try:
-            with self.harts.unpreemptible():
+            with self.harts.preemptible():
                 words = await self._serve_request(task.tcb, request.label, request.words)
+        except Preempted:
+            return None
         except InvocationError as failure:
             error, words = failure.code, failure.details
         return Item(request.cid, request.label, error, words)

@@ -72,6 +72,26 @@ class Harts:
         return self.schedulers[self.here]
 
     @property
+    def somebody_inside(self) -> bool:
+        """A hart is in the kernel, or waits for its lock; for inspection."""
+        return any(self._inside)
+
+    @property
+    def urgency(self) -> int:
+        """Highest priority of a thread that runs on this hart or is ready to; -1: none."""
+        return self.scheduler.urgency
+
+    @property
+    def interrupted(self) -> bool:
+        """An interrupt waits for this hart to leave the kernel."""
+        return self._machine.harts[self.here].supervisor_interrupt_pending
+
+    @property
+    def signalled(self) -> bool:
+        """The user-interrupt hardware interrupts the kernel on this hart."""
+        return self._machine.harts[self.here].supervisor_line
+
+    @property
     def current(self) -> TCB:
         """The thread that ran here last, or runs here next once it was chosen."""
         return self.schedulers[self.here].current

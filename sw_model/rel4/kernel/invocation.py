@@ -79,7 +79,7 @@ async def _untyped_retype(state: State, slot: Slot, arguments: Arguments) -> Res
     if not 1 <= count <= most:
         raise range_error(1, most, f"{count} objects at once")
     destinations = [node.cnode.slot(offset + n) for n in range(count)]
-    await untyped.retype(state, slot, kind, size_bits, destinations)
+    await untyped.retype(state, arguments.caller, slot, kind, size_bits, destinations)
     return ()
 
 

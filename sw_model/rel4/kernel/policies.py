@@ -4,6 +4,8 @@ A policy is chosen for each syscall buffer when it is registered. It owns the qu
 handlers and says on which occasions, and on which hart, they run.
 """
 
+from collections.abc import Callable
+
 from rel4.abi.numbers import SeL4Error
 from rel4.machine.ops import ReadTime, SendIpi, SpinWhile, Store
 from uintr.registers import VECTORS
@@ -72,27 +74,54 @@ class Ipi(TickSmp):
 
 
 class Inline(Policy):
-    """The trap that wakes the handler runs it, on the caller's hart."""
+    """The trap that wakes the handler runs it, on the caller's hart and in the caller's time: its
+    time slice ends between two requests where another thread waits for it.
+
+    What a budget leaves over is served at ticks: while other threads of the same priority are
+    ready, one request a tick and for a thread that is blocked; while more urgent ones are, none.
+    """
 
     name = "inline"
+    keeps_time = True
     BUDGET = 16
     """Bounds the time in the kernel: 16 calls are less than one timer period."""
 
     def budget(self, task: HandlerTask) -> int | None:
         return self.BUDGET
 
+    def gives_way(self, runtime: AsyncRuntime, task: HandlerTask, served: int) -> bool:
+        return own_time_is_over(runtime, task)
+
     async def on_wake(self, runtime: AsyncRuntime, task: HandlerTask) -> None:
-        await run_own(self, runtime)
+        await runtime.run_ready(self, lambda ready: ready is task)
 
     async def on_tick(self, runtime: AsyncRuntime) -> None:
         """What a budget left over."""
         await run_own(self, runtime)
 
 
-async def run_own(policy: Policy, runtime: AsyncRuntime) -> None:
-    """Run the ready handlers of this hart's threads: nobody's calls cost another's time."""
-    here = runtime.harts.here
-    await runtime.run_ready(policy, lambda task: task.tcb.affinity == here)
+def own_time_is_over(runtime: AsyncRuntime, task: HandlerTask) -> bool:
+    """A tick is due, and there is a thread that it may be for."""
+    return runtime.harts.interrupted and runtime.harts.scheduler.best() >= task.tcb.priority
+
+
+async def run_own(
+    policy: Policy,
+    runtime: AsyncRuntime,
+    mine: Callable[[HandlerTask], bool] = lambda task: True,
+) -> None:
+    """A tick: run the ready handlers of this hart's threads, unless more urgent ones are ready. A
+    thread that has to share the hart with others of its priority, and could wake its handler in
+    its own time slice, is left to do that."""
+    harts = runtime.harts
+    here, urgency, best = harts.here, harts.urgency, harts.scheduler.best()
+
+    def due(task: HandlerTask) -> bool:
+        tcb = task.tcb
+        alone = best < tcb.priority or not tcb.runnable
+        return tcb.affinity == here and tcb.priority >= urgency and alone and mine(task)
+
+    await runtime.run_ready(policy, due)
 
 
 class Uipi(Policy):
@@ -101,14 +130,27 @@ class Uipi(Policy):
 
     A buffer is given to the hart without threads that serves the fewest buffers, or, if every hart
     has threads, to the next one. With one hart the interrupt comes to the caller's own.
+
+    Handlers of one hart have their turns by the priority of their threads: where others of the same
+    priority are ready, one request a turn. A hart that has threads serves only clients that are at
+    least as urgent, and spends at most `ALLOWANCE` cycles between two ticks on that; then, or if
+    whoever signals is less urgent, it is not interrupted again before the next tick.
     """
 
     name = "uipi"
     preemptible = True
+    keeps_time = True
+    BUDGET = 4
+    """Requests at a time on a hart that has threads."""
+    ALLOWANCE = 5_000
+    """Cycles of a hart that has threads, between two ticks: a quarter of the default period."""
+    TRAP = 500
+    """What an interrupt costs beside the handler's work, about: entry, exit, looking what it is."""
 
     def __init__(self) -> None:
         super().__init__()
         self._tasks: dict[int, dict[int, HandlerTask]] = {}  # by hart and vector
+        self._spent: dict[int, int] = {}  # since the last tick, by hart
 
     async def register(self, runtime: AsyncRuntime, task: HandlerTask) -> int | None:
         spare = [h for h, scheduler in enumerate(runtime.harts.schedulers) if scheduler.spare]
@@ -141,19 +183,59 @@ class Uipi(Policy):
     def _hart_of(self, task: HandlerTask) -> int:
         return next(hart for hart, tasks in self._tasks.items() if task in tasks.values())
 
+    def _mine(self, runtime: AsyncRuntime) -> dict[int, HandlerTask]:
+        return self._tasks.get(runtime.harts.here, {})
+
+    def budget(self, task: HandlerTask) -> int | None:
+        return self.BUDGET if task.runtime.harts.urgency >= 0 else None
+
+    def gives_way(self, runtime: AsyncRuntime, task: HandlerTask, served: int) -> bool:
+        priority = task.tcb.priority
+        if runtime.harts.urgency > priority or runtime.harts.signalled:
+            return True
+        others = (other for other in self._mine(runtime).values() if other is not task)
+        return any(other.ready and other.tcb.priority >= priority for other in others)
+
     async def on_signal(self, runtime: AsyncRuntime, vectors: int) -> None:
-        tasks = self._tasks.get(runtime.harts.here, {})
+        busy = runtime.harts.urgency >= 0
+        begin = await ReadTime() if busy else 0
         while True:
-            for vector, task in sorted(tasks.items()):
+            for vector, task in sorted(self._mine(runtime).items()):
                 if vectors >> vector & 1:
                     runtime.wake(task)
-            await runtime.run_ready(self, lambda task: task in tasks.values())
-            if not any(task.ready for task in tasks.values()):
-                return
+            urgency = runtime.harts.urgency
+            ready = [
+                t for t in self._mine(runtime).values() if t.ready and t.tcb.priority >= urgency
+            ]
+            if not ready:
+                break
+            await runtime.run_ready(self, lambda task: task in ready)  # noqa: B023  # at once
+            if runtime.harts.urgency >= 0 or not any(t.ready for t in self._mine(runtime).values()):
+                break
             # A handler stopped with work left. First whoever waits for the kernel, and the buffers
             # that were signalled meanwhile: each has its turn.
             await runtime.harts.pass_on()
             vectors = await runtime.uintr.take_interrupts()
+        if busy:
+            await self._account(runtime, self.TRAP + await ReadTime() - begin)
+
+    async def _account(self, runtime: AsyncRuntime, cycles: int) -> None:
+        """The hart, which has threads, spent ``cycles`` on others' calls."""
+        here = runtime.harts.here
+        self._spent[here] = self._spent.get(here, 0) + cycles
+        less_urgent = any(
+            task.ready and task.tcb.priority < runtime.harts.urgency
+            for task in self._mine(runtime).values()
+        )
+        if less_urgent or self._spent[here] > self.ALLOWANCE:
+            await runtime.uintr.listen(False)
+
+    async def on_tick(self, runtime: AsyncRuntime) -> None:
+        """What was left over, and who signalled meanwhile."""
+        if self._spent.pop(runtime.harts.here, 0):
+            await runtime.uintr.listen(True)
+        if any(task.ready for task in self._mine(runtime).values()):
+            await self.on_signal(runtime, 0)
 
 
 class Poll(Uipi):
@@ -171,14 +253,9 @@ class Poll(Uipi):
         self.bound = self.MOST
         self._average = 0
 
-    def budget(self, task: HandlerTask) -> int | None:
-        """Requests that the handler serves at a time before it lets go of its hart; None: all."""
-        return None
-
-    async def on_idle(self, hart: int, idle: bool) -> None:
-        """``hart`` begins (or ends) to have no thread to run."""
-
     async def linger(self, runtime: AsyncRuntime, task: HandlerTask) -> bool:
+        if runtime.harts.urgency >= 0 or len(self._mine(runtime)) > 1:
+            return False  # the time that it would wait is somebody's
         requests = task.buffer.requests
         begin = await ReadTime()
         async with runtime.harts.outside():
@@ -204,7 +281,12 @@ class Adaptive(Poll):
     name = "adaptive"
 
     def budget(self, task: HandlerTask) -> int | None:
-        return Inline.BUDGET if self._inline(task) else None
+        return Inline.BUDGET if self._inline(task) else super().budget(task)
+
+    def gives_way(self, runtime: AsyncRuntime, task: HandlerTask, served: int) -> bool:
+        if self._inline(task):
+            return own_time_is_over(runtime, task)
+        return super().gives_way(runtime, task, served)
 
     @staticmethod
     def _inline(task: HandlerTask) -> bool:
@@ -227,11 +309,12 @@ class Adaptive(Poll):
             await Store(task.buffer.helper_idle, int(idle))
 
     async def on_wake(self, runtime: AsyncRuntime, task: HandlerTask) -> None:
-        await run_own(self, runtime)
+        await runtime.run_ready(self, lambda ready: ready is task)
 
     async def on_tick(self, runtime: AsyncRuntime) -> None:
-        """What a budget left over."""
-        await run_own(self, runtime)
+        """What a budget left over, here or on the helping hart, each where it ran."""
+        await run_own(self, runtime, self._inline)
+        await super().on_tick(runtime)
 
 
 class Spread(Uipi):

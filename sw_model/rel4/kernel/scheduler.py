@@ -33,6 +33,14 @@ class Scheduler:
         """True if the hart has nothing to run, now or next."""
         return self.current is self.idle and not any(self._queues.values())
 
+    @property
+    def urgency(self) -> int:
+        """Highest priority of a thread that runs here or is ready to; -1 if there is none."""
+        current = self.current
+        runs = current.priority if current is not self.idle and current.runnable else -1
+        candidate = -1 if self._candidate is None else self._candidate.priority
+        return max(runs, candidate, self.best())
+
     def queues(self) -> dict[int, deque[TCB]]:
         """Waiting threads by priority, for inspection."""
         return self._queues

@@ -232,6 +232,17 @@ class UserInterrupts(HartContexts):
             self.receivers.remove(receiver)
             self._freed(receiver)
 
+    async def listen(self, on: bool) -> None:
+        """Let posts to the kernel interrupt it on this hart, or only be pending. What is pending
+        when it listens again interrupts it at once."""
+        receiver = self.kernel_receivers.get(self._harts.here)
+        if receiver is not None:
+            await self._listen(receiver, on)
+
+    @abstractmethod
+    async def _listen(self, receiver: int, on: bool) -> None:
+        """Let posts to ``receiver``, of the kernel on this hart, interrupt it or not."""
+
     @abstractmethod
     async def _activate_kernel(self, hart: int, receiver: int) -> None:
         """Let ``receiver`` interrupt the kernel on ``hart``."""

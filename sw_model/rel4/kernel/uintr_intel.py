@@ -52,6 +52,8 @@ ENTRIES = PAGE_BYTES // UITTE_BYTES
 SIZE = MSRS[Msr.UINTR_MISC].pack(uittsz=ENTRIES - 1)
 ON, SN = UPID.pack(on=1), UPID.pack(sn=1)
 WORD = (1 << 64) - 1
+MOST_AT_ONCE = 8
+"""Interrupts that one trap takes; there are three vectors of the kernel's own."""
 UIF = -1
 """Key of the user-interrupt flag among the registers that are saved."""
 
@@ -204,6 +206,14 @@ class IntelUserInterrupts(UserInterrupts):
         await Store(receiver, UPID.pack(nv=KERNEL_VECTOR, ndst=hart))
         await Log(ReceiverChanged(receiver, True, 0, 0))
 
+    async def _listen(self, receiver: int, on: bool) -> None:
+        if not on:
+            await AmoOr(receiver, SN)
+            return
+        await AmoAnd(receiver, WORD ^ SN)
+        if await Load(receiver + UPID_PIR.address) and not await AmoOr(receiver, ON) & ON:
+            await self._interrupt(KERNEL_VECTOR, self._harts.here)
+
     async def _free_receiver(self, tcb: TCB, state: UserInterruptState) -> None:
         receiver = state.receiver
         assert receiver is not None
@@ -264,10 +274,13 @@ class IntelUserInterrupts(UserInterrupts):
         return pending
 
     async def take_interrupts(self) -> int:
-        """Acknowledge every vector. That of a receiver which is not loaded any more is spurious:
-        what was posted is found when its thread comes back."""
+        """Acknowledge vectors, a bounded number: others interrupt again. That of a receiver which
+        is not loaded any more is spurious: what was posted is found when its thread comes back."""
         vectors = 0
-        while vector := await ReadMsr(Internal.ACKNOWLEDGE):
+        for _ in range(MOST_AT_ONCE):
+            vector = await ReadMsr(Internal.ACKNOWLEDGE)
+            if not vector:
+                break
             if vector == WAIT_VECTOR:
                 for receiver in list(self.parked):
                     if await Load(receiver) & ON:

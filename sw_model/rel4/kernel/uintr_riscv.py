@@ -162,6 +162,9 @@ class RiscvUserInterrupts(UserInterrupts):
         await Store(self._slot(receiver, LOW.address), low)
         await Log(ReceiverChanged(receiver, True, 0, 0))
 
+    async def _listen(self, receiver: int, on: bool) -> None:
+        await Store(self._slot(receiver, ACTIVE.address), int(on))
+
     async def _free_receiver(self, tcb: TCB, state: UserInterruptState) -> None:
         receiver, state.receiver = state.receiver, None
         assert receiver is not None

@@ -73,9 +73,15 @@ def _make(kind: ObjectType, address: int, user_bits: int, hart: int, *, device: 
 
 
 async def retype(
-    state: State, source: Slot, kind_word: int, user_bits: int, destinations: list[Slot]
+    state: State,
+    caller: objects.TCB,
+    source: Slot,
+    kind_word: int,
+    user_bits: int,
+    destinations: list[Slot],
 ) -> None:
-    """Make one object a destination slot from the untyped capability in ``source``.
+    """Make one object a destination slot from the untyped capability in ``source``. Threads begin
+    on the hart of ``caller``, wherever its call is served.
 
     Objects are aligned to their size and begin behind what was given away before, or at the
     beginning if everything that was made is gone; the memory is then cleared first. All or nothing.
@@ -116,7 +122,7 @@ async def retype(
     untyped.watermark = end - untyped.address
     for number, slot in enumerate(destinations):
         address = start + size * number
-        made = _make(kind, address, user_bits, state.harts.here, device=untyped.device)
+        made = _make(kind, address, user_bits, caller.affinity, device=untyped.device)
         mdb.insert_new(slot, made, source)
 
 

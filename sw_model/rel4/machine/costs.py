@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-__all__ = ["Cost", "Costs", "load_costs"]
+__all__ = ["Cost", "Costs", "load_costs", "measured_costs", "measured_with"]
 
 PROVENANCES = ("published", "derived", "assumed", "measured")
 
@@ -91,4 +91,51 @@ def load_costs(text: str | None = None) -> Costs:
                 table[f"{group}.{name}"] = Cost(**entry)
             except (TypeError, ValueError) as error:
                 raise ValueError(f"costs entry {group}.{name} is not right: {error}") from error
+    return Costs(table)
+
+
+def _measured(text: str | None) -> list[dict[str, Any]]:
+    if text is None:
+        text = files(__package__).joinpath("costs.measured.toml").read_text(encoding="utf-8")
+    rows: list[dict[str, Any]] = tomllib.loads(text).get("at", [])
+    return rows
+
+
+def measured_with() -> set[tuple[str, str]]:
+    """Compilers and flags of the compiled systems that costs.measured.toml is of."""
+    return {(row["compiler"], row["flags"]) for row in _measured(None)}
+
+
+@cache
+def measured_costs(
+    *, memory_latency: int, cache_kib: int, root_switch: int = 0, text: str | None = None
+) -> Costs:
+    """Costs of the compiled system from TOML ``text``, or from costs.measured.toml of this package;
+    what it does not measure stays as `load_costs` has it. Between two memory latencies that were
+    measured a cost lies on a straight line.
+
+    Raises
+    ------
+    ValueError : there is nothing measured with this cache and root switch, or not on both sides of
+        this latency.
+    """
+    rows = {
+        row["memory_latency"]: row["costs"]
+        for row in _measured(text)
+        if (row["cache_kib"], row["root_switch"]) == (cache_kib, root_switch)
+    }
+    below = max((each for each in rows if each <= memory_latency), default=None)
+    above = min((each for each in rows if each >= memory_latency), default=None)
+    if below is None or above is None:
+        known = ", ".join(map(str, sorted(rows))) or "none"
+        raise ValueError(
+            f"memory latency must be within those measured with {cache_kib} KiB of cache and root "
+            f"switch {root_switch} ({known}), not {memory_latency}"
+        )
+    part = (memory_latency - below) / (above - below) if above > below else 0.0
+    table = dict(load_costs().table)
+    for name, low in rows[below].items():
+        value = low["value"] + part * (rows[above][name]["value"] - low["value"])
+        source = f"run of {low['program']}, memory latency {memory_latency}, {cache_kib} KiB"
+        table[name] = Cost(round(value), "measured", source)
     return Costs(table)

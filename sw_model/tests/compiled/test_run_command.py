@@ -101,7 +101,7 @@ def runner(monkeypatch: pytest.MonkeyPatch) -> Callable[[Ending, int | None], li
             listener.retired(
                 Retired(
                     *(5, 0, 0x8000_0000, 0x8000_0004, 0xF140_2473, 3, False, False, 0),
-                    *(0, 8, 0, 0, 0, 0, 0, 0, 0),
+                    *(0, 8, 0, 0, 0, 0, 0, 0, 0, 0),
                 )
             )
             listener.miss(Miss(4, 0, "icache"))
@@ -177,6 +177,7 @@ def test_options_reach_the_runner(
     ]
     assert sorted(path.name for path in out.iterdir()) == [
         "events.jsonl",
+        "functions.txt",
         "instructions.txt",
         "trace.json",
     ]

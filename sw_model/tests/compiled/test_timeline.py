@@ -43,6 +43,7 @@ PLAIN = Retired(
     data=0,
     satp=0,
     status=0,
+    interrupted=0,
 )
 
 
@@ -129,7 +130,7 @@ def test_threads_change() -> None:
 def test_a_user_interrupt_and_back() -> None:
     assert events(
         it(next_pc=0x110),
-        it(pc=0x140, intr=True, cause=INTERRUPT_BIT),
+        it(pc=0x140, intr=True, cause=INTERRUPT_BIT, interrupted=0x110),
         it(pc=0x144, insn=URET_WORD, next_pc=0x110),
         it(pc=0x110, insn=URET_WORD, next_pc=0x120),
     ) == [

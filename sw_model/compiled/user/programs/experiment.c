@@ -50,11 +50,10 @@ static bool work_adaptively(struct coroutine *self)
     struct worker *worker = (struct worker *)self;
     COROUTINE_BEGIN(self);
     for (; worker->left; worker->left--) {
-        COROUTINE_CHOOSE(self, KIND_PAGE_MAP,
-                         adaptive_page_map(self, worker->frame, SLOT_INIT_THREAD_VSPACE,
-                                           worker->address, READ_WRITE));
+        COROUTINE_CHOOSE(self, adaptive_page_map(self, worker->frame, SLOT_INIT_THREAD_VSPACE,
+                                                 worker->address, READ_WRITE));
         worker->errors |= self->error;
-        COROUTINE_CHOOSE(self, KIND_PAGE_UNMAP, adaptive_page_unmap(self, worker->frame));
+        COROUTINE_CHOOSE(self, adaptive_page_unmap(self, worker->frame));
         worker->errors |= self->error;
     }
     return true;
@@ -76,14 +75,17 @@ int main(void)
         seL4_DebugHalt(7);
     word frames = root_allocate(OBJECT_RISCV_4K_PAGE, concurrency, 0);
     root_map_page_tables(FRAME_ADDRESS, concurrency * PAGE);
-    struct style style = experiment.style;
+    const struct style style = {experiment.style.direct, experiment.style.batch,
+                                experiment.style.poll_cycles, experiment.style.adaptive};
     if (experiment.asynchronous)
         root_start_async(experiment.capacity, &style, experiment.policy);
     if (style.adaptive)
-        adaptive_start();
+        adaptive_start(concurrency);
     for (word n = 0; n < concurrency; n++) {
-        workers[n] = (struct worker){{.step = style.adaptive ? work_adaptively : work}, frames + n, FRAME_ADDRESS + n * PAGE,
-                                     experiment.rounds, 0};
+        workers[n].coroutine.step = style.adaptive ? work_adaptively : work;
+        workers[n].frame = frames + n;
+        workers[n].address = FRAME_ADDRESS + n * PAGE;
+        workers[n].left = experiment.rounds;
         if (experiment.asynchronous)
             executor_spawn(&workers[n].coroutine, WORKER_PRIORITY, false);
     }

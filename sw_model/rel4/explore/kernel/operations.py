@@ -252,7 +252,9 @@ async def send_if_awaited(actor: Actor) -> Any:
 @_of(ROOT, VICTIM)
 async def receive_message(actor: Actor) -> Any:
     message = await actor.kernel.recv(Cap.ENDPOINT)
-    return (message.badge, message.words[0], message.info.length)
+    # A signal that comes as it is about to block is answered as the pending word.
+    badge = SIGNAL_VECTOR if message.badge == 1 << SIGNAL_VECTOR else message.badge
+    return (badge, message.words[0], message.info.length)
 
 
 @_of(ROOT, VICTIM)

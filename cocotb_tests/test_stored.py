@@ -1,0 +1,78 @@
+"""Whether stored data is of the design as it is."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from uintr_verify.stored import STORED, Stored, commits_of, status
+
+ROOT = Path(__file__).parents[1]
+
+
+def git(root: Path, *arguments: str) -> str:
+    who = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
+    done = subprocess.run(
+        ["git", "-C", str(root), *who, *arguments], check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    git(tmp_path, "init", "-q")
+    (tmp_path / "docs" / "data").mkdir(parents=True)
+    (tmp_path / "hw").mkdir()
+    (tmp_path / "hw" / "a.py").write_text("1\n")
+    (tmp_path / "other.py").write_text("1\n")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "commit", "-qm", "first")
+    return tmp_path
+
+
+FILE = Stored("runs.jsonl", ("hw",), "make runs")
+
+
+def store(root: Path, **record: str) -> None:
+    (root / "docs" / "data" / FILE.name).write_text(json.dumps({"x": 1, **record}) + "\n")
+
+
+def test_data_is_current_until_what_it_describes_changes(checkout: Path) -> None:
+    assert status(FILE, checkout).what == "missing"
+    store(checkout, commit=git(checkout, "rev-parse", "--short=12", "HEAD"))
+    assert status(FILE, checkout).good
+    (checkout / "other.py").write_text("2\n")
+    git(checkout, "add", "-A")
+    git(checkout, "commit", "-qm", "second")
+    assert status(FILE, checkout).good
+    (checkout / "hw" / "a.py").write_text("2\n")
+    state = status(FILE, checkout)
+    assert (state.what, state.changed) == ("older", ("hw",))
+    assert "changed since: hw; `make runs` renews it" in str(state)
+
+
+@pytest.mark.parametrize(
+    ("commit", "what"), [("{}-dirty", "dirty"), ("{}+", "dirty"), ("0123456789ab", "unknown")]
+)
+def test_a_commit_that_says_too_little(checkout: Path, commit: str, what: str) -> None:
+    store(checkout, commit=commit.format(git(checkout, "rev-parse", "--short=12", "HEAD")))
+    assert status(FILE, checkout).what == what
+
+
+def test_data_without_a_commit_is_unsigned(checkout: Path) -> None:
+    store(checkout)
+    git(checkout, "add", "-A")
+    git(checkout, "commit", "-qm", "stored")
+    assert status(FILE, checkout).what == "unsigned"
+
+
+def test_every_file_of_the_folder_is_known() -> None:
+    names = {stored.name for stored in STORED}
+    there = {path.name for path in (ROOT / "docs" / "data").iterdir()}
+    assert there - names == {"verification_plan.toml"}
+    for stored in STORED:  # one that was not made yet is said to be missing
+        if stored.name in there:
+            commits_of(ROOT / "docs" / "data" / stored.name)
+        for source in stored.sources:
+            assert (ROOT / source).exists(), source

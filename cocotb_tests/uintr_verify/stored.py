@@ -1,0 +1,162 @@
+"""What is stored in docs/data: of which commit it is, and what has changed since.
+
+Data that takes hours to renew may be older than the design; it must say so. `status` finds out, and
+`make stored` prints it. A file is
+
+* *current*: nothing that it describes has changed since its commit;
+* *older*: something has, and which of its sources;
+* *dirty*: it was measured with changes that no commit holds;
+* *unsigned*: it says no commit, so all that is known is when it was stored;
+* *unknown*: its commit is not in this repository.
+"""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["STORED", "State", "Stored", "commits_of", "report", "status"]
+
+_GATEWARE = ("hw/uintr",)
+_REFERENCE = ("sw_model/rel4/reference",)
+_TRAFFIC = ("cocotb_tests/uintr_verify", "cocotb_tests/uintr_cosim", "cocotb_tests/traffic.py")
+_BENCHES = (*_TRAFFIC, "cocotb_tests/shapes.py", "cocotb_tests/verbs.py", *(
+    f"cocotb_tests/tb_{name}.py"
+    for name in ("crowd", "extensions", "latency", "registers", "walking")
+))  # fmt: skip
+_HART = ("hw/rv64", *_GATEWARE, *_REFERENCE, "cocotb_tests/rv64_verify")
+_SOFTWARE = ("hw/uintr", "sw_model/rel4")
+_BOARDS = ("hw/uintr", "fpga/uintr_fpga")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A file of docs/data.
+
+    Parameters
+    ----------
+    name : of the file
+    sources : what it describes; it is older when one of them changed
+    renew : the command that makes it anew
+    """
+
+    name: str
+    sources: tuple[str, ...]
+    renew: str
+
+
+STORED = (
+    Stored("formal.jsonl", (*_GATEWARE, "hw/uintr_formal"), "make formal"),
+    Stored("random.jsonl", (*_GATEWARE, *_REFERENCE, *_TRAFFIC), "make random"),
+    Stored("coverage_functional.json", (*_GATEWARE, *_REFERENCE, *_TRAFFIC), "make random"),
+    Stored("coverage.json", (*_GATEWARE, *_REFERENCE, *_BENCHES), "make coverage"),
+    Stored("mutation.jsonl", (*_GATEWARE, *_REFERENCE, *_BENCHES), "make mutate"),
+    Stored("gates.json", (*_BOARDS, *_REFERENCE), "make test-gates"),
+    Stored("rv64_lockstep.jsonl", _HART, "make test-oracle"),
+    Stored("rv64_formal.jsonl", ("hw/rv64", "hw/rv64_formal"), "make formal"),
+    Stored("bench_hw.json", _BOARDS, "make bench-hw"),
+    Stored("fpga.jsonl", _BOARDS, "make bitstreams"),
+    Stored("sweep.jsonl", _SOFTWARE, "make run readme"),
+    Stored("flavours.jsonl", _SOFTWARE, "make flavours"),
+    Stored("pingpong.jsonl", _SOFTWARE, "make flavours"),
+    Stored("claims.json", _SOFTWARE, "make claims"),
+    Stored("claims_intel.json", _SOFTWARE, "make claims"),
+    Stored("many_harts.csv", _SOFTWARE, "rel4 study"),
+)
+"""The data of long runs."""
+
+_COMMIT = re.compile(r"\b([0-9a-f]{7,40})(\+|-dirty)?$")
+
+
+@dataclass(frozen=True)
+class State:
+    """How a file stands: what is said of it, its commit, and what changed since."""
+
+    name: str
+    what: str
+    commit: str = ""
+    changed: tuple[str, ...] = ()
+    renew: str = ""
+
+    @property
+    def good(self) -> bool:
+        """It describes the design as it is."""
+        return self.what == "current"
+
+    def __str__(self) -> str:
+        since = f", changed since: {', '.join(self.changed)}" if self.changed else ""
+        at = f" (commit {self.commit})" if self.commit else ""
+        renew = "" if self.good else f"; `{self.renew}` renews it"
+        return f"{self.name}: {self.what}{at}{since}{renew}"
+
+
+def commits_of(path: Path) -> set[str]:
+    """Every commit that the records of a file say they are of; JSON, JSON lines or CSV."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".csv":
+        head, *rows = (line.split(",") for line in text.splitlines())
+        return {row[head.index("commit")] for row in rows} if "commit" in head else set()
+    records = [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else [
+        json.loads(text)
+    ]  # fmt: skip
+
+    def found(value: object) -> Iterator[str]:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                if key == "commit" and isinstance(inner, str):
+                    yield inner
+                else:
+                    yield from found(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                yield from found(inner)
+
+    return set(found(records))
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    done = subprocess.run(
+        ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def status(stored: Stored, root: Path) -> State:
+    """How a file of the checkout at ``root`` stands against the working tree."""
+    path = root / "docs" / "data" / stored.name
+
+    def state(what: str, commit: str = "", changed: tuple[str, ...] = ()) -> State:
+        return State(stored.name, what, commit, changed, stored.renew)
+
+    if not path.is_file():
+        return state("missing")
+    commits = sorted(commits_of(path))
+    unsigned = not commits
+    if unsigned:
+        place = str(path.relative_to(root))
+        commits = [_git(root, "log", "-1", "--format=%h", "--", place) or ""]
+    shown = ", ".join(commits)
+    if any(each.endswith(("-dirty", "+")) for each in commits):
+        return state("dirty", shown)
+    changed = set()
+    for commit in commits:
+        if (
+            not _COMMIT.fullmatch(commit)
+            or _git(root, "cat-file", "-e", f"{commit}^{{commit}}") is None
+        ):
+            return state("unknown", shown)
+        for source in stored.sources:
+            if _git(root, "diff", "--quiet", commit, "--", source) is None:
+                changed.add(source)
+    order = tuple(each for each in stored.sources if each in changed)
+    if unsigned:
+        return state("unsigned", f"stored at {shown}", order)
+    return state("older" if changed else "current", shown, order)
+
+
+def report(root: Path) -> tuple[list[State], bool]:
+    """Every file's state, and whether all are current."""
+    states = [status(stored, root) for stored in STORED]
+    return states, all(each.good for each in states)

@@ -1,0 +1,251 @@
+"""Costs of software measured on compiled runs: ``python -m rel4.bench.measure`` (``make costs``).
+
+A run of the experiment as machine code is watched instruction by instruction. The cycles of named
+functions are summed up from one moment of a kind to the next (one system call, one request served,
+one reply taken): each such sum is a sample of a cost. What is stored is the mean, and the spread
+beside it, at several memory latencies and cache sizes.
+"""
+
+import argparse
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, quantiles
+
+from rel4.abi.c_header import Moment
+from rel4.compiled.compiler import find_compiler
+from rel4.compiled.elf import Program
+from rel4.compiled.runner import Listener, Retired, RunConfig, run_program
+from rel4.compiled.system import KERNEL_OFFSET, configured
+from uintr.files import write_atomically
+
+from .compiled import Setup, image_words, system
+from .point import Point
+from .results import source_commit
+
+__all__ = ["MEASURED", "Sample", "measure", "render", "values"]
+
+N, ROUNDS = 8, 8
+"""Coroutines and rounds of the runs that are watched; these runs alone make costs."""
+MEASURED = Path(__file__).parents[1] / "machine" / "costs.measured.toml"
+_MARK = 0x2013
+"""slti x0, rs1, id: the low 15 bits."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One cost: in which policy's run, per which moment, of which functions' cycles.
+
+    ``functions`` are names, or ``user`` or ``kernel`` for all of that side that no other cost of
+    the same run has. ``cause`` narrows the moment TRAP down to one cause. ``typical``: the cost is
+    the median, because some samples have a wait in them. ``batched``: it is the median too, and
+    what the mean is more, which is what the first call of a batch costs more (caches and
+    translations that the trap displaced), is charged once a batch, to ``kernel.wake``.
+    """
+
+    cost: str
+    policy: str
+    moment: Moment
+    functions: tuple[str, ...]
+    cause: int | None = None
+    typical: bool = False
+    batched: bool = False
+
+
+_ECALL, _TIMER = 8, 1 << 63 | 5
+_ENTRY = ("trap_entry", "enter", "not_alone", "trap", "lock_acquire")
+_EXIT = ("kernel_leave", "uintr_switch", "save", "vspace_activate", "lock_release", "trap_exit")
+_TICK = ("policies_on_tick", "scheduler_tick", "interrupt")
+SPECS = (
+    Spec("trap.entry", "sync", Moment.TRAP, _ENTRY),
+    Spec("trap.exit", "sync", Moment.TRAP, _EXIT),
+    Spec("kernel.timer_tick", "sync", Moment.TRAP, _TICK, cause=_TIMER),
+    Spec("kernel.invocation", "sync", Moment.TRAP, ("kernel",), cause=_ECALL),
+    Spec("user.invoke", "sync", Moment.TRAP, ("user",), cause=_ECALL),
+    # The same in the other run: what they are more there is part of kernel.wake.
+    Spec("(trap.entry)", "inline", Moment.TRAP, _ENTRY),
+    Spec("(trap.exit)", "inline", Moment.TRAP, _EXIT),
+    Spec("(kernel.timer_tick)", "inline", Moment.TRAP, _TICK, cause=_TIMER),
+    Spec(
+        "kernel.wake",
+        "inline",
+        Moment.TRAP,
+        ("syscall_handle", "policies_on_wake", "handler_wake", "policy_linger", "policy_budget"),
+        cause=_ECALL,
+    ),
+    Spec("kernel.async_call", "inline", Moment.HANDLED, ("kernel",), batched=True),
+    Spec("user.get_reply", "inline", Moment.REPLIED, ("async_next_reply",), batched=True),
+    Spec("user.look", "inline", Moment.REPLIED, ("find_reply", "announce"), batched=True),
+    Spec("user.resume", "inline", Moment.REPLIED, ("executor_run",), batched=True),
+    Spec("user.fill_and_send", "inline", Moment.SUBMITTED, ("user",), batched=True),
+    Spec("user.interrupt_handler", "tick", Moment.USER_TRAP, ("user_interrupt",)),
+    Spec("user.fetch", "tick", Moment.SUBMITTED, ("executor_run",), typical=True),
+    Spec("user.wake", "tick", Moment.REPLIED, ("receive", "executor_wake")),
+)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One measured cost: its mean, and how the samples are spread."""
+
+    mean: float
+    low: float
+    median: float
+    high: float
+    count: int
+
+    @classmethod
+    def of(cls, samples: Sequence[float]) -> "Sample":
+        """``low`` and ``high`` are the 5th and 95th percentile."""
+        ranks = quantiles(samples, n=20) if len(samples) > 1 else [samples[0]] * 19
+        return cls(fmean(samples), ranks[0], ranks[9], ranks[18], len(samples))
+
+
+class _Watch(Listener):
+    """Cycles by cost, cut into samples at the moments."""
+
+    def __init__(self, program: Program, specs: Iterable[Spec]) -> None:
+        self._symbols = program.symbols
+        self._specs = list(specs)
+        self._owner: dict[str, str] = {}
+        for spec in self._specs:
+            self._owner |= dict.fromkeys(spec.functions, spec.cost)
+        self._names: dict[int, str | None] = {}
+        self._before: dict[int, int] = {}
+        self._sums: dict[str, float] = defaultdict(float)
+        self._inside = False
+        self.samples: dict[str, list[float]] = {spec.cost: [] for spec in self._specs}
+
+    def _cost(self, pc: int) -> str | None:
+        if pc not in self._names:
+            found = self._symbols.function(pc)
+            name = found[0].partition(".")[0] if found else ""
+            side = "kernel" if pc >= KERNEL_OFFSET else "user"
+            self._names[pc] = self._owner.get(name, self._owner.get(side))
+        return self._names[pc]
+
+    def retired(self, record: Retired) -> None:
+        before = self._before.get(record.hart)
+        self._before[record.hart] = record.cycle
+        if self._inside and before is not None:
+            cost = self._cost(record.pc)
+            if cost is not None:
+                self._sums[cost] += record.cycle - before
+        if record.insn & 0x7FFF == _MARK:
+            self._moment(record.insn >> 20, record.rs1)
+
+    def _moment(self, number: int, value: int) -> None:
+        if number in (Moment.BEGIN, Moment.END):
+            self._inside = number == Moment.BEGIN
+            self._sums.clear()
+            return
+        for spec in self._specs:
+            if self._inside and number == spec.moment and spec.cause in (None, value):
+                self.samples[spec.cost].append(self._sums.pop(spec.cost, 0.0))
+
+
+def measure(setup: Setup) -> dict[str, Sample]:
+    """Every cost of `SPECS` on what ``setup`` says."""
+    program = system(setup)
+    found: dict[str, Sample] = {}
+    for policy in dict.fromkeys(spec.policy for spec in SPECS):
+        watch = _Watch(program, [spec for spec in SPECS if spec.policy == policy])
+        point = Point(policy=policy, harts=1, concurrency=N, rounds=ROUNDS)
+        config = RunConfig(
+            memory_latency=setup.memory_latency,
+            cache_kib=setup.cache_kib,
+            max_cycles=20_000_000,
+            instructions=True,
+        )
+        result = run_program(
+            configured(program, image_words(point)), config, runner=setup.device, listener=watch
+        )
+        if result.status != 0:
+            raise ValueError(f"{policy} must end with status 0, but {result.sentence}")
+        found |= {
+            cost: Sample.of(samples[1:])  # the first one begins anywhere
+            for cost, samples in watch.samples.items()
+            if len(samples) > 1
+        }
+    return found
+
+
+def values(found: dict[str, Sample]) -> dict[str, float]:
+    """The cost that each of the samples makes."""
+    specs = {spec.cost: spec for spec in SPECS}
+    made = {}
+    once_a_batch = 0.0
+    for cost, sample in found.items():
+        spec = specs[cost]
+        made[cost] = sample.median if spec.typical or spec.batched else sample.mean
+        if spec.batched:
+            once_a_batch += (sample.mean - sample.median) * sample.count
+    if "kernel.wake" in found:
+        made["kernel.wake"] += once_a_batch / found["kernel.wake"].count
+        # A trap between batches finds its own code displaced, too.
+        for cost in ("trap.entry", "trap.exit"):
+            made["kernel.wake"] += made[f"({cost})"] - made[cost]
+    return {cost: value for cost, value in made.items() if not cost.startswith("(")}
+
+
+def render(rows: Sequence[tuple[Setup, dict[str, Sample]]]) -> str:
+    """The TOML file of costs."""
+    lines = [
+        "# What software costs on the compiled system, in cycles. Written by `make costs`.",
+        "#",
+        "# `value` is the mean; or the median where some samples have a wait, or the work of a",
+        "# whole batch, in them: what the mean is more is part of kernel.wake then, once a batch.",
+        f"# `spread`: 5th percentile, median and 95th. Watched: {N} coroutines, {ROUNDS} rounds.",
+        "",
+    ]
+    for setup, found in rows:
+        lines += [
+            "[[at]]",
+            f"memory_latency = {setup.memory_latency}",
+            f"cache_kib = {setup.cache_kib}",
+            f"root_switch = {setup.root_switch}",
+            f'compiler = "{find_compiler(setup.compiler).version}"',
+            f'flags = "{setup.flags}"',
+            f'commit = "{source_commit()}"',
+        ]
+        specs = {spec.cost: spec for spec in SPECS}
+        made = values(found)
+        for cost, sample in sorted((cost, found[cost]) for cost in made):
+            spread = ", ".join(f"{each:.0f}" for each in (sample.low, sample.median, sample.high))
+            lines.append(
+                f'costs."{cost}" = {{ value = {made[cost]:.1f}, spread = [{spread}], '
+                f'samples = {sample.count}, program = "{specs[cost].policy}" }}'
+            )
+        lines.append("")
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure at every latency and cache size, and write the file."""
+    parser = argparse.ArgumentParser(prog="python -m rel4.bench.measure", description=__doc__)
+    parser.add_argument("--memory-latencies", default="1,10,30")
+    parser.add_argument("--caches", default="4,16")
+    parser.add_argument("--compiler", default="gcc")
+    parser.add_argument("--device", default="rtl")
+    parser.add_argument("--out", type=Path, default=MEASURED)
+    arguments = parser.parse_args(argv)
+    rows = []
+    for cache in map(int, arguments.caches.split(",")):
+        for latency in map(int, arguments.memory_latencies.split(",")):
+            setup = Setup(
+                device=arguments.device,
+                memory_latency=latency,
+                cache_kib=cache,
+                compiler=arguments.compiler,
+            )
+            rows.append((setup, measure(setup)))
+            print(f"cache {cache} KiB, memory latency {latency}: {len(rows[-1][1])} costs")
+    write_atomically(arguments.out, render(rows).encode())
+    print(f"Costs are in {arguments.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+"""Time stays its owner's: what a client of the kernel's handlers can take of a thread's time.
+
+A victim counts its turns while an attacker keeps the kernel busy on its own behalf, as fast as it
+can. The share is the victim's turns in parts of what it makes without the attack.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from rel4.abi.numbers import AsyncLabel, ObjectType
+from rel4.abi.syscall_buffer import ITEM_BYTES, Item, SyscallBuffer
+from rel4.machine.events import AsyncHandled, Event
+from rel4.machine.ops import Compute, Load, ReadTime, Store
+from rel4.user.root_task import RootTask, check
+from rel4.user.syscalls import Kernel
+from rel4.user.threads import ThreadMaker
+from uintr.registers import Flavour
+
+RunProgram = Callable[..., Any]
+OURS = ("inline", "uipi", "poll", "spread", "adaptive")
+CAPACITY = 64
+SPAN = 400_000
+"""Cycles of a measurement."""
+REST = 60
+"""Cycles between two wake-ups of an attacker: a fraction of what one costs the kernel."""
+
+
+@dataclass
+class Client:
+    """A thread with a syscall buffer, and how its handler is woken."""
+
+    task: RootTask
+    base: int
+    notification: int
+    frame: int
+    tcb: int = 0
+    sender: int | None = None
+
+    @classmethod
+    async def make(cls, task: RootTask, number: int) -> "Client":
+        """Its objects."""
+        base = 0x4000_0000 + (number << 21)
+        (frame,) = await task.allocate(ObjectType.RISCV_MEGA_PAGE)
+        if not number:
+            (table,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
+            check("Map", await task.kernel.page_table_map(table, task.vspace, base))
+        check("Map", await task.kernel.page_map(frame, task.vspace, base))
+        await SyscallBuffer.create(base, CAPACITY)
+        (notification,) = await task.allocate(ObjectType.NOTIFICATION)
+        return cls(task, base, notification, frame)
+
+    async def register(self, own: Kernel) -> None:
+        """As the client itself. It looks for replies, so that no interrupt is wanted."""
+
+        async def handler() -> None:
+            await self.task.interrupts.note(self.base + 0x200)
+
+        check("Bind", await own.tcb_bind_notification(self.tcb, self.notification))
+        place = self.task.machine.place(handler)
+        interrupts = self.task.interrupts
+        check(
+            "Register",
+            await interrupts.register(own, self.notification, self.tcb, place, enabled=False),
+        )
+        error, self.sender = await own.uintr_register_async_syscall(self.notification, self.frame)
+        check("Register", error)
+        await SyscallBuffer(self.base, CAPACITY).receiver_online.set()
+
+    async def wake(self, own: Kernel) -> None:
+        """Tell the kernel, whether it needs to be told or not."""
+        if self.sender is None:
+            await own.wake_syscall_handler()
+        else:
+            await self.task.interrupts.send(self.sender)
+
+    async def attack(self, own: Kernel) -> None:
+        """Keep the ring full, take no reply, and tell the kernel all the time."""
+        await self.register(own)
+        for slot in range(CAPACITY):
+            word = AsyncLabel.PUT_CHAR << 32 | 1 << 40
+            await Store(self.base + 0x1000 + ITEM_BYTES * slot, word)
+        while True:
+            await Store(self.base + 0x140, await Load(self.base + 0x180))
+            await Store(self.base + 0x100, await Load(self.base + 0xC0) + CAPACITY)
+            await self.wake(own)
+            await Compute(REST)
+
+    async def storm(self, own: Kernel) -> None:
+        """Tell the kernel all the time, for nothing."""
+        await self.register(own)
+        while True:
+            await self.wake(own)
+            await Compute(REST)
+
+
+def turns(
+    run_program: RunProgram,
+    policy: str,
+    flavour: Flavour,
+    *,
+    attack: str | None,
+    attacker: tuple[int, int] = (0, 100),
+    victim: tuple[int, int] = (1, 100),
+    harts: int = 2,
+) -> int:
+    """Turns of a victim within `SPAN` cycles. Attacker and victim: hart and priority."""
+    made = 0
+
+    async def body(task: RootTask) -> None:
+        kernel, maker = task.kernel, ThreadMaker(task)
+        client = await Client.make(task, 0)
+
+        async def count(own: Kernel) -> None:
+            nonlocal made
+            while True:
+                await Compute(200)
+                made += 1
+
+        if attack is not None:
+            thread = await maker.make(
+                getattr(client, attack), hart=attacker[0], priority=attacker[1], resume=False
+            )
+            client.tcb = thread.tcb
+        other = await maker.make(count, hart=victim[0], priority=victim[1], resume=False)
+        (endpoint,) = await task.allocate(ObjectType.ENDPOINT)
+        end = task.machine.env.timeout(SPAN)
+        assert end.callbacks is not None
+        end.callbacks.append(lambda event: task.machine.stop())
+        await kernel.tcb_resume(other.tcb)  # before the attacker looks for a hart without threads
+        if attack is not None:
+            await kernel.tcb_resume(client.tcb)
+        await kernel.recv(endpoint)
+
+    run = run_program(body, harts=harts, policy=policy, flavour=flavour)
+    if attack == "attack" and attacker[1] >= victim[1]:
+        assert len(run.events(AsyncHandled)) > 20  # an attack that is not served is none
+    return made
+
+
+@pytest.mark.parametrize("flavour", [*Flavour])
+@pytest.mark.parametrize("attack", ["attack", "storm"])
+@pytest.mark.parametrize("policy", OURS)
+@pytest.mark.parametrize(("priority", "least"), [(200, 0.95), (100, 0.45)])
+def test_whoever_lives_on_a_helping_hart(
+    run_program: RunProgram, policy: str, attack: str, flavour: Flavour, priority: int, least: float
+) -> None:
+    """The attacker runs on hart 0 and its handler on hart 1, where the victim is, or in its own
+    time under `inline`."""
+    if policy == "inline":
+        places: dict[str, Any] = {"attacker": (0, 100), "victim": (0, priority)}
+    else:
+        places = {"attacker": (0, 100), "victim": (1, priority)}
+    alone = turns(run_program, policy, flavour, attack=None, **places)
+    share = turns(run_program, policy, flavour, attack=attack, **places) / alone
+    assert share >= least
+
+
+@pytest.mark.parametrize("flavour", [*Flavour])
+@pytest.mark.parametrize("policy", ["uipi", "poll", "adaptive"])
+def test_clients_of_one_helper_have_their_turns(
+    run_program: RunProgram, policy: str, flavour: Flavour
+) -> None:
+    """Two clients on harts 0 and 1 of a helper on hart 2. One keeps its ring full; the other makes
+    a call at a time, and waits for few calls of the other at worst."""
+    waited: list[int] = []
+
+    async def body(task: RootTask) -> None:
+        maker = ThreadMaker(task)
+        clients = [await Client.make(task, number) for number in range(2)]
+        thread = await maker.make(clients[0].attack, hart=0, priority=100, resume=False)
+        clients[0].tcb = thread.tcb
+
+        async def single(own: Kernel) -> None:
+            client = clients[1]
+            await client.register(own)
+            buffer = SyscallBuffer(client.base, CAPACITY)
+            for _ in range(100):
+                begin = await ReadTime()
+                await buffer.requests.put(Item(1, AsyncLabel.PUT_CHAR, 0, (65,)))
+                await client.wake(own)
+                while await buffer.replies.take() is None:
+                    await Compute(20)
+                waited.append(await ReadTime() - begin)
+            task.machine.stop()
+
+        other = await maker.make(single, hart=1, priority=100, resume=False)
+        clients[1].tcb = other.tcb
+        (endpoint,) = await task.allocate(ObjectType.ENDPOINT)
+        for client in clients:
+            await task.kernel.tcb_resume(client.tcb)
+        await task.kernel.recv(endpoint)
+
+    run = run_program(body, harts=3, policy=policy, flavour=flavour)
+    log: list[Event] = list(run.machine.log)
+    assert len(waited) == 100
+    assert sum(isinstance(event, AsyncHandled) for event in log) > 150  # both were served
+    call = run.machine.costs["kernel.async_call"]
+    # Its own call and one of each client, and the lock while other harts have their ticks. The
+    # first ones meet registrations, which are calls of another kind.
+    assert max(waited[10:]) <= 4 * call, sorted(waited)[-5:]
