@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 export AMARANTH_USE_YOSYS = builtin
 
 .DELETE_ON_ERROR:
-.PHONY: help env run test quick lint format formal bench bench-hw random hostile coverage mutate stored claims readme flavours docs clean \
+.PHONY: help env run test quick lint format formal bench bench-hw random hostile coverage mutate stored claims costs readme flavours docs clean \
   env-fpga bitstreams test-litex test-package test-blocks test-gates test-oracle check-tools
 
 help: ## list the targets
@@ -84,6 +84,10 @@ claims: $(VENV)/.stamp-run ## what is better than published, on RTL, with bounds
 	@mkdir -p docs/data
 	@$(BIN)/rel4 claims --device rtl --sensitivity --jobs $(JOBS) --resume --minutes $(MINUTES) --out docs/data/claims.json
 	@$(BIN)/python docs/claims_page.py
+
+costs: $(VENV)/.stamp-test ## what software costs on the compiled system, measured on RTL, and the tables of docs/when.md (wants gcc)
+	@$(BIN)/python -m rel4.bench.measure
+	@$(BIN)/python -m rel4.bench.when_page
 
 readme: $(VENV)/.stamp-run ## take the README's measured tables and figures from build/sweep
 	@mkdir -p docs/data

@@ -37,7 +37,7 @@ def command(line: str) -> list[str]:
 
 
 def test_commands(folder: Path) -> None:
-    assert len(COMMANDS) == 10
+    assert len(COMMANDS) == 12
     port = ""
     debugged: subprocess.Popen[str] | None = None
     for line in COMMANDS:

@@ -71,7 +71,8 @@ def test_every_file_of_the_folder_is_known() -> None:
     names = {stored.name for stored in STORED}
     there = {path.name for path in (ROOT / "docs" / "data").iterdir()}
     assert there - names == {"verification_plan.toml"}
-    for stored in STORED:
-        commits_of(ROOT / "docs" / "data" / stored.name)
+    for stored in STORED:  # one that was not made yet is said to be missing
+        if stored.name in there:
+            commits_of(ROOT / "docs" / "data" / stored.name)
         for source in stored.sources:
             assert (ROOT / source).exists(), source

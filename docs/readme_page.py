@@ -37,6 +37,7 @@ class Words:
 
     head: str
     seeds: tuple[str, str]
+    spread: str
     cycles: str
     traps: str
     summary: str
@@ -48,6 +49,7 @@ ENGLISH = Words(
     head="Device `{device}`, {rounds} rounds, timer period {period:,} cycles, {seeds}, "
     "commit {commits}.",
     seeds=("1 seed", "{} seeds"),
+    spread=" A figure is the mean of the seeds, which lie {worst:.1f} % apart at worst ({where}).",
     cycles="**Cycles per round of two calls**: ours / published / error in %",
     traps="**Traps per system call**: ours / published / error in %",
     summary="**In short**",
@@ -73,6 +75,7 @@ ENGLISH = Words(
 CHINESE = Words(
     head="设备 `{device}`，{rounds} 轮，时钟中断周期 {period:,} 个周期，{seeds}，提交 {commits}。",
     seeds=("1 个种子", "{} 个种子"),
+    spread="数值是各种子的平均；各种子之间最多相差 {worst:.1f} %（{where}）。",
     cycles="**每轮（两次调用）的周期数**：我们的 / 已发表的 / 误差（%）",
     traps="**每次系统调用的陷入次数**：我们的 / 已发表的 / 误差（%）",
     summary="**小结**",
@@ -98,6 +101,18 @@ def words_for(readme: Path) -> Words:
     return CHINESE if readme.suffixes[:1] == [".zh"] else ENGLISH
 
 
+def _spread(found: Sequence[Curve], words: Words) -> str:
+    """How far the seeds lie apart, at worst; nothing if there is one seed."""
+    worst, where = 0.0, ""
+    for curve in found:
+        for n, runs in curve.points.items():
+            cycles = [run.cycles_per_round for run in runs]
+            spread = 100 * (max(cycles) - min(cycles)) / curve.cycles[n]
+            if len(runs) > 1 and spread >= worst:
+                worst, where = spread, f"{curve.key.policy}, N = {n}"
+    return words.spread.format(worst=worst, where=where) if where else ""
+
+
 def render_measured(records: Iterable[PointRecord], words: Words = ENGLISH) -> str:
     """The tables of a sweep as Markdown: cycles and traps with a row a concurrency and a column a
     policy, then a row a policy with what is read off the curves, then the figures. Ends without a
@@ -116,7 +131,8 @@ def render_measured(records: Iterable[PointRecord], words: Words = ENGLISH) -> s
                 period=mine[0].key.timer_period,
                 seeds=words.seeds[seeds > 1].format(seeds),
                 commits=commits,
-            ),
+            )
+            + _spread(mine, words),
             words.cycles,
             _by_concurrency(mine, columns=(3, 4, 5)),
             words.traps,

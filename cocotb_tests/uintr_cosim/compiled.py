@@ -39,9 +39,11 @@ def run(program: Program, config: RunConfig, listener: Listener) -> RunResult:
 
     Raises
     ------
+    ProgramError : the memory is too small for it.
     SimulationError : the simulation could not be built or ended badly.
     DeviceError : the debugger's port is taken.
     """
+    config.check(program)
     simulation = build(config, listener)
     with (
         tempfile.TemporaryDirectory(prefix="rel4-run-") as folder,

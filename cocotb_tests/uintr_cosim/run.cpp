@@ -80,7 +80,9 @@ u64 bits(uint8_t mask) {
 
 class Run {
  public:
-  explicit Run(const Options& options) : options_(options), ram_(options.words), harts_(HARTS) {
+  explicit Run(const Options& options)
+      : options_(options), ram_(static_cast<u64*>(calloc(options.words, 8))), harts_(HARTS) {
+    if (!ram_) exit(3);
     load();
     instance = this;
     soc_.PORT(console_out, ready) = 1;
@@ -94,7 +96,7 @@ class Run {
 
   // What main memory is asked for at a rising edge, and its answer behind it.
   u64 access(u64 address, uint8_t mask, u64 data) {
-    if (address >= ram_.size()) return 0;
+    if (address >= options_.words) return 0;
     if (mask) {
       const u64 which = mask == 0xff ? ~0ull : bits(mask);
       ram_[address] = (ram_[address] & ~which) | (data & which);
@@ -129,7 +131,7 @@ class Run {
     if (!file) exit(3);
     u64 head[2];
     while (fread(head, 8, 2, file) == 2) {
-      char* place = reinterpret_cast<char*>(ram_.data()) + (head[0] - RAM_BASE);
+      char* place = reinterpret_cast<char*>(ram_) + (head[0] - RAM_BASE);
       if (head[1] && fread(place, 1, head[1], file) != head[1]) exit(3);
     }
     fclose(file);
@@ -143,6 +145,7 @@ class Run {
     }
   }
 
+  // One rising edge.
   void edge() {
     soc_.clk = 1;
     soc_.eval();
@@ -230,7 +233,7 @@ class Run {
     if (opcode == 0x7b && !it.trap && is_send(it.insn)) {
       it.address = ((hart.suist & 0xfffffffffffull) << 12) + 8 * it.rs1;
       const u64 word = (it.address - RAM_BASE) >> 3;
-      if (it.address >= RAM_BASE && word < ram_.size()) it.data = ram_[word];
+      if (it.address >= RAM_BASE && word < options_.words) it.data = ram_[word];
     }
     const bool odd = it.trap || it.intr || opcode == 0x73 || opcode == 0x7b || elsewhere;
     if (options_.instructions || (options_.trace && odd))
@@ -377,7 +380,7 @@ class Run {
   int look(const Hart& hart, u64 address) {
     const u64 place = translate(hart, address);
     const u64 word = place >> 3;
-    if (word < RAM_BASE >> 3 || word - (RAM_BASE >> 3) >= ram_.size()) return -1;
+    if (word < RAM_BASE >> 3 || word - (RAM_BASE >> 3) >= options_.words) return -1;
     u64 data = ram_[word - (RAM_BASE >> 3)];
     for (const Store& each : pending_)
       if (each.word == word) data = (data & ~bits(each.mask)) | (each.data & bits(each.mask));
@@ -390,7 +393,7 @@ class Run {
     u64 table = (hart.satp & 0xfffffffffffull) << 12;
     for (int level = 2; level >= 0; --level) {
       const u64 place = table + 8 * (address >> (12 + 9 * level) & 511);
-      if (place < RAM_BASE || (place - RAM_BASE) >> 3 >= ram_.size()) return ~0ull;
+      if (place < RAM_BASE || (place - RAM_BASE) >> 3 >= options_.words) return ~0ull;
       const u64 entry = ram_[(place - RAM_BASE) >> 3];
       if (!(entry & 1)) return ~0ull;
       const u64 page = (entry >> 10 & 0xfffffffffffull) << 12, inside = (1ull << (12 + 9 * level)) - 1;
@@ -413,7 +416,7 @@ class Run {
   VerilatedContext context_;
   Vbench soc_{&context_};
   Options options_;
-  std::vector<u64> ram_;
+  u64* ram_;  // of so many words; what is never touched takes no memory of the host's
   std::vector<Hart> harts_;
   std::vector<u64> functions_;  // first addresses, in order
   std::deque<uint8_t> input_;

@@ -29,7 +29,7 @@ def _row(outcome: Outcome, words: str) -> str:
 
 
 def _commit() -> str:
-    """The commit that is checked out; with ``+`` if files differ from it."""
+    """The commit that is checked out; with ``+`` if files outside docs differ from it."""
 
     def git(*arguments: str) -> str:
         done = subprocess.run(
@@ -37,7 +37,8 @@ def _commit() -> str:
         )
         return done.stdout.strip()
 
-    return git("rev-parse", "--short", "HEAD") + "+" * bool(git("status", "--porcelain", "-uno"))
+    changed = git("status", "--porcelain", "-uno", "--", ":/", ":(top,exclude)docs")
+    return git("rev-parse", "--short", "HEAD") + "+" * bool(changed)
 
 
 def _store(path: Path, outcome: Outcome, words: str, commit: str) -> None:

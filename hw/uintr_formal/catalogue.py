@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from amaranth.hdl import Mux, Signal
+from amaranth.hdl import Cat, Mux, Signal
 
 from uintr.arbiter import RoundRobin
 from uintr.controller import Controller
@@ -221,6 +221,21 @@ def _stuck_round_robin(right: Any) -> Any:
     return wrong
 
 
+def _lowest_group(right: Any) -> Any:
+    """The lowest group that asks is chosen, wherever the last grant was."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        asks = Signal(len(self.groups))
+        m.d.comb += [
+            asks.eq(Cat(self.requests[group].any() for group in self.groups)),
+            self.chosen.eq(asks & -asks),
+        ]
+        return m
+
+    return wrong
+
+
 _EXTENDED = _EXTENDED_CONTROLLER.format(3)
 
 BUGS: tuple[Bug, ...] = (
@@ -245,6 +260,7 @@ BUGS: tuple[Bug, ...] = (
     Bug("a slot reset keeps the mask", _EXTENDED, _replace(Record, "decode", _kept_mask)),
     Bug("a receiver is queued twice", _EXTENDED, _replace(Record, "decode", _listed_twice)),
     Bug("the lowest port wins", "arbiter 5", _replace(RoundRobin, "elaborate", _stuck_round_robin)),
+    Bug("the lowest group wins", "arbiter 9", _replace(RoundRobin, "elaborate", _lowest_group)),
     *HART_BUGS,
     *(
         Bug(name, proof, _replace(owner, "elaborate", make))

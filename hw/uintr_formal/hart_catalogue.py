@@ -212,6 +212,17 @@ def _silent_error(right: Any) -> Any:
     return wrong
 
 
+def _first_word(right: Any) -> Any:
+    """Whatever is read, the word of the first target is answered."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        m.d.comb += self.bus.dat_r.eq(self.targets[0].dat_r)
+        return m
+
+    return wrong
+
+
 def _presented_twice(right: Any) -> Any:
     def wrong(self: Any, platform: Any) -> Any:
         m = right(self, platform)
@@ -453,6 +464,11 @@ HART_BUGS: tuple[Bug, ...] = (
         "posts are not waited for",
         "targets latency 3 wait states 0",
         replaced(ControlPage, "elaborate", _no_drain),
+    ),
+    Bug(
+        "another target's word",
+        "targets latency 3 wait states 0",
+        replaced(BusDecoder, "elaborate", _first_word),
     ),
     Bug(
         "no answer from nowhere",

@@ -60,7 +60,7 @@ def test_commands_can_be_typed_as_they_are_printed(
 ) -> None:
     wrong = []
     for line in program_commands(page):
-        program, *words = shlex.split(line)
+        program, *words = ["1" if word == "N" else word for word in shlex.split(line)]
         if program != "rel4":
             pytest.importorskip("amaranth")
             pytest.importorskip("cocotb")

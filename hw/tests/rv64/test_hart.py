@@ -225,3 +225,25 @@ def test_a_trap_into_supervisor_mode_and_back_saves_and_restores_31_registers() 
     # From the end of the instruction before the ecall to that of the one behind it.
     behind = [each.cycle for each in retired if each.pc == user + 4 * 32]
     assert {after - before for before, after in pairwise(behind[2:])} == {87}
+
+
+def test_a_debugger_halts_steps_and_lets_go() -> None:
+    program = [addi(5, 5, 1), addi(6, 6, 1), store(6, 10, 0x700), jal(0, -12)]
+    setup = li(10, RAM_BASE)
+    halted: list[tuple[int, int]] = []
+
+    def watch(ctx: Any, soc: Any, cycle: int) -> None:
+        ctx.set(soc.halt_request, 200 <= cycle < 320)
+        ctx.set(soc.halt_step, cycle in (240, 280))
+        halted.append((cycle, ctx.get(soc.halted)))
+
+    retired, _ = run(setup + program, cycles=380, watch=watch)
+    standing = [cycle for cycle, each in halted if each]
+    assert standing[0] < 215
+    assert set(standing) >= {*range(215, 240), *range(255, 280), *range(295, 320)}
+    inside = [each.cycle for each in retired if standing[0] < each.cycle <= 321]
+    assert len(inside) == 2, "one instruction a step"
+    pcs = [each.pc for each in retired if each.pc >= RAM_BASE + 4 * len(setup)]
+    loop = [RAM_BASE + 4 * (len(setup) + place) for place in range(4)]
+    assert pcs == [loop[place % 4] for place in range(len(pcs))], "none is lost, none done twice"
+    assert len(pcs) > 40

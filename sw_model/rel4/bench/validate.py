@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from statistics import fmean
 
-from rel4.machine.costs import Costs, measured_costs
+from rel4.machine.costs import Costs, measured_costs, measured_with
 from rel4.machine.device import Device, find_device
 from uintr.program import Parser
 from uintr.registers import Flavour
@@ -61,12 +61,13 @@ async def _events(point: Point, costs: Costs, device: Device) -> tuple[float, fl
 def compare(records: Iterable[PointRecord]) -> list[Comparison]:
     """Run every point of compiled ``records`` on the model, with the costs of its memory.
 
-    Points without a page-table switch alone: the others have no measured costs.
+    Points that were made with the compiler and the flags of the costs alone.
     """
     run = find_device("reference")
+    made = measured_with()
     found = []
     for record in records:
-        if record.software != "compiled" or "ROOT_SWITCH" in (record.flags or ""):
+        if (record.compiler, record.flags) not in made:
             continue
         costs = measured_costs(
             memory_latency=record.memory_latency or 1, cache_kib=record.cache_kib or 4
@@ -102,6 +103,7 @@ def render(found: Sequence[Comparison]) -> str:
         ("all", found),
         ("not used for costs", [each for each in found if not each.tuned]),
         ("of these, one hart", [each for each in found if not each.tuned and _one(each)]),
+        ("of these, N up to 32", [each for each in found if not each.tuned and _few(each)]),
     ):
         if chosen:
             errors = [abs(each.error_pct) for each in chosen]
@@ -114,6 +116,10 @@ def render(found: Sequence[Comparison]) -> str:
 
 def _one(each: Comparison) -> bool:
     return each.record.harts == 1
+
+
+def _few(each: Comparison) -> bool:
+    return _one(each) and each.record.concurrency <= 32
 
 
 def define(parser: Parser) -> None:
@@ -133,7 +139,7 @@ def _run(options: argparse.Namespace) -> int:
     found = compare(read_results(options.file))
     if not found:
         raise ValueError(
-            f"{options.file} must have compiled runs without a root switch, but has none"
+            f"{options.file} must have runs made with the compiler of the costs, but has none"
         )
     print(render(found))
     return 0

@@ -6,7 +6,6 @@ __all__ = [
     "include_folder",
     "library_sources",
     "linker_script",
-    "programs_folder",
     "sources_folder",
 ]
 
@@ -21,11 +20,6 @@ def sources_folder() -> Path:
 def include_folder() -> Path:
     """Folder of the headers that are written by hand."""
     return sources_folder() / "include"
-
-
-def programs_folder() -> Path:
-    """Folder of small programs."""
-    return sources_folder() / "programs"
 
 
 def linker_script() -> Path:

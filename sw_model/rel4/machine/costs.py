@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-__all__ = ["Cost", "Costs", "load_costs", "measured_costs"]
+__all__ = ["Cost", "Costs", "load_costs", "measured_costs", "measured_with"]
 
 PROVENANCES = ("published", "derived", "assumed", "measured")
 
@@ -94,6 +94,18 @@ def load_costs(text: str | None = None) -> Costs:
     return Costs(table)
 
 
+def _measured(text: str | None) -> list[dict[str, Any]]:
+    if text is None:
+        text = files(__package__).joinpath("costs.measured.toml").read_text(encoding="utf-8")
+    rows: list[dict[str, Any]] = tomllib.loads(text).get("at", [])
+    return rows
+
+
+def measured_with() -> set[tuple[str, str]]:
+    """Compilers and flags of the compiled systems that costs.measured.toml is of."""
+    return {(row["compiler"], row["flags"]) for row in _measured(None)}
+
+
 @cache
 def measured_costs(
     *, memory_latency: int, cache_kib: int, root_switch: int = 0, text: str | None = None
@@ -107,11 +119,9 @@ def measured_costs(
     ValueError : there is nothing measured with this cache and root switch, or not on both sides of
         this latency.
     """
-    if text is None:
-        text = files(__package__).joinpath("costs.measured.toml").read_text(encoding="utf-8")
     rows = {
         row["memory_latency"]: row["costs"]
-        for row in tomllib.loads(text).get("at", ())
+        for row in _measured(text)
         if (row["cache_kib"], row["root_switch"]) == (cache_kib, root_switch)
     }
     below = max((each for each in rows if each <= memory_latency), default=None)

@@ -1,0 +1,94 @@
+"""Measured costs, the model with them, and the page of the answer."""
+
+from pathlib import Path
+
+import pytest
+
+from rel4.bench.compiled import Setup
+from rel4.bench.measure import Sample, render, values
+from rel4.bench.results import PointRecord, read_results
+from rel4.bench.validate import compare
+from rel4.bench.validate import render as render_comparison
+from rel4.bench.when_page import break_even_trap, filled, tables
+from rel4.machine.costs import load_costs, measured_costs, measured_with
+
+DATA = Path(__file__).parents[3] / "docs" / "data" / "compiled.jsonl"
+
+
+def stored(policy: str, concurrency: int) -> PointRecord:
+    """The stored point with a small cache and fast memory."""
+    made = measured_with()
+    return next(
+        record
+        for record in read_results(DATA)
+        if (record.policy, record.concurrency, record.harts) == (policy, concurrency, 1)
+        and (record.cache_kib, record.memory_latency) == (4, 1)
+        and (record.compiler, record.flags) in made
+    )
+
+
+def test_a_cost_lies_between_those_of_the_latencies_on_both_sides() -> None:
+    low, middle, high = (
+        measured_costs(memory_latency=latency, cache_kib=4)["kernel.invocation"]
+        for latency in (10, 20, 30)
+    )
+    assert low < middle < high
+    assert middle == pytest.approx((low + high) / 2, abs=1)
+
+
+def test_what_was_not_measured_stays_published() -> None:
+    costs = measured_costs(memory_latency=1, cache_kib=16)
+    assert costs["kernel.fastpath_call"] == load_costs()["kernel.fastpath_call"]
+    assert costs.table["trap.entry"].provenance == "measured"
+
+
+@pytest.mark.parametrize(
+    ("latency", "cache", "switch"), [(101, 4, 0), (1, 8, 0), (1, 4, 1)], ids=str
+)
+def test_no_cost_is_made_up_outside_what_was_measured(
+    latency: int, cache: int, switch: int
+) -> None:
+    with pytest.raises(ValueError, match="memory latency must be within those measured with"):
+        measured_costs(memory_latency=latency, cache_kib=cache, root_switch=switch)
+
+
+def test_what_a_batch_costs_once_is_part_of_the_wake() -> None:
+    flat, first = Sample(10, 10, 10, 10, 80), Sample(30, 20, 20, 100, 80)
+    found = {"trap.entry": flat, "trap.exit": flat, "(trap.entry)": flat, "(trap.exit)": flat}
+    found |= {"kernel.wake": Sample(50, 50, 50, 50, 10), "kernel.async_call": first}
+    made = values(found)
+    assert made["kernel.async_call"] == 20
+    assert made["kernel.wake"] == 50 + (30 - 20) * 80 / 10
+    assert "(trap.entry)" not in made
+
+
+def test_what_is_written_can_be_read() -> None:
+    sample = Sample(12.5, 10, 12, 20, 40)
+    text = render([(Setup(compiler="clang"), {"trap.entry": sample})])
+    costs = measured_costs(memory_latency=1, cache_kib=4, text=text)
+    assert costs["trap.entry"] == 12
+
+
+@pytest.mark.parametrize(("policy", "concurrency"), [("sync", 16), ("inline", 4), ("inline", 32)])
+def test_the_model_is_held_to_points_that_costs_were_not_taken_from(
+    policy: str, concurrency: int
+) -> None:
+    (one,) = compare([stored(policy, concurrency)])
+    assert not one.tuned
+    assert abs(one.error_pct) < 5
+    assert one.traps == pytest.approx(one.record.traps_per_syscall, rel=0.05)
+    assert "not used for costs: 1 points" in render_comparison([one])
+
+
+def test_the_break_even_trap_tells_who_wins() -> None:
+    for cache, latency, wins in ((4, 1, True), (4, 30, False), (16, 30, True)):
+        costs = measured_costs(memory_latency=latency, cache_kib=cache)
+        trap = costs["trap.entry"] + costs["trap.exit"]
+        assert (trap > break_even_trap(costs)) == wins
+
+
+def test_the_page_has_the_stored_figures() -> None:
+    page = (DATA.parents[1] / "when.md").read_text("utf-8")
+    assert filled(page, tables(read_results(DATA))) == page
+    with pytest.raises(ValueError, match="the page must have the marks of 'other'"):
+        filled(page, {"other": ""})
