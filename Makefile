@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 export AMARANTH_USE_YOSYS = builtin
 
 .DELETE_ON_ERROR:
-.PHONY: help env run test quick lint format formal bench bench-hw random hostile coverage mutate stored claims costs readme flavours docs clean \
+.PHONY: explore-kernel help env run test quick lint format formal bench bench-hw random hostile coverage mutate stored claims costs readme flavours docs clean \
   env-fpga bitstreams test-litex test-package test-blocks test-gates test-oracle check-tools
 
 help: ## list the targets
@@ -69,6 +69,10 @@ hostile: $(VENV)/.stamp-run ## ten thousand hostile programs against the kernel,
 
 random: $(VENV)/.stamp-test ## three million random operations against the reference, into docs/data
 	@$(BIN)/python -m uintr_verify random --jobs $(JOBS)
+
+explore-kernel: $(VENV)/.stamp-run ## kernel operations that meet at every boundary, and 10 000 random runs, into docs/data (long)
+	@$(BIN)/rel4 explore --kernel --jobs $(JOBS) --store docs/data/kernel_meetings.jsonl
+	@$(BIN)/rel4 explore --kernel --random 10000 --store docs/data/kernel_random.jsonl
 
 coverage: $(VENV)/.stamp-test ## line, branch, expression and toggle coverage, into docs/data
 	@$(BIN)/python -m uintr_verify coverage --jobs $(JOBS)

@@ -236,7 +236,7 @@ def hart(data: Path) -> str:
     command = "python -m rv64_formal --store docs/data/rv64_formal.jsonl"
     if not proofs:
         return f"{text}\n{_missing(command)}"
-    names = {proof["name"] for proof in proofs}
+    names = {proof["name"] for proof in proofs} | {"reservation"}
     right = [proof for proof in proofs if proof["words"] not in names]
     broken = [proof for proof in proofs if proof["words"] in names]
     rows = [

@@ -11,7 +11,7 @@ from pathlib import Path
 from amaranth.hdl import UnusedElaboratable
 
 from rel4.bench.results import source_commit
-from rv64_formal.catalogue import BUGS, PROOFS
+from rv64_formal.catalogue import BUGS, PROOFS, SEARCHES
 from uintr_formal.prove import prove
 
 __all__ = ["main"]
@@ -27,7 +27,7 @@ def main() -> int:
     options = parser.parse_args()
     warnings.simplefilter("ignore", UnusedElaboratable)
     folder = Path("build/formal")
-    proofs = {proof.name: proof for proof in PROOFS}
+    proofs = {proof.name: proof for proof in (*PROOFS, *SEARCHES)}
     rows = []
     good = True
     for proof in () if options.bugs else PROOFS:

@@ -1,5 +1,6 @@
 """The user executor: priorities, order, wake-ups, and its limits."""
 
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -12,6 +13,36 @@ from rel4.user.executor import MAX_TASKS, Executor
 from rel4.user.root_task import RootTask
 
 RunProgram = Callable[..., Any]
+
+
+def drive(coroutine: Any) -> None:
+    """Perform operations on a machine whose memory is all zero."""
+    value = None
+    while True:
+        try:
+            coroutine.send(value)
+        except StopIteration:
+            return
+        value = 0
+
+
+def test_a_coroutine_that_has_ended_makes_room_for_another() -> None:
+    """More coroutines than there may be at a time, one after the other, and vectors with them."""
+    executor = Executor(0x100)
+    ended: list[int] = []
+
+    async def program() -> None:
+        ended.append(executor.current)
+
+    async def spawn() -> None:
+        for _ in range(2 * MAX_TASKS // 64):
+            for _ in range(64):
+                executor.register_vector(executor.spawn(program))
+            await executor.run_until_complete()
+
+    drive(spawn())
+    assert len(ended) == 2 * MAX_TASKS
+    assert max(Counter(ended).values()) == 2
 
 
 def test_highest_priority_first_then_first_come(run_program: RunProgram) -> None:

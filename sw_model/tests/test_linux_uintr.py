@@ -338,6 +338,52 @@ def test_a_forked_child_has_the_descriptor_but_cannot_send_by_the_parents_index(
 
 
 @BOTH
+def test_a_forked_child_sends_through_a_table_that_it_shares(flavour: Flavour) -> None:
+    taken: list[int] = []
+    parent = LinuxProcess()
+    children = {1: LinuxProcess(1)}
+    ends: list[str] = []
+
+    async def handler(vector: int) -> None:
+        taken.append(vector)
+
+    async def body(linux: LinuxThread) -> None:
+        assert await linux.uintr_register_handler(handler, 0) == 0
+        await linux.stui()
+        descriptor = await linux.uintr_vector_fd(4, 0)
+        assert await linux.uintr_register_sender(descriptor, 0) == 0
+        children[1].entries = parent.fork(1, shares_table=True).entries
+        ends.append("forked")
+        await until(lambda: taken == [4])
+
+    async def child(linux: LinuxThread) -> None:
+        await until(lambda: ends)
+        await linux.senduipi(0)
+        await until(lambda: taken)
+
+    run(body, child, process=parent, processes=children, flavour=flavour)
+    assert taken == [4]
+
+
+def test_a_vector_is_free_when_its_descriptor_is_closed() -> None:
+    got: list[int] = []
+    process = LinuxProcess()
+
+    async def handler(vector: int) -> None:
+        """Nothing is sent."""
+
+    async def body(linux: LinuxThread) -> None:
+        assert await linux.uintr_register_handler(handler, 0) == 0
+        for _ in range(3):
+            got.append(await linux.uintr_create_fd(5, 0))
+            got.append(await linux.uintr_create_fd(5, 0))
+            process.close(got[-2])
+
+    run(body, process=process)
+    assert got == [3, -EBUSY] * 3
+
+
+@BOTH
 def test_closing_the_descriptor_leaves_the_sender_registered(flavour: Flavour) -> None:
     taken: list[int] = []
     process = LinuxProcess()

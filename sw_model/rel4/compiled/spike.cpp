@@ -388,9 +388,9 @@ bool instret_csr::unlogged_write(reg_t value) noexcept {  // and this instructio
 
 reg_t inhibit_csr::read() const noexcept { return machine.of(proc).inhibit; }
 
-bool inhibit_csr::unlogged_write(reg_t value) noexcept {  // from the next instruction on
+bool inhibit_csr::unlogged_write(reg_t value) noexcept {  // from this instruction on
   Hart &hart = machine.of(proc);
-  const reg_t change = (hart.inhibit ^ value) & 4, count = proc->get_state()->minstret->read() + 1;
+  const reg_t change = (hart.inhibit ^ value) & 4, count = proc->get_state()->minstret->read();
   if (change) hart.instret += value & 4 ? count : -count;
   hart.inhibit = value & 5;
   return false;

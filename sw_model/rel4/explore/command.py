@@ -16,6 +16,7 @@ from uintr.registers import Flavour
 from .coverage import missed
 from .hostile_run import run_hostile
 from .kernel.command import run_kernel_exploration
+from .kernel.random_runs import store_random_runs
 from .program import STYLES, Program
 from .protocols import PROTOCOLS
 from .search import MEMORIES, Exploration, explore
@@ -78,13 +79,20 @@ def define(parser: Parser) -> None:
         metavar="N",
     )
     option(
+        "random",
+        None,
+        "with --kernel: so many random runs instead, of all operations, policies and 1 to 4 harts",
+        type=whole,
+        metavar="N",
+    )
+    option(
         "hostile",
         None,
         "so many programs instead, in which untrusted threads try everything beside a victim",
         type=whole,
         metavar="N",
     )
-    option("first", 0, "seed of the first hostile program (default 0)", type=whole, metavar="SEED")
+    option("first", 0, "seed of the first such run (default 0)", type=whole, metavar="SEED")
     option("store", None, "write the kernel's figures to this file", type=Path, metavar="FILE")
     parser.complete("--flavour", Flavour)
     for name, words in (("protocol", PROTOCOLS), ("memory", MEMORIES), ("style", STYLES)):
@@ -152,6 +160,11 @@ def _explore(arguments: argparse.Namespace) -> int:
             )
         seeds = range(arguments.first, arguments.first + arguments.hostile)
         return run_hostile(seeds=seeds, conduct=conduct, path=arguments.store)
+    if arguments.kernel and arguments.random is not None:
+        if not 1 <= arguments.random <= 10_000_000:
+            raise ValueError(f"random must be 1 to 10000000, not {arguments.random}")
+        wrong = store_random_runs(arguments.first, arguments.random, arguments.store)
+        return FOUND if wrong else 0
     if arguments.kernel:
         wanted = list(Flavour) if arguments.flavour is None else [arguments.flavour]
         return run_kernel_exploration(

@@ -137,6 +137,10 @@ class Policy:
     def forget(self, task: HandlerTask) -> None:
         """The handler has ended, or was never quite registered."""
 
+    def kept(self) -> list[HandlerTask]:
+        """The handlers that it knows, for inspection: none that has ended."""
+        return list(self.ready)
+
     async def on_wake(self, runtime: "AsyncRuntime", task: HandlerTask) -> None:
         """WakeSyscallHandler made ``task`` ready, by a trap on this hart."""
 

@@ -77,6 +77,7 @@ def violations(kernel: Kernel) -> list[str]:
         *_mappings(state, slots),
         *_threads(state, slots),
         *_user_interrupts(state, slots),
+        *_handlers(state),
     ]
 
 
@@ -267,3 +268,22 @@ def _user_interrupts(state: State, slots: list[Slot]) -> Iterator[str]:
                     yield "a sender entry has no capability"
                 elif object_of(entry.slot.cap) is not target:
                     yield "a sender entry hangs on another object's capability"
+
+
+def _handlers(state: State) -> Iterator[str]:
+    """Every index that a handler or a policy holds belongs to a live entry of the same owner."""
+    for task in state.runtime.tasks:
+        name = f"the handler of {task.tcb.name}"
+        if task.closed:
+            yield f"{name} has ended and is kept"
+        if not task.entry.live:
+            yield f"{name} answers by an entry that has gone"
+        if task.sender is not None:
+            own = task.tcb.find(UserInterruptState)
+            if not task.sender.live or own is None or task.sender.table is not own.table:
+                yield f"{name} is woken by an entry that is not its thread's"
+        if any(task not in slot.attached for slot in task.slots):
+            yield f"{name} depends on a capability that does not know it"
+    for policy in state.policies:
+        if any(task not in state.runtime.tasks for task in policy.kept()):
+            yield f"policy {policy.name} keeps a handler that has ended"

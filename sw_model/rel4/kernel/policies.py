@@ -177,6 +177,9 @@ class Uipi(Policy):
             for vector in [number for number, one in tasks.items() if one is task]:
                 del tasks[vector]
 
+    def kept(self) -> list[HandlerTask]:
+        return [task for tasks in self._tasks.values() for task in tasks.values()]
+
     def _hart_of(self, task: HandlerTask) -> int:
         return next(hart for hart, tasks in self._tasks.items() if task in tasks.values())
 

@@ -72,9 +72,13 @@ class LinuxProcess:
         self._minted = 0
         self._free: list[int] = []
 
-    def fork(self, number: int) -> "LinuxProcess":
-        """A child: it has the descriptors, but neither receivers nor registered senders."""
+    def fork(self, number: int, *, shares_table: bool = False) -> "LinuxProcess":
+        """A child: it has the descriptors, but no receivers. Of the proposal's versions, one leaves
+        the child without registered senders, and in the other its table is its parent's
+        (``shares_table``): what either registers or takes back, it does for both."""
         child = LinuxProcess(number, self.alarm)
+        if shares_table:
+            child.entries = self.entries
         child.files = dict(self.files)
         for file in child.files.values():
             if file is not None:

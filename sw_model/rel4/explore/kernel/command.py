@@ -3,7 +3,7 @@
 import json
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from multiprocessing import get_context
@@ -46,9 +46,10 @@ def run_kernel_exploration(
     programs = _programs(flavours, deviations)
     done: list[Finding] = []
     wrong: list[Finding] = []
-    with _findings(programs, jobs) as findings:
+    with _findings(programs, jobs) as findings, _stored(store) as keep:
         for found in findings:
             done.append(found)
+            keep(found)
             if found.wrong is not None:
                 wrong.append(found)
                 _print_failure(found)
@@ -58,23 +59,38 @@ def run_kernel_exploration(
     states = sum(found.states for found in done)
     moves = sum(found.moves for found in done)
     seconds = sum(found.seconds for found in done)
-    figures = {
-        "programs": len(done),
-        "schedules": schedules,
-        "states": states,
-        "moves": moves,
-        "deviations": deviations,
-        "seconds": round(seconds, 1),
-        "wrong": len(wrong),
-    }
-    if store is not None:
-        store.write_text(json.dumps(figures) + "\n", encoding="utf-8")
     verdict = "nothing is wrong" if not wrong else f"{len(wrong)} programs go wrong"
     print(
         f"kernel: {verdict} in {states} states of {schedules} schedules of {len(done)} programs "
         f"({moves} moves, {seconds:.0f} s)"
     )
     return FOUND if wrong else 0
+
+
+@contextmanager
+def _stored(path: Path | None) -> Iterator[Callable[[Finding], None]]:
+    """What keeps a finding as one line of JSON in ``path``, if there is one."""
+    if path is None:
+        yield lambda found: None
+        return
+    with path.open("w", encoding="utf-8") as file:
+
+        def keep(found: Finding) -> None:
+            record = {
+                "program": found.program.title(),
+                "deviations": found.program.deviations,
+                "coarse": found.coarse,
+                "outcomes": found.right,
+                "schedules": found.fine,
+                "states": found.states,
+                "moves": found.moves,
+                "seconds": round(found.seconds, 2),
+                "wrong": found.reasons,
+            }
+            file.write(json.dumps(record) + "\n")
+            file.flush()
+
+        yield keep
 
 
 def _print_failure(found: Finding) -> None:

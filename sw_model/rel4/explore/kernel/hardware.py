@@ -12,7 +12,7 @@ from rel4.reference.device import ReferenceDevice
 from rel4.reference.intel.device import IntelReferenceDevice
 from uintr.intel.registers import UPID, UPID_PIR, Msr
 
-__all__ = ["hardware_violations", "pending"]
+__all__ = ["hardware_violations", "pending", "receivers"]
 
 
 def pending(kernel: Kernel, state: UserInterruptState) -> int:
@@ -30,6 +30,11 @@ def pending(kernel: Kernel, state: UserInterruptState) -> int:
 def hardware_violations(kernel: Kernel) -> list[str]:
     """One sentence a violation, while no hart is in the kernel."""
     return [*_free(kernel), *_parked(kernel)]
+
+
+def receivers(kernel: Kernel) -> int:
+    """A hash of what the receivers hold that are in use."""
+    return hash(tuple((_active(kernel, r), _word(kernel, r)) for r in kernel.state.uintr.receivers))
 
 
 def _active(kernel: Kernel, receiver: int) -> bool:

@@ -3,11 +3,21 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from rel4.abi.numbers import AsyncLabel
+from rel4.abi.syscall_buffer import Item, SyscallBuffer
 from rel4.machine.ops import CsrRead, CsrWrite, Load, Uipi
 from rel4.machine.ops_intel import Clui, Stui
 from uintr.registers import Csr, Flavour, UipiFunction
 
-from .world import ANY, SPARE_BUFFER, Actor, Cap, Operation
+from .world import (
+    ANY,
+    BUFFER_ADDRESS,
+    SIGNAL_VECTOR,
+    SPARE_BUFFER,
+    Actor,
+    Cap,
+    Operation,
+)
 
 __all__ = ["INTEL_ONLY", "RISCV_ONLY", "ROOT", "THIRD", "VICTIM"]
 
@@ -20,7 +30,7 @@ VICTIM: dict[str, Operation] = {}
 """Operations of the victim."""
 THIRD: dict[str, Operation] = {}
 """Operations of a third thread."""
-RISCV_ONLY = {"read", "write", "activate", "deactivate", "csr"}
+RISCV_ONLY = {"read", "write", "activate", "deactivate", "csr", "own_registers"}
 INTEL_ONLY = {"stui", "clui"}
 
 
@@ -64,6 +74,11 @@ async def resume(actor: Actor) -> Any:
 async def move_here(actor: Actor) -> Any:
     await actor.kernel.tcb_set_priority(Cap.VICTIM_TCB, actor.world.task.tcb, 255)
     return (await actor.kernel.tcb_set_affinity(Cap.VICTIM_TCB, 0)).name
+
+
+@_of(ROOT)
+async def move_third(actor: Actor) -> Any:
+    return (await actor.kernel.tcb_set_affinity(Cap.THIRD_TCB, 1)).name
 
 
 @_of(ROOT)
@@ -175,6 +190,17 @@ async def csr(actor: Actor) -> Any:
     return await CsrRead(Csr.USCRATCH)
 
 
+@_of(THIRD)
+async def own_registers(actor: Actor) -> Any:
+    """The third thread has no receiver: what it wrote is there again, and nothing before."""
+    before = await CsrRead(Csr.USCRATCH)
+    await CsrWrite(Csr.USCRATCH, 0x77)
+    await actor.kernel.yield_()
+    after = await CsrRead(Csr.USCRATCH)
+    if (before, after) != (0, 0x77):
+        actor.complaints.append(f"third finds {before:#x} and {after:#x} in its registers")
+
+
 @_of(VICTIM)
 async def stui(actor: Actor) -> Any:
     await Stui()
@@ -184,6 +210,30 @@ async def stui(actor: Actor) -> Any:
 async def clui(actor: Actor) -> Any:
     await Clui()
     await Stui()
+
+
+@_of(ROOT)
+async def unbind_self(actor: Actor) -> Any:
+    return (await actor.kernel.tcb_unbind_notification(actor.world.task.tcb)).name
+
+
+@_of(ROOT)
+async def register_buffer(actor: Actor) -> Any:
+    return (await actor.kernel.uintr_register_async_syscall(Cap.BY_BUFFER, Cap.BUFFER))[0].name
+
+
+@_of(ROOT)
+async def delete_by_buffer(actor: Actor) -> Any:
+    """The badged capability by which the kernel answers root: its handler ends."""
+    return (await actor.kernel.cnode_delete(actor.world.task.cnode, Cap.BY_BUFFER)).name
+
+
+@_of(ROOT)
+async def call_by_buffer(actor: Actor) -> Any:
+    """A request, and the trap that has it served."""
+    buffer = SyscallBuffer(BUFFER_ADDRESS, 2)
+    await buffer.requests.put(Item(1, AsyncLabel.PUT_CHAR, words=(33,)))
+    return (await actor.kernel.wake_syscall_handler()).name
 
 
 # --- messages and signals -------------------------------------------------------------------------
@@ -202,7 +252,9 @@ async def send_if_awaited(actor: Actor) -> Any:
 @_of(ROOT, VICTIM)
 async def receive_message(actor: Actor) -> Any:
     message = await actor.kernel.recv(Cap.ENDPOINT)
-    return (message.badge, message.words[0], message.info.length)
+    # A signal that comes as it is about to block is answered as the pending word.
+    badge = SIGNAL_VECTOR if message.badge == 1 << SIGNAL_VECTOR else message.badge
+    return (badge, message.words[0], message.info.length)
 
 
 @_of(ROOT, VICTIM)
@@ -241,9 +293,9 @@ async def wait_plain(actor: Actor) -> Any:
 
 @_of(VICTIM)
 async def wait_own(actor: Actor) -> Any:
-    """The badge is the pending word, which the interrupt handler takes too."""
-    vectors = await actor.kernel.wait(Cap.VICTIM_NOTIFICATION)
-    actor.taken |= vectors
+    """The badge is that of a signal, or the pending word, which the interrupt handler takes too."""
+    badge = await actor.kernel.wait(Cap.VICTIM_NOTIFICATION)
+    actor.taken |= 1 << SIGNAL_VECTOR if badge == SIGNAL_VECTOR else badge
 
 
 # --- the rest -------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ whatever it does, its outcome must be one of those.
 A schedule branches by `os.fork`: the child takes the other way, and nothing is done twice.
 """
 
+import mmap
 import os
 import pickle
 import sys
@@ -18,13 +19,17 @@ from rel4.kernel.invariants import violations
 from rel4.kernel.uintr_context import UserInterruptState
 from rel4.machine.device import run_sync
 
-from .hardware import hardware_violations, pending
+from .hardware import hardware_violations, pending, receivers
+from .undone import errors_are_undone
 from .world import Role, World
 
 __all__ = ["Result", "play_all"]
 
-LOCAL = {"return", "CsrClear", "CsrSet", "CsrWrite", "CsrRead"}
+LOCAL = {"CsrClear", "CsrSet", "CsrWrite", "CsrRead"}
 """Stops of a thread between which no other hart does anything to it that it could tell apart."""
+EXPECTED = ("page fault", "SENDUIPI", "no capability")
+"""Faults that a thread brings on itself: no memory, no entry, no capability."""
+SLOTS = 1 << 18
 MOST_MOVES = 600
 """A world that is moved more often than that goes round in circles."""
 
@@ -39,12 +44,36 @@ class Result:
     faults : what must not be, in sentences
     moves : what was done, by hart, as "hart: stop"
     states : hashes of the states that it went through
+    known : it came to a state from which another schedule has gone on, and ended there
     """
 
     outcome: tuple[Any, ...] = ()
     faults: list[str] = field(default_factory=list)
     moves: list[str] = field(default_factory=list)
     states: set[int] = field(default_factory=set)
+    known: bool = False
+
+
+class Visited:
+    """Hashes of states, in memory that a process shares with those that it forks. They run one at a
+    time, so there is no lock."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, 8 * SLOTS)
+        self._words = memoryview(self._memory).cast("Q")
+
+    def add(self, state: int) -> bool:
+        """Remember a state; False if it was known."""
+        word = state & (1 << 64) - 1 or 1
+        slot = word % SLOTS
+        for _ in range(SLOTS):
+            if self._words[slot] == word:
+                return False
+            if not self._words[slot]:
+                self._words[slot] = word
+                return True
+            slot = (slot + 1) % SLOTS
+        raise RuntimeError("there are too many states to remember")
 
 
 class Player:
@@ -68,6 +97,7 @@ class Player:
         self._ticks = list(ticks)
         self._last = -1
         self._moved = [0] * len(self._machine.harts)  # moves of others since it began to look
+        self._visited = Visited()
         self.result = Result()
 
     # --- who can move -----------------------------------------------------------------------------
@@ -86,9 +116,15 @@ class Player:
         await self._machine.settle()
 
     def _state(self) -> int:
+        """What every hart has seen (with the tickets of the lock, hence also in which order), where
+        it stands, what is pending, and what the receivers hold."""
         harts = [self._machine.hart(hart.index) for hart in self._machine.harts]
         return hash(
-            (tuple((h.seen, h.at, h.line, h.ipi, h.supervisor_line) for h in harts), *self._ticks)
+            (
+                tuple((h.seen, h.at, h.line, h.ipi, h.supervisor_line) for h in harts),
+                tuple(self._ticks),
+                receivers(self._world.kernel),
+            )
         )
 
     def _fork(self, ways: int) -> int:
@@ -106,11 +142,13 @@ class Player:
     async def play(self) -> None:
         """Play to the end. Every process that returns has one result."""
         try:
-            await (self._play_coarse() if self._coarse else self._play_fine())
+            with errors_are_undone(self._world.kernel, self.result.faults.append):
+                await (self._play_coarse() if self._coarse else self._play_fine())
         except Exception:
             self.result.faults.append(f"Python: {traceback.format_exc(limit=-3)}")
             return
-        self._finish()
+        if not self.result.known:
+            self._finish()
 
     async def _play_fine(self) -> None:
         while len(self.result.moves) < MOST_MOVES:
@@ -124,6 +162,11 @@ class Player:
             ways = [way for way in ways if way[2] <= self._left]
             ways.extend(("tick", index, 0) for index in sorted(set(self._ticks)))
             if not ways:
+                return
+            if len(ways) > 1 and not self._visited.add(
+                hash((self._state(), self._last, self._left, tuple(map(bool, self._moved))))
+            ):
+                self.result.known = True
                 return
             what, index, cost = ways[self._fork(len(ways))]
             self._left -= cost
@@ -142,6 +185,9 @@ class Player:
             ways = [("go", index) for index in range(len(self._moved)) if self._able(index)]
             ways.extend(("tick", index) for index in sorted(set(self._ticks)))
             if not ways:
+                return
+            if len(ways) > 1 and not self._visited.add(self._state()):
+                self.result.known = True
                 return
             what, index = ways[self._fork(len(ways))]
             if what == "tick":
@@ -202,11 +248,12 @@ class Player:
             if scheduler.spare is False and scheduler.current is scheduler.idle:
                 faults.append(f"hart {scheduler.hart} is idle while a thread could run there")
         for actor in world.actors:
+            faults.extend(actor.complaints)
             tcb = world.tcbs[actor.role]
             fault = tcb.context.fault if tcb.context is not None else ""
             if tcb.runnable and not actor.done:
                 faults.append(f"{tcb.name} could run and has not run to its end")
-            if fault and "page fault" not in fault:
+            if fault and not any(known in fault for known in EXPECTED):
                 faults.append(f"{tcb.name} faulted: {fault}")
         self.result.outcome = self._outcome()
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
+from rel4.kernel.async_runtime import Policy
+from rel4.kernel.policies import Inline
 from rel4.machine.device import run_sync
 from uintr.registers import ALL_FEATURES, Feature, Flavour
 
@@ -17,6 +19,9 @@ from .schedule import Result, play_all
 from .world import World
 
 __all__ = ["Finding", "Program", "explore_program", "longer", "pairs"]
+
+
+OWN = ("own_registers",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +34,7 @@ class Program:
     ticks : harts whose timer is due once, at any time
     deviations : how often a schedule may leave a hart that could go on
     flavour, features : of the hardware
+    policy : where handlers of syscall buffers run
 
     Raises
     ------
@@ -42,6 +48,7 @@ class Program:
     deviations: int = 1
     flavour: Flavour = Flavour.RISCV
     features: Feature = ALL_FEATURES
+    policy: type[Policy] = Inline
 
     def __post_init__(self) -> None:
         for names, table, who in (
@@ -71,7 +78,7 @@ class Program:
         lists = [[ROOT[name] for name in self.root], [VICTIM[name] for name in self.victim]]
         if self.third:
             lists.append([THIRD[name] for name in self.third])
-        world = World(lists, flavour=self.flavour, features=self.features)
+        world = World(lists, flavour=self.flavour, features=self.features, policy=self.policy)
         run_sync(world.prepare())
         return world
 
@@ -109,12 +116,16 @@ def explore_program(program: Program) -> Finding:
     world = program.world()
     coarse = play_all(world, coarse=True, ticks=program.ticks)
     fine = play_all(world, coarse=False, deviations=program.deviations, ticks=program.ticks)
-    right = {result.outcome for result in coarse if not result.faults}
+    right = {result.outcome for result in coarse if not result.faults and not result.known}
     found.right, found.coarse, found.fine = len(right), len(coarse), len(fine)
     found.states = len(set().union(*(result.states for result in fine)))
     found.moves = sum(len(result.moves) for result in fine)
     wrong = [result for result in coarse if result.faults]
-    wrong += [result for result in fine if result.faults or result.outcome not in right]
+    wrong += [
+        result
+        for result in fine
+        if result.faults or (not result.known and result.outcome not in right)
+    ]
     if wrong:
         found.wrong = min(wrong, key=lambda result: len(result.moves))
         found.reasons = found.wrong.faults or [
@@ -151,10 +162,15 @@ def longer(flavour: Flavour) -> Iterator[Program]:
         yield replace(base, root=posts, victim=("wait_own",), deviations=2)
         yield replace(base, root=posts, victim=("receive_message",), deviations=2)
         yield replace(base, root=(posts[0],), third=(posts[1],), victim=("wait_own",))
+    for root in ("unbind_self", "delete_by_buffer", "call_by_buffer"):
+        buffer = ("register_buffer", root, "call_by_buffer")
+        yield replace(base, root=buffer, victim=("send",))
+        yield replace(base, root=buffer, victim=("signal_plain",), ticks=(0,))
     for root in ("suspend", "unbind_victim", "delete_victim", "move_here", "delete_roots_sender"):
         yield replace(base, root=(root,), third=("send",), victim=("wait_own",))
         yield replace(base, root=(root,), third=("signal_victim",), victim=("yield",))
     if flavour is Flavour.RISCV:
+        yield replace(base, root=("move_third",), victim=("yield", "yield"), third=OWN)
         for own in (("write", "activate"), ("activate", "write"), ("deactivate", "read")):
             for root in ("unbind_victim", "delete_victim", "suspend"):
                 yield replace(base, root=(root,), victim=own)

@@ -19,10 +19,13 @@ from typing import Any
 
 from rel4.abi.layout import DATA_ADDRESS
 from rel4.abi.numbers import ObjectType
+from rel4.abi.syscall_buffer import SyscallBuffer
+from rel4.kernel.async_runtime import Policy
 from rel4.kernel.boot import boot_initial_thread
 from rel4.kernel.capability import Capability, EndpointCap, NotificationCap, ThreadCap
 from rel4.kernel.kernel import Kernel
 from rel4.kernel.objects import TCB, Endpoint, Notification
+from rel4.kernel.policies import Inline
 from rel4.machine import sv39
 from rel4.machine.device import DeviceConfig
 from rel4.machine.ops import SpinWhile
@@ -34,10 +37,23 @@ from uintr.registers import ALL_FEATURES, Feature, Flavour
 
 from .stepper import NEVER, SteppedMachine
 
-__all__ = ["ANY", "SPARE_BUFFER", "Actor", "Cap", "Operation", "Role", "World", "WorldError"]
+__all__ = [
+    "ANY",
+    "BUFFER_ADDRESS",
+    "SIGNAL_VECTOR",
+    "SPARE_BUFFER",
+    "Actor",
+    "Cap",
+    "Operation",
+    "Role",
+    "World",
+    "WorldError",
+]
 
 SPARE_BUFFER = 0x4000_0000
 """Where the spare frame is mapped."""
+BUFFER_ADDRESS = 0x4020_0000
+"""Where root's syscall buffer is mapped."""
 BEGIN = DATA_ADDRESS + 0x800
 ANY = 0b1111
 
@@ -69,11 +85,15 @@ class Cap(IntEnum):
     VICTIM_BADGED = 0x1013
     SPARE_ENDPOINT = 0x1014
     SPARE_FRAME = 0x1015
+    BUFFER = 0x1016
+    BY_BUFFER = 0x1017  # badged, by which the kernel answers root
     END = 0x1020  # by role: what threads wait for when they are done
     FREE = 0x1080  # and those behind it
 
 
-TO_VICTIM_VECTOR, TO_ROOT_VECTOR, SIGNAL_VECTOR = 3, 5, 9
+PATIENCE = 100
+"""Ticks until the threads must be ready."""
+TO_VICTIM_VECTOR, TO_ROOT_VECTOR, SIGNAL_VECTOR, BY_BUFFER_VECTOR = 3, 5, 9, 11
 
 
 @dataclass
@@ -84,7 +104,7 @@ class Actor:
     -------
     answers : of its operations, in order
     taken : vectors of user interrupts that it took
-    sent : statuses of its sends
+    complaints : what it found that cannot be, whatever the order
     """
 
     role: Role
@@ -93,6 +113,7 @@ class Actor:
     operations: "Sequence[Operation]"
     answers: list[Any] = field(default_factory=list)
     taken: int = 0
+    complaints: list[str] = field(default_factory=list)
     sender: int = -1
     ready: bool = False
     done: bool = False
@@ -131,6 +152,9 @@ class World:
     programs : operations of each thread, root's first
     flavour, features : of the hardware
     kernel : class of the kernel
+    policy : where handlers of syscall buffers run
+    receivers : of the hardware
+    harts : default: one a thread; with fewer, threads share them
 
     Members
     -------
@@ -145,17 +169,19 @@ class World:
         flavour: Flavour = Flavour.RISCV,
         features: Feature = ALL_FEATURES,
         kernel: type[Kernel] = Kernel,
-        policies: Sequence[Any] = (),
+        policy: type[Policy] = Inline,
         receivers: int = 16,
+        harts: int | None = None,
     ) -> None:
-        harts = max(2, len(programs))
+        harts = max(2, len(programs)) if harts is None else harts
         config = DeviceConfig(
             harts=harts, receivers=receivers, features=features, flavour=flavour, table_pages=8
         )
         self.machine = SteppedMachine(reference_device(config))
         self.kernel = kernel(
-            self.machine, policies=policies, timer_period=NEVER, timer_phase=[NEVER] * harts
+            self.machine, policies=[policy()], timer_period=NEVER, timer_phase=[NEVER] * harts
         )
+        self._harts = harts
         self.task = RootTask(self.machine)
         self.threads: dict[Role, Thread] = {}
         self.tcbs: dict[Role, TCB] = {}
@@ -172,10 +198,23 @@ class World:
 
     async def prepare(self) -> None:
         """Let the threads set themselves up; then every hart stands before its first operation."""
+        await self.set_up()
+        await self.begin()
+
+    async def set_up(self) -> None:
+        """Let the threads set themselves up."""
         self.machine.boot(self.kernel)
-        await self.machine.settle()
-        if not all(actor.ready for actor in self.actors):
+        for _ in range(PATIENCE):
+            await self.machine.settle()
+            if all(actor.ready for actor in self.actors):
+                break
+            for hart in self.machine.harts:  # threads that share a hart take turns
+                self.machine.tick(hart.index)
+        else:
             raise WorldError("the threads of the world did not become ready")
+
+    async def begin(self) -> None:
+        """Let the operations begin; every hart stands before its first one."""
         self.machine.free = False
         begin = sv39.walk(self.machine.memory.load, self._tables, BEGIN)
         assert begin is not None  # the boot loader maps the page
@@ -201,9 +240,14 @@ class World:
         await kernel.cnode_move(root, Cap.SPARE_FRAME, made)
         await task.map_page_tables(SPARE_BUFFER, 1)
         check("Map", await kernel.page_map(Cap.SPARE_FRAME, task.vspace, SPARE_BUFFER))
+        (made,) = await task.allocate(ObjectType.RISCV_MEGA_PAGE)
+        await kernel.cnode_move(root, Cap.BUFFER, made)
+        check("Map", await kernel.page_map(Cap.BUFFER, task.vspace, BUFFER_ADDRESS))
+        await SyscallBuffer.create(BUFFER_ADDRESS, 2)
         for place, source, badge in (
             (Cap.TO_VICTIM, Cap.VICTIM_NOTIFICATION, TO_VICTIM_VECTOR),
             (Cap.TO_ROOT, Cap.ROOT_NOTIFICATION, TO_ROOT_VECTOR),
+            (Cap.BY_BUFFER, Cap.ROOT_NOTIFICATION, BY_BUFFER_VECTOR),
             (Cap.PLAIN_BADGED, Cap.PLAIN, 0x11),
             (Cap.VICTIM_BADGED, Cap.VICTIM_NOTIFICATION, SIGNAL_VECTOR),
         ):
@@ -216,7 +260,10 @@ class World:
         maker = ThreadMaker(task)
         for actor in self.actors[1:]:
             thread = await maker.make(
-                self._program(actor), hart=actor.role, name=actor.role.name.lower(), resume=False
+                self._program(actor),
+                hart=actor.role % self._harts,
+                name=actor.role.name.lower(),
+                resume=False,
             )
             self.threads[actor.role] = thread
             actor.kernel = thread.kernel
@@ -241,7 +288,6 @@ class World:
                 )
                 error, actor.sender = await own.uintr_register_sender(Cap.TO_ROOT)
             else:
-                actor.ready = True
                 while not self.actors[Role.VICTIM].ready:
                     await own.yield_()
                 error, actor.sender = await own.uintr_register_sender(Cap.TO_VICTIM)

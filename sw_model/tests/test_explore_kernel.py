@@ -1,0 +1,177 @@
+"""Kernel operations that meet at every boundary: ours, and designs that were broken once.
+
+Each broken design is the kernel with one mend taken out, as it stood; the explorer must say so.
+"""
+
+from typing import Any
+
+import pytest
+
+from rel4.explore.kernel.operations import ROOT, VICTIM
+from rel4.explore.kernel.schedule import play_all
+from rel4.explore.kernel.search import Program, explore_program
+from rel4.kernel.async_runtime import AsyncRuntime, HandlerTask
+from rel4.kernel.capability import Slot
+from rel4.kernel.harts import STALL_POLL, Harts
+from rel4.kernel.objects import TCB
+from rel4.kernel.policies import Inline
+from rel4.kernel.uintr_context import UserInterruptState
+from rel4.kernel.uintr_riscv import RiscvUserInterrupts
+from rel4.machine.ops import Compute, SendIpi, Store
+from uintr.registers import LOW, Flavour
+
+MEETINGS = [
+    Program(root=("read_registers",), victim=("poll_plain",)),
+    Program(root=("read_registers",), victim=("poll_plain",), flavour=Flavour.INTEL),
+    Program(
+        root=("receive_message", "read_registers", "receive_if_sent"), victim=("send_message",)
+    ),
+    Program(root=("unbind_victim",), victim=("activate", "write")),
+    Program(root=("register_buffer", "unbind_self", "call_by_buffer"), victim=("send",)),
+]
+
+
+@pytest.mark.parametrize("program", MEETINGS, ids=Program.title)
+def test_ours_is_right_whenever_operations_meet(program: Program) -> None:
+    found = explore_program(program)
+    assert found.reasons == []
+    assert found.coarse > 1
+    assert found.fine > 10
+    assert found.states > found.fine
+
+
+async def pushes_back(harts: Harts, hart: int) -> None:
+    """Whatever the hart waits for the lock with, its thread's system call begins again."""
+    if hart == harts.here:
+        return
+    if not harts._inside[hart]:
+        await SendIpi(hart)
+        while not harts._inside[hart]:
+            await Compute(STALL_POLL)
+    context = harts.schedulers[hart].current.context
+    assert context is not None
+    context.restart()
+    if harts._waits_with[hart]:
+        harts._aborted.add(hart)
+
+
+async def frees_first(own: RiscvUserInterrupts, tcb: TCB, state: UserInterruptState) -> None:
+    """The receiver is free before its owner is stopped."""
+    receiver, state.receiver = state.receiver, None
+    assert receiver is not None
+    own.parked.pop(receiver, None)
+    await own._clear(receiver)
+    own.receivers.remove(receiver)
+    own._freed(receiver)
+    for hart, owner in enumerate(own.owner):
+        if owner is tcb:
+            await own._harts.stall(hart)
+            own._stale.add(hart)
+
+
+async def rearms_blindly(own: RiscvUserInterrupts, receiver: int, tcb: TCB) -> int:
+    """The notify bit is cleared, the pending word looked at, the bit set again: a post in between
+    is no transition, and nobody is told of it."""
+    low = LOW.pack(active=0, mode=1, hartid=tcb.affinity)
+    await Store(own._slot(receiver, LOW.address), low)
+    pending = await own.pending(receiver)
+    if not pending and own._notifies:
+        low = LOW.pack(active=0, mode=1, notify=1, hartid=tcb.affinity)
+        await Store(own._slot(receiver, LOW.address), low)
+    return pending
+
+
+class LooksAgain(Inline):
+    """Whenever root wakes its handler, the kernel is told of a receiver with nothing pending."""
+
+    async def on_wake(self, runtime: AsyncRuntime, task: HandlerTask) -> None:
+        for receiver in list(runtime.uintr.parked):
+            await runtime.uintr.absent_post(receiver)
+
+
+LOOKS = Program(
+    root=("register_buffer", "call_by_buffer"),
+    victim=("wait_own",),
+    third=("send",),
+    policy=LooksAgain,
+)
+
+
+def depends_on_slots_alone(handler: HandlerTask, *slots: Slot) -> None:
+    """A handler is not told when the entry goes by which it answers."""
+    handler.tcb.attached.append(handler)
+    handler.slots.extend(slots)
+    for slot in slots:
+        slot.attached.append(handler)
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "broken", "program", "reason"),
+    [
+        (
+            Harts,
+            "stall",
+            pushes_back,
+            Program(root=("read_registers",), victim=("poll_plain",)),
+            "unknown system call 0",
+        ),
+        (
+            Harts,
+            "stall",
+            pushes_back,
+            Program(root=("read_registers",), victim=("poll_plain",), flavour=Flavour.INTEL),
+            "unknown system call 0",
+        ),
+        (
+            RiscvUserInterrupts,
+            "_free_receiver",
+            frees_first,
+            Program(root=("unbind_victim",), victim=("write", "activate")),
+            "is free and active",
+        ),
+        (RiscvUserInterrupts, "_absent", rearms_blindly, LOOKS, "nobody will be told"),
+        (
+            HandlerTask,
+            "depend",
+            depends_on_slots_alone,
+            Program(root=("register_buffer", "unbind_self"), victim=("yield",)),
+            "answers by an entry that has gone",
+        ),
+    ],
+    ids=[
+        "pushed back",
+        "pushed back, Intel",
+        "freed before it is stopped",
+        "re-armed blindly",
+        "bare index",
+    ],
+)
+def test_a_broken_design_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+    place: type,
+    name: str,
+    broken: Any,
+    program: Program,
+    reason: str,
+) -> None:
+    monkeypatch.setattr(place, name, broken)
+    results = play_all(program.world(), coarse=False, deviations=1)
+    assert any(reason in sentence for result in results for sentence in result.faults)
+
+
+def test_operations_have_contracts_for_both_threads() -> None:
+    assert len(ROOT) > 25
+    assert len(VICTIM) > 20
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"root": ("fly",)}, "root must be one of answer, .*, not 'fly'"),
+        ({"victim": ("fly",)}, "victim must be one of activate, .*, not 'fly'"),
+        ({"deviations": 5}, "deviations must be 0 to 4, not 5"),
+    ],
+)
+def test_programs_are_checked(arguments: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=f"^{sentence}$"):
+        Program(**{"root": ("yield",), "victim": ("yield",), **arguments})
