@@ -116,9 +116,14 @@ def test_a_sweep_goes_on_after_a_cut(
     arguments[arguments.index(str(out))] = str(reference)
     assert rel4_cli.main(arguments) == 0
     logs = [
-        {log.name: gzip.decompress(log.read_bytes()) for log in folder.rglob("*.jsonl.gz")}
+        # Behind the first line, which says of which run it is.
+        {
+            log.name: gzip.decompress(log.read_bytes()).partition(b"\n")[2]
+            for log in folder.rglob("*.jsonl.gz")
+        }
         for folder in (out, reference)
     ]
+    assert all(lines.startswith(b'{"cycle"') for lines in logs[0].values())
     assert len(logs[0]) == 2
     assert logs[0] == logs[1]
 

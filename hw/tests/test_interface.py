@@ -70,9 +70,7 @@ def test_the_parameters_are_those_that_were_given(capsys: pytest.CaptureFixture[
 
 
 def test_a_register_map_has_no_ports(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main(["generate", "--json", "-t", "svd"])
-    assert caught.value.code == 2
+    assert main(["generate", "--json", "-t", "svd"]) == 2
     assert capsys.readouterr().err == (
         "uintr: type with --json must be one of verilog, rtlil, not 'svd'\n"
     )
