@@ -1,10 +1,15 @@
 """What all co-simulation tests share: the simulators, and where testbenches are found."""
 
 import shutil
+import signal
 import sys
 from pathlib import Path
 
 import pytest
+
+# What a shell starts in the background ignores Ctrl-C, and so would whatever the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Test modules and the simulator's Python both import the testbenches by name.
 if str(Path(__file__).parent) not in sys.path:

@@ -28,6 +28,7 @@ _BENCHES = (*_TRAFFIC, "cocotb_tests/shapes.py", "cocotb_tests/verbs.py", *(
 ))  # fmt: skip
 _HART = ("hw/rv64", *_GATEWARE, *_REFERENCE, "cocotb_tests/rv64_verify")
 _SOFTWARE = ("hw/uintr", "sw_model/rel4")
+_KERNEL = ("hw/uintr", "sw_model/rel4/kernel", "sw_model/rel4/machine", "sw_model/rel4/explore")
 _BOARDS = ("hw/uintr", "fpga/uintr_fpga")
 
 
@@ -63,6 +64,10 @@ STORED = (
     Stored("pingpong.jsonl", _SOFTWARE, "make flavours"),
     Stored("claims.json", _SOFTWARE, "make claims"),
     Stored("claims_intel.json", _SOFTWARE, "make claims"),
+    Stored("compiled.jsonl", ("hw/uintr", "hw/rv64", "sw_model/compiled"), "rel4 sweep"),
+    Stored("kernel_meetings.jsonl", _KERNEL, "make explore-kernel"),
+    Stored("kernel_random.jsonl", _KERNEL, "make explore-kernel"),
+    Stored("hostile.jsonl", _KERNEL, "make hostile"),
     Stored("many_harts.csv", _SOFTWARE, "rel4 study"),
 )
 """The data of long runs."""

@@ -1,5 +1,6 @@
 """Fixtures: a machine with a kernel on the reference device and a program as initial thread."""
 
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ from rel4.machine.machine import Machine
 from rel4.reference.device import reference_device
 from rel4.user.root_task import RootTask
 from uintr.registers import ALL_FEATURES, Feature, Flavour
+
+# What a shell starts in the background ignores Ctrl-C, and so would whatever the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _HERE = Path(__file__).resolve().parent
 # What tests share, and what makes pages, which is tested too.
