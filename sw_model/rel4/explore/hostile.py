@@ -5,7 +5,7 @@ space, untyped memory, notifications, an endpoint, frames, an ASID pool. A victi
 common with them. The attackers make system calls and invocations with random arguments, write the
 memory that they share with the kernel at random moments, and use the user-interrupt instructions,
 while a monitor outside of the machine looks at the kernel's invariants, at the victim's memory, at
-what it has of the hardware, and at whether it goes on. At the end everything of the attackers is
+what it has of the hardware. At the end everything of the attackers is
 revoked, and has to be free again. The same seed makes the same program and the same log.
 """
 
@@ -466,6 +466,8 @@ def attack(plan: Attack, *, every: int = 4) -> Outcome:
             for cap in thread.values():
                 await task.kernel.cnode_revoke(task.cnode, cap)
                 await task.kernel.cnode_delete(task.cnode, cap)
+        while kernel.state.harts.somebody_inside:  # what is looked at must be at rest
+            await Compute(100)
         outcome.wrong.extend(_left_over(kernel))
         outcome.wrong.extend(violations(kernel))
         armed = False
@@ -487,8 +489,6 @@ def attack(plan: Attack, *, every: int = 4) -> Outcome:
         for event in machine.log
         if isinstance(event, Fault | UserTrap) and event.thread == "victim"
     )
-    if outcome.victim_turns == 0:
-        outcome.wrong.append("the victim made no turn")
     return outcome
 
 
