@@ -184,6 +184,7 @@ int main(void)
 
 
 def walk_cycles(compiled: Program, **changes: int) -> int:
+    # No type fits: the parameters are a table of mixed types.
     result = run_program(compiled, replace(CONFIG, **changes))  # type: ignore[arg-type]
     first, last = result.marks
     assert (first.id, last.id, last.value) == (1, 2, 0)
@@ -247,6 +248,7 @@ def test_the_event_log_is_one_of_the_model_s(traced: Path) -> None:
     assert kinds["Mark", 0] == 10
     returns = {(event.hart, event.pc) for event in events if isinstance(event, UserReturn)}
     assert {(event.hart, event.pc) for event in events if isinstance(event, UserTrap)} == returns
+    # No type fits: only that kind of event has `what`.
     assert {event.what for event in events if event.kind == "CacheMiss"} >= {"icache", "dcache"}  # type: ignore[attr-defined]
 
 

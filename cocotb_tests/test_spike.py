@@ -248,6 +248,7 @@ def test_a_store_of_another_hart_breaks_a_reservation() -> None:
 )
 def test_wrong_shapes(shape: dict[str, int], sentence: str) -> None:
     with pytest.raises(ValueError) as error:
+        # No type fits: wrong shapes, of any type.
         Spike(**shape)  # type: ignore[arg-type]
     assert str(error.value) == sentence
 

@@ -64,6 +64,7 @@ class HartPins:
             fields = (self.kind, self.function, self.address, self.data)
             kind, function, address, data = map(number, fields)
             known = kind in set(RequestKind)
+            # No type fits: a port may carry a kind that does not exist.
             request = Request(RequestKind(kind) if known else kind, function, address, data)  # type: ignore[arg-type]
         if number(self.answered):
             response = Response(number(self.answer), Status(number(self.status)))

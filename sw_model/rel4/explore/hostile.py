@@ -5,8 +5,8 @@ space, untyped memory, notifications, an endpoint, frames, an ASID pool. A victi
 common with them. The attackers make system calls and invocations with random arguments, write the
 memory that they share with the kernel at random moments, and use the user-interrupt instructions,
 while a monitor outside of the machine looks at the kernel's invariants, at the victim's memory, at
-what it has of the hardware. At the end everything of the attackers is
-revoked, and has to be free again. The same seed makes the same program and the same log.
+what it has of the hardware. At the end everything of the attackers is revoked, and has to be free
+again. The same seed makes the same program and the same log.
 """
 
 import random
@@ -185,6 +185,7 @@ async def _thread(
         check("TCB_SetAffinity", await kernel.tcb_set_affinity(tcb, hart))
     await kernel.name_thread(tcb, name)
     own = SystemCalls(IPC)
+    # No type fits: a coroutine function, typed as any awaitable.
     pc = task.machine.place(lambda: program(own))  # type: ignore[arg-type,return-value]
     check("TCB_WriteRegisters", await kernel.tcb_write_registers(tcb, (pc,), resume=False))
     return {TCB: tcb, CNODE: node, VSPACE: space, IPC_FRAME: ipc, DATA_FRAME: data}
@@ -370,6 +371,7 @@ class _Attacker:
                  *(Uipi(function, draw.randrange(8)) for function in UipiFunction))
             )  # fmt: skip
             if not draw.randrange(40):
+                # No type fits: a user may name any number.
                 operation = CsrRead(draw.choice((0x7C0, Csr.SUIRS)))  # type: ignore[arg-type]
         await operation
 
