@@ -263,12 +263,12 @@ def run_campaign(
         try:
             with _Workers(list(batches(todo)), conduct.jobs, tell) as running:
                 while running.left:
+                    if until is not None and time.monotonic() >= until:
+                        raise UnfinishedError(f"time is up, {kept()}")
                     running.wait(_LOOK)
                     look()
                     if tty:
                         bar.refresh()  # the clock goes on while a long task runs
-                    if until is not None and time.monotonic() >= until and running.left:
-                        raise UnfinishedError(f"time is up, {kept()}")
         except KeyboardInterrupt:
             look()
             raise Stopped(kept()) from None
