@@ -37,9 +37,11 @@ static void use(bool synchronous)
 
 void adaptive_start(word coroutines)
 {
-    if (async_helped() || coroutines < LEAST_COROUTINES) {
+    if (async_helped()) {
+        use(false);
+    } else if (coroutines < LEAST_COROUTINES) {
         interval = ~UINT64_C(0); /* there is nothing to try */
-        use(!async_helped());
+        use(true);
     } else {
         stage = TRY_SYNCHRONOUS;
         warming = true;

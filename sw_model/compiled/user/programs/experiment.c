@@ -50,10 +50,14 @@ static bool work_adaptively(struct coroutine *self)
     struct worker *worker = (struct worker *)self;
     COROUTINE_BEGIN(self);
     for (; worker->left; worker->left--) {
-        COROUTINE_CHOOSE(self, adaptive_page_map(self, worker->frame, SLOT_INIT_THREAD_VSPACE,
-                                                 worker->address, READ_WRITE));
+        COROUTINE_CHOOSE(self,
+                         seL4_RISCV_Page_Map(worker->frame, SLOT_INIT_THREAD_VSPACE, worker->address,
+                                             READ_WRITE),
+                         async_page_map(self, worker->frame, SLOT_INIT_THREAD_VSPACE,
+                                        worker->address, READ_WRITE));
         worker->errors |= self->error;
-        COROUTINE_CHOOSE(self, adaptive_page_unmap(self, worker->frame));
+        COROUTINE_CHOOSE(self, seL4_RISCV_Page_Unmap(worker->frame),
+                         async_page_unmap(self, worker->frame));
         worker->errors |= self->error;
     }
     return true;
