@@ -252,8 +252,11 @@ async def send_if_awaited(actor: Actor) -> Any:
 @_of(ROOT, VICTIM)
 async def receive_message(actor: Actor) -> Any:
     message = await actor.kernel.recv(Cap.ENDPOINT)
-    # A signal that comes as it is about to block is answered as the pending word.
+    # A signal that comes as it is about to block is answered as the pending word, and its interrupt
+    # is taken too; one that comes later is answered as the badge alone.
     badge = SIGNAL_VECTOR if message.badge == 1 << SIGNAL_VECTOR else message.badge
+    if badge == SIGNAL_VECTOR:
+        actor.taken |= 1 << SIGNAL_VECTOR
     return (badge, message.words[0], message.info.length)
 
 
