@@ -12,7 +12,7 @@ from rel4.reference.device import ReferenceDevice
 from rel4.reference.intel.device import IntelReferenceDevice
 from uintr.intel.registers import UPID, UPID_PIR, Msr
 
-__all__ = ["hardware_violations", "pending", "receivers"]
+__all__ = ["free_violations", "hardware_violations", "pending", "receivers"]
 
 
 def pending(kernel: Kernel, state: UserInterruptState) -> int:
@@ -29,7 +29,7 @@ def pending(kernel: Kernel, state: UserInterruptState) -> int:
 
 def hardware_violations(kernel: Kernel) -> list[str]:
     """One sentence a violation, while no hart is in the kernel."""
-    return [*_free(kernel), *_parked(kernel)]
+    return [*free_violations(kernel), *_parked(kernel)]
 
 
 def receivers(kernel: Kernel) -> int:
@@ -54,7 +54,8 @@ def _word(kernel: Kernel, receiver: int) -> int:
     return device.look(receiver + UPID_PIR.address)
 
 
-def _free(kernel: Kernel) -> Iterator[str]:
+def free_violations(kernel: Kernel) -> Iterator[str]:
+    """A free receiver is neither active nor has it anything pending."""
     uintr: UserInterrupts = kernel.state.uintr
     for receiver in uintr.free_receivers:
         if _active(kernel, receiver):
