@@ -20,7 +20,7 @@ from rel4.kernel.uintr_context import HartContexts, UserInterruptState
 from rel4.kernel.uintr_intel import IntelUserInterrupts
 from rel4.kernel.uintr_riscv import RiscvUserInterrupts
 from rel4.machine.ops import Compute, SendIpi, Store
-from uintr.registers import LOW, Flavour
+from uintr.registers import LOW, Feature, Flavour
 
 MEETINGS = [
     Program(root=("read_registers",), victim=("poll_plain",)),
@@ -160,6 +160,13 @@ async def stays_when_refused(handler: HandlerTask) -> None:
             )
             for flavour in Flavour
         ),
+        (
+            RiscvUserInterrupts,
+            "reaches_kernel",
+            True,  # whatever the hardware has
+            replace(MEETINGS[-1], receivers=16, features=Feature.SLOT_RESET),
+            "which cannot tell it",
+        ),
     ],
     ids=[
         "pushed back",
@@ -169,6 +176,7 @@ async def stays_when_refused(handler: HandlerTask) -> None:
         "bare index",
         "error not undone",
         "error not undone, Intel",
+        "a feature that is not there",
     ],
 )
 def test_a_broken_design_is_found(

@@ -29,7 +29,7 @@ def pending(kernel: Kernel, state: UserInterruptState) -> int:
 
 def hardware_violations(kernel: Kernel) -> list[str]:
     """One sentence a violation, while no hart is in the kernel."""
-    return [*free_violations(kernel), *_parked(kernel)]
+    return [*free_violations(kernel), *_parked(kernel), *_kernels(kernel)]
 
 
 def receivers(kernel: Kernel) -> int:
@@ -72,3 +72,11 @@ def _parked(kernel: Kernel) -> Iterator[str]:
     for receiver, tcb in kernel.state.uintr.parked.items():
         if _word(kernel, receiver) and not told and device.quiescent:
             yield f"{tcb.name} is parked, a vector is pending, and nobody will be told"
+
+
+def _kernels(kernel: Kernel) -> Iterator[str]:
+    """A receiver of the kernel's own interrupts it."""
+    device = kernel.state.machine.device
+    for hart, receiver in kernel.state.uintr.kernel_receivers.items():
+        if isinstance(device, ReferenceDevice) and not device.is_supervisors(receiver):
+            yield f"the kernel waits on hart {hart} for receiver {receiver}, which cannot tell it"

@@ -187,5 +187,6 @@ def longer(flavour: Flavour) -> Iterator[Program]:
             for root in ("unbind_victim", "delete_victim", "suspend"):
                 yield replace(base, root=(root,), victim=own)
         few = Feature.SLOT_RESET
+        yield replace(base, root=("register_buffer",), victim=("yield",), policy=Uipi, features=few)
         for victim in ("wait_own", "receive_message"):
             yield replace(base, root=("send",), victim=(victim,), ticks=(0, 1), features=few)
