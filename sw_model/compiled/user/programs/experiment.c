@@ -27,6 +27,7 @@ struct worker {
     word address;
     word left; /* rounds */
     word errors;
+    bool mapped;
 } __attribute__((aligned(64)));
 
 static struct worker workers[MAX_TASKS];
@@ -45,22 +46,48 @@ static bool work(struct coroutine *self)
     return true;
 }
 
+static bool work_at_once(struct coroutine *self);
+
 static bool work_adaptively(struct coroutine *self)
 {
     struct worker *worker = (struct worker *)self;
     COROUTINE_BEGIN(self);
-    for (; worker->left; worker->left--) {
-        COROUTINE_CHOOSE(self,
-                         seL4_RISCV_Page_Map(worker->frame, SLOT_INIT_THREAD_VSPACE, worker->address,
-                                             READ_WRITE),
-                         async_page_map(self, worker->frame, SLOT_INIT_THREAD_VSPACE,
-                                        worker->address, READ_WRITE));
+    for (;;) {
+        if (!worker->mapped) {
+            if (!adaptive_asynchronous())
+                return work_at_once(self);
+            COROUTINE_CALL(self, async_page_map(self, worker->frame, SLOT_INIT_THREAD_VSPACE,
+                                                worker->address, READ_WRITE));
+            worker->errors |= self->error;
+            worker->mapped = true;
+        }
+        if (!adaptive_asynchronous())
+            return work_at_once(self);
+        COROUTINE_CALL(self, async_page_unmap(self, worker->frame));
         worker->errors |= self->error;
-        COROUTINE_CHOOSE(self, seL4_RISCV_Page_Unmap(worker->frame),
-                         async_page_unmap(self, worker->frame));
-        worker->errors |= self->error;
+        worker->mapped = false;
+        if (!--worker->left)
+            return true;
     }
-    return true;
+}
+
+/* The next call and those behind it, as long as they are to be made synchronously. */
+static __attribute__((noinline)) bool work_at_once(struct coroutine *self)
+{
+    struct worker *worker = (struct worker *)self;
+    while (adaptive_synchronous()) {
+        if (!worker->mapped) {
+            worker->errors |= seL4_RISCV_Page_Map(worker->frame, SLOT_INIT_THREAD_VSPACE,
+                                                  worker->address, READ_WRITE);
+        } else {
+            worker->errors |= seL4_RISCV_Page_Unmap(worker->frame);
+            if (!--worker->left)
+                return true;
+        }
+        worker->mapped = !worker->mapped;
+    }
+    self->at = 0;
+    return work_adaptively(self);
 }
 
 static void work_synchronously(struct worker *worker)
