@@ -75,17 +75,21 @@ static bool work_adaptively(struct coroutine *self)
 static __attribute__((noinline)) bool work_at_once(struct coroutine *self)
 {
     struct worker *worker = (struct worker *)self;
+    if (worker->mapped)
+        goto mapped;
     while (adaptive_synchronous()) {
-        if (!worker->mapped) {
-            worker->errors |= seL4_RISCV_Page_Map(worker->frame, SLOT_INIT_THREAD_VSPACE,
-                                                  worker->address, READ_WRITE);
-        } else {
-            worker->errors |= seL4_RISCV_Page_Unmap(worker->frame);
-            if (!--worker->left)
-                return true;
-        }
-        worker->mapped = !worker->mapped;
+        worker->errors |= seL4_RISCV_Page_Map(worker->frame, SLOT_INIT_THREAD_VSPACE,
+                                              worker->address, READ_WRITE);
+        worker->mapped = true;
+    mapped:
+        if (!adaptive_synchronous())
+            break;
+        worker->errors |= seL4_RISCV_Page_Unmap(worker->frame);
+        worker->mapped = false;
+        if (!--worker->left)
+            return true;
     }
+    self->step = work_adaptively;
     self->at = 0;
     return work_adaptively(self);
 }
@@ -113,7 +117,7 @@ int main(void)
     if (style.adaptive)
         adaptive_start(concurrency);
     for (word n = 0; n < concurrency; n++) {
-        workers[n].coroutine.step = style.adaptive ? work_adaptively : work;
+        workers[n].coroutine.step = style.adaptive ? work_at_once : work;
         workers[n].frame = frames + n;
         workers[n].address = FRAME_ADDRESS + n * PAGE;
         workers[n].left = experiment.rounds;
