@@ -37,8 +37,8 @@ NOTICED = [bug for bug in BUGS if bug.proof in _BROKEN]
 def test_every_proof_belongs_to_a_feature_of_the_plan_and_none_is_missing() -> None:
     plan = Path(__file__).parents[2] / "docs" / "data" / "verification_plan.toml"
     named = [name for each in tomllib.loads(plan.read_text())["feature"] for name in each["proofs"]]
-    assert [proof.name for proof in PROOFS if not proof.name.startswith(tuple(named))] == []
-    assert [each for each in named if not any(proof.name.startswith(each) for proof in PROOFS)] == []
+    assert [p.name for p in PROOFS if not p.name.startswith(tuple(named))] == []
+    assert [each for each in named if not any(p.name.startswith(each) for p in PROOFS)] == []
 
 
 @pytest.mark.parametrize("proof", QUICK, ids=lambda proof: proof.name)
