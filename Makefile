@@ -70,9 +70,10 @@ hostile: $(VENV)/.stamp-run ## ten thousand hostile programs against the kernel,
 random: $(VENV)/.stamp-test ## three million random operations against the reference, into docs/data
 	@$(BIN)/python -m uintr_verify random --jobs $(JOBS)
 
-explore-kernel: $(VENV)/.stamp-run ## kernel operations that meet at every boundary, and 10 000 random runs, into docs/data (long)
+explore-kernel: $(VENV)/.stamp-run ## kernel operations that meet at every boundary, 10 000 random runs, 100 000 pairs of register and deregister (long)
 	@$(BIN)/rel4 explore --kernel --jobs $(JOBS) --store docs/data/kernel_meetings.jsonl
 	@$(BIN)/rel4 explore --kernel --random 10000 --store docs/data/kernel_random.jsonl
+	@$(BIN)/rel4 explore --kernel --pairs 100000
 
 coverage: $(VENV)/.stamp-test ## line, branch, expression and toggle coverage, into docs/data
 	@$(BIN)/python -m uintr_verify coverage --jobs $(JOBS)
