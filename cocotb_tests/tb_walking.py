@@ -186,7 +186,7 @@ async def walking_places(device: Device) -> None:
 
 
 async def walking_tables(device: Device) -> None:
-    """Tables at pages that differ in one bit, and of sizes of one bit."""
+    """Tables at pages that differ in one bit, at the last page, and of sizes of one bit."""
     verbs = Verbs(device=device)
     config = device.config
     fields = CSRS[Csr.SUIST]
@@ -196,6 +196,11 @@ async def walking_tables(device: Device) -> None:
         response = await verbs.uipi(UipiFunction.SEND, 0)
         inside = ppn ^ 1 << bit in range(ppn, ppn + config.table_pages)
         assert (response.status is Status.BUS) != inside
+    # Behind the last page an address has one bit more, and does not wrap round to page 0.
+    last_page = (1 << fields.field("ppn").width) - 1
+    await verbs.write(Csr.SUIST, fields.pack(ppn=last_page, size=2, en=1))
+    behind = await verbs.uipi(UipiFunction.SEND, ENTRIES_PER_PAGE)
+    assert behind.status is Status.BUS
     for bit in range(fields.field("size").width):
         size = 1 << bit
         await verbs.write(Csr.SUIST, fields.pack(ppn=ppn, size=size, en=1))
