@@ -25,7 +25,7 @@ static bool better(word this, word that)
 static void stretch(bool synchronous, word calls)
 {
     adaptive.synchronous = synchronous;
-    adaptive.left = calls - 1; /* the caller's is the first */
+    adaptive.left = calls;
     begin = read_cycle();
 }
 
@@ -47,7 +47,6 @@ void adaptive_start(word coroutines)
         warming = true;
         stretch(true, WARM);
     }
-    adaptive.left++; /* no call is under way yet */
 }
 
 /* A trial is over. */

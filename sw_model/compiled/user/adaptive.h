@@ -22,21 +22,18 @@ void adaptive_start(word coroutines);
 /* The stretch is over: what was measured, and the next one. */
 void adaptive_next(void);
 
-/* True if the next call is to be made synchronously. */
-static inline bool adaptive_synchronous(void)
+/* True if the next call is made asynchronously, which counts it; else `adaptive_synchronous` says
+ * more. So what is often so is told without a call. */
+static inline bool adaptive_asynchronous(void)
 {
-    if (__builtin_expect(!adaptive.left--, 0))
-        adaptive_next();
-    return adaptive.synchronous;
+    return adaptive.left && !adaptive.synchronous && adaptive.left--;
 }
 
-/* Make a call in the way that is chosen: at once, which is all in a line and leaves the coroutine as it
- * is, or as COROUTINE_CALL does. */
-#define COROUTINE_CHOOSE(self, synchronous, submit) \
-    do { \
-        if (__builtin_expect(adaptive_synchronous(), 1)) \
-            (self)->error = (uint16_t)(synchronous); \
-        else \
-            COROUTINE_CALL(self, submit); \
-    } while (0)
+/* True if the next call is made synchronously, which counts it; else `adaptive_asynchronous` is. */
+static inline bool adaptive_synchronous(void)
+{
+    if (__builtin_expect(!adaptive.left, 0))
+        adaptive_next();
+    return adaptive.synchronous && adaptive.left--;
+}
 #endif

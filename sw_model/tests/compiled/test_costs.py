@@ -44,7 +44,7 @@ def test_what_was_not_measured_stays_published() -> None:
 
 
 @pytest.mark.parametrize(
-    ("latency", "cache", "switch"), [(101, 4, 0), (1, 8, 0), (1, 4, 1)], ids=str
+    ("latency", "cache", "switch"), [(101, 4, 0), (1, 8, 0), (1, 4, 3)], ids=str
 )
 def test_no_cost_is_made_up_outside_what_was_measured(
     latency: int, cache: int, switch: int
