@@ -90,9 +90,10 @@ claims: $(VENV)/.stamp-run ## what is better than published, on RTL, with bounds
 	@$(BIN)/rel4 claims --device rtl --sensitivity --jobs $(JOBS) --resume --minutes $(MINUTES) --out docs/data/claims.json
 	@$(BIN)/python docs/claims_page.py
 
-costs: $(VENV)/.stamp-test ## what software costs on the compiled system, measured on RTL, and the tables of docs/when.md (wants gcc)
+costs: $(VENV)/.stamp-test ## what software costs on the compiled system, measured on RTL, with the tables and figures of docs/when.md (wants gcc)
 	@$(BIN)/python -m rel4.bench.measure
 	@$(BIN)/python -m rel4.bench.when_page
+	@$(BIN)/python docs/when_figures.py
 
 readme: $(VENV)/.stamp-run ## take the README's measured tables and figures from build/sweep
 	@mkdir -p docs/data
