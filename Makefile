@@ -70,9 +70,10 @@ hostile: $(VENV)/.stamp-run ## ten thousand hostile programs against the kernel,
 random: $(VENV)/.stamp-test ## three million random operations against the reference, into docs/data
 	@$(BIN)/python -m uintr_verify random --jobs $(JOBS)
 
-explore-kernel: $(VENV)/.stamp-run ## kernel operations that meet at every boundary, and 10 000 random runs, into docs/data (long)
+explore-kernel: $(VENV)/.stamp-run ## kernel operations that meet at every boundary, 10 000 random runs, 100 000 pairs of register and deregister (long)
 	@$(BIN)/rel4 explore --kernel --jobs $(JOBS) --store docs/data/kernel_meetings.jsonl
 	@$(BIN)/rel4 explore --kernel --random 10000 --store docs/data/kernel_random.jsonl
+	@$(BIN)/rel4 explore --kernel --pairs 100000
 
 coverage: $(VENV)/.stamp-test ## line, branch, expression and toggle coverage, into docs/data
 	@$(BIN)/python -m uintr_verify coverage --jobs $(JOBS)
@@ -89,9 +90,10 @@ claims: $(VENV)/.stamp-run ## what is better than published, on RTL, with bounds
 	@$(BIN)/rel4 claims --device rtl --sensitivity --jobs $(JOBS) --resume --minutes $(MINUTES) --out docs/data/claims.json
 	@$(BIN)/python docs/claims_page.py
 
-costs: $(VENV)/.stamp-test ## what software costs on the compiled system, measured on RTL, and the tables of docs/when.md (wants gcc)
+costs: $(VENV)/.stamp-test ## what software costs on the compiled system, measured on RTL, with the tables and figures of docs/when.md (wants gcc)
 	@$(BIN)/python -m rel4.bench.measure
 	@$(BIN)/python -m rel4.bench.when_page
+	@$(BIN)/python docs/when_figures.py
 
 readme: $(VENV)/.stamp-run ## take the README's measured tables and figures from build/sweep
 	@mkdir -p docs/data

@@ -4,6 +4,7 @@ from rel4.machine.device import Device, Request, Response
 from traffic import entry_address, slot_address
 from uintr.registers import (
     ACTIVE,
+    CACHE_ENTRIES,
     CONTROL_OFFSET,
     CSRS,
     ENTRIES_PER_PAGE,
@@ -155,7 +156,8 @@ async def walking_far_entries(device: Device) -> None:
     await verbs.store(config.base + CONTROL_OFFSET + ENTRY_CACHE.address, 1)
     await verbs.store(entry_address(config, 0), SENDER_ENTRY.pack(valid=1, vector=3))
     far = [1 << bit for bit in range((pages * ENTRIES_PER_PAGE).bit_length())]
-    for index in far[far.index(ENTRIES_PER_PAGE) :]:
+    outside = far[far.index(ENTRIES_PER_PAGE) :]
+    for index in outside:
         # The table begins so far before the memory that this entry is the memory's first.
         first = ppn - index // ENTRIES_PER_PAGE
         await verbs.write(Csr.SUIST, fields.pack(ppn=first, size=pages, en=1))
@@ -167,6 +169,13 @@ async def walking_far_entries(device: Device) -> None:
             response = await verbs.uipi(UipiFunction.SEND, other)
             assert response.status in (Status.BUS, Status.INVALID)
             assert (await verbs.uipi(UipiFunction.SEND, index)).status is Status.OK
+    for place in range(1, CACHE_ENTRIES):
+        await verbs.store(entry_address(config, place), SENDER_ENTRY.pack(valid=1, vector=3))
+    for index in (*outside, outside[0]):
+        first = ppn - index // ENTRIES_PER_PAGE
+        await verbs.write(Csr.SUIST, fields.pack(ppn=first, size=pages, en=1))
+        for place in range(CACHE_ENTRIES):
+            assert (await verbs.uipi(UipiFunction.SEND, index + place)).status is Status.OK
 
 
 async def walking_places(device: Device) -> None:
@@ -186,7 +195,7 @@ async def walking_places(device: Device) -> None:
 
 
 async def walking_tables(device: Device) -> None:
-    """Tables at pages that differ in one bit, and of sizes of one bit."""
+    """Tables at pages that differ in one bit, at the last page, and of sizes of one bit."""
     verbs = Verbs(device=device)
     config = device.config
     fields = CSRS[Csr.SUIST]
@@ -196,6 +205,11 @@ async def walking_tables(device: Device) -> None:
         response = await verbs.uipi(UipiFunction.SEND, 0)
         inside = ppn ^ 1 << bit in range(ppn, ppn + config.table_pages)
         assert (response.status is Status.BUS) != inside
+    # Behind the last page an address has one bit more, and does not wrap round to page 0.
+    last_page = (1 << fields.field("ppn").width) - 1
+    await verbs.write(Csr.SUIST, fields.pack(ppn=last_page, size=2, en=1))
+    behind = await verbs.uipi(UipiFunction.SEND, ENTRIES_PER_PAGE)
+    assert behind.status is Status.BUS
     for bit in range(fields.field("size").width):
         size = 1 << bit
         await verbs.write(Csr.SUIST, fields.pack(ppn=ppn, size=size, en=1))

@@ -1,6 +1,7 @@
 """The quick proofs hold, and each of them notices a broken design."""
 
 import importlib.util
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +32,13 @@ _BROKEN = (
     *("reset latency 3", "half words", "intel update narrow", "intel hart", "intel timer"),
 )
 NOTICED = [bug for bug in BUGS if bug.proof in _BROKEN]
+
+
+def test_every_proof_belongs_to_a_feature_of_the_plan_and_none_is_missing() -> None:
+    plan = Path(__file__).parents[2] / "docs" / "data" / "verification_plan.toml"
+    named = [name for each in tomllib.loads(plan.read_text())["feature"] for name in each["proofs"]]
+    assert [p.name for p in PROOFS if not p.name.startswith(tuple(named))] == []
+    assert [each for each in named if not any(p.name.startswith(each) for p in PROOFS)] == []
 
 
 @pytest.mark.parametrize("proof", QUICK, ids=lambda proof: proof.name)

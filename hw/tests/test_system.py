@@ -148,6 +148,19 @@ def test_operations_wait_for_the_sweep_and_all_else_does_not() -> None:
     simulate(dut, testbench)
 
 
+def test_an_operation_in_the_midst_of_the_shortest_sweep_is_answered() -> None:
+    """An instruction can reach the controller before five records are erased, and has to wait."""
+    dut = System(harts=2, receivers=5, table_pages=1)
+
+    async def testbench(ctx: Any) -> None:
+        hart = Hart(ctx, dut.hart[0])
+        await hart.csr_write(Csr.SUIRS, CSRS[Csr.SUIRS].pack(en=1, index=4))  # to cycle 1
+        # presented to the controller in cycle 2, accepted in cycle 5, three later
+        assert await hart.uipi(UipiFunction.READ) == (0, Status.OK, 8)
+
+    simulate(dut, testbench)
+
+
 def test_the_sweep_ends_in_quiescence() -> None:
     dut = System(harts=1, receivers=13, table_pages=1)
 
@@ -624,6 +637,30 @@ def test_each_hart_has_its_supervisor_line() -> None:
 )
 def test_parameters_are_checked(parameters: dict[str, int], sentence: str) -> None:
     assert refused(System, **parameters) == sentence
+
+
+@pytest.mark.parametrize(
+    ("table_base", "ppn", "status"),
+    [
+        (TABLE, (TABLE >> 12) - 1, Status.OK),
+        (2**56, 2**44 - 1, Status.OK),
+        (0, 2**44 - 1, Status.BUS),
+    ],
+)
+def test_a_table_may_begin_below_memory_and_end_above_the_last_page(
+    table_base: int, ppn: int, status: Status
+) -> None:
+    """An address carries past the bits of a page number, and does not wrap round to 0."""
+
+    async def job(ctx: Any, dut: System, hart: list[Hart]) -> None:
+        entry = SENDER_ENTRY.pack(valid=1, vector=9, receiver=3)
+        assert (await hart[0].store(table_base, entry)).status == Status.OK
+        await hart[0].csr_write(Csr.SUIST, CSRS[Csr.SUIST].pack(en=1, size=2, ppn=ppn))
+        assert (await hart[0].send(511)).status == Status.BUS
+        assert (await hart[0].send(512)).status == status
+        assert (await hart[0].load(slot(3, HIGH))).data == (status == Status.OK) << 9
+
+    with_system(job, table_base=table_base)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ LAYERS = ["machine", "reference", "abi", "kernel", "user", "trace", "compiled", 
 
 # Floors of the kernel, lowest first: a module may import those of its own floor and below.
 FLOORS = [
-    {"errors", "capability", "objects", "arguments", "mdb", "cspace", "registers"},
+    {"errors", "account", "capability", "objects", "arguments", "mdb", "cspace", "registers"},
     {"lock", "scheduler", "harts", "fault", "transfer"},
     {"uintr_entries", "uintr_context", "uintr", "uintr_riscv", "uintr_intel"},
     {"async_runtime", "policies"},

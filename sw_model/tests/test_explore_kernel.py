@@ -3,6 +3,7 @@
 Each broken design is the kernel with one mend taken out, as it stood; the explorer must say so.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,11 +15,12 @@ from rel4.kernel.async_runtime import AsyncRuntime, HandlerTask
 from rel4.kernel.capability import Slot
 from rel4.kernel.harts import STALL_POLL, Harts
 from rel4.kernel.objects import TCB
-from rel4.kernel.policies import Inline
-from rel4.kernel.uintr_context import UserInterruptState
+from rel4.kernel.policies import Inline, Uipi
+from rel4.kernel.uintr_context import HartContexts, UserInterruptState
+from rel4.kernel.uintr_intel import IntelUserInterrupts
 from rel4.kernel.uintr_riscv import RiscvUserInterrupts
 from rel4.machine.ops import Compute, SendIpi, Store
-from uintr.registers import LOW, Flavour
+from uintr.registers import LOW, Feature, Flavour
 
 MEETINGS = [
     Program(root=("read_registers",), victim=("poll_plain",)),
@@ -28,6 +30,7 @@ MEETINGS = [
     ),
     Program(root=("unbind_victim",), victim=("activate", "write")),
     Program(root=("register_buffer", "unbind_self", "call_by_buffer"), victim=("send",)),
+    Program(root=("register_buffer",), victim=("yield",), policy=Uipi, receivers=2),
 ]
 
 
@@ -105,6 +108,16 @@ def depends_on_slots_alone(handler: HandlerTask, *slots: Slot) -> None:
         slot.attached.append(handler)
 
 
+DETACH = HandlerTask.detach
+
+
+async def stays_when_refused(handler: HandlerTask) -> None:
+    """A registration that finds no receiver for the kernel answers an error, and the entry, the
+    handler and what they are attached to stay."""
+    if handler.sender is not None:
+        await DETACH(handler)
+
+
 @pytest.mark.parametrize(
     ("place", "name", "broken", "program", "reason"),
     [
@@ -137,6 +150,23 @@ def depends_on_slots_alone(handler: HandlerTask, *slots: Slot) -> None:
             Program(root=("register_buffer", "unbind_self"), victim=("yield",)),
             "answers by an entry that has gone",
         ),
+        *(
+            (
+                HandlerTask,
+                "detach",
+                stays_when_refused,
+                replace(MEETINGS[-1], flavour=flavour),
+                "answers NOT_ENOUGH_MEMORY and changed",
+            )
+            for flavour in Flavour
+        ),
+        (
+            RiscvUserInterrupts,
+            "reaches_kernel",
+            True,  # whatever the hardware has
+            replace(MEETINGS[-1], receivers=16, features=Feature.SLOT_RESET),
+            "which cannot tell it",
+        ),
     ],
     ids=[
         "pushed back",
@@ -144,6 +174,9 @@ def depends_on_slots_alone(handler: HandlerTask, *slots: Slot) -> None:
         "freed before it is stopped",
         "re-armed blindly",
         "bare index",
+        "error not undone",
+        "error not undone, Intel",
+        "a feature that is not there",
     ],
 )
 def test_a_broken_design_is_found(
@@ -157,6 +190,35 @@ def test_a_broken_design_is_found(
     monkeypatch.setattr(place, name, broken)
     results = play_all(program.world(), coarse=False, deviations=1)
     assert any(reason in sentence for result in results for sentence in result.faults)
+
+
+@pytest.mark.parametrize(
+    ("flavour", "hardware", "own"),
+    [
+        (Flavour.RISCV, RiscvUserInterrupts, "own_registers"),
+        (Flavour.INTEL, IntelUserInterrupts, "own_flag"),
+    ],
+)
+def test_registers_of_another_are_found(
+    monkeypatch: pytest.MonkeyPatch, flavour: Flavour, hardware: Any, own: str
+) -> None:
+    """Only what threads that registered have of a hart is saved and hidden. Whole operations are
+    enough to meet that."""
+    program = Program(root=("move_third",), victim=("yield",), third=(own,), flavour=flavour)
+    save = hardware._save
+
+    async def saves_the_registered(own: HartContexts) -> None:
+        hart = own._harts.here
+        owner = own.owner[hart]
+        if owner is not None and owner.find(UserInterruptState) is None:
+            own.owner[hart] = None
+        else:
+            await save(own)
+
+    assert not any(result.faults for result in play_all(program.world(), coarse=True))
+    monkeypatch.setattr(hardware, "_save", saves_the_registered)
+    results = play_all(program.world(), coarse=True)
+    assert any("third finds" in sentence for result in results for sentence in result.faults)
 
 
 def test_operations_have_contracts_for_both_threads() -> None:

@@ -576,3 +576,45 @@ def test_two_threads_send_to_each_other(flavour: Flavour, harts: int) -> None:
     assert heard == {"a": [1] * rounds, "b": [2] * rounds}
     kind = Delivered if flavour is Flavour.INTEL else UserTrap
     assert sum(isinstance(event, kind) for event in ended.events) == 2 * rounds
+
+
+@BOTH
+def test_an_index_never_names_a_second_receiver(flavour: Flavour) -> None:
+    """The receiver's notification is unbound behind the library's back, and another receiver's
+    entry then takes the place in the sender's table: the old index sends nothing to it."""
+    process = LinuxProcess()
+    descriptors: dict[str, int] = {}
+    gone: list[bool] = []
+    operands: list[int] = []
+    vectors: list[int] = []
+
+    async def note(vector: int) -> None:
+        vectors.append(vector)
+
+    async def first(linux: LinuxThread) -> None:
+        assert await linux.uintr_register_handler(nothing, 0) == 0
+        descriptors["first"] = await linux.uintr_vector_fd(1, 0)
+        await until(lambda: operands)
+        await linux.thread.kernel.tcb_unbind_notification(linux.thread.tcb)
+        gone.append(True)
+
+    async def second(linux: LinuxThread) -> None:
+        await until(lambda: gone)
+        assert await linux.uintr_register_handler(note, 0) == 0
+        await linux.stui()
+        descriptors["second"] = await linux.uintr_vector_fd(2, 0)
+        await Compute(1_000_000)
+
+    async def sender(linux: LinuxThread) -> None:
+        await until(lambda: "first" in descriptors)
+        old = await linux.uintr_register_sender(descriptors["first"], 0)
+        operands.extend(process.entries[old].operands.values())
+        await until(lambda: "second" in descriptors)
+        new = await linux.uintr_register_sender(descriptors["second"], 0)
+        operands.extend(process.entries[new].operands.values())
+        await linux.senduipi(old)
+        await Compute(20_000)
+
+    run(sender, first, second, flavour=flavour, process=process)
+    assert operands[0] == operands[1]
+    assert vectors == []

@@ -25,7 +25,7 @@ static bool better(word this, word that)
 static void stretch(bool synchronous, word calls)
 {
     adaptive.synchronous = synchronous;
-    adaptive.left = calls - 1; /* the caller's is the first */
+    adaptive.left = calls;
     begin = read_cycle();
 }
 
@@ -37,15 +37,16 @@ static void use(bool synchronous)
 
 void adaptive_start(word coroutines)
 {
-    if (async_helped() || coroutines < LEAST_COROUTINES) {
+    if (async_helped()) {
+        use(false);
+    } else if (coroutines < LEAST_COROUTINES) {
         interval = ~UINT64_C(0); /* there is nothing to try */
-        use(!async_helped());
+        use(true);
     } else {
         stage = TRY_SYNCHRONOUS;
         warming = true;
         stretch(true, WARM);
     }
-    adaptive.left++; /* no call is under way yet */
 }
 
 /* A trial is over. */

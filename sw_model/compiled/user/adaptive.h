@@ -1,7 +1,8 @@
 /* Synchronous or asynchronous, chosen by what is measured.
  *
  * As in rel4.user.adaptive the way in use is kept until the other is better by more than 5 %, and the
- * other is tried every so often, each time it turns out worse twice as far away. Here a decision has
+ * other is tried every so often, each time it turns out worse twice as far away; and where a second
+ * hart helps, the way to begin with is asynchronous, without a trial. Here a decision has
  * to cost a few cycles, so it is made for a stretch of calls and not for each: a stretch's cycles are
  * read from the clock at its ends alone, and all kinds of calls share it. */
 #ifndef ADAPTIVE_H
@@ -21,38 +22,18 @@ void adaptive_start(word coroutines);
 /* The stretch is over: what was measured, and the next one. */
 void adaptive_next(void);
 
-/* True if the next call is to be made synchronously. */
+/* True if the next call is made asynchronously, which counts it; else `adaptive_synchronous` says
+ * more. So what is often so is told without a call. */
+static inline bool adaptive_asynchronous(void)
+{
+    return adaptive.left && !adaptive.synchronous && adaptive.left--;
+}
+
+/* True if the next call is made synchronously, which counts it; else `adaptive_asynchronous` is. */
 static inline bool adaptive_synchronous(void)
 {
-    if (__builtin_expect(!adaptive.left--, 0))
+    if (__builtin_expect(!adaptive.left, 0))
         adaptive_next();
-    return adaptive.synchronous;
-}
-
-/* Make a call in either way: `call` is true if it was answered at once. */
-#define COROUTINE_CHOOSE(self, call) \
-    do { \
-        (self)->at = (word)&&COROUTINE_LABEL(__LINE__); \
-        COROUTINE_LABEL(__LINE__): \
-        if (!(self)->answered && !(call)) \
-            return false; \
-        (self)->answered = false; \
-    } while (0)
-
-static inline bool adaptive_page_map(struct coroutine *self, word frame, word vspace, word virtual,
-                                     word rights)
-{
-    if (!adaptive_synchronous())
-        return async_page_map(self, frame, vspace, virtual, rights);
-    self->error = (uint16_t)seL4_RISCV_Page_Map(frame, vspace, virtual, rights);
-    return true;
-}
-
-static inline bool adaptive_page_unmap(struct coroutine *self, word frame)
-{
-    if (!adaptive_synchronous())
-        return async_page_unmap(self, frame);
-    self->error = (uint16_t)seL4_RISCV_Page_Unmap(frame);
-    return true;
+    return adaptive.synchronous && adaptive.left--;
 }
 #endif

@@ -9,6 +9,7 @@ from uintr.program import Parser, path, whole
 
 from .campaign import Store
 from .claims_run import SEEDS, run_claims
+from .cost_options import add_costs, costs_of
 from .options import (
     add_conduct_options,
     add_device_options,
@@ -43,6 +44,7 @@ def define(parser: Parser) -> None:
     )
     add_flavour_option(parser)
     add_device_options(parser)
+    add_costs(parser)
     add_conduct_options(parser)
     parser.add_argument(
         "--store",
@@ -58,6 +60,7 @@ def _run(options: argparse.Namespace) -> int:
     if not 1 <= options.seeds <= 1000:
         raise ValueError(f"seeds must be 1 to 1000, not {options.seeds}")
     flavour, device, conduct = flavour_of(options), device_of(options), conduct_of(options)
+    costs = costs_of(options)
     if options.out is not None:
         check_file(options.out)
     store = Store(options.store)
@@ -71,6 +74,7 @@ def _run(options: argparse.Namespace) -> int:
             conduct=conduct,
             seeds=range(1, options.seeds + 1),
             flavour=flavour,
+            costs=costs,
         )
     if options.out is not None:
         write_atomically(options.out, (json.dumps(record, indent=1) + "\n").encode())

@@ -172,7 +172,7 @@ def _touched(
     known = store.read()
     work: dict[Variant, list[Point]] = {}
     for variant in variants:
-        changed = {name for name, _ in variant.changes}
+        changed = {name for name, _ in set(variant.changes) ^ set(base.changes)}
         work[variant] = []
         for point in plan(variant):
             summary, key = known[key_of(base, point)], key_of(variant, point)
@@ -183,13 +183,15 @@ def _touched(
     return work
 
 
-def controls(device: str, flavour: Flavour = Flavour.RISCV) -> dict[str, Variant]:
-    """The experiments of `CONTROLS`."""
-    costs = load_costs()
+def controls(
+    device: str, flavour: Flavour = Flavour.RISCV, costs: Costs | None = None
+) -> dict[str, Variant]:
+    """The experiments of `CONTROLS`, on ``costs`` in place of those of costs.toml."""
+    costs = costs or load_costs()
     return {
         name: Variant(
             device=device,
-            changes=((changed, costs[source]),),
+            changes=costs.changed({changed: costs[source]}).differences,
             every_n=CONTROL_N,
             flavour=flavour,
         )
@@ -197,13 +199,12 @@ def controls(device: str, flavour: Flavour = Flavour.RISCV) -> dict[str, Variant
     }
 
 
-def _variations(device: str, flavour: Flavour) -> dict[tuple[str, float], Variant]:
+def _variations(device: str, flavour: Flavour, costs: Costs) -> dict[tuple[str, float], Variant]:
     """Each cost at half and at double."""
-    costs = load_costs()
     return {
         (name, factor): Variant(
             device=device,
-            changes=((name, round(costs[name] * factor)),),
+            changes=costs.scaled(name, factor).differences,
             every_n=A_FEW_N,
             flavour=flavour,
         )
@@ -220,6 +221,7 @@ def run_claims(
     conduct: Conduct,
     seeds: Sequence[int] = tuple(range(1, SEEDS + 1)),
     flavour: Flavour = Flavour.RISCV,
+    costs: Costs | None = None,
     show: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Evaluate every claim on ``device`` with every seed; with ``sensitivity``, the controls and
@@ -230,6 +232,7 @@ def run_claims(
     ----------
     store : takes finished points, and gives those that were finished before
     flavour : family of user interrupts
+    costs : of software work, instead of those of costs.toml
     show : prints a line
 
     Returns the record that docs/data/claims.json holds.
@@ -238,10 +241,12 @@ def run_claims(
     ------
     Whatever `run_campaign` does.
     """
-    measured = [Variant(device=device, flavour=flavour, seed=seed) for seed in seeds]
-    base = Variant(device="reference", every_n=A_FEW_N, flavour=flavour)
-    same_work = controls("reference", flavour) if sensitivity else {}
-    varied = _variations("reference", flavour) if sensitivity else {}
+    costs = costs or load_costs()
+    own = Variant(device=device, changes=costs.differences, flavour=flavour)
+    measured = [replace(own, seed=seed) for seed in seeds]
+    base = replace(own, device="reference", every_n=A_FEW_N)
+    same_work = controls("reference", flavour, costs) if sensitivity else {}
+    varied = _variations("reference", flavour, costs) if sensitivity else {}
     until = None if conduct.minutes is None else time.monotonic() + 60 * conduct.minutes
     first = [*measured, *same_work.values(), *([base] if sensitivity else ())]
     _run_points({variant: plan(variant) for variant in first}, store, conduct, until)
@@ -262,6 +267,7 @@ def run_claims(
         "flavour": flavour.value,
         "commit": source_commit(),
         "seeds": list(seeds),
+        **({"costs": dict(costs.differences)} if costs.differences else {}),
         "claims": [asdict(finding) for finding in findings],
     }
     if not sensitivity:

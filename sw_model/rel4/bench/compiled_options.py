@@ -7,6 +7,7 @@ from rel4.compiled.runner import find_runner
 from uintr.program import Parser, choose, whole
 
 from .compiled import Setup
+from .cost_options import add_costs
 
 __all__ = ["add_software", "setup_of"]
 
@@ -14,7 +15,7 @@ SOFTWARE = ("model", "compiled")
 
 
 def add_software(parser: Parser) -> None:
-    """The option that chooses, and those that mean something to machine code alone."""
+    """The option that chooses, and those of either software."""
     parser.add_argument(
         "--software",
         default=SOFTWARE[0],
@@ -22,17 +23,8 @@ def add_software(parser: Parser) -> None:
         help="model (default), or compiled: as machine code",
     )
     parser.complete("--software", SOFTWARE)
+    add_costs(parser)
     compiled = parser.add_argument_group("machine code (--software compiled)")
-    defaults = Setup()
-    compiled.add_argument(
-        "--memory-latency",
-        type=whole,
-        metavar="L",
-        help=f"cycles to a read's first word, 1 to 200 (default {defaults.memory_latency})",
-    )
-    compiled.add_argument(
-        "--cache", type=whole, metavar="KIB", help=f"4, 8 or 16 (default {defaults.cache_kib})"
-    )
     compiled.add_argument(
         "--compiler", metavar="NAME", help=f"of {', '.join(COMPILERS)} (default clang, by pip)"
     )
@@ -42,7 +34,7 @@ def add_software(parser: Parser) -> None:
         type=whole,
         metavar="N",
         help="what a trap does to the root page table: 0 nothing (default), 1 switch it, 2 and "
-        "forget translations",
+        "forget translations; with --costs measured, of these costs",
     )
 
 
@@ -54,20 +46,21 @@ def setup_of(arguments: argparse.Namespace) -> Setup | None:
     ValueError : an option is out of range, or given without machine code to run; no such device or
         compiler, or it is not installed.
     """
-    given = {
+    made_with = {"compiler": arguments.compiler, "optimise": arguments.optimise}
+    runs_on = {
         "memory_latency": arguments.memory_latency,
         "cache_kib": arguments.cache,
-        "compiler": arguments.compiler,
-        "optimise": arguments.optimise,
         "root_switch": arguments.root_switch,
     }
-    given = {name: value for name, value in given.items() if value is not None}
+    given = {name: value for name, value in made_with.items() if value is not None}
     choose("software", arguments.software, SOFTWARE)
     if arguments.software == "model":
         if given:
-            name = next(iter(given)).replace("_kib", "").replace("_", "-")
-            raise ValueError(f"{name} must be left out unless --software is compiled")
+            raise ValueError(f"{next(iter(given))} must be left out unless --software is compiled")
         return None
+    if arguments.costs is not None:
+        raise ValueError("costs must be left out with --software compiled, which has its own")
+    given |= {name: value for name, value in runs_on.items() if value is not None}
     device = "rtl" if arguments.device == "reference" else arguments.device
     setup = Setup(device=device, **given)
     find_runner(device)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from uintr.program import Parser, path, whole
 
+from .cost_options import add_costs, costs_of
 from .ipc import KINDS, IpcPoint, IpcRecord, render_ipc, run_ipc
 from .options import (
     add_conduct_options,
@@ -40,6 +41,7 @@ def define(parser: Parser) -> None:
     )
     add_flavour_option(parser)
     add_device_options(parser)
+    add_costs(parser)
     add_conduct_options(parser)
     parser.add_argument(
         "--out",
@@ -67,6 +69,7 @@ def _run(options: argparse.Namespace) -> int:
     found = run_table(
         points,
         run_ipc,
+        costs=costs_of(options),
         name="ipc",
         device=device_of(options),
         out=options.out,

@@ -7,6 +7,7 @@ beside it, at several memory latencies and cache sizes.
 """
 
 import argparse
+import itertools
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -22,6 +23,7 @@ from rel4.compiled.system import KERNEL_OFFSET, configured
 from uintr.files import write_atomically
 
 from .compiled import Setup, image_words, system
+from .options import numbers
 from .point import Point
 from .results import source_commit
 
@@ -225,23 +227,33 @@ def render(rows: Sequence[tuple[Setup, dict[str, Sample]]]) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure at every latency and cache size, and write the file."""
     parser = argparse.ArgumentParser(prog="python -m rel4.bench.measure", description=__doc__)
-    parser.add_argument("--memory-latencies", default="1,10,30")
+    parser.add_argument("--memory-latencies", default="1,10,30,100")
     parser.add_argument("--caches", default="4,16")
+    parser.add_argument("--root-switches", default="0,1,2")
     parser.add_argument("--compiler", default="gcc")
     parser.add_argument("--device", default="rtl")
     parser.add_argument("--out", type=Path, default=MEASURED)
     arguments = parser.parse_args(argv)
+    caches, latencies, switches = (
+        numbers(name, text)
+        for name, text in (
+            ("caches", arguments.caches),
+            ("memory-latencies", arguments.memory_latencies),
+            ("root-switches", arguments.root_switches),
+        )
+    )
     rows = []
-    for cache in map(int, arguments.caches.split(",")):
-        for latency in map(int, arguments.memory_latencies.split(",")):
-            setup = Setup(
-                device=arguments.device,
-                memory_latency=latency,
-                cache_kib=cache,
-                compiler=arguments.compiler,
-            )
-            rows.append((setup, measure(setup)))
-            print(f"cache {cache} KiB, memory latency {latency}: {len(rows[-1][1])} costs")
+    for switch, cache, latency in itertools.product(switches, caches, latencies):
+        setup = Setup(
+            device=arguments.device,
+            memory_latency=latency,
+            cache_kib=cache,
+            compiler=arguments.compiler,
+            root_switch=switch,
+        )
+        rows.append((setup, measure(setup)))
+        where = f"cache {cache} KiB, memory latency {latency}, root switch {switch}"
+        print(f"{where}: {len(rows[-1][1])} costs")
     write_atomically(arguments.out, render(rows).encode())
     print(f"Costs are in {arguments.out}")
     return 0

@@ -18,6 +18,7 @@ from rel4.abi.numbers import ObjectType
 from rel4.kernel.boot import boot_initial_thread
 from rel4.kernel.kernel import Kernel
 from rel4.kernel.policies import Never
+from rel4.machine.costs import Costs
 from rel4.machine.device import Device, DeviceConfig
 from rel4.machine.events import Mark
 from rel4.machine.machine import Machine
@@ -102,14 +103,14 @@ class PingRecord:
         return asdict(self)
 
 
-async def run_pingpong(point: PingPoint, device: Device) -> PingRecord:
-    """Run one point on a device that was just reset.
+async def run_pingpong(point: PingPoint, device: Device, costs: Costs | None = None) -> PingRecord:
+    """Run one point on a device that was just reset, with ``costs`` in place of costs.toml.
 
     Raises
     ------
     MachineError : the model broke a rule of the machine.
     """
-    machine = Machine(device)
+    machine = Machine(device, costs=costs)
     kernel = Kernel(
         machine,
         policies=[Never()],

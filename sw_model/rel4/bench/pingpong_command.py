@@ -6,6 +6,7 @@ from pathlib import Path
 from uintr.program import Parser, path, several, whole
 from uintr.registers import Flavour
 
+from .cost_options import add_costs, costs_of
 from .options import add_conduct_options, add_device_options, conduct_of, device_of, numbers
 from .pingpong import KINDS, PingPoint, PingRecord, render_pingpong, run_pingpong
 from .table_run import run_table
@@ -40,6 +41,7 @@ def define(parser: Parser) -> None:
         "--rounds", type=whole, default=100, metavar="N", help="round trips (default 100)"
     )
     add_device_options(parser)
+    add_costs(parser)
     add_conduct_options(parser)
     parser.add_argument(
         "--out",
@@ -60,6 +62,7 @@ def _run(options: argparse.Namespace) -> int:
     found = run_table(
         points,
         run_pingpong,
+        costs=costs_of(options),
         name="pingpong",
         device=device_of(options),
         out=options.out,

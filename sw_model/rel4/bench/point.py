@@ -90,10 +90,16 @@ class Point:
         return CALLS_PER_ROUND * self.rounds * self.concurrency * self.clients
 
 
-def run_name(point: Point, device: str) -> str:
+def run_name(point: Point, device: str, costs: Costs | None = None) -> str:
     """The name of a run of ``point`` on ``device``, in its record and in its event log. Runs of one
     name are equal."""
-    return identity(device=device, **asdict(point))
+    return identity(device=device, costs=_differences(costs), **asdict(point))
+
+
+def _differences(costs: Costs | None) -> str | None:
+    """Of ``costs`` from those of costs.toml, as a record has them."""
+    found = costs.differences if costs is not None else ()
+    return " ".join(f"{name}={value}" for name, value in found) or None
 
 
 def log_name(point: Point) -> str:
@@ -140,16 +146,23 @@ async def simulate(point: Point, device: Device, costs: Costs | None = None) -> 
 
 
 async def run_point(
-    point: Point, device: Device, *, run: str, device_name: str, log_path: Path | None
+    point: Point,
+    device: Device,
+    *,
+    run: str,
+    device_name: str,
+    log_path: Path | None,
+    costs: Costs | None = None,
 ) -> PointRecord:
     """`simulate`, then measure between the marks and keep the log at ``log_path`` if given. ``run``
     is the name that both get (`run_name`)."""
     started = time.perf_counter()
-    log = await simulate(point, device)
+    log = await simulate(point, device, costs)
     wall_s = time.perf_counter() - started
     measured = window(log)
+    others = _differences(costs)
     if log_path is not None:
-        about = {"run": run, "device": device_name, **asdict(point)}
+        about = {"run": run, "device": device_name, "costs": others, **asdict(point)}
         write_log(log.lines(), log_path, about)
     return make_record(
         run=run,
@@ -167,4 +180,5 @@ async def run_point(
         timer_traps=measured.traps("timer"),
         user_interrupts=measured.user_interrupts,
         wall_s=wall_s,
+        costs=others,
     )

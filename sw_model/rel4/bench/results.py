@@ -64,6 +64,7 @@ class PointRecord:
     software : ``model`` or ``compiled``; the fields behind it are those of compiled runs
     compiler, flags : first line of its version, and what it was told
     cache_kib, memory_latency : size of each cache, cycles from a read of main memory to its word
+    costs : NAME=VALUE of each cost of the model that is not as in costs.toml, with blanks between
     """
 
     run: str
@@ -94,6 +95,7 @@ class PointRecord:
     flags: str | None = None
     cache_kib: int | None = None
     memory_latency: int | None = None
+    costs: str | None = None
 
 
 def make_record(
@@ -118,6 +120,7 @@ def make_record(
     flags: str | None = None,
     cache_kib: int | None = None,
     memory_latency: int | None = None,
+    costs: str | None = None,
 ) -> PointRecord:
     """The record of a run, with the derived and the published figures filled in.
 
@@ -171,6 +174,7 @@ def make_record(
         flags=flags,
         cache_kib=cache_kib,
         memory_latency=memory_latency,
+        costs=costs,
     )
 
 
@@ -198,7 +202,7 @@ def sort_records(records: Iterable[PointRecord]) -> list[PointRecord]:
             record.seed,
             record.software,
             *(record.compiler or "", record.flags or ""),
-            *(record.cache_kib or 0, record.memory_latency or 0),
+            *(record.cache_kib or 0, record.memory_latency or 0, record.costs or ""),
         )
 
     return sorted(records, key=key)
@@ -246,7 +250,7 @@ def read_results(path: str | Path) -> list[PointRecord]:
 
 _WHAT = (
     *("device", "flavour", "policy", "harts", "concurrency", "rounds", "timer_period", "seed"),
-    *("software", "compiler", "flags", "cache_kib", "memory_latency"),
+    *("software", "compiler", "flags", "cache_kib", "memory_latency", "costs"),
 )
 _LEAST = {"harts": 1, "concurrency": 1, "rounds": 1, "timer_period": 1, "syscalls": 1, "cycles": 1}
 
@@ -274,7 +278,7 @@ def _record(line: str, where: str) -> PointRecord:
     # Older files have one flavour and one software only, and no names of runs.
     for name, older in (("flavour", Flavour.RISCV.value), ("software", "model"), ("run", "")):
         row.setdefault(name, older)
-    for name in ("compiler", "flags", "cache_kib", "memory_latency"):
+    for name in ("compiler", "flags", "cache_kib", "memory_latency", "costs"):
         row.setdefault(name, None)
     wanted = {field.name: field.type for field in fields(PointRecord)}
     if row.keys() != wanted.keys():

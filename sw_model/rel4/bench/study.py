@@ -69,15 +69,17 @@ Value = str | int | bool
 
 @dataclass(frozen=True)
 class Trial:
-    """One run of a study: a device and the parameters of the run."""
+    """One run of a study: a device, the parameters of the run, and the costs that are not as in
+    costs.toml, unless a parameter says otherwise."""
 
     device: str
     parameters: tuple[tuple[str, Value], ...]
+    costs: tuple[tuple[str, int], ...] = ()
 
     @property
     def key(self) -> str:
         """A name that is the same for the same trial of the same source, in any study."""
-        return identity(device=self.device, parameters=self.parameters)
+        return identity(device=self.device, parameters=self.parameters, costs=self.costs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,7 +250,7 @@ def run_trial(trial: Trial) -> dict[str, Any]:
     (then it begins with `BROKEN`)."""
     row: dict[str, Any] = dict(trial.parameters) | dict.fromkeys(METRICS)
     try:
-        point, config, costs = _setting(dict(trial.parameters))
+        point, config, costs = _setting(dict(trial.parameters), dict(trial.costs))
         job = partial(_measure, point, costs)
         row |= find_device(trial.device)(config, job)
     except ValueError as error:
@@ -258,8 +260,8 @@ def run_trial(trial: Trial) -> dict[str, Any]:
     return row | {"error": ""}
 
 
-def _setting(values: dict[str, Any]) -> tuple[Point, DeviceConfig, Costs]:
-    table = dict(load_costs().table)
+def _setting(values: dict[str, Any], changes: dict[str, int]) -> tuple[Point, DeviceConfig, Costs]:
+    table = dict(load_costs().changed(changes).table)
     for name in [name for name in values if name.startswith(_COST)]:
         cost = name.removeprefix(_COST)
         table[cost] = replace(table[cost], value=values.pop(name))

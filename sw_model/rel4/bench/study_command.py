@@ -5,6 +5,7 @@ from pathlib import Path
 
 from uintr.program import Parser, path
 
+from .cost_options import add_costs, costs_of
 from .options import add_conduct_options, conduct_of
 from .study import BROKEN
 from .study_run import run_study
@@ -28,6 +29,7 @@ def define(parser: Parser) -> None:
     parser.add_argument(
         "--out", type=path, metavar="DIR", help="folder for results (default build/study/FILE)"
     )
+    add_costs(parser)
     add_conduct_options(parser, resume=False)
     parser.add_argument("--scheduler", metavar="ADDRESS", help="run on this Dask scheduler instead")
 
@@ -35,7 +37,11 @@ def define(parser: Parser) -> None:
 def _run(options: argparse.Namespace) -> int:
     out = options.out if options.out is not None else Path("build/study") / options.file.stem
     rows = run_study(
-        options.file, out=out, conduct=conduct_of(options), scheduler=options.scheduler
+        options.file,
+        out=out,
+        conduct=conduct_of(options),
+        scheduler=options.scheduler,
+        costs=costs_of(options),
     )
     errors = [str(row["error"]) for row in rows]
     return 1 if all(errors) or any(error.startswith(BROKEN) for error in errors) else 0

@@ -4,12 +4,13 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import rel4
+from rel4.machine.costs import Costs
 from uintr.files import claimed, write_atomically
 
 from .campaign import Batch, Conduct, Store, run_campaign
@@ -29,6 +30,7 @@ def run_study(
     out: Path,
     conduct: Conduct,
     scheduler: str | None = None,
+    costs: Costs | None = None,
     show: Callable[[str], None] = print,
 ) -> list[Row]:
     """Run what is not finished yet of the study in ``path``, and write ``results.csv`` and, where
@@ -41,6 +43,7 @@ def run_study(
     Parameters
     ----------
     scheduler : address of a Dask scheduler; its workers then run the trials
+    costs : of software work that is no parameter, instead of those of costs.toml
 
     Raises
     ------
@@ -51,7 +54,9 @@ def run_study(
     with _cluster(scheduler) as client, claimed(out):
         commit = source_commit()  # once: somebody may commit while the study runs
         store = Store(out / TRIALS)
-        tasks = {trial.key: trial for trial in study.trials}
+        others = costs.differences if costs is not None else ()
+        trials = [replace(trial, costs=others) for trial in study.trials]
+        tasks = {trial.key: trial for trial in trials}
         finished = len(store.read().keys() & tasks.keys())
         if finished:
             show(f"{finished} of {len(tasks)} trials were finished before")

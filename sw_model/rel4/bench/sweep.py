@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rel4.machine.costs import Costs
 from rel4.machine.device import Device
 from uintr.files import claimed
 
@@ -30,6 +31,7 @@ def run_sweep(
     keep_logs: bool,
     show: Callable[[str], None],
     setup: Setup | None = None,
+    costs: Costs | None = None,
 ) -> list[PointRecord]:
     """Run every point and write results, figures and event logs into ``out_dir``.
 
@@ -44,6 +46,7 @@ def run_sweep(
     keep_logs : write one event log a point
     show : prints a line
     setup : run machine code, made and run so, instead of the model
+    costs : of the model's software work, instead of those of costs.toml
 
     Raises
     ------
@@ -55,7 +58,7 @@ def run_sweep(
             shutil.rmtree(parts)
         store = Store(parts / "points.jsonl")
         # Named once: somebody may save a file while the sweep runs.
-        names = {point: _name(point, device, setup) for point in points}
+        names = {point: _name(point, device, setup, costs) for point in points}
         tasks = {name: point for point, name in names.items()}
         if keep_logs:  # a point without its log is not finished
             known = store.read()
@@ -71,7 +74,11 @@ def run_sweep(
         found = run_campaign(
             tasks,
             lambda todo: _batches(
-                todo, device, setup, store, parts.absolute() if keep_logs else None, conduct.jobs
+                todo,
+                _Measure(device, parts.absolute() if keep_logs else None, costs),
+                setup,
+                store,
+                conduct.jobs,
             ),
             store=store,
             conduct=conduct,
@@ -92,25 +99,23 @@ def run_sweep(
     return ordered
 
 
-def _name(point: Point, device: str, setup: Setup | None) -> str:
-    return run_name(point, device) if setup is None else compiled_name(point, setup)
+def _name(point: Point, device: str, setup: Setup | None, costs: Costs | None) -> str:
+    return run_name(point, device, costs) if setup is None else compiled_name(point, setup)
 
 
 def _batches(
     todo: Mapping[str, Point],
-    device: str,
+    job: "_Measure",
     setup: Setup | None,
     store: Store,
-    logs: Path | None,
     jobs: int,
 ) -> Sequence[Batch]:
     if setup is not None:
         return [
-            _Compiled(setup, [(key, todo[key]) for key in keys], store, logs)
+            _Compiled(setup, [(key, todo[key]) for key in keys], store, job.logs)
             for keys in split_evenly(todo, jobs, lambda key: todo[key].calls)
         ]
-    job = _Measure(device, logs)
-    return device_batches(todo, device=device, job=job, store=store, parts=jobs, weight=_calls)
+    return device_batches(todo, device=job.device, job=job, store=store, parts=jobs, weight=_calls)
 
 
 def _calls(point: Point) -> int:
@@ -146,9 +151,17 @@ class _Measure:
 
     device: str
     logs: Path | None
+    costs: Costs | None
 
     async def __call__(self, key: str, point: Point, device: Device) -> dict[str, Any]:
         path = self.logs / log_name(point) if self.logs is not None else None
         return asdict(
-            await run_point(point, device, run=key, device_name=self.device, log_path=path)
+            await run_point(
+                point,
+                device,
+                run=key,
+                device_name=self.device,
+                log_path=path,
+                costs=self.costs,
+            )
         )

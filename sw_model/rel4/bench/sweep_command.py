@@ -7,6 +7,7 @@ from uintr.program import Parser, path
 
 from .compiled import check_compiled
 from .compiled_options import add_software, setup_of
+from .cost_options import costs_of
 from .options import (
     add_conduct_options,
     add_device_options,
@@ -31,6 +32,7 @@ def define(parser: Parser) -> None:
         rel4 sweep --device rtl                            the published experiment on RTL
         rel4 sweep --policy sync,ipi --concurrency 2,8     two policies, two N, on the reference
         rel4 sweep --timer-period 5000 --out build/quick   another timer period
+        rel4 sweep --costs measured --memory-latency 20    costs as the compiled system has them
         rel4 sweep --seed 1,2,3,4,5                        a spread over seeds
         """,
     )
@@ -47,6 +49,7 @@ def define(parser: Parser) -> None:
 def _run(options: argparse.Namespace) -> int:
     points = points_of(options)
     setup = setup_of(options)
+    costs = costs_of(options) if setup is None else None
     device = device_of(options) if setup is None else setup.device
     if setup is not None:
         for point in points:
@@ -60,6 +63,7 @@ def _run(options: argparse.Namespace) -> int:
         keep_logs=not options.no_log,
         show=print,
         setup=setup,
+        costs=costs,
     )
     print(render_table(records))
     print(f"\n{len(records)} points, every request answered once, every user interrupt posted.")

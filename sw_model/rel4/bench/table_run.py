@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rel4.machine.costs import Costs
 from rel4.machine.device import Device
 from uintr.files import claimed, write_atomically
 
@@ -22,16 +23,18 @@ PARTS = ".points.jsonl"
 class _Measure:
     """Runs a point in a worker, and returns its record."""
 
-    job: Callable[[Any, Device], Coroutine[Any, Any, Any]]
+    job: Callable[[Any, Device, Costs], Coroutine[Any, Any, Any]]
+    costs: Costs
 
     async def __call__(self, key: str, point: Any, device: Device) -> dict[str, Any]:
-        return asdict(await self.job(point, device))
+        return asdict(await self.job(point, device, self.costs))
 
 
 def run_table(
     points: Sequence[Point],
-    job: Callable[[Point, Device], Coroutine[Any, Any, Any]],
+    job: Callable[[Point, Device, Costs], Coroutine[Any, Any, Any]],
     *,
+    costs: Costs,
     name: str,
     device: str,
     out: Path,
@@ -43,6 +46,7 @@ def run_table(
     Parameters
     ----------
     job : runs a point on a device that was just reset; its record is a dataclass
+    costs : of software work
 
     Raises
     ------
@@ -53,13 +57,18 @@ def run_table(
         if not conduct.resume:
             store.clear()
         tasks = {
-            identity(what=name, device=device, point=asdict(point)): point  # type: ignore[call-overload]
+            identity(
+                what=name,
+                device=device,
+                costs=costs.differences,
+                point=asdict(point),  # type: ignore[call-overload]
+            ): point
             for point in points
         }
         found = run_campaign(
             tasks,
             lambda todo: device_batches(
-                todo, device=device, job=_Measure(job), store=store, parts=conduct.jobs
+                todo, device=device, job=_Measure(job, costs), store=store, parts=conduct.jobs
             ),
             store=store,
             conduct=conduct,

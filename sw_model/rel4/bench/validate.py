@@ -1,23 +1,25 @@
 """``rel4 validate``: the model with measured costs against the same points as machine code."""
 
 import argparse
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import fmean
 
-from rel4.machine.costs import Costs, measured_costs, measured_with
+from rel4.machine.costs import Costs, chosen_costs, measured_with
 from rel4.machine.device import Device, find_device
 from uintr.program import Parser
 from uintr.registers import Flavour
 
 from .analysis import window
+from .cost_options import add_costs, costs_of
 from .measure import N
 from .point import Point, simulate
 from .results import PointRecord, read_results
 
-__all__ = ["Comparison", "compare", "define", "render"]
+__all__ = ["Comparison", "compare", "define", "own_costs", "render"]
 
 MEAN_PCT, WORST_PCT = 5.0, 10.0
 """Aims: error of cycles in the mean and at worst."""
@@ -58,8 +60,26 @@ async def _events(point: Point, costs: Costs, device: Device) -> tuple[float, fl
     )
 
 
-def compare(records: Iterable[PointRecord]) -> list[Comparison]:
-    """Run every point of compiled ``records`` on the model, with the costs of its memory.
+def own_costs(record: PointRecord, choice: str = "measured") -> Costs:
+    """The costs of a set for the memory and the root switch of ``record``.
+
+    Raises
+    ------
+    ValueError : they were not measured there.
+    """
+    switch = re.search(r"-DROOT_SWITCH=(\d+)", record.flags or "")
+    return chosen_costs(
+        choice,
+        memory_latency=record.memory_latency or 1,
+        cache_kib=record.cache_kib or 4,
+        root_switch=int(switch[1]) if switch else 0,
+    )
+
+
+def compare(
+    records: Iterable[PointRecord], costs_of_record: Callable[[PointRecord], Costs] = own_costs
+) -> list[Comparison]:
+    """Run every point of compiled ``records`` on the model, with its costs.
 
     Points that were made with the compiler and the flags of the costs alone.
     """
@@ -69,9 +89,7 @@ def compare(records: Iterable[PointRecord]) -> list[Comparison]:
     for record in records:
         if (record.compiler, record.flags) not in made:
             continue
-        costs = measured_costs(
-            memory_latency=record.memory_latency or 1, cache_kib=record.cache_kib or 4
-        )
+        costs = costs_of_record(record)
         point = Point(
             policy=record.policy,
             harts=record.harts,
@@ -127,16 +145,24 @@ def define(parser: Parser) -> None:
     parser.describe(
         _run,
         "Run the points of a compiled sweep on the model, with the costs that were measured on the "
-        "compiled system, and print how far it is off.",
+        "compiled system, and print how far it is off. Each point has the costs of its own memory, "
+        "unless a memory latency or a cache is given for all of them.",
         """
         rel4 validate docs/data/compiled.jsonl             every stored point
+        rel4 validate docs/data/compiled.jsonl --costs published
         """,
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="results.jsonl of compiled runs")
+    add_costs(parser, default="measured")
 
 
 def _run(options: argparse.Namespace) -> int:
-    found = compare(read_results(options.file))
+    if options.memory_latency is None and options.cache is None:
+        chosen = partial(own_costs, choice=options.costs or "measured")
+        found = compare(read_results(options.file), chosen)
+    else:
+        same = costs_of(options, default="measured")
+        found = compare(read_results(options.file), lambda record: same)
     if not found:
         raise ValueError(
             f"{options.file} must have runs made with the compiler of the costs, but has none"

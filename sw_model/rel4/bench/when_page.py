@@ -19,7 +19,7 @@ BATCH = 8
 """Calls of a wake trap in the direct style, with that many coroutines or more."""
 POLICIES = (
     *(("tick", 1), ("inline", 1), ("adaptive", 1), ("uipi", 2), ("poll", 2), ("tick-smp", 2)),
-    *(("ipi", 2), ("adaptive", 2)),
+    *(("ipi", 2), ("adaptive", 2), ("sync", 2)),
 )
 
 Find = Callable[..., float | None]
@@ -93,8 +93,11 @@ def _surface(find: Find) -> str:
     rows = []
     for cache in (4, 16):
         for latency in (1, 10, 30, 100):
-            costs = measured_costs(memory_latency=latency, cache_kib=cache)
-            trap = costs["trap.entry"] + costs["trap.exit"]
+            predicted = []
+            for switch in (0, 1, 2):
+                costs = measured_costs(memory_latency=latency, cache_kib=cache, root_switch=switch)
+                trap = costs["trap.entry"] + costs["trap.exit"]
+                predicted.append(f"{trap} / {break_even_trap(costs):.0f}")
             gains = [
                 _ratio(
                     find("sync", 16, latency=latency, cache=cache, switch=switch),
@@ -103,8 +106,8 @@ def _surface(find: Find) -> str:
                 for switch in (0, 1, 2)
                 for n in (8, 64)
             ]
-            rows.append([cache, latency, trap, f"{break_even_trap(costs):.0f}", *gains])
-    head = ["cache KiB", "latency", "trap costs", "must cost", "N = 8", "N = 64"]
+            rows.append([cache, latency, *predicted, *gains])
+    head = ["cache KiB", "latency", "costs / must cost", "switch", "forget", "N = 8", "N = 64"]
     return _table([*head, "8, switch", "64, switch", "8, forget", "64, forget"], rows)
 
 
@@ -141,10 +144,17 @@ def _second_hart(find: Find) -> str:
 
 
 def _costs() -> str:
-    places = [(4, 1), (4, 30), (16, 1), (16, 30)]
-    tables = [measured_costs(memory_latency=latency, cache_kib=cache) for cache, latency in places]
+    places = [(4, 1, 0), (4, 30, 0), (16, 1, 0), (16, 30, 0), (4, 1, 1), (4, 1, 2)]
+    tables = [
+        measured_costs(memory_latency=latency, cache_kib=cache, root_switch=switch)
+        for cache, latency, switch in places
+    ]
     names = [name for name, cost in tables[0].table.items() if cost.provenance == "measured"]
-    head = ["cost", *(f"{cache} KiB, latency {latency}" for cache, latency in places)]
+    kinds = ("", ", switch", ", forget")
+    head = [
+        "cost",
+        *(f"{cache} KiB, latency {latency}{kinds[kind]}" for cache, latency, kind in places),
+    ]
     return _table(head, [[f"`{name}`", *(each[name] for each in tables)] for name in sorted(names)])
 
 

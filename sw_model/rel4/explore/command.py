@@ -16,6 +16,7 @@ from uintr.registers import Flavour
 from .coverage import missed
 from .hostile_run import run_hostile
 from .kernel.command import run_kernel_exploration
+from .kernel.given_back import run_pairs
 from .kernel.random_runs import store_random_runs
 from .program import STYLES, Program
 from .protocols import PROTOCOLS
@@ -41,6 +42,7 @@ def define(parser: Parser) -> None:
         rel4 explore --protocol published --harts 2        the published protocol loses a wake-up
         rel4 explore --memory sc                           in program order
         rel4 explore --kernel                              kernel operations that meet
+        rel4 explore --kernel --pairs 1000                 whether all is given back
         rel4 explore --hostile 100                         attackers beside a victim
         """,
     )
@@ -82,6 +84,14 @@ def define(parser: Parser) -> None:
         "random",
         None,
         "with --kernel: so many random runs instead, of all operations, policies and 1 to 4 harts",
+        type=whole,
+        metavar="N",
+    )
+    option(
+        "pairs",
+        None,
+        "with --kernel: so many times something is registered and deregistered instead, of every "
+        "resource in turn, after which all must be free again",
         type=whole,
         metavar="N",
     )
@@ -167,8 +177,13 @@ def _explore(arguments: argparse.Namespace) -> int:
         return FOUND if wrong else 0
     if arguments.kernel:
         wanted = list(Flavour) if arguments.flavour is None else [arguments.flavour]
+        flavours = [Flavour(choose("flavour", one, Flavour)) for one in wanted]
+        if arguments.pairs is not None:
+            if not 1 <= arguments.pairs <= 10_000_000:
+                raise ValueError(f"pairs must be 1 to 10000000, not {arguments.pairs}")
+            return run_pairs(flavours, arguments.pairs)
         return run_kernel_exploration(
-            flavours=[Flavour(choose("flavour", one, Flavour)) for one in wanted],
+            flavours=flavours,
             deviations=arguments.deviations,
             jobs=arguments.jobs,
             store=arguments.store,

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from rel4.bench.campaign import Conduct, Store, identity, run_campaign
+from rel4.bench.results import source_commit
 
 from .hostile import Attack, attack
 
@@ -24,9 +25,11 @@ class _Programs:
 
     first: int
     count: int
+    commit: str | None
 
     def run(self, key: str, store: Store) -> None:
         sums: dict[str, Any] = {"first": self.first, "programs": self.count, "wrong": {}}
+        sums["commit"] = self.commit
         for seed in range(self.first, self.first + self.count):
             plan = Attack.of(seed)
             outcome = attack(plan)
@@ -42,8 +45,9 @@ class _Programs:
 def run_hostile(*, seeds: range, conduct: Conduct, path: Path | None = None) -> int:
     """Run the programs of ``seeds``; 0 if nothing was wrong, 1 if something was. Figures are kept
     in ``path``, from which the same run goes on."""
+    commit = source_commit()  # once: somebody may commit while they run
     tasks = [
-        _Programs(first, min(_BATCH, seeds.stop - first))
+        _Programs(first, min(_BATCH, seeds.stop - first), commit)
         for first in range(seeds.start, seeds.stop, _BATCH)
     ]
     with TemporaryDirectory() as folder:

@@ -39,6 +39,10 @@ class Arguments:
             )
         return self._values[:count]
 
+    def optional_word(self, index: int) -> int:
+        """Message register ``index``; 0 if it was not sent."""
+        return self._values[index] if index < len(self._values) else 0
+
     def slot(self, index: int) -> Slot:
         """The slot of extra capability ``index``; TruncatedMessage if it was not sent."""
         if index >= len(self._extra):

@@ -7,6 +7,7 @@ from rel4.abi.numbers import SeL4Error
 from rel4.machine.ops import SfenceVma
 
 from . import mdb
+from .account import Account
 from .capability import AsidPoolCap, PageTableCap, Slot, UntypedCap
 from .cspace import ensure_empty
 from .errors import (
@@ -49,8 +50,8 @@ def make_pool(state: State, untyped: Slot, destination: Slot) -> None:
     mdb.insert_new(destination, AsidPoolCap(pool), untyped)
 
 
-def assign(state: State, pool: AsidPool, slot: Slot) -> None:
-    """ASIDPool_Assign: make a page table an address space.
+def assign(state: State, pool: AsidPool, slot: Slot, account: Account) -> None:
+    """ASIDPool_Assign: make a page table an address space, which ``account`` is charged for.
 
     Raises
     ------
@@ -69,6 +70,7 @@ def assign(state: State, pool: AsidPool, slot: Slot) -> None:
         raise InvocationError(SeL4Error.DELETE_FIRST, "every identifier of the pool is in use")
     pool.spaces[asid] = cap.table
     cap.table.asid = asid
+    cap.table.account = account
     slot.cap = replace(cap, is_root=True)
 
 

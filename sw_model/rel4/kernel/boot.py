@@ -20,6 +20,7 @@ from rel4.machine.context import Context, Program
 from rel4.machine.sv39 import PTE
 
 from . import mdb
+from .account import Account
 from .asid import assign
 from .capability import (
     AsidControlCap,
@@ -105,7 +106,7 @@ def boot_initial_thread(
         caps[CapSlot.DEVICE_UNTYPED] = UntypedCap(device)
     for number, cap in caps.items():
         mdb.insert_new(cnode.slot(number), cap, None)
-    assign(state, pool, cnode.slot(CapSlot.INIT_THREAD_VSPACE))
+    assign(state, pool, cnode.slot(CapSlot.INIT_THREAD_VSPACE), Account())
     for slot, origin in (
         (tcb.ctable, CapSlot.INIT_THREAD_CNODE),
         (tcb.vtable, CapSlot.INIT_THREAD_VSPACE),

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from rel4.abi.numbers import Invocation, SeL4Error
 
 from . import asid, cnode, cspace, irq, tcb, uintr_invocations, untyped, vspace
+from .account import Account
 from .arguments import Arguments
 from .capability import (
     AsidControlCap,
@@ -135,7 +136,11 @@ async def _make_pool(state: State, slot: Slot, arguments: Arguments) -> Result:
 
 async def _assign(state: State, slot: Slot, arguments: Arguments) -> Result:
     assert isinstance(slot.cap, AsidPoolCap)  # the dispatch table says so
-    asid.assign(state, slot.cap.pool, arguments.slot(0))
+    account = arguments.caller.account
+    quota = arguments.optional_word(0)
+    if quota:
+        account = Account(quota, account)
+    asid.assign(state, slot.cap.pool, arguments.slot(0), account)
     return ()
 
 

@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 from rel4.abi.numbers import ObjectType
 from rel4.machine.context import Context
 
+from .account import Account
 from .capability import Attachment, CNodeCap, FrameCap, PageTableCap, ReplyCap, Slot
 
 __all__ = [
@@ -108,9 +109,10 @@ class Frame(KernelObject):
 @dataclass(eq=False, slots=True)
 class PageTable(KernelObject):
     """A page table of 512 entries. As a root table it has an ``asid`` from its assignment to its
-    end; 0 is none."""
+    end; 0 is none. Its ``account`` is charged for what its threads take of the hardware."""
 
     asid: int = 0
+    account: Account = field(default_factory=Account)
 
 
 @dataclass(eq=False, slots=True)
@@ -287,6 +289,12 @@ class TCB(KernelObject):
         """The capability to its address space, if it has one."""
         cap = self.vtable.cap
         return cap if isinstance(cap, PageTableCap) else None
+
+    @property
+    def account(self) -> Account:
+        """Who pays for what it takes of the hardware: nobody, if it has no address space."""
+        space = self.vspace
+        return Account() if space is None else space.table.account
 
     @property
     def ipc_buffer(self) -> int | None:

@@ -36,7 +36,7 @@ def snapshot(kernel: Kernel) -> dict[str, Any]:
         "receivers": (sorted(state.uintr.receivers), sorted(state.uintr.free_receivers)),
         "kernel receivers": sorted(state.uintr.kernel_receivers.items()),
         "kernel table": _table(state.uintr.kernel_table),
-        "free tables": state.uintr.free_tables,
+        "free tables": sorted(state.uintr.free_tables),
         "parked": sorted((receiver, id(tcb)) for receiver, tcb in state.uintr.parked.items()),
         "handlers": [(id(task), task.ready, task.closed) for task in state.runtime.tasks],
         "ready": [list(map(id, policy.ready)) for policy in state.policies],

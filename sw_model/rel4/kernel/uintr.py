@@ -149,9 +149,12 @@ class UserInterrupts(HartContexts):
             )
         if not has_one:
             registers = self._registration(words)
+            self._check_free_receiver()
+            charge = tcb.account.charge()
             receiver = await self._allocate_receiver()
             state = self._state(tcb)
             state.receiver = receiver
+            state.receiver_charge = charge
             state.registers.update(registers)
             await self._activate(state)
         state = self._state(tcb)
@@ -178,16 +181,26 @@ class UserInterrupts(HartContexts):
         state = tcb.find(UserInterruptState)
         if state is not None and state.table is not None:
             return state.table
-        table = self._new_table()
-        self._state(tcb).table = table
+        charge = tcb.account.charge()
+        try:
+            table = self._new_table()
+        except InvocationError:
+            charge.release()
+            raise
+        state = self._state(tcb)
+        state.table, state.table_charge = table, charge
         return table
 
     async def register_kernel_sender(
-        self, notification: Notification, badge: int, slot: Slot
+        self, tcb: TCB, notification: Notification, badge: int, slot: Slot
     ) -> SenderEntry:
-        """An entry of the kernel's own sender table."""
+        """An entry of the kernel's own sender table, which ``tcb`` asks for."""
         _check_sender(notification, badge)
-        return await self.kernel_table.add(notification.recv_idx, badge, notification, slot)
+        self.kernel_table.check_room()
+        charge = tcb.account.charge()
+        entry = await self.kernel_table.add(notification.recv_idx, badge, notification, slot)
+        entry.attached.append(charge)
+        return entry
 
     async def register_sender_to_kernel(self, tcb: TCB, hart: int, vector: int) -> SenderEntry:
         """An entry of ``tcb``'s table that interrupts the kernel on ``hart``.
@@ -266,6 +279,8 @@ class UserInterrupts(HartContexts):
         if state.notifications:
             return
         await self._free_receiver(tcb, state)
+        if state.receiver_charge is not None:
+            state.receiver_charge.release()
 
     @abstractmethod
     async def _free_receiver(self, tcb: TCB, state: UserInterruptState) -> None:
@@ -287,6 +302,8 @@ class UserInterrupts(HartContexts):
             for entry in list(table.entries.values()):
                 await entry.detach()
             heappush(self.free_tables, table.address)
+        if state.table_charge is not None:
+            state.table_charge.release()
         tcb.attached.remove(state)
         for hart, owner in enumerate(self.owner):
             if owner is tcb:

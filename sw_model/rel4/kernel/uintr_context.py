@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from rel4.machine.device import DeviceConfig
 
+from .account import Charge
 from .harts import Harts
 from .objects import TCB, Notification, ThreadState
 from .uintr_entries import SenderTable
@@ -30,6 +31,8 @@ class UserInterruptState:
     receiver: int | None = None
     notifications: list[Notification] = field(default_factory=list)
     table: SenderTable | None = None
+    receiver_charge: Charge | None = None
+    table_charge: Charge | None = None
     registers: dict[int, int] = field(default_factory=dict)
 
     async def detach(self) -> None:

@@ -75,8 +75,9 @@ async def register_async_syscall(state: State, slot: Slot, arguments: Arguments)
             f"policy must be below {len(state.policies)}, not {number}",
         )
     policy = state.policies[number]
-    entry = await state.uintr.register_kernel_sender(cap.notification, cap.badge, slot)
-    handler = state.runtime.spawn(arguments.caller, buffer, entry, policy)
+    caller = arguments.caller
+    entry = await state.uintr.register_kernel_sender(caller, cap.notification, cap.badge, slot)
+    handler = state.runtime.spawn(caller, buffer, entry, policy)
     handler.depend(slot, source)
     try:
         sender = await policy.register(state.runtime, handler)

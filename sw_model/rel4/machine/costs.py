@@ -5,10 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
-__all__ = ["Cost", "Costs", "load_costs", "measured_costs", "measured_with"]
+__all__ = ["Cost", "Costs", "chosen_costs", "load_costs", "measured_costs", "measured_with"]
 
+SETS = ("published", "measured")
+"""Sets of costs that have a name; others are files."""
 PROVENANCES = ("published", "derived", "assumed", "measured")
 
 
@@ -59,6 +62,13 @@ class Costs(Mapping[str, int]):
         changes = {name: replace(self.table[name], value=value) for name, value in values.items()}
         return Costs({**self.table, **changes})
 
+    @property
+    def differences(self) -> tuple[tuple[str, int], ...]:
+        """Names and values that are not those of costs.toml: what a run with these costs may differ
+        by."""
+        published = load_costs()
+        return tuple((name, self[name]) for name in sorted(self) if self[name] != published[name])
+
     def __getitem__(self, name: str) -> int:
         try:
             return self._values[name]
@@ -86,6 +96,8 @@ def load_costs(text: str | None = None) -> Costs:
         text = files(__package__).joinpath("costs.toml").read_text(encoding="utf-8")
     table: dict[str, Cost] = {}
     for group, entries in tomllib.loads(text).items():
+        if not isinstance(entries, dict):
+            raise ValueError(f"costs group {group} must be a table, not {entries!r}")
         for name, entry in entries.items():
             try:
                 table[f"{group}.{name}"] = Cost(**entry)
@@ -98,6 +110,9 @@ def _measured(text: str | None) -> list[dict[str, Any]]:
     if text is None:
         text = files(__package__).joinpath("costs.measured.toml").read_text(encoding="utf-8")
     rows: list[dict[str, Any]] = tomllib.loads(text).get("at", [])
+    for name in ("memory_latency", "cache_kib", "root_switch", "costs"):
+        if not all(isinstance(row, dict) and name in row for row in rows):
+            raise ValueError(f"each [[at]] must have {name}")
     return rows
 
 
@@ -139,3 +154,40 @@ def measured_costs(
         source = f"run of {low['program']}, memory latency {memory_latency}, {cache_kib} KiB"
         table[name] = Cost(round(value), "measured", source)
     return Costs(table)
+
+
+def chosen_costs(
+    choice: str, *, memory_latency: int = 1, cache_kib: int = 4, root_switch: int = 0
+) -> Costs:
+    """The costs of a set of `SETS`, or of a TOML file: like costs.toml, whose costs stay where the
+    file has none, or like costs.measured.toml. Memory latency, cache and root switch choose in what
+    was measured.
+
+    Raises
+    ------
+    ValueError : there is no such file, or it is not right; or nothing was measured there.
+    """
+    where = {"memory_latency": memory_latency, "cache_kib": cache_kib, "root_switch": root_switch}
+    if choice == "published":
+        return load_costs()
+    if choice == "measured":
+        return measured_costs(**where)
+    try:
+        text = Path(choice).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise ValueError(
+            f"costs must be {', '.join(SETS)} or a file that can be read, not {choice!r}: {reason}"
+        ) from None
+    try:
+        if "at" in tomllib.loads(text):
+            return measured_costs(**where, text=text)
+        table = load_costs(text).table
+        published = load_costs()
+        for name in table:
+            published[name]
+    except (KeyError, TypeError, ValueError) as error:
+        # The text of a KeyError is its first argument in quotes.
+        said = error.args[0] if isinstance(error, KeyError) else error
+        raise ValueError(f"costs file {choice} is not right: {said}") from None
+    return Costs({**published.table, **table})

@@ -249,6 +249,10 @@ class ReferenceDevice:
         """Whether a receiver is active, and its pending word, for a test."""
         return bool(self._controller.active[receiver]), self._controller.pending[receiver]
 
+    def is_supervisors(self, receiver: int) -> bool:
+        """Whether posts to a receiver raise the supervisor's line, for a test."""
+        return bool(self._controller.supervisor[receiver])
+
     def _respond(self, hart: int, response: Response | None) -> None:
         if response is not None:
             self._responses[hart] = response

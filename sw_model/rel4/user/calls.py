@@ -232,6 +232,8 @@ class ObjectCalls:
         label = Invocation.RISCV_ASID_CONTROL_MAKE_POOL
         return await self._error(control, label, (slot, WORD_BITS), (untyped, root))
 
-    async def asid_pool_assign(self, pool: int, vspace: int) -> SeL4Error:
-        """seL4_RISCV_ASIDPool_Assign."""
-        return await self._error(pool, Invocation.RISCV_ASID_POOL_ASSIGN, (), (vspace,))
+    async def asid_pool_assign(self, pool: int, vspace: int, quota: int = 0) -> SeL4Error:
+        """seL4_RISCV_ASIDPool_Assign. With a ``quota``, this kernel's own addition, the space may
+        take that many receivers, sender tables and asynchronous handlers; else its creator's."""
+        words = (quota,) if quota else ()
+        return await self._error(pool, Invocation.RISCV_ASID_POOL_ASSIGN, words, (vspace,))

@@ -205,6 +205,11 @@ class LinuxThread:
     async def _enter_table(self, entry: Entry) -> bool:
         error, operand = await self._kernel.uintr_register_sender(entry.slot)
         if error is SeL4Error.NO_ERROR:
+            # An operand comes again when the receiver of the one who had it has ended.
+            for other in self._process.entries.values():
+                if other.operands.get(self.thread) == operand:
+                    del other.operands[self.thread]
+                    other.file.alive = False
             entry.operands[self.thread] = operand
         return error is SeL4Error.NO_ERROR
 

@@ -10,7 +10,8 @@ from rel4.bench.results import PointRecord, read_results
 from rel4.bench.validate import compare
 from rel4.bench.validate import render as render_comparison
 from rel4.bench.when_page import break_even_trap, filled, tables
-from rel4.machine.costs import load_costs, measured_costs, measured_with
+from rel4.cli import main
+from rel4.machine.costs import chosen_costs, load_costs, measured_costs, measured_with
 
 DATA = Path(__file__).parents[3] / "docs" / "data" / "compiled.jsonl"
 
@@ -43,13 +44,94 @@ def test_what_was_not_measured_stays_published() -> None:
 
 
 @pytest.mark.parametrize(
-    ("latency", "cache", "switch"), [(101, 4, 0), (1, 8, 0), (1, 4, 1)], ids=str
+    ("latency", "cache", "switch"), [(101, 4, 0), (1, 8, 0), (1, 4, 3)], ids=str
 )
 def test_no_cost_is_made_up_outside_what_was_measured(
     latency: int, cache: int, switch: int
 ) -> None:
     with pytest.raises(ValueError, match="memory latency must be within those measured with"):
         measured_costs(memory_latency=latency, cache_kib=cache, root_switch=switch)
+
+
+def test_a_set_of_costs_is_chosen_by_name_or_by_file(tmp_path: Path) -> None:
+    assert chosen_costs("published") is load_costs()
+    at = measured_costs(memory_latency=20, cache_kib=16)
+    assert chosen_costs("measured", memory_latency=20, cache_kib=16) == at
+    few = tmp_path / "few.toml"
+    few.write_text('[trap]\nentry = {value = 7, provenance = "assumed", source = "a test"}\n')
+    assert chosen_costs(str(few)).differences == (("trap.entry", 7),)
+    own = tmp_path / "own.toml"
+    own.write_text(render([(Setup(compiler="clang"), {"trap.entry": Sample(9, 9, 9, 9, 9)})]))
+    assert chosen_costs(str(own))["trap.entry"] == 9
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("trap = 3", "costs group trap must be a table"),
+        ("[trap", "is not right"),
+        ('[trap]\nentry = {value = -1, provenance = "assumed", source = "x"}', "trap.entry is not"),
+        (
+            '[trap]\nother = {value = 1, provenance = "assumed", source = "x"}',
+            "cost must be one of",
+        ),
+        ("[[at]]\ncache_kib = 4", "each .*at.* must have memory_latency"),
+        ("at = 3", "is not right"),
+    ],
+)
+def test_a_file_of_costs_that_is_not_right_is_refused(
+    tmp_path: Path, text: str, sentence: str
+) -> None:
+    path = tmp_path / "costs.toml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=sentence):
+        chosen_costs(str(path))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "sweep --policy sync --concurrency 1 --rounds 1 --no-log",
+        "ipc --harts 1 --concurrency 1 --rounds 1",
+        "pingpong --flavour riscv --harts 1 --rounds 1",
+    ],
+)
+def test_a_run_has_the_costs_that_were_chosen(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written = {}
+    for costs in ("published", "measured"):
+        out = tmp_path / costs
+        assert main([*command.split(), "--jobs", "1", "--costs", costs, "--out", str(out)]) == 0
+        (result,) = out.glob("*.jsonl")
+        written[costs] = result.read_text()
+    assert written["published"] != written["measured"]
+    if command.startswith("sweep"):
+        (published,) = read_results(tmp_path / "published" / "results.jsonl")
+        (measured,) = read_results(tmp_path / "measured" / "results.jsonl")
+        assert published.costs is None
+        assert measured.costs is not None
+        assert "kernel.invocation=444" in measured.costs.split()
+        assert measured.cycles < published.cycles
+
+
+def test_a_study_has_the_costs_that_were_chosen_unless_it_varies_them(tmp_path: Path) -> None:
+    design = tmp_path / "design.toml"
+    design.write_text(
+        '[parameters]\npolicy = ["sync"]\nconcurrency = [1]\nrounds = [1]\n'
+        "timer_period = [1_000_000_000]\n"
+        '"cost.kernel.invocation" = [4000, 8000]\n'
+    )
+    found = {}
+    for costs in ("published", "measured"):
+        out = tmp_path / costs
+        words = ["study", str(design), "--jobs", "1", "--costs", costs, "--out", str(out)]
+        assert main(words) == 0
+        lines = (out / "results.csv").read_text().splitlines()[1:]
+        found[costs] = [int(line.split(",")[5]) for line in lines]
+    for cycles in found.values():
+        assert cycles[1] - cycles[0] == 2 * 4000
+    assert found["measured"][0] < found["published"][0]
 
 
 def test_what_a_batch_costs_once_is_part_of_the_wake() -> None:

@@ -119,7 +119,8 @@ def test_options_out_of_range_are_refused() -> None:
     with pytest.raises(ValueError, match="memory-latency must be 1 to 200"):
         Setup(memory_latency=0)
     for words, sentence in (
-        (["--memory-latency", "3"], "memory-latency must be left out"),
+        (["--compiler", "gcc"], "compiler must be left out unless --software is compiled"),
+        (["--software", "compiled", "--costs", "measured"], "costs must be left out with"),
         (["--software", "real"], "software must be one of model, compiled"),
         (["--software", "compiled", "--compiler", "tcc"], "compiler must be clang or gcc"),
     ):

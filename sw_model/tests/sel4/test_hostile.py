@@ -8,6 +8,8 @@ import pytest
 from rel4.abi.message import IPC_BUFFER_BYTES
 from rel4.abi.numbers import CapSlot, ObjectType, SeL4Error
 from rel4.abi.syscall_buffer import SyscallBuffer
+from rel4.kernel.account import Account
+from rel4.kernel.errors import InvocationError
 from rel4.kernel.invariants import violations
 from rel4.machine.events import AsyncHandled, Fault
 from rel4.machine.ops import Compute, CsrRead, Load, SpinWhile, Store, Uipi
@@ -284,3 +286,71 @@ def test_what_microcode_keeps_is_no_users(run_program: RunProgram, operation: An
 
     (fault,) = run_program(body, flavour=Flavour.INTEL).events(Fault)
     assert "#GP" in fault.reason
+
+
+@pytest.mark.parametrize("flavour", list(Flavour))
+def test_who_used_up_a_quota_leaves_the_rest_to_others(
+    run_program: RunProgram, flavour: Flavour
+) -> None:
+    """Threads of an address space with a quota of two take what they can: a receiver, a sender
+    table, and no more. A victim of another space then
+    registers, and what the greedy had is given back with their end."""
+    words = (PLACE, 0) if flavour is Flavour.INTEL else ()
+    greedy: list[SeL4Error] = []
+    others: list[SeL4Error] = []
+
+    async def body(task: RootTask) -> None:
+        kernel, root = task.kernel, task.cnode
+        maker = ThreadMaker(task)
+        (ep,) = await task.allocate(ObjectType.ENDPOINT)
+
+        async def become(got: list[SeL4Error], space: int | None) -> int:
+            """A thread that registers as receiver and as sender, and waits; its TCB."""
+            (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
+            tcbs: list[int] = []
+
+            async def program(own: Kernel) -> None:
+                got.append(await own.uintr_register_receiver(ntfn, tcbs[0], words))
+                if got[-1] is OK:
+                    got.append((await own.uintr_register_sender(ntfn))[0])
+                await own.send(ep)
+
+            thread = await maker.make(program, priority=100, resume=False)
+            tcbs.append(thread.tcb)
+            if space is not None:
+                copy, tables = 700 + thread.tcb, await task.allocate(ObjectType.RISCV_PAGE_TABLE, 2)
+                assert await kernel.cnode_copy(root, copy, thread.buffer) is OK
+                for table in tables:
+                    await kernel.page_table_map(table, space, thread.buffer_address)
+                assert await kernel.page_map(copy, space, thread.buffer_address) is OK
+                assert await kernel.tcb_set_space(thread.tcb, 0, root, 0, space) is OK
+            assert await kernel.tcb_bind_notification(thread.tcb, ntfn) is OK
+            assert await kernel.tcb_resume(thread.tcb) is OK
+            await kernel.recv(ep)
+            return thread.tcb
+
+        (space,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
+        pool = CapSlot.INIT_THREAD_ASID_POOL
+        assert await kernel.asid_pool_assign(pool, space, quota=2) is OK
+        first = await become(greedy, space)
+        await become(greedy, space)
+        await become(others, None)
+        assert await kernel.cnode_delete(root, first) is OK
+        await become(greedy, space)
+
+    run = run_program(body, flavour=flavour)
+    assert greedy == [OK, OK, SeL4Error.NOT_ENOUGH_MEMORY, OK, OK]
+    assert others == [OK, OK]
+    assert violations(run.kernel) == []
+
+
+def test_a_space_that_is_made_is_charged_to_its_maker() -> None:
+    maker = Account(2)
+    made = Account(5, maker)
+    taken = [made.charge(), made.charge()]
+    with pytest.raises(InvocationError):
+        made.charge()
+    assert (made.used, maker.used) == (2, 2)
+    for charge in taken * 2:  # a second time nothing happens
+        charge.release()
+    assert (made.used, maker.used) == (0, 0)

@@ -27,6 +27,7 @@ struct worker {
     word address;
     word left; /* rounds */
     word errors;
+    bool mapped;
 } __attribute__((aligned(64)));
 
 static struct worker workers[MAX_TASKS];
@@ -45,18 +46,52 @@ static bool work(struct coroutine *self)
     return true;
 }
 
+static bool work_at_once(struct coroutine *self);
+
 static bool work_adaptively(struct coroutine *self)
 {
     struct worker *worker = (struct worker *)self;
     COROUTINE_BEGIN(self);
-    for (; worker->left; worker->left--) {
-        COROUTINE_CHOOSE(self, adaptive_page_map(self, worker->frame, SLOT_INIT_THREAD_VSPACE,
-                                                 worker->address, READ_WRITE));
+    for (;;) {
+        if (!worker->mapped) {
+            if (!adaptive_asynchronous())
+                return work_at_once(self);
+            COROUTINE_CALL(self, async_page_map(self, worker->frame, SLOT_INIT_THREAD_VSPACE,
+                                                worker->address, READ_WRITE));
+            worker->errors |= self->error;
+            worker->mapped = true;
+        }
+        if (!adaptive_asynchronous())
+            return work_at_once(self);
+        COROUTINE_CALL(self, async_page_unmap(self, worker->frame));
         worker->errors |= self->error;
-        COROUTINE_CHOOSE(self, adaptive_page_unmap(self, worker->frame));
-        worker->errors |= self->error;
+        worker->mapped = false;
+        if (!--worker->left)
+            return true;
     }
-    return true;
+}
+
+/* The next call and those behind it, as long as they are to be made synchronously. */
+static __attribute__((noinline)) bool work_at_once(struct coroutine *self)
+{
+    struct worker *worker = (struct worker *)self;
+    if (worker->mapped)
+        goto mapped;
+    while (adaptive_synchronous()) {
+        worker->errors |= seL4_RISCV_Page_Map(worker->frame, SLOT_INIT_THREAD_VSPACE,
+                                              worker->address, READ_WRITE);
+        worker->mapped = true;
+    mapped:
+        if (!adaptive_synchronous())
+            break;
+        worker->errors |= seL4_RISCV_Page_Unmap(worker->frame);
+        worker->mapped = false;
+        if (!--worker->left)
+            return true;
+    }
+    self->step = work_adaptively;
+    self->at = 0;
+    return work_adaptively(self);
 }
 
 static void work_synchronously(struct worker *worker)
@@ -82,7 +117,7 @@ int main(void)
     if (style.adaptive)
         adaptive_start(concurrency);
     for (word n = 0; n < concurrency; n++) {
-        workers[n].coroutine.step = style.adaptive ? work_adaptively : work;
+        workers[n].coroutine.step = style.adaptive ? work_at_once : work;
         workers[n].frame = frames + n;
         workers[n].address = FRAME_ADDRESS + n * PAGE;
         workers[n].left = experiment.rounds;

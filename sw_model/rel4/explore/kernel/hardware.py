@@ -12,7 +12,7 @@ from rel4.reference.device import ReferenceDevice
 from rel4.reference.intel.device import IntelReferenceDevice
 from uintr.intel.registers import UPID, UPID_PIR, Msr
 
-__all__ = ["hardware_violations", "pending", "receivers"]
+__all__ = ["free_violations", "hardware_violations", "pending", "receivers"]
 
 
 def pending(kernel: Kernel, state: UserInterruptState) -> int:
@@ -29,7 +29,7 @@ def pending(kernel: Kernel, state: UserInterruptState) -> int:
 
 def hardware_violations(kernel: Kernel) -> list[str]:
     """One sentence a violation, while no hart is in the kernel."""
-    return [*_free(kernel), *_parked(kernel)]
+    return [*free_violations(kernel), *_parked(kernel), *_kernels(kernel)]
 
 
 def receivers(kernel: Kernel) -> int:
@@ -54,7 +54,8 @@ def _word(kernel: Kernel, receiver: int) -> int:
     return device.look(receiver + UPID_PIR.address)
 
 
-def _free(kernel: Kernel) -> Iterator[str]:
+def free_violations(kernel: Kernel) -> Iterator[str]:
+    """A free receiver is neither active nor has it anything pending."""
     uintr: UserInterrupts = kernel.state.uintr
     for receiver in uintr.free_receivers:
         if _active(kernel, receiver):
@@ -71,3 +72,11 @@ def _parked(kernel: Kernel) -> Iterator[str]:
     for receiver, tcb in kernel.state.uintr.parked.items():
         if _word(kernel, receiver) and not told and device.quiescent:
             yield f"{tcb.name} is parked, a vector is pending, and nobody will be told"
+
+
+def _kernels(kernel: Kernel) -> Iterator[str]:
+    """A receiver of the kernel's own interrupts it."""
+    device = kernel.state.machine.device
+    for hart, receiver in kernel.state.uintr.kernel_receivers.items():
+        if isinstance(device, ReferenceDevice) and not device.is_supervisors(receiver):
+            yield f"the kernel waits on hart {hart} for receiver {receiver}, which cannot tell it"

@@ -6,7 +6,7 @@ from typing import Any
 from rel4.abi.numbers import AsyncLabel
 from rel4.abi.syscall_buffer import Item, SyscallBuffer
 from rel4.machine.ops import CsrRead, CsrWrite, Load, Uipi
-from rel4.machine.ops_intel import Clui, Stui
+from rel4.machine.ops_intel import Clui, Stui, Testui
 from uintr.registers import Csr, Flavour, UipiFunction
 
 from .world import (
@@ -31,16 +31,16 @@ VICTIM: dict[str, Operation] = {}
 THIRD: dict[str, Operation] = {}
 """Operations of a third thread."""
 RISCV_ONLY = {"read", "write", "activate", "deactivate", "csr", "own_registers"}
-INTEL_ONLY = {"stui", "clui"}
+INTEL_ONLY = {"stui", "clui", "own_flag"}
 
 
-def _of(*tables: dict[str, Operation]) -> Callable[[Run], Run]:
+def _of(*tables: dict[str, Operation], stranger: bool = False) -> Callable[[Run], Run]:
     """An operation of these threads, under its function's name."""
 
     def add(run: Run) -> Run:
         name = run.__name__.strip("_")
         for table in tables:
-            table[name] = Operation(name, run)
+            table[name] = Operation(name, run, stranger)
         return run
 
     return add
@@ -190,15 +190,26 @@ async def csr(actor: Actor) -> Any:
     return await CsrRead(Csr.USCRATCH)
 
 
-@_of(THIRD)
+@_of(THIRD, stranger=True)
 async def own_registers(actor: Actor) -> Any:
-    """The third thread has no receiver: what it wrote is there again, and nothing before."""
+    """What a thread wrote that never registered is there again, and nothing before."""
     before = await CsrRead(Csr.USCRATCH)
     await CsrWrite(Csr.USCRATCH, 0x77)
     await actor.kernel.yield_()
     after = await CsrRead(Csr.USCRATCH)
     if (before, after) != (0, 0x77):
         actor.complaints.append(f"third finds {before:#x} and {after:#x} in its registers")
+
+
+@_of(THIRD, stranger=True)
+async def own_flag(actor: Actor) -> Any:
+    """The same of Intel's flag."""
+    before = await Testui()
+    await Stui()
+    await actor.kernel.yield_()
+    after = await Testui()
+    if (before, after) != (0, 1):
+        actor.complaints.append(f"third finds {before} and {after} in its flag")
 
 
 @_of(VICTIM)
@@ -252,9 +263,12 @@ async def send_if_awaited(actor: Actor) -> Any:
 @_of(ROOT, VICTIM)
 async def receive_message(actor: Actor) -> Any:
     message = await actor.kernel.recv(Cap.ENDPOINT)
-    # A signal that comes as it is about to block is answered as the pending word.
-    badge = SIGNAL_VECTOR if message.badge == 1 << SIGNAL_VECTOR else message.badge
-    return (badge, message.words[0], message.info.length)
+    if not message.badge:
+        return (message.words[0], message.info.length)
+    # A signal: its badge, or if it came as this thread was about to block, all that was pending,
+    # which the interrupt handler takes too.
+    _take(actor, message.badge)
+    return "signal"
 
 
 @_of(ROOT, VICTIM)
@@ -294,7 +308,10 @@ async def wait_plain(actor: Actor) -> Any:
 @_of(VICTIM)
 async def wait_own(actor: Actor) -> Any:
     """The badge is that of a signal, or the pending word, which the interrupt handler takes too."""
-    badge = await actor.kernel.wait(Cap.VICTIM_NOTIFICATION)
+    _take(actor, await actor.kernel.wait(Cap.VICTIM_NOTIFICATION))
+
+
+def _take(actor: Actor, badge: int) -> None:
     actor.taken |= 1 << SIGNAL_VECTOR if badge == SIGNAL_VECTOR else badge
 
 

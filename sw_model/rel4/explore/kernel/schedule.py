@@ -92,6 +92,7 @@ class Player:
     ) -> None:
         self._world = world
         self._machine = world.machine
+        self._machine.endless = True
         self._coarse = coarse
         self._left = deviations
         self._ticks = list(ticks)

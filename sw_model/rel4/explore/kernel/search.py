@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from rel4.kernel.async_runtime import Policy
-from rel4.kernel.policies import Inline
+from rel4.kernel.policies import Inline, Uipi
 from rel4.machine.device import run_sync
 from uintr.registers import ALL_FEATURES, Feature, Flavour
 
@@ -21,7 +21,7 @@ from .world import World
 __all__ = ["Finding", "Program", "explore_program", "longer", "pairs"]
 
 
-OWN = ("own_registers",)
+OWN = {Flavour.RISCV: ("own_registers",), Flavour.INTEL: ("own_flag",)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,7 @@ class Program:
     deviations : how often a schedule may leave a hart that could go on
     flavour, features : of the hardware
     policy : where handlers of syscall buffers run
+    receivers : of the hardware
 
     Raises
     ------
@@ -49,6 +50,7 @@ class Program:
     flavour: Flavour = Flavour.RISCV
     features: Feature = ALL_FEATURES
     policy: type[Policy] = Inline
+    receivers: int = 16
 
     def __post_init__(self) -> None:
         for names, table, who in (
@@ -68,6 +70,8 @@ class Program:
         third = f", third {' '.join(self.third)}" if self.third else ""
         ticks = f", tick {' '.join(map(str, self.ticks))}" if self.ticks else ""
         lacking = "" if self.features == ALL_FEATURES else ", without extensions"
+        lacking += "" if self.policy is Inline else f", {self.policy.name}"
+        lacking += "" if self.receivers == 16 else f", {self.receivers} receivers"
         return (
             f"{self.flavour}: root {' '.join(self.root)}, victim {' '.join(self.victim)}"
             f"{third}{ticks}{lacking}"
@@ -78,7 +82,13 @@ class Program:
         lists = [[ROOT[name] for name in self.root], [VICTIM[name] for name in self.victim]]
         if self.third:
             lists.append([THIRD[name] for name in self.third])
-        world = World(lists, flavour=self.flavour, features=self.features, policy=self.policy)
+        world = World(
+            lists,
+            flavour=self.flavour,
+            features=self.features,
+            policy=self.policy,
+            receivers=self.receivers,
+        )
         run_sync(world.prepare())
         return world
 
@@ -169,11 +179,14 @@ def longer(flavour: Flavour) -> Iterator[Program]:
     for root in ("suspend", "unbind_victim", "delete_victim", "move_here", "delete_roots_sender"):
         yield replace(base, root=(root,), third=("send",), victim=("wait_own",))
         yield replace(base, root=(root,), third=("signal_victim",), victim=("yield",))
+    for victim in ("yield", "unbind"):
+        yield replace(base, root=("register_buffer",), victim=(victim,), policy=Uipi, receivers=2)
+    yield replace(base, root=("move_third",), victim=("yield", "yield"), third=OWN[flavour])
     if flavour is Flavour.RISCV:
-        yield replace(base, root=("move_third",), victim=("yield", "yield"), third=OWN)
         for own in (("write", "activate"), ("activate", "write"), ("deactivate", "read")):
             for root in ("unbind_victim", "delete_victim", "suspend"):
                 yield replace(base, root=(root,), victim=own)
         few = Feature.SLOT_RESET
+        yield replace(base, root=("register_buffer",), victim=("yield",), policy=Uipi, features=few)
         for victim in ("wait_own", "receive_message"):
             yield replace(base, root=("send",), victim=(victim,), ticks=(0, 1), features=few)

@@ -147,11 +147,13 @@ class SteppedMachine(Machine):
     """Members
     -------
     free : harts do not stop
+    endless : other threads go on when the initial one has ended
     shared : physical addresses that threads and kernel share without the lock
     """
 
     hart_type = SteppedHart
     free = True
+    endless = False
     shared: tuple[range, ...] = ()
 
     def notices(self, address: int) -> bool:
@@ -159,6 +161,10 @@ class SteppedMachine(Machine):
         if KERNEL_BASE <= address < KERNEL_BASE + LOCK_BYTES:
             return True
         return any(address in part for part in self.shared)
+
+    def stop(self) -> None:
+        if not self.endless:
+            super().stop()
 
     async def settle(self) -> None:
         """Until every hart stands or waits."""

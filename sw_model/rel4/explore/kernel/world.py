@@ -138,10 +138,11 @@ class Actor:
 @dataclass(frozen=True)
 class Operation:
     """One operation of a thread: what it does, and answers as far as the order of operations
-    decides it."""
+    decides it. It may be that of a ``stranger``: a third thread that registers nothing."""
 
     name: str
     run: Callable[[Actor], Awaitable[Any]]
+    stranger: bool = False
 
 
 class World:
@@ -290,6 +291,9 @@ class World:
             else:
                 while not self.actors[Role.VICTIM].ready:
                     await own.yield_()
+                if any(operation.stranger for operation in actor.operations):
+                    await actor.play()
+                    return
                 error, actor.sender = await own.uintr_register_sender(Cap.TO_VICTIM)
             check("UintrRegisterSender", error)
             await actor.play()
