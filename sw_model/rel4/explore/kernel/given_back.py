@@ -354,13 +354,14 @@ def explore_pairs(
 
 def _objects_by_class(machine: Machine) -> Counter[str]:
     """How many objects of each class of the kernel's and the user's there are. Those of the machine
-    say what the harts are doing just then, and its events tell the past."""
+    say what the harts are doing just then, and its events tell the past. A class of another
+    library, compiled, may have a descriptor where others have their module's name."""
     machine.log.events.clear()
     gc.collect()
     return Counter(
         type(one).__qualname__
         for one in gc.get_objects()
-        if type(one).__module__.startswith(("rel4.kernel.", "rel4.user."))
+        if str(type(one).__module__).startswith(("rel4.kernel.", "rel4.user."))
     )
 
 
