@@ -455,6 +455,7 @@ def test_an_interrupt_posted_while_another_thread_runs_is_kept_and_delivered(
         register = MessageInfo(label=Invocation.UINTR_REGISTER_SENDER).word()
         context = Context("other", other, root=root.vspace.table.address)
         tcb = TCB(0, "other", context, 1, 0, TIME_SLICE, cspace=root.cspace)
+        tcb.vtable.cap = root.vspace
         kernel.state.harts.make_runnable(tcb)
 
     async def body(task: RootTask) -> None:

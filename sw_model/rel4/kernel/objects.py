@@ -292,9 +292,9 @@ class TCB(KernelObject):
 
     @property
     def account(self) -> Account:
-        """Who pays for what it takes of the hardware: nobody, if it has no address space."""
+        """Who pays for what it takes of the hardware: without an address space, nobody can."""
         space = self.vspace
-        return Account() if space is None else space.table.account
+        return Account(0) if space is None else space.table.account
 
     @property
     def ipc_buffer(self) -> int | None:

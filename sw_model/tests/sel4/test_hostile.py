@@ -11,6 +11,7 @@ from rel4.abi.syscall_buffer import SyscallBuffer
 from rel4.kernel.account import Account
 from rel4.kernel.errors import InvocationError
 from rel4.kernel.invariants import violations
+from rel4.kernel.objects import TCB
 from rel4.machine.events import AsyncHandled, Fault
 from rel4.machine.ops import Compute, CsrRead, Load, SpinWhile, Store, Uipi
 from rel4.machine.ops_intel import ReadMsr, WriteMsr
@@ -31,6 +32,16 @@ async def frame_at(task: RootTask, virtual: int) -> int:
     (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
     await task.map_page_tables(virtual, PAGE)
     assert await task.kernel.page_map(frame, task.vspace, virtual) is OK
+    return frame
+
+
+async def syscall_buffer_at(task: RootTask, virtual: int) -> int:
+    """A frame with a syscall buffer of four items, mapped."""
+    (frame,) = await task.allocate(ObjectType.RISCV_MEGA_PAGE)
+    (table,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
+    assert await task.kernel.page_table_map(table, task.vspace, virtual) is OK
+    assert await task.kernel.page_map(frame, task.vspace, virtual) is OK
+    await SyscallBuffer.create(virtual, 4)
     return frame
 
 
@@ -136,11 +147,7 @@ def test_a_buffer_must_be_readable(run_program: RunProgram) -> None:
 
     async def body(task: RootTask) -> None:
         kernel, root = task.kernel, task.cnode
-        (frame,) = await task.allocate(ObjectType.RISCV_MEGA_PAGE)
-        (table,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
-        await kernel.page_table_map(table, task.vspace, 0x4000_0000)
-        await kernel.page_map(frame, task.vspace, 0x4000_0000)
-        await SyscallBuffer.create(0x4000_0000, 4)
+        frame = await syscall_buffer_at(task, 0x4000_0000)
         (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
         await kernel.tcb_bind_notification(task.tcb, ntfn)
         handler = task.machine.place(task.executor.interrupt_handler)
@@ -288,13 +295,34 @@ def test_what_microcode_keeps_is_no_users(run_program: RunProgram, operation: An
     assert "#GP" in fault.reason
 
 
+async def thread_in(
+    task: RootTask, maker: ThreadMaker, space: int | None, program: Callable[..., Any], ntfn: int
+) -> int:
+    """A thread of an address space, root's if it is None, with a bound notification; its TCB."""
+    kernel, root = task.kernel, task.cnode
+    thread = await maker.make(program, priority=100, resume=False)
+    if space is not None:
+        copy, tables = 700 + thread.tcb, await task.allocate(ObjectType.RISCV_PAGE_TABLE, 2)
+        assert await kernel.cnode_copy(root, copy, thread.buffer) is OK
+        for table in tables:
+            await kernel.page_table_map(table, space, thread.buffer_address)
+        assert await kernel.page_map(copy, space, thread.buffer_address) is OK
+        assert await kernel.tcb_set_space(thread.tcb, 0, root, 0, space) is OK
+    assert await kernel.tcb_bind_notification(thread.tcb, ntfn) is OK
+    return thread.tcb
+
+
+POOL = CapSlot.INIT_THREAD_ASID_POOL
+
+
+@pytest.mark.parametrize("nested", [False, True])
 @pytest.mark.parametrize("flavour", list(Flavour))
 def test_who_used_up_a_quota_leaves_the_rest_to_others(
-    run_program: RunProgram, flavour: Flavour
+    run_program: RunProgram, flavour: Flavour, nested: bool
 ) -> None:
     """Threads of an address space with a quota of two take what they can: a receiver, a sender
-    table, and no more. A victim of another space then
-    registers, and what the greedy had is given back with their end."""
+    table, and no more, be it by another space that one of them made with a larger quota. A victim
+    then registers, and what the greedy had is given back with their end."""
     words = (PLACE, 0) if flavour is Flavour.INTEL else ()
     greedy: list[SeL4Error] = []
     others: list[SeL4Error] = []
@@ -303,6 +331,8 @@ def test_who_used_up_a_quota_leaves_the_rest_to_others(
         kernel, root = task.kernel, task.cnode
         maker = ThreadMaker(task)
         (ep,) = await task.allocate(ObjectType.ENDPOINT)
+        space, inner = await task.allocate(ObjectType.RISCV_PAGE_TABLE, 2)
+        spaces = [space, inner, inner] if nested else [space] * 3
 
         async def become(got: list[SeL4Error], space: int | None) -> int:
             """A thread that registers as receiver and as sender, and waits; its TCB."""
@@ -313,35 +343,67 @@ def test_who_used_up_a_quota_leaves_the_rest_to_others(
                 got.append(await own.uintr_register_receiver(ntfn, tcbs[0], words))
                 if got[-1] is OK:
                     got.append((await own.uintr_register_sender(ntfn))[0])
+                if nested and space == spaces[0]:
+                    assert await own.asid_pool_assign(POOL, inner, quota=9) is OK
                 await own.send(ep)
 
-            thread = await maker.make(program, priority=100, resume=False)
-            tcbs.append(thread.tcb)
-            if space is not None:
-                copy, tables = 700 + thread.tcb, await task.allocate(ObjectType.RISCV_PAGE_TABLE, 2)
-                assert await kernel.cnode_copy(root, copy, thread.buffer) is OK
-                for table in tables:
-                    await kernel.page_table_map(table, space, thread.buffer_address)
-                assert await kernel.page_map(copy, space, thread.buffer_address) is OK
-                assert await kernel.tcb_set_space(thread.tcb, 0, root, 0, space) is OK
-            assert await kernel.tcb_bind_notification(thread.tcb, ntfn) is OK
-            assert await kernel.tcb_resume(thread.tcb) is OK
+            tcbs.append(await thread_in(task, maker, space, program, ntfn))
+            assert await kernel.tcb_resume(tcbs[0]) is OK
             await kernel.recv(ep)
-            return thread.tcb
+            return tcbs[0]
 
-        (space,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
-        pool = CapSlot.INIT_THREAD_ASID_POOL
-        assert await kernel.asid_pool_assign(pool, space, quota=2) is OK
-        first = await become(greedy, space)
-        await become(greedy, space)
+        assert await kernel.asid_pool_assign(POOL, space, quota=2) is OK
+        first = await become(greedy, spaces[0])
+        await become(greedy, spaces[1])
         await become(others, None)
         assert await kernel.cnode_delete(root, first) is OK
-        await become(greedy, space)
+        await become(greedy, spaces[2])
 
     run = run_program(body, flavour=flavour)
     assert greedy == [OK, OK, SeL4Error.NOT_ENOUGH_MEMORY, OK, OK]
     assert others == [OK, OK]
     assert violations(run.kernel) == []
+
+
+@pytest.mark.parametrize("flavour", list(Flavour))
+@pytest.mark.parametrize("quota", [1, 2])
+def test_a_handler_of_a_syscall_buffer_is_a_unit(
+    run_program: RunProgram, flavour: Flavour, quota: int
+) -> None:
+    """Of a quota of one the receiver is all, and what was refused leaves nothing."""
+    words = (PLACE, 0) if flavour is Flavour.INTEL else ()
+    badged = 900
+    got: list[SeL4Error] = []
+
+    async def body(task: RootTask) -> None:
+        kernel = task.kernel
+        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
+        (ep,) = await task.allocate(ObjectType.ENDPOINT)
+        (space,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
+        frame = await syscall_buffer_at(task, 0x4000_0000)
+        assert await kernel.cnode_mint(task.cnode, badged, ntfn, 0xF, 1) is OK
+        assert await kernel.asid_pool_assign(POOL, space, quota=quota) is OK
+        tcbs: list[int] = []
+
+        async def program(own: Kernel) -> None:
+            got.append(await own.uintr_register_receiver(ntfn, tcbs[0], words))
+            got.append((await own.uintr_register_async_syscall(badged, frame, 0))[0])
+            await own.send(ep)
+
+        tcbs.append(await thread_in(task, ThreadMaker(task), space, program, ntfn))
+        assert await kernel.tcb_resume(tcbs[0]) is OK
+        await kernel.recv(ep)
+
+    run = run_program(body, flavour=flavour)
+    assert got == [OK, OK if quota == 2 else SeL4Error.NOT_ENOUGH_MEMORY]
+    assert len(run.kernel.state.uintr.kernel_table.entries) == quota - 1
+    assert violations(run.kernel) == []
+
+
+def test_who_has_no_address_space_takes_nothing() -> None:
+    """There is no account that could pay: a thread without a space is no way round a quota."""
+    with pytest.raises(InvocationError, match="quota of 0"):
+        TCB(0).account.charge()
 
 
 def test_a_space_that_is_made_is_charged_to_its_maker() -> None:
