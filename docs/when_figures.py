@@ -9,8 +9,8 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from rel4.bench.looks import MARKERS, look_of
-from rel4.bench.plots import new_figure, save_figure, steady_style
+from rel4.bench.looks import look_of
+from rel4.bench.plots import draw_curve, new_figure, save_figure, steady_style
 from rel4.bench.published import published_point
 from rel4.bench.results import PointRecord, read_results
 from rel4.bench.when_page import BATCH, POLICIES
@@ -112,12 +112,10 @@ def _curve(
     axes: Axes, policy: str, values: Mapping[int, float], label: str, *, hollow: bool = False
 ) -> None:
     look = look_of(policy)
-    axes.plot(
-        list(values),
-        list(values.values()),
-        color=look.colour,
-        marker=MARKERS[look.marker],
-        markersize=look.size,
+    draw_curve(
+        axes,
+        values,
+        look,
         markerfacecolor="none" if hollow else look.colour,
         linewidth=1.2,
         linestyle=":" if hollow else "-",

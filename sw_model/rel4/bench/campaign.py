@@ -17,12 +17,12 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Se
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import Field, dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from rel4.machine.device import Device, DeviceConfig, DeviceError, find_device
 from uintr.program import Stopped, UnfinishedError, listen
@@ -354,7 +354,9 @@ def start_worker(tell: Callable[[str], None]) -> None:
 
 
 class Shaped(Protocol):
-    """A task that needs hardware of some shape."""
+    """A task that needs hardware of some shape: a dataclass, whose fields tell it from others."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     @property
     def config(self) -> DeviceConfig:

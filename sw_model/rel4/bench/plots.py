@@ -21,7 +21,7 @@ from .published import citation, published_points
 from .results import PointRecord
 from .series import Curve, curves
 
-__all__ = ["new_figure", "plot_sweep", "save_figure", "steady_style"]
+__all__ = ["draw_curve", "new_figure", "plot_sweep", "save_figure", "steady_style"]
 
 
 _MORE_DASHES: tuple[tuple[float, ...], ...] = ((1, 2), (6, 2, 1, 2), (1, 4))
@@ -175,6 +175,17 @@ def _label(curve: Curve, found: Sequence[Curve]) -> str:
     return label
 
 
+def draw_curve(axes: Axes, values: Mapping[int, float], look: Look, **style: Any) -> None:
+    """Values over N in the colour and with the marker of a policy; ``style`` as `Axes.plot` has it,
+    which goes before the look's."""
+    looks: dict[str, Any] = {
+        "color": look.colour,
+        "marker": MARKERS[look.marker],
+        "markersize": look.size,
+    }
+    axes.plot(list(values), list(values.values()), **(looks | style))
+
+
 def _draw(
     axes: Axes,
     values: Mapping[int, float],
@@ -182,12 +193,10 @@ def _draw(
     look: Look,
     label: str,
 ) -> None:
-    axes.plot(
-        list(values),
-        list(values.values()),
-        color=look.colour,
-        marker=MARKERS[look.marker],
-        markersize=look.size,
+    draw_curve(
+        axes,
+        values,
+        look,
         linewidth=1.6,
         linestyle=(0, look.dashes) if look.dashes else "-",
         label=label,
@@ -206,11 +215,10 @@ def _draw(
 def _draw_published(axes: Axes, values: Mapping[int, float], look: Look, policy: str) -> None:
     low, high = axes.get_xlim()
     shown = {n: value for n, value in values.items() if low <= n <= high}
-    axes.plot(
-        list(shown),
-        list(shown.values()),
-        color=look.colour,
-        marker=MARKERS[look.marker],
+    draw_curve(
+        axes,
+        shown,
+        look,
         markersize=11,
         markerfacecolor="none",
         markeredgewidth=1.1,

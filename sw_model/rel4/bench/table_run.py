@@ -61,7 +61,7 @@ def run_table(
                 what=name,
                 device=device,
                 costs=costs.differences,
-                point=asdict(point),  # type: ignore[call-overload]
+                point=asdict(point),
             ): point
             for point in points
         }

@@ -8,7 +8,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Cost", "Costs", "chosen_costs", "load_costs", "measured_costs", "measured_with"]
+__all__ = [
+    "SETS",
+    "Cost",
+    "Costs",
+    "chosen_costs",
+    "load_costs",
+    "measured_costs",
+    "measured_with",
+]
 
 SETS = ("published", "measured")
 """Sets of costs that have a name; others are files."""
