@@ -146,6 +146,6 @@ class LinuxProcess:
                         continue
                     timer.expired = True
                     self._timers.remove(timer)
-                    await thread.kernel.signal(timer.slot)
+                    await thread.kernel.nb_send(timer.slot)  # who waited may have gone
                 await Compute(CYCLES_PER_USEC)
                 await thread.kernel.yield_()
