@@ -150,10 +150,10 @@ class Core(ABC):
         return self.board.memory.load(address)
 
     def load_word(self, address: int, frame: Frame) -> Steps:
-        """Load from memory at a physical address."""
+        """Load from the user's memory, as part of an instruction."""
         yield self.env.timeout(self._load_cycles)
         frame.charge(self._load_cycles)
-        return self.board.memory.load(address)
+        return self.board.memory.load(self.translate(address, write=False))
 
     def _store(self, op: ops.Store, frame: Frame) -> Steps:
         address = self.translate(op.address, write=True)
@@ -169,10 +169,10 @@ class Core(ABC):
         self.board.memory.store(address, op.value)
 
     def store_word(self, address: int, value: int, frame: Frame) -> Steps:
-        """Store to memory at a physical address."""
+        """Store to the user's memory, as part of an instruction."""
         yield self.env.timeout(self._store_cycles)
         frame.charge(self._store_cycles)
-        self.board.memory.store(address, value)
+        self.board.memory.store(self.translate(address, write=True), value)
 
     def _clear(self, op: ops.Clear, frame: Frame) -> Steps:
         self._supervisor_only("clear")

@@ -290,3 +290,57 @@ def test_what_microcode_keeps_is_no_users(run_program: RunProgram, operation: An
 
     (fault,) = run_program(body, flavour=Flavour.INTEL).events(Fault)
     assert "#GP" in fault.reason
+
+
+@pytest.mark.parametrize("offset", range(0, 96, 12))
+def test_no_interrupt_frame_lands_behind_an_unmapping(run_program: RunProgram, offset: int) -> None:
+    """A thread on hart 1 interrupts itself for ever; hart 0 takes the page of its stack away at any
+    moment of a delivery. Nothing is pushed to the page from then on."""
+    stacks: list[list[int]] = []
+    tcbs: list[int] = []
+
+    async def body(task: RootTask) -> None:
+        kernel = task.kernel
+        frame = await frame_at(task, PLACE)
+        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
+
+        async def handler() -> None:
+            await task.interrupts.take()
+            await task.interrupts.leave()
+
+        async def victim(own: Kernel) -> None:
+            await own.tcb_bind_notification(tcbs[0], ntfn)
+            place = task.machine.place(handler)
+            words = (place, (PLACE + PAGE) | 1)  # handler, and a stack of its own
+            assert await own.uintr_register_receiver(ntfn, tcbs[0], words) is OK
+            sender = (await own.uintr_register_sender(ntfn))[1]
+            await task.interrupts.enable()
+            while True:
+                await task.interrupts.send(sender)
+
+        tcbs.append((await ThreadMaker(task).make(victim, hart=1, resume=False)).tcb)
+        assert await kernel.tcb_resume(tcbs[0]) is OK
+        await Compute(60_000 + offset)
+        physical = (await kernel.page_get_address(frame)).words[0]
+        machine = task.machine
+        forget = machine.forget_translations
+
+        def look(address: int | None = None) -> None:
+            forget(address)
+            words = [machine.memory.load(physical + PAGE - 8 * word) for word in range(1, 5)]
+            stacks.append(words)
+
+        machine.forget_translations = look  # type: ignore[method-assign]  # sfence.vma
+        assert await kernel.page_unmap(frame) is OK
+        await Compute(50_000)
+        look()
+
+    run = run_program(body, harts=2, flavour=Flavour.INTEL, timer_period=10_000_000)
+    assert stacks[0] == stacks[1]
+    assert any(stacks[0])
+    assert run.events(Fault)
+    assert violations(run.kernel) == []
+    cspace = run.kernel.state.initial[0].cspace
+    assert cspace is not None
+    for frame in cspace.cnode.slot(tcbs[0]).cap.tcb.context.frames:  # one may not have begun
+        frame.coroutine.close()
