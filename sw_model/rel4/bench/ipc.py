@@ -21,7 +21,7 @@ from rel4.machine.ops import Log
 from rel4.user.async_ipc import IpcServer
 from rel4.user.async_syscalls import AsyncSyscalls, Style
 from rel4.user.root_task import RootTask, check
-from rel4.user.syscalls import Kernel as Stubs
+from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import ThreadMaker
 from uintr.registers import Flavour
 
@@ -146,7 +146,7 @@ async def run_ipc(point: IpcPoint, device: Device, costs: Costs | None = None) -
 async def _synchronous(task: RootTask, point: IpcPoint) -> None:
     (endpoint,) = await task.allocate(ObjectType.ENDPOINT)
 
-    async def server(own: Stubs) -> None:
+    async def server(own: SystemCalls) -> None:
         message = await own.recv(endpoint)
         while True:
             message = await own.reply_recv(endpoint, (message.words[0] + 1,))
@@ -185,7 +185,7 @@ async def _asynchronous(task: RootTask, point: IpcPoint) -> None:
     alone = point.harts == 1
     tcbs: list[int] = []
 
-    async def run_server(own: Stubs) -> None:
+    async def run_server(own: SystemCalls) -> None:
         server = IpcServer(
             buffer, task.interrupts, own.ipc_buffer + WAKE_WORD, own.yield_ if alone else None
         )

@@ -24,7 +24,7 @@ from rel4.machine.events import Mark
 from rel4.machine.machine import Machine
 from rel4.machine.ops import Compute, Load, Log, ReadTime, SpinWhile, Store
 from rel4.user.root_task import RootTask, check
-from rel4.user.syscalls import Kernel as Stubs
+from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import ThreadMaker
 from uintr.registers import Flavour
 
@@ -150,7 +150,7 @@ Way = Callable[[], Awaitable[None]]
 class _Side:
     """One of the two threads: its system calls, its TCB, what it receives by."""
 
-    calls: Stubs
+    calls: SystemCalls
     tcb: int
     notification: int
     endpoint: int
@@ -170,7 +170,7 @@ async def _play(task: RootTask, point: PingPoint, spent: list[int]) -> None:
     mine = _Side(kernel, task.tcb, notifications[0], endpoints[0], BADGED)
     tcbs: list[int] = []
 
-    async def echo(own: Stubs) -> None:
+    async def echo(own: SystemCalls) -> None:
         side = _Side(own, tcbs[0], notifications[1], endpoints[1], BADGED + 1)
         await _receive(task, point, side)
         await own.send(ready)

@@ -22,7 +22,7 @@ from rel4.kernel.objects import TCB
 from rel4.machine.ops import Fence, Load, Op, Store, Uipi
 from rel4.user.async_syscalls import AsyncSyscalls, Style
 from rel4.user.executor import Executor
-from rel4.user.syscalls import Kernel as UserKernel
+from rel4.user.syscalls import SystemCalls
 from uintr.registers import UipiFunction
 
 from .protocols import polling
@@ -229,7 +229,7 @@ class Program:
         executor = self.executor(WAKE_WORD)
         buffer = SyscallBuffer(BUFFER, self.capacity, flag=self.flag, ring=self.ring)
         style = STYLES[self.style]
-        calls = self.calls(executor, UserKernel(0), buffer, style)
+        calls = self.calls(executor, SystemCalls(0), buffer, style)
         if style.direct:
             executor.on_idle = calls.next_reply
             executor.spawn(_stay_away, priority=RECEIVER_PRIORITY, background=True)

@@ -10,7 +10,7 @@ from rel4.machine.machine import Machine
 from .async_syscalls import AsyncSyscalls, Style
 from .executor import Executor
 from .interrupts import UserInterrupts, interrupts_of
-from .syscalls import Kernel
+from .syscalls import SystemCalls
 
 __all__ = ["RootTask", "SyscallError"]
 
@@ -42,7 +42,7 @@ class RootTask:
 
     machine: Machine
     name: str = "root"
-    kernel: Kernel = field(default_factory=lambda: Kernel(IPC_BUFFER_ADDRESS))
+    kernel: SystemCalls = field(default_factory=lambda: SystemCalls(IPC_BUFFER_ADDRESS))
     executor: Executor = field(init=False)
     tcb: int = CapSlot.INIT_THREAD_TCB
     cnode: int = CapSlot.INIT_THREAD_CNODE

@@ -8,7 +8,7 @@ from rel4.machine.ops import Ecall, Load, Path, Registers, Store
 
 from .calls import WORD_BITS, Answer, ObjectCalls
 
-__all__ = ["WORD_BITS", "Answer", "Kernel", "Message"]
+__all__ = ["WORD_BITS", "Answer", "Message", "SystemCalls"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Message:
     words: tuple[int, int, int, int]
 
 
-class Kernel(ObjectCalls):
+class SystemCalls(ObjectCalls):
     """System calls of one thread.
 
     Parameters

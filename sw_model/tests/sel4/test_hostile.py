@@ -13,7 +13,7 @@ from rel4.machine.events import AsyncHandled, Fault
 from rel4.machine.ops import Compute, CsrRead, Load, SpinWhile, Store, Uipi
 from rel4.machine.ops_intel import ReadMsr, WriteMsr
 from rel4.user.root_task import BUFFER_ADDRESS, RootTask
-from rel4.user.syscalls import Kernel
+from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import ThreadMaker
 from uintr.intel.registers import Internal
 from uintr.registers import Flavour, UipiFunction
@@ -106,7 +106,7 @@ def test_a_translation_dies_with_the_mapping(
         assert await kernel.untyped_retype(untyped, ObjectType.RISCV_4K_PAGE, 0, root, frame) is OK
         assert await kernel.page_map(frame, space, PLACE) is OK
 
-        async def victim(own: Kernel) -> None:
+        async def victim(own: SystemCalls) -> None:
             if waits:
                 await SpinWhile(PLACE, 0)
                 seen.append(await Load(PLACE))
@@ -197,7 +197,7 @@ def test_an_index_that_flips_while_it_is_served(run_program: RunProgram, policy:
         calls = await task.start_async_syscalls(4)
         ring = SyscallBuffer(BUFFER_ADDRESS, 4).requests
 
-        async def flip(own: Kernel) -> None:
+        async def flip(own: SystemCalls) -> None:
             for turn in range(6000):
                 await Store(ring.tail, await ring.last_taken() + 1)
                 await Compute(turn % 7)
@@ -223,7 +223,7 @@ def test_whoever_suspends_itself_is_suspended(run_program: RunProgram) -> None:
     order: list[str] = []
 
     async def body(task: RootTask) -> None:
-        async def waker(own: Kernel) -> None:
+        async def waker(own: SystemCalls) -> None:
             for _ in range(2):
                 order.append("waker")
                 assert await own.tcb_resume(task.tcb) is OK
@@ -249,7 +249,7 @@ def test_a_receiver_may_delete_what_it_receives_by(run_program: RunProgram, what
         (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
         made: list[int] = []
 
-        async def program(own: Kernel) -> None:
+        async def program(own: SystemCalls) -> None:
             handler = task.machine.place(task.executor.interrupt_handler)
             await own.tcb_bind_notification(made[0], ntfn)
             got.append(await task.interrupts.register(own, ntfn, made[0], handler))
@@ -267,7 +267,7 @@ def test_a_receiver_may_delete_what_it_receives_by(run_program: RunProgram, what
 
 
 def test_an_unknown_csr_is_an_illegal_instruction(run_program: RunProgram) -> None:
-    async def program(own: Kernel) -> None:
+    async def program(own: SystemCalls) -> None:
         await CsrRead(0x7C0)  # type: ignore[arg-type]  # a user may name any number
 
     async def body(task: RootTask) -> None:
@@ -281,7 +281,7 @@ def test_an_unknown_csr_is_an_illegal_instruction(run_program: RunProgram) -> No
 @pytest.mark.parametrize("operation", [ReadMsr(Internal.CR4), ReadMsr(Internal.ACKNOWLEDGE),
                                        WriteMsr(Internal.CR4, 0), ReadMsr(1 << 40)])  # fmt: skip
 def test_what_microcode_keeps_is_no_users(run_program: RunProgram, operation: Any) -> None:
-    async def program(own: Kernel) -> None:
+    async def program(own: SystemCalls) -> None:
         await operation
 
     async def body(task: RootTask) -> None:

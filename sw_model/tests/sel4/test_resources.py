@@ -15,7 +15,7 @@ from rel4.kernel.invariants import violations
 from rel4.kernel.objects import TCB, CNode, Notification
 from rel4.machine.ops import Compute, Store
 from rel4.user.root_task import RootTask
-from rel4.user.syscalls import Kernel
+from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import ThreadMaker
 from uintr.registers import Flavour
 
@@ -78,7 +78,7 @@ def test_who_used_up_a_quota_leaves_the_rest_to_others(
             (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
             tcbs: list[int] = []
 
-            async def program(own: Kernel) -> None:
+            async def program(own: SystemCalls) -> None:
                 got.append(await own.uintr_register_receiver(ntfn, tcbs[0], words))
                 if got[-1] is OK:
                     got.append((await own.uintr_register_sender(ntfn))[0])
@@ -124,7 +124,7 @@ def test_a_handler_of_a_syscall_buffer_is_a_unit(
         assert await kernel.asid_pool_assign(POOL, space, quota=quota) is OK
         tcbs: list[int] = []
 
-        async def program(own: Kernel) -> None:
+        async def program(own: SystemCalls) -> None:
             got.append(await own.uintr_register_receiver(ntfn, tcbs[0], words))
             got.append((await own.uintr_register_async_syscall(badged, frame, 0))[0])
             await own.send(ep)

@@ -25,7 +25,7 @@ from rel4.machine.machine import Machine
 from rel4.machine.ops import Compute
 from rel4.reference.device import reference_device
 from rel4.user.root_task import RootTask
-from rel4.user.syscalls import Kernel as SystemCalls
+from rel4.user.syscalls import SystemCalls
 from uintr.registers import Flavour
 
 from .hardware import free_violations
