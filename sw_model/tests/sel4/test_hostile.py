@@ -308,7 +308,7 @@ def test_no_interrupt_frame_lands_behind_an_unmapping(run_program: RunProgram, o
             await task.interrupts.take()
             await task.interrupts.leave()
 
-        async def victim(own: Kernel) -> None:
+        async def victim(own: SystemCalls) -> None:
             await own.tcb_bind_notification(tcbs[0], ntfn)
             place = task.machine.place(handler)
             words = (place, (PLACE + PAGE) | 1)  # handler, and a stack of its own
