@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from uintr.axi_lite import OnAxiLite
+from uintr.block_json import interface_json
 from uintr.c_header import c_header
 from uintr.checks import check_range
 from uintr.controller_block import CONTROLLER_FEATURES, ControllerBlock
@@ -16,7 +17,6 @@ from uintr.flavour import make_system
 from uintr.generate import rtlil_text, verilog_text
 from uintr.hart_unit_block import HartUnitBlock
 from uintr.integration import devicetree_binding, devicetree_example, fusesoc_core
-from uintr.interface import interface_json
 from uintr.lint_waivers import verilator_config
 from uintr.program import Parser, run_program, version
 from uintr.register_files import RegisterMap, svd, system_rdl

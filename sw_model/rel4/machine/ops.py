@@ -283,6 +283,16 @@ class Path:
     def __init__(self, name: str) -> None:
         self.name = name
 
+    @classmethod
+    def on_top(cls) -> "Path":
+        """What is enclosed is not charged against the path around it but comes on top of it."""
+        return cls("")
+
+    async def spend(self) -> None:
+        """Spend the whole cost of a path that encloses nothing."""
+        await PathBegin(self.name)
+        await PathEnd(self.name)
+
     async def __aenter__(self) -> "Path":
         await PathBegin(self.name)
         return self

@@ -276,8 +276,7 @@ class AsyncSyscalls(ObjectCalls):
         return handed
 
     async def _next_reply(self) -> Handed | None:
-        async with Path("user.look"):
-            pass
+        await Path("user.look").spend()
         replies = self._buffer.replies
         while True:
             if await replies.count():

@@ -91,8 +91,7 @@ class SystemCalls(ObjectCalls):
             await Store(self.ipc_buffer + IpcBuffer.message(index), word)
         for index, cptr in enumerate(caps):
             await Store(self.ipc_buffer + IpcBuffer.cap(index), cptr)
-        async with Path("user.ipc"):
-            pass
+        await Path("user.ipc").spend()
         info = MessageInfo(label, len(words), len(caps))
         first = (*words, 0, 0, 0, 0)
         message = (first[0], first[1], first[2], first[3])
