@@ -72,7 +72,7 @@ random: $(VENV)/.stamp-test ## three million random operations against the refer
 
 explore-kernel: $(VENV)/.stamp-run ## kernel operations that meet at every boundary, 10 000 random runs, 100 000 pairs of register and deregister (long)
 	@$(BIN)/rel4 explore --kernel --jobs $(JOBS) --store docs/data/kernel_meetings.jsonl
-	@$(BIN)/rel4 explore --kernel --random 10000 --store docs/data/kernel_random.jsonl
+	@$(BIN)/rel4 explore --kernel --random 10000 --jobs $(JOBS) --store docs/data/kernel_random.jsonl
 	@$(BIN)/rel4 explore --kernel --pairs 100000
 
 coverage: $(VENV)/.stamp-test ## line, branch, expression and toggle coverage, into docs/data
