@@ -87,7 +87,7 @@ class IpcPoint:
 
 @dataclass(frozen=True, kw_only=True)
 class IpcRecord:
-    """One point's figures, per IPC."""
+    """One point's figures, per IPC; ``software`` and what is behind it as in `PointRecord`."""
 
     flavour: str
     kind: str
@@ -97,6 +97,11 @@ class IpcRecord:
     cycles: float
     traps: float
     user_interrupts: float
+    software: str = "model"
+    compiler: str | None = None
+    flags: str | None = None
+    cache_kib: int | None = None
+    memory_latency: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """For a line of JSON."""

@@ -1,11 +1,16 @@
 """``rel4 ipc``: IPC between two threads."""
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
+from rel4.machine.costs import load_costs
 from uintr.program import Parser, path, whole
 
-from .cost_options import add_costs, costs_of
+from .compiled import Setup, compiled_name
+from .compiled_ipc import check_compiled_ipc, run_compiled_ipc, setup_of_kind
+from .compiled_options import add_software, setup_of
+from .cost_options import costs_of
 from .ipc import KINDS, IpcPoint, IpcRecord, render_ipc, run_ipc
 from .options import (
     add_conduct_options,
@@ -27,7 +32,10 @@ def define(parser: Parser) -> None:
         _run,
         "A client with N coroutines and a server, on one hart or one each, synchronously and over "
         "rings with user interrupts: cycles, traps and user interrupts per IPC. Writes ipc.jsonl.",
-        "rel4 ipc --harts 2 --concurrency 1,8               client and server on a hart each",
+        """
+        rel4 ipc --harts 2 --concurrency 1,8               client and server on a hart each
+        rel4 ipc --software compiled --compiler gcc        as machine code, on RTL
+        """,
     )
     for name, default, text in (
         ("harts", "1,2", "1, 2 or both with a comma"),
@@ -41,7 +49,7 @@ def define(parser: Parser) -> None:
     )
     add_flavour_option(parser)
     add_device_options(parser)
-    add_costs(parser)
+    add_software(parser)
     add_conduct_options(parser)
     parser.add_argument(
         "--out",
@@ -50,6 +58,17 @@ def define(parser: Parser) -> None:
         metavar="DIR",
         help="folder for results (default build/ipc)",
     )
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    setup: Setup
+
+    def name(self, point: IpcPoint) -> str:
+        return compiled_name(point, setup_of_kind(point, self.setup), "ipc")
+
+    def __call__(self, point: IpcPoint) -> IpcRecord:
+        return run_compiled_ipc(point, self.setup)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -66,14 +85,19 @@ def _run(options: argparse.Namespace) -> int:
         for concurrency in numbers("concurrency", options.concurrency)
         for kind in KINDS
     ]
+    setup = setup_of(options)
+    if setup is not None:
+        for point in points:
+            check_compiled_ipc(point)
     found = run_table(
         points,
         run_ipc,
-        costs=costs_of(options),
+        costs=costs_of(options) if setup is None else load_costs(),
         name="ipc",
-        device=device_of(options),
+        device=device_of(options) if setup is None else setup.device,
         out=options.out,
         conduct=conduct_of(options),
+        compiled=None if setup is None else _Compiled(setup),
     )
     print(render_ipc([IpcRecord(**record) for record in found]))
     print(f"\n{len(found)} points, every IPC answered. Results are in {options.out}")

@@ -4,13 +4,21 @@ import json
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from rel4.machine.costs import Costs
 from rel4.machine.device import Device
 from uintr.files import claimed, write_atomically
 
-from .campaign import Conduct, Shaped, Store, device_batches, identity, run_campaign
+from .campaign import (
+    Conduct,
+    Shaped,
+    Store,
+    device_batches,
+    identity,
+    run_campaign,
+    split_evenly,
+)
 
 __all__ = ["run_table"]
 
@@ -30,6 +38,27 @@ class _Measure:
         return asdict(await self.job(point, device, self.costs))
 
 
+class Compiled(Protocol):
+    """Points as machine code."""
+
+    def name(self, point: Any) -> str:
+        """Of its run."""
+
+    def __call__(self, point: Any) -> Any:
+        """Run it; the record is a dataclass."""
+
+
+@dataclass(frozen=True)
+class _Batch:
+    compiled: Compiled
+    points: Sequence[tuple[str, Any]]
+    store: Store
+
+    def __call__(self) -> None:
+        for key, point in self.points:
+            self.store.add(key, asdict(self.compiled(point)))
+
+
 def run_table(
     points: Sequence[Point],
     job: Callable[[Point, Device, Costs], Coroutine[Any, Any, Any]],
@@ -39,6 +68,7 @@ def run_table(
     device: str,
     out: Path,
     conduct: Conduct,
+    compiled: Compiled | None = None,
 ) -> list[dict[str, Any]]:
     """Run ``points``, write their records into ``out`` as ``NAME.jsonl``, in their order, and
     return them.
@@ -47,6 +77,7 @@ def run_table(
     ----------
     job : runs a point on a device that was just reset; its record is a dataclass
     costs : of software work
+    compiled : runs points as machine code instead
 
     Raises
     ------
@@ -57,7 +88,9 @@ def run_table(
         if not conduct.resume:
             store.clear()
         tasks = {
-            identity(
+            compiled.name(point)
+            if compiled
+            else identity(
                 what=name,
                 device=device,
                 costs=costs.differences,
@@ -67,8 +100,15 @@ def run_table(
         }
         found = run_campaign(
             tasks,
-            lambda todo: device_batches(
-                todo, device=device, job=_Measure(job, costs), store=store, parts=conduct.jobs
+            lambda todo: (
+                [
+                    _Batch(compiled, [(key, todo[key]) for key in keys], store)
+                    for keys in split_evenly(todo, conduct.jobs, lambda _: 1)
+                ]
+                if compiled
+                else device_batches(
+                    todo, device=device, job=_Measure(job, costs), store=store, parts=conduct.jobs
+                )
             ),
             store=store,
             conduct=conduct,
