@@ -56,7 +56,7 @@ class IntelPair(Pair):
 
 async def lockstep(rtl: Device, *, seed: str, operations: int) -> dict[str, int]:
     """Random traffic of all harts until ``operations`` requests are answered, in spells of
-    different density. Answers the coverage.
+    different density. Returns the coverage.
     """
     draw = random.Random(f"{seed} schedule")
     pair = IntelPair(rtl=rtl, seed=seed)
@@ -140,7 +140,7 @@ class _Scene:
 
 async def races(rtl: Device, *, spread: int) -> dict[str, int]:
     """Two things at every distance from -``spread`` to ``spread`` cycles, so that each race is met
-    from both sides: RTL and reference agree, and no vector is lost or invented. Answers how many
+    from both sides: RTL and reference agree, and no vector is lost or invented. Returns how many
     runs ended with which state, as a check that the scenes are not all the same.
     """
     pair = IntelPair(rtl=rtl, seed="races")

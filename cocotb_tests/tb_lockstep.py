@@ -133,7 +133,7 @@ class Pair:
 async def lockstep(rtl: Device, *, seed: str, operations: int) -> dict[str, int]:
     """Random traffic of all harts until ``operations`` requests are answered.
 
-    Traffic comes in spells of different density, so that both crowds and quiet happen. Answers the
+    Traffic comes in spells of different density, so that both crowds and quiet happen. Returns the
     coverage.
     """
     draw = random.Random(f"{seed} schedule")

@@ -104,7 +104,7 @@ def make_top(config: DeviceConfig) -> Any:
             return m
 
         def _connect_bus(self, m: Module, bus: Any) -> Signal:
-            """The supervisor's bus. Answers that a transfer ended in the cycle before."""
+            """The supervisor's bus. Returns that a transfer ended in the cycle before."""
             word = self.bus_request
             ticket = Signal(name="bus_ticket")
             presented = Signal(name="bus_presented")

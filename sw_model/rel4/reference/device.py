@@ -195,7 +195,7 @@ class ReferenceDevice:
         return self._controller.line[hart]
 
     def _step(self) -> bool:
-        """One clock edge. Answers whether `run` must stop after it."""
+        """One clock edge. Returns whether `run` must stop after it."""
         units = self._units
         controller = self._controller
         for hart in self._responding:

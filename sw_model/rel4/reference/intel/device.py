@@ -112,7 +112,7 @@ class IntelReferenceDevice:
 
     def _skip(self, most: int) -> int:
         """Pass cycles in which at most time-stamp counters change, but the last such cycle of any,
-        in one go. Answers how many."""
+        in one go. Returns how many."""
         counting = [unit for unit in self.units if unit.countdown]
         skip = min([most, *(unit.countdown - 1 for unit in counting)])
         for unit in counting:
@@ -129,7 +129,7 @@ class IntelReferenceDevice:
         return self._supervisor_lines[hart]
 
     def _step(self) -> bool:
-        """One clock edge. Answers whether `run` must stop after it."""
+        """One clock edge. Returns whether `run` must stop after it."""
         self._fresh = False
         units = self.units
         harts = range(len(units))

@@ -73,7 +73,7 @@ class LockingBus:
         return bool(self._waiting)
 
     def request(self, initiator: int, transfer: Transfer, *, locked: bool = False) -> None:
-        """Raise `cyc` and `stb` from the next cycle on, until `step` answers with the end.
+        """Raise `cyc` and `stb` from the next cycle on, until `step` returns with the end.
         ``locked``: the initiator's last transfer ended at this very edge with its lock held, so
         it is still connected.
         """
@@ -83,7 +83,7 @@ class LockingBus:
             self._owner = initiator
 
     def step(self) -> tuple[int, int, bool] | None:
-        """One clock edge. Answers (initiator, data, error) of the transfer that ends in the cycle
+        """One clock edge. Returns (initiator, data, error) of the transfer that ends in the cycle
         before it."""
         if self._reply is not None:
             (data, error), owner = self._reply, self._owner
@@ -140,7 +140,7 @@ class InterruptFabric:
         self._waiting |= 1 << hart
 
     def step(self) -> tuple[int, Interrupt] | None:
-        """One clock edge. Answers who was accepted, and with what."""
+        """One clock edge. Returns who was accepted, and with what."""
         if not self._waiting:
             return None
         hart = self._last = next_in_turn(self._waiting, self._last)
