@@ -48,17 +48,7 @@ def make_top(config: DeviceConfig) -> Any:
 
     class Top(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
         def __init__(self) -> None:
-            self._system = make_system(
-                flavour=config.flavour,
-                harts=config.harts,
-                receivers=config.receivers,
-                base=config.base,
-                table_base=config.table_base,
-                table_pages=config.table_pages,
-                table_wait_states=config.table_wait_states,
-                features=config.features,
-                latency=config.latency,
-            )
+            self._system = make_system(**vars(config))
             harts = range(config.harts)
             super().__init__(
                 {

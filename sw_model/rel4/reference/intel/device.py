@@ -1,10 +1,11 @@
 """The reference device of the Intel flavour: ``docs/intel.md`` in plain Python, cycle by cycle."""
 
 from rel4.machine.device import DeviceConfig, Request, Response
-from rel4.reference.intel.fabric import InterruptFabric, LockingBus, check_table
+from rel4.reference.intel.fabric import InterruptFabric, LockingBus
 from rel4.reference.intel.hart_unit import IntelHartUnit
 from uintr.intel.registers import BROADCAST
 from uintr.registers import XLEN, Privilege
+from uintr.shape import table_window
 
 __all__ = ["IntelReferenceDevice"]
 
@@ -29,7 +30,7 @@ class IntelReferenceDevice:
     """
 
     def __init__(self, config: DeviceConfig) -> None:
-        check_table(config)
+        table_window(table_base=config.table_base, table_pages=config.table_pages)
         self.config = config
         self.cycles = 0
         self._bus = LockingBus(config=config)

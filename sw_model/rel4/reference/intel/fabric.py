@@ -3,21 +3,9 @@
 from typing import NamedTuple
 
 from rel4.machine.device import DeviceConfig
-from uintr.registers import PAGE_BYTES, XLEN
+from uintr.registers import PAGE_BYTES
 
-__all__ = ["Interrupt", "InterruptFabric", "LockingBus", "Transfer", "check_table", "next_in_turn"]
-
-
-def check_table(config: DeviceConfig) -> None:
-    """Raise ValueError unless the table memory lies on pages within 64 bits."""
-    base, size = config.table_base, config.table_pages * PAGE_BYTES
-    if not 0 <= base < 1 << XLEN or base % PAGE_BYTES:
-        raise ValueError(f"table_base must be a 64-bit multiple of {PAGE_BYTES:#x}, not {base:#x}")
-    if base + size > 1 << XLEN:
-        raise ValueError(
-            f"table_base must be at most {(1 << XLEN) - size:#x} "
-            f"for {config.table_pages} pages, not {base:#x}"
-        )
+__all__ = ["Interrupt", "InterruptFabric", "LockingBus", "Transfer", "next_in_turn"]
 
 
 def next_in_turn(waiting: int, last: int) -> int:
