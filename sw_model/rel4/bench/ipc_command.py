@@ -1,22 +1,13 @@
 """``rel4 ipc``: IPC between two threads."""
 
 import argparse
-from pathlib import Path
+from typing import Any
 
-from uintr.program import Parser, path, whole
+from uintr.program import Parser, whole
 
-from .cost_options import add_costs, costs_of
 from .ipc import KINDS, IpcPoint, IpcRecord, render_ipc, run_ipc
-from .options import (
-    add_conduct_options,
-    add_device_options,
-    add_flavour_option,
-    conduct_of,
-    device_of,
-    flavour_of,
-    numbers,
-)
-from .table_run import run_table
+from .options import add_flavour_option, flavour_of, numbers
+from .table_run import add_table_options, run_table
 
 __all__ = ["define"]
 
@@ -40,16 +31,7 @@ def define(parser: Parser) -> None:
         "--rounds", type=whole, default=10, metavar="N", help="IPCs of a coroutine (default 10)"
     )
     add_flavour_option(parser)
-    add_device_options(parser)
-    add_costs(parser)
-    add_conduct_options(parser)
-    parser.add_argument(
-        "--out",
-        type=path,
-        default=Path("build/ipc"),
-        metavar="DIR",
-        help="folder for results (default build/ipc)",
-    )
+    add_table_options(parser, "ipc")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -66,15 +48,8 @@ def _run(options: argparse.Namespace) -> int:
         for concurrency in numbers("concurrency", options.concurrency)
         for kind in KINDS
     ]
-    found = run_table(
-        points,
-        run_ipc,
-        costs=costs_of(options),
-        name="ipc",
-        device=device_of(options),
-        out=options.out,
-        conduct=conduct_of(options),
-    )
-    print(render_ipc([IpcRecord(**record) for record in found]))
-    print(f"\n{len(found)} points, every IPC answered. Results are in {options.out}")
-    return 0
+    return run_table(options, points, run_ipc, _table, name="ipc", what="IPC")
+
+
+def _table(found: list[dict[str, Any]]) -> str:
+    return render_ipc([IpcRecord(**record) for record in found])

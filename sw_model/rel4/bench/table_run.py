@@ -1,5 +1,6 @@
 """A table of points that are run as a campaign: what ``rel4 ipc`` and ``rel4 pingpong`` share."""
 
+import argparse
 import json
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict, dataclass
@@ -9,10 +10,13 @@ from typing import Any, TypeVar
 from rel4.machine.costs import Costs
 from rel4.machine.device import Device
 from uintr.files import claimed, write_atomically
+from uintr.program import Parser, path
 
-from .campaign import Conduct, Shaped, Store, device_batches, identity, run_campaign
+from .campaign import Shaped, Store, device_batches, identity, run_campaign
+from .cost_options import add_costs, costs_of
+from .options import add_conduct_options, add_device_options, conduct_of, device_of
 
-__all__ = ["run_table"]
+__all__ = ["add_table_options", "run_table"]
 
 Point = TypeVar("Point", bound=Shaped)
 PARTS = ".points.jsonl"
@@ -30,28 +34,45 @@ class _Measure:
         return asdict(await self.job(point, device, self.costs))
 
 
+def add_table_options(parser: Parser, name: str) -> None:
+    """Device, costs, conduct of the campaign, and the folder for results."""
+    add_device_options(parser)
+    add_costs(parser)
+    add_conduct_options(parser)
+    parser.add_argument(
+        "--out",
+        type=path,
+        default=Path(f"build/{name}"),
+        metavar="DIR",
+        help=f"folder for results (default build/{name})",
+    )
+
+
 def run_table(
+    options: argparse.Namespace,
     points: Sequence[Point],
     job: Callable[[Point, Device, Costs], Coroutine[Any, Any, Any]],
+    render: Callable[[list[Any]], str],
     *,
-    costs: Costs,
     name: str,
-    device: str,
-    out: Path,
-    conduct: Conduct,
-) -> list[dict[str, Any]]:
-    """Run ``points``, write their records into ``out`` as ``NAME.jsonl``, in their order, and
-    return them.
+    what: str,
+) -> int:
+    """Run ``points`` as the options say, write their records as ``NAME.jsonl``, in their order, and
+    print them. Returns the exit status.
 
     Parameters
     ----------
     job : runs a point on a device that was just reset; its record is a dataclass
-    costs : of software work
+    render : its table of all records
+    what : was done at each point, for people
 
     Raises
     ------
-    Whatever `run_campaign` does; ValueError : ``out`` cannot be used.
+    Whatever `run_campaign` does; ValueError : the folder cannot be used.
     """
+    costs, device, conduct, out = (
+        costs_of(options), device_of(options), conduct_of(options), options.out,
+    )  # fmt: skip
     with claimed(out):
         store = Store(out / PARTS)
         if not conduct.resume:
@@ -79,4 +100,6 @@ def run_table(
         lines = "".join(json.dumps(record) + "\n" for record in records)
         write_atomically(out / f"{name}.jsonl", lines.encode())
         store.path.unlink()
-    return records
+    print(render(records))
+    print(f"\n{len(records)} points, every {what} answered. Results are in {out}")
+    return 0
