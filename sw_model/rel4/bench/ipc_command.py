@@ -2,26 +2,16 @@
 
 import argparse
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
-from rel4.machine.costs import load_costs
-from uintr.program import Parser, path, whole
+from uintr.program import Parser, whole
 
 from .compiled import Setup, compiled_name
 from .compiled_ipc import check_compiled_ipc, run_compiled_ipc, setup_of_kind
-from .compiled_options import add_software, setup_of
-from .cost_options import costs_of
+from .compiled_options import setup_of
 from .ipc import KINDS, IpcPoint, IpcRecord, render_ipc, run_ipc
-from .options import (
-    add_conduct_options,
-    add_device_options,
-    add_flavour_option,
-    conduct_of,
-    device_of,
-    flavour_of,
-    numbers,
-)
-from .table_run import run_table
+from .options import add_flavour_option, flavour_of, numbers
+from .table_run import add_table_options, run_table
 
 __all__ = ["define"]
 
@@ -48,27 +38,7 @@ def define(parser: Parser) -> None:
         "--rounds", type=whole, default=10, metavar="N", help="IPCs of a coroutine (default 10)"
     )
     add_flavour_option(parser)
-    add_device_options(parser)
-    add_software(parser)
-    add_conduct_options(parser)
-    parser.add_argument(
-        "--out",
-        type=path,
-        default=Path("build/ipc"),
-        metavar="DIR",
-        help="folder for results (default build/ipc)",
-    )
-
-
-@dataclass(frozen=True)
-class _Compiled:
-    setup: Setup
-
-    def name(self, point: IpcPoint) -> str:
-        return compiled_name(point, setup_of_kind(point, self.setup), "ipc")
-
-    def __call__(self, point: IpcPoint) -> IpcRecord:
-        return run_compiled_ipc(point, self.setup)
+    add_table_options(parser, "ipc", compiled=True)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -89,16 +59,20 @@ def _run(options: argparse.Namespace) -> int:
     if setup is not None:
         for point in points:
             check_compiled_ipc(point)
-    found = run_table(
-        points,
-        run_ipc,
-        costs=costs_of(options) if setup is None else load_costs(),
-        name="ipc",
-        device=device_of(options) if setup is None else setup.device,
-        out=options.out,
-        conduct=conduct_of(options),
-        compiled=None if setup is None else _Compiled(setup),
-    )
-    print(render_ipc([IpcRecord(**record) for record in found]))
-    print(f"\n{len(found)} points, every IPC answered. Results are in {options.out}")
-    return 0
+    compiled = None if setup is None else _Compiled(setup)
+    return run_table(options, points, run_ipc, _table, name="ipc", what="IPC", compiled=compiled)
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    setup: Setup
+
+    def name(self, point: IpcPoint) -> str:
+        return compiled_name(point, setup_of_kind(point, self.setup), "ipc")
+
+    def __call__(self, point: IpcPoint) -> IpcRecord:
+        return run_compiled_ipc(point, self.setup)
+
+
+def _table(found: list[dict[str, Any]]) -> str:
+    return render_ipc([IpcRecord(**record) for record in found])

@@ -63,7 +63,7 @@ class Board(ABC):
         return int(self.env.now)
 
     def place(self, function: Callable[[], Program]) -> int:
-        """Put a user-interrupt handler into the program text; answers its address (for utvec)."""
+        """Put a user-interrupt handler into the program text; returns its address (for utvec)."""
         address = CODE_BASE + 0x100 * len(self.code)
         self.code[address] = function
         return address

@@ -265,7 +265,7 @@ class Core(ABC):
         return (yield self.board.submit(self.index, request))
 
     def bus(self, request: Request) -> Generator[simpy.Event, Any, int]:
-        """Make one memory request; answers the word read, or raises an access fault."""
+        """Make one memory request; returns the word read, or raises an access fault."""
         response = yield from self.request(request)
         if response.status is not Status.OK:
             store = request.kind is RequestKind.STORE

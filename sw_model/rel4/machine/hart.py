@@ -122,7 +122,7 @@ class Hart(Core):
                 return
 
     def _user_step(self, context: Context) -> Generator[simpy.Event, Any, TrapCause | None]:
-        """One operation of the thread; answers the cause if it ends in a trap."""
+        """One operation of the thread; returns the cause if it ends in a trap."""
         frame = context.top()
         if frame.ended:
             return TrapCause.EXIT

@@ -70,7 +70,7 @@ class Executor:
     def spawn(
         self, program: Callable[[], Task], *, priority: int = 1, background: bool = False
     ) -> int:
-        """A new coroutine, ready to run and made by ``program`` when it first does; answers its
+        """A new coroutine, ready to run and made by ``program`` when it first does; returns its
         cid.
 
         Raises
@@ -89,7 +89,7 @@ class Executor:
 
     def register_vector(self, cid: int | None) -> int:
         """Let a free user-interrupt vector wake coroutine ``cid``, or, if None, end the executor's
-        spinning so that it looks at `on_idle` again; answers the vector, which is free again when
+        spinning so that it looks at `on_idle` again; returns the vector, which is free again when
         the coroutine has ended."""
         vector = next((n for n in range(VECTORS) if n not in self._by_vector), None)
         if vector is None:
