@@ -23,7 +23,7 @@ from uintr_fpga import export
 from uintr_fpga.boards import BOARDS, Target, find_board
 from uintr_fpga.emulate import EmulationError, emulated
 from uintr_fpga.replay import record_point, replay_file
-from uintr_fpga.report import read_results, readme_table, store_result, write_table
+from uintr_fpga.report import boards_table, read_results, store_result, write_table
 from uintr_fpga.toolchains import TOOLCHAINS, ToolError
 
 __all__ = ["main"]
@@ -69,7 +69,7 @@ def _parser() -> Parser:
         "--store", nargs="?", type=path, const=RESULTS, help=f"add the report to {RESULTS}"
     )
 
-    report = commands.add_parser("report", help="the README's table from committed results")
+    report = commands.add_parser("report", help="the boards' table from committed results")
     report.describe(_report, "Print the table of boards from stored reports.")
     report.add_argument("--results", type=path, default=RESULTS)
     report.add_argument("--write", type=path, help="put the table into this page, too")
@@ -182,7 +182,7 @@ def _build(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    table = readme_table(read_results(arguments.results))
+    table = boards_table(read_results(arguments.results))
     if arguments.write is not None:
         write_table(arguments.write, table)
     print(table)
