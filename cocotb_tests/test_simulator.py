@@ -1,7 +1,9 @@
 """Starting simulators: results and exceptions come back, and what goes wrong is one sentence."""
 
+import os
 import re
 import shutil
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -123,6 +125,14 @@ def test_missing_tools(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SimulationError, match=f"^{re.escape(sentence)}$"):
         find_simulator(name)
+
+
+def test_a_build_finds_python_under_every_name() -> None:
+    """Verilator's makefiles call `python`; Debian alone has `python3` only."""
+    environment = find_simulator("verilator").environment()
+    found = shutil.which("python", path=os.pathsep.join(environment["PATH"].split(os.pathsep)[:2]))
+    assert found is not None
+    assert Path(found).parent == Path(sys.executable).parent
 
 
 def test_builds_are_reused_and_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

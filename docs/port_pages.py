@@ -8,10 +8,10 @@ from typing import Any
 from amaranth.back import rtlil
 
 from uintr.axi_lite import OnAxiLite
+from uintr.block_json import ports
 from uintr.controller_block import ControllerBlock
 from uintr.hart_unit_block import HartUnitBlock
 from uintr.intel.registers import Instruction, StoreFunction
-from uintr.interface import ports
 from uintr.port_table import port_table
 from uintr.registers import (
     CsrFunction,

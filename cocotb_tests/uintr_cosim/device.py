@@ -242,7 +242,7 @@ def run(config: DeviceConfig, job: Callable[[Device], Coroutine[Any, Any, T]]) -
 def _simulate(
     simulator: Simulator, folder: Path, directory: Path, seconds: float, *, waves: bool
 ) -> tuple[Any, BaseException | None]:
-    """One run in ``directory``. Answers the job's result and its exception."""
+    """One run in ``directory``. Returns the job's result and its exception."""
     log = directory / "log"
     what = f"the simulation with {simulator.name}"
     launch(

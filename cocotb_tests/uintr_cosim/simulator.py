@@ -101,7 +101,8 @@ def find_simulator(name: str | None = None) -> Simulator:
     _need("Verilator", "g++", "make", "perl")
     return Simulator(
         name=name,
-        path=(folder,),
+        # Verilator's makefiles call `python`, a name that a system with `python3` may not have.
+        path=(folder, str(Path(sys.executable).parent)),
         versions=(
             f"verilator {_verilator_version(folder)}",
             _line("g++", "--version"),

@@ -91,7 +91,7 @@ class SocBoard(Elaboratable):
 
 
 def build(*, harts: int, seed: int, folder: Path) -> dict[str, Any]:
-    """Build the bitstream in ``folder``; answers what it takes and how fast it is.
+    """Build the bitstream in ``folder``; returns what it takes and how fast it is.
 
     Raises
     ------

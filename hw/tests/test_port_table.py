@@ -4,10 +4,10 @@ import pytest
 from amaranth.back import rtlil
 
 from uintr.axi_lite import OnAxiLite
+from uintr.block_json import ports
 from uintr.controller_block import ControllerBlock
 from uintr.hart_unit_block import HartUnitBlock
 from uintr.intel.system import IntelSystem
-from uintr.interface import ports
 from uintr.port_table import PORTS, port_table
 from uintr.system import System
 

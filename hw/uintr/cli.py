@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from uintr.axi_lite import OnAxiLite
+from uintr.block_json import interface_json
 from uintr.c_header import c_header
 from uintr.checks import check_range
+from uintr.completion import define as define_shell_completion
 from uintr.controller_block import CONTROLLER_FEATURES, ControllerBlock
 from uintr.files import check_file, write_atomically
 from uintr.flavour import make_system
 from uintr.generate import rtlil_text, verilog_text
 from uintr.hart_unit_block import HartUnitBlock
 from uintr.integration import devicetree_binding, devicetree_example, fusesoc_core
-from uintr.interface import interface_json
 from uintr.lint_waivers import verilator_config
 from uintr.program import Parser, run_program, version
 from uintr.register_files import RegisterMap, svd, system_rdl
@@ -151,6 +152,13 @@ def _parser() -> Parser:
         default=ALL_FEATURES,
         metavar="LIST",
         help="extensions: all, none, or names with commas between (all)",
+    )
+    generate.complete(
+        "--features", ["all", "none", *((each.name or "").lower() for each in Feature)]
+    )
+    define_shell_completion(
+        commands.add_parser("completion", help="a script that completes commands in a shell"),
+        _parser,
     )
     return parser
 

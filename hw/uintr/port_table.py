@@ -91,7 +91,7 @@ class PortRow(NamedTuple):
 
 
 def port_table(ports: Iterable[dict[str, Any]]) -> list[PortRow]:
-    """Rows for ports as `uintr.interface.ports` finds them. Raises KeyError for an unknown one."""
+    """Rows for ports as `uintr.block_json.ports` finds them. Raises KeyError for an unknown one."""
     rows: dict[str, PortRow] = {}
     for port in ports:
         name = re.sub(r"^(hart|unit)__\d+__", r"\1__h__", port["name"])

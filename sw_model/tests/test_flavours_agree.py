@@ -18,7 +18,7 @@ from rel4.kernel.invariants import violations
 from rel4.machine.events import ContextSwitch, UserTrap
 from rel4.machine.ops import Compute
 from rel4.user.root_task import RootTask
-from rel4.user.syscalls import Kernel
+from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import ThreadMaker
 from uintr.registers import Flavour
 
@@ -60,11 +60,11 @@ def trace_of(seed: int) -> tuple[list[Step], list[list[tuple[str, int]]]]:
 
 
 def play(run_program: RunProgram, seed: int, flavour: Flavour) -> tuple[Any, list[Counter[int]]]:
-    """Run the trace; answers what each receiver's handler took."""
+    """Run the trace; returns what each receiver's handler took."""
     steps, scripts = trace_of(seed)
     taken: list[Counter[int]] = [Counter() for _ in range(RECEIVERS)]
 
-    async def receive(task: RootTask, own: Kernel, who: int, ntfn: int, tcb: int) -> None:
+    async def receive(task: RootTask, own: SystemCalls, who: int, ntfn: int, tcb: int) -> None:
         interrupts = task.interrupts
 
         async def handler() -> None:
@@ -101,7 +101,7 @@ def play(run_program: RunProgram, seed: int, flavour: Flavour) -> tuple[Any, lis
             own_tcb: list[int] = []
 
             async def program(
-                own: Kernel, who: int = who, ntfn: int = ntfn, own_tcb: list[int] = own_tcb
+                own: SystemCalls, who: int = who, ntfn: int = ntfn, own_tcb: list[int] = own_tcb
             ) -> None:
                 await receive(task, own, who, ntfn, own_tcb[0])
 

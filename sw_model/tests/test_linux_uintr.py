@@ -618,3 +618,51 @@ def test_an_index_never_names_a_second_receiver(flavour: Flavour) -> None:
     run(sender, first, second, flavour=flavour, process=process)
     assert operands[0] == operands[1]
     assert vectors == []
+
+
+@BOTH
+@pytest.mark.parametrize("again", ["first", "second"])
+def test_an_entry_that_was_never_used_names_no_second_receiver(
+    flavour: Flavour, again: str
+) -> None:
+    """A receiver is unbound behind the library's back, and its notification gets another receiver,
+    or the same one anew. A thread whose process had registered to send before, and that has not
+    sent yet, reaches neither."""
+    process = LinuxProcess()
+    known: list[int] = []
+    gone: list[int] = []
+    ready: list[bool] = []
+    vectors: list[int] = []
+
+    async def note(vector: int) -> None:
+        vectors.append(vector)
+
+    async def receive(linux: LinuxThread) -> None:
+        assert await linux.uintr_register_handler(note, 0) == 0
+        await linux.stui()
+
+    async def first(linux: LinuxThread) -> None:
+        await receive(linux)
+        index = await linux.uintr_register_sender(await linux.uintr_vector_fd(1, 0), 0)
+        known.append(index)
+        await linux.thread.kernel.tcb_unbind_notification(linux.thread.tcb)
+        gone.append(linux._notification or 0)
+        if again == "first":
+            await receive(LinuxThread(process, linux.thread, linux._notification))
+            ready.append(True)
+        await Compute(1_000_000)
+
+    async def second(linux: LinuxThread) -> None:
+        await until(lambda: gone)
+        if again == "second":
+            await receive(LinuxThread(process, linux.thread, gone[0]))
+            ready.append(True)
+        await Compute(1_000_000)
+
+    async def sender(linux: LinuxThread) -> None:
+        await until(lambda: known and ready)
+        await linux.senduipi(known[0])
+        await Compute(20_000)
+
+    run(sender, first, second, flavour=flavour, process=process)
+    assert vectors == []

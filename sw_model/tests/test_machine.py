@@ -133,8 +133,7 @@ def test_a_path_costs_its_total_whatever_operations_it_contains() -> None:
         async with Path("user.fetch"):
             await Load(0)
             await Compute(100)
-        async with Path("user.fetch"):
-            pass
+        await Path("user.fetch").spend()
 
     machine, _ = run(program)
     done = [event for event in machine.log if isinstance(event, PathDone)]
@@ -173,8 +172,7 @@ def test_an_interrupted_path_does_not_count_the_trap() -> None:
         await SetTimer(50)
 
     async def program() -> None:
-        async with Path("user.fetch"):
-            pass
+        await Path("user.fetch").spend()
 
     machine, _ = run(program, set_up=set_up())
     (done,) = [event for event in machine.log if isinstance(event, PathDone)]

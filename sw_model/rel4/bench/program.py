@@ -12,7 +12,7 @@ from rel4.machine.events import Event, Trap, UserTrap
 from rel4.machine.machine import Machine
 from rel4.trace.reader import parse_events
 from rel4.user.root_task import RootTask, check
-from rel4.user.syscalls import Kernel as SystemCalls
+from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import Thread as MadeThread
 from rel4.user.threads import ThreadMaker
 from rel4.user.user_thread import UserThread

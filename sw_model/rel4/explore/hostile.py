@@ -40,7 +40,7 @@ from rel4.machine.ops import (
 from rel4.machine.ops_intel import Clui, ReadMsr, SendUipi, Stui, Testui, WriteMsr
 from rel4.reference.device import reference_device
 from rel4.user.root_task import RootTask, check
-from rel4.user.syscalls import Kernel as SystemCalls
+from rel4.user.syscalls import SystemCalls
 from uintr.intel.registers import Internal, Msr
 from uintr.registers import Csr, Flavour, UipiFunction
 

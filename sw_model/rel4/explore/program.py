@@ -22,7 +22,7 @@ from rel4.kernel.objects import TCB
 from rel4.machine.ops import Fence, Load, Op, Store, Uipi
 from rel4.user.async_syscalls import AsyncSyscalls, Style
 from rel4.user.executor import Executor
-from rel4.user.syscalls import Kernel as UserKernel
+from rel4.user.syscalls import SystemCalls
 from uintr.registers import UipiFunction
 
 from .protocols import polling
@@ -53,7 +53,7 @@ SENDER = 0
 
 
 class AwaitWake(Op[int]):
-    """The kernel's hart waits until it is asked to do something; answers the bit that says what."""
+    """The kernel's hart waits until it is asked to do something; returns the bit that says what."""
 
     __slots__ = ()
 
@@ -225,11 +225,11 @@ class Program:
         return list(range(caller, self.items + 1, self.tasks))
 
     async def _thread(self) -> tuple[tuple[int, str], ...]:
-        """Answers what came of each call: argument and error."""
+        """Returns what came of each call: argument and error."""
         executor = self.executor(WAKE_WORD)
         buffer = SyscallBuffer(BUFFER, self.capacity, flag=self.flag, ring=self.ring)
         style = STYLES[self.style]
-        calls = self.calls(executor, UserKernel(0), buffer, style)
+        calls = self.calls(executor, SystemCalls(0), buffer, style)
         if style.direct:
             executor.on_idle = calls.next_reply
             executor.spawn(_stay_away, priority=RECEIVER_PRIORITY, background=True)

@@ -23,6 +23,17 @@ class Account:
     parent: "Account | None" = None
     used: int = 0
 
+    def child(self, limit: int) -> "Account":
+        """The account of a space with a quota that is made on this one: itself, if the quota could
+        never be met. So accounts of spaces that make each other stand no deeper than their
+        creator's quota."""
+        account: Account | None = self
+        while account is not None:
+            if account.limit is not None and account.limit <= limit:
+                return self
+            account = account.parent
+        return Account(limit, self)
+
     def charge(self) -> "Charge":
         """One unit more.
 

@@ -22,7 +22,7 @@ __all__ = ["serve"]
 
 
 async def serve(state: State, tcb: TCB, label: int, words: Words) -> Words:
-    """Serve one request of thread ``tcb``; answers the words of the reply.
+    """Serve one request of thread ``tcb``; returns the words of the reply.
 
     Raises
     ------
@@ -48,7 +48,7 @@ async def serve(state: State, tcb: TCB, label: int, words: Words) -> Words:
     arguments = Arguments(tcb, values, len(values), extra)
     if invocation in IN_PATH:
         return await invoke(state, slot, invocation, arguments)
-    async with Path(""):  # on top of the path of the call, as in the synchronous twin
+    async with Path.on_top():  # as in the synchronous twin
         return await invoke(state, slot, invocation, arguments)
 
 

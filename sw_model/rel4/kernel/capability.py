@@ -195,7 +195,7 @@ class SlotAttachment(Attachment, Protocol):
         ...
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, weakref_slot=True)
 class Slot:
     """One slot of a CNode or TCB, a node of the derivation tree.
 

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from rel4.abi.numbers import Invocation, SeL4Error
 
 from . import asid, cnode, cspace, irq, tcb, uintr_invocations, untyped, vspace
-from .account import Account
 from .arguments import Arguments
 from .capability import (
     AsidControlCap,
@@ -41,7 +40,7 @@ Result = tuple[int, ...]
 
 
 async def invoke(state: State, slot: Slot, label: int, arguments: Arguments) -> Result:
-    """Perform invocation ``label`` on the capability in ``slot``; answers message registers.
+    """Perform invocation ``label`` on the capability in ``slot``; returns message registers.
 
     Raises
     ------
@@ -139,7 +138,7 @@ async def _assign(state: State, slot: Slot, arguments: Arguments) -> Result:
     account = arguments.caller.account
     quota = arguments.optional_word(0)
     if quota:
-        account = Account(quota, account)
+        account = account.child(quota)
     asid.assign(state, slot.cap.pool, arguments.slot(0), account)
     return ()
 

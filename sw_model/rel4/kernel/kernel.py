@@ -116,14 +116,12 @@ class Kernel:
                 for policy in state.policies:
                     await policy.on_ipi(state.runtime)
             case TrapCause.UIPI:
-                async with Path("kernel.wake"):
-                    pass
+                await Path("kernel.wake").spend()
                 vectors = await state.uintr.take_interrupts()
                 for policy in state.policies:
                     await policy.on_signal(state.runtime, vectors)
             case TrapCause.INTERRUPT:
-                async with Path("kernel.interrupt"):
-                    pass
+                await Path("kernel.interrupt").spend()
                 await irq.deliver(state)
             case _:
                 raise ValueError(f"cause must be a TrapCause, not {cause!r}")

@@ -3,7 +3,8 @@
 from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
+from weakref import WeakValueDictionary
 
 from rel4.abi.numbers import ObjectType
 from rel4.machine.context import Context
@@ -84,14 +85,32 @@ class Untyped(KernelObject):
 
 @dataclass(eq=False, slots=True)
 class CNode(KernelObject):
-    """2**``radix`` capability slots; slots come into being when they are first looked at."""
+    """2**``radix`` capability slots. They come into being when they are looked at; empty ones that
+    nobody holds are forgotten when there are many (`SPARE`), so that look-ups which find nothing
+    cost no memory of the machine that runs the model."""
+
+    SPARE: ClassVar[int] = 1024
 
     radix: int
     slots: dict[int, Slot] = field(default_factory=dict)
+    _most: int = SPARE
 
     def slot(self, index: int) -> Slot:
         """Slot ``index`` (below 2**radix)."""
-        return self.slots.setdefault(index, Slot())
+        slot = self.slots.get(index)
+        if slot is None:
+            if len(self.slots) >= self._most:
+                self._forget()
+            slot = self.slots[index] = Slot()
+        return slot
+
+    def _forget(self) -> None:
+        """Of the empty slots keep those that somebody is about to fill."""
+        empty = WeakValueDictionary({n: slot for n, slot in self.slots.items() if slot.empty})
+        for index in list(empty):
+            del self.slots[index]
+        self.slots.update(empty)
+        self._most = self.SPARE + 2 * len(self.slots)
 
     def used(self) -> list[Slot]:
         """Slots that hold a capability."""

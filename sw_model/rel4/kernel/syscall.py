@@ -78,8 +78,7 @@ async def handle(state: State, tcb: TCB) -> None:
             case SysCall.RECV | SysCall.NB_RECV:
                 await _receive(state, tcb, registers, blocking=number is SysCall.RECV)
             case SysCall.REPLY:
-                async with Path("kernel.ipc"):
-                    pass
+                await Path("kernel.ipc").spend()
                 await _reply(state, tcb)
             case SysCall.REPLY_RECV:
                 await _reply_receive(state, tcb, registers)
@@ -122,8 +121,7 @@ async def _send(
                 await _send_ipc(state, tcb, cap, info, blocking=blocking, call=call)
                 return "", error
             case ReplyCap() as cap if not cap.master:
-                async with Path("kernel.ipc"):
-                    pass
+                await Path("kernel.ipc").spend()
                 await endpoint.reply(state, tcb, slot)
             case NotificationCap() as cap if info.label not in UINTR_LABELS:
                 await _signal(state, cap)
@@ -162,8 +160,7 @@ async def _send_ipc(
     if not cap.can_send:
         raise invalid_capability(0, "the capability cannot send")
     fast = call and _fast(state, tcb, cap, info)
-    async with Path("kernel.fastpath_call" if fast else "kernel.ipc"):
-        pass
+    await Path("kernel.fastpath_call" if fast else "kernel.ipc").spend()
     tcb.state = ThreadState.RUNNING
     await endpoint.send(state, tcb, cap, blocking=blocking, call=call)
 
@@ -184,8 +181,7 @@ def _fast(state: State, tcb: TCB, cap: EndpointCap, info: MessageInfo) -> bool:
 
 
 async def _signal(state: State, cap: NotificationCap) -> None:
-    async with Path("kernel.signal"):
-        pass
+    await Path("kernel.signal").spend()
     if not cap.can_send:
         raise invalid_capability(0, "the capability cannot send")
     await notification.signal(state, cap.notification, cap.badge)
@@ -205,14 +201,12 @@ async def _receive(
         return
     match cap:
         case EndpointCap() if cap.can_receive:
-            async with Path(path):
-                pass
+            await Path(path).spend()
             if not tcb.caller.empty:
                 await deletion.delete_one(state, tcb.caller)
             await endpoint.receive(state, tcb, cap, blocking=blocking)
         case NotificationCap() if cap.can_receive and cap.notification.bound_tcb in (None, tcb):
-            async with Path("kernel.wait"):
-                pass
+            await Path("kernel.wait").spend()
             if blocking:
                 await notification.wait(state, cap.notification, tcb)
             else:
@@ -239,8 +233,7 @@ async def _reply_receive(state: State, tcb: TCB, registers: Registers) -> None:
         and MessageInfo.from_word(registers.info).extra_caps == 0
     )
     if isinstance(caller, ReplyCap) and not fast:
-        async with Path("kernel.ipc"):
-            pass
+        await Path("kernel.ipc").spend()
     await _reply(state, tcb)
     path = "kernel.fastpath_reply_recv" if fast else "kernel.ipc"
     await _receive(state, tcb, registers, blocking=True, path=path)

@@ -70,15 +70,14 @@ class IntelInstructions:
 
     def take(self, context: Context) -> Steps:
         """Deliver the highest pending vector, if one is still pending. A stack that cannot be
-        written is a fault before anything is taken."""
+        written is a fault before anything is taken; one that goes meanwhile, at the store."""
         hart = self._hart
         pc = context.top().pc
         load = self._adjust & 1
         top = (self._adjust if load else context.sp - self._adjust) & ADDRESSES & ~15
-        places = [
-            hart.translate((top - WORD * (1 + number)) & ADDRESSES, write=True)
-            for number in range(4)
-        ]
+        places = [(top - WORD * (1 + number)) & ADDRESSES for number in range(4)]
+        for place in places:
+            hart.translate(place, write=True)
         response = yield from hart.request(Request(RequestKind.TRAP, data=pc))
         if response.status is not Status.OK:
             return  # it went before it was taken
@@ -104,7 +103,7 @@ class IntelInstructions:
         hart, frame = self._hart, context.top()
         words = []
         for number in range(3):
-            place = hart.translate(context.sp + WORD * number, write=False)
+            place = (context.sp + WORD * number) & ADDRESSES
             words.append((yield from hart.load_word(place, frame)))
         pc, _, sp = words
         response = yield from hart.request(Request(RequestKind.URET, data=pc))
@@ -166,9 +165,7 @@ class IntelInstructions:
         context = self._hart.context
         if context is None:
             raise OperationFault("the kernel's stack is not modelled")
-        value = yield from self._hart.load_word(
-            self._hart.translate(context.sp, write=False), frame
-        )
+        value = yield from self._hart.load_word(context.sp & ADDRESSES, frame)
         context.sp += WORD
         return value
 

@@ -8,7 +8,7 @@ from rel4.machine.ops import Path, ReadTime
 
 from .async_syscalls import ASYNC_FORMS, AsyncSyscalls, Meter
 from .calls import Answer, ObjectCalls
-from .syscalls import Kernel
+from .syscalls import SystemCalls
 
 __all__ = ["AdaptiveSyscalls", "Chooser", "Learner", "Way"]
 
@@ -134,7 +134,7 @@ class AdaptiveSyscalls(ObjectCalls):
     synchronously.
     """
 
-    def __init__(self, kernel: Kernel, calls: AsyncSyscalls) -> None:
+    def __init__(self, kernel: SystemCalls, calls: AsyncSyscalls) -> None:
         self._kernel = kernel
         self._calls = calls
         self._last = 0

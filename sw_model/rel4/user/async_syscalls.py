@@ -23,7 +23,7 @@ from rel4.machine.ops import Fence, Load, Log, Path, ReadTime, SpinWhile
 
 from .calls import Answer, ObjectCalls
 from .executor import Executor, Handed
-from .syscalls import Kernel
+from .syscalls import SystemCalls
 
 __all__ = ["ASYNC_FORMS", "AsyncSyscalls", "Meter", "Style"]
 
@@ -112,7 +112,7 @@ class AsyncSyscalls(ObjectCalls):
     def __init__(
         self,
         executor: Executor,
-        kernel: Kernel,
+        kernel: SystemCalls,
         buffer: SyscallBuffer,
         style: Style,
         *,
@@ -276,8 +276,7 @@ class AsyncSyscalls(ObjectCalls):
         return handed
 
     async def _next_reply(self) -> Handed | None:
-        async with Path("user.look"):
-            pass
+        await Path("user.look").spend()
         replies = self._buffer.replies
         while True:
             if await replies.count():

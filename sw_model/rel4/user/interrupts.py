@@ -15,7 +15,7 @@ from uintr.registers import CSRS, PAGE_BYTES, Csr, Flavour, UipiFunction
 if TYPE_CHECKING:
     from rel4.machine.machine import Machine
 
-    from .syscalls import Kernel
+    from .syscalls import SystemCalls
 
 __all__ = [
     "INTEL",
@@ -44,7 +44,7 @@ class UserInterrupts(ABC):
     @abstractmethod
     async def register(
         self,
-        kernel: "Kernel",
+        kernel: "SystemCalls",
         notification: int,
         tcb: int,
         handler: int,
@@ -90,7 +90,7 @@ class RiscvInterrupts(UserInterrupts):
 
     async def register(
         self,
-        kernel: "Kernel",
+        kernel: "SystemCalls",
         notification: int,
         tcb: int,
         handler: int,
@@ -139,7 +139,7 @@ class IntelInterrupts(UserInterrupts):
 
     async def register(
         self,
-        kernel: "Kernel",
+        kernel: "SystemCalls",
         notification: int,
         tcb: int,
         handler: int,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from rel4.machine.ops import Compute, ReadTime
 
-from .syscalls import Kernel
+from .syscalls import SystemCalls
 from .user_thread import UserThread
 
 __all__ = ["CYCLES_PER_USEC", "Entry", "LinuxProcess", "Timer", "UvecFile"]
@@ -118,7 +118,7 @@ class LinuxProcess:
         """True if timeouts are possible."""
         return self.alarm is not None
 
-    async def arm(self, kernel: Kernel, deadline: int, slot: int) -> Timer:
+    async def arm(self, kernel: SystemCalls, deadline: int, slot: int) -> Timer:
         """Have the notification in ``slot`` signalled at ``deadline``."""
         assert self.alarm is not None  # the caller asked
         timer = Timer(deadline, slot)
@@ -146,6 +146,6 @@ class LinuxProcess:
                         continue
                     timer.expired = True
                     self._timers.remove(timer)
-                    await thread.kernel.signal(timer.slot)
+                    await thread.kernel.nb_send(timer.slot)  # who waited may have gone
                 await Compute(CYCLES_PER_USEC)
                 await thread.kernel.yield_()

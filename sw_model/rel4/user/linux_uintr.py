@@ -79,6 +79,12 @@ class LinuxThread:
         thread, kernel = self.thread, self._kernel
         error = await kernel.tcb_bind_notification(thread.tcb, self._notification)
         if error is SeL4Error.NO_ERROR:
+            # What was derived for a receiver that has gone must not lead to this one.
+            error = await kernel.cnode_revoke(thread.cnode, self._notification)
+            if self._alarm_slot is not None:
+                self._process.free_slot(self._alarm_slot)
+                self._alarm_slot = None
+        if error is SeL4Error.NO_ERROR:
             place = thread.machine.place(self._enter)
             error = await thread.interrupts.register(
                 kernel, self._notification, thread.tcb, place, enabled=False

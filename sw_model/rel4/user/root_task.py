@@ -10,7 +10,7 @@ from rel4.machine.machine import Machine
 from .async_syscalls import AsyncSyscalls, Style
 from .executor import Executor
 from .interrupts import UserInterrupts, interrupts_of
-from .syscalls import Kernel
+from .syscalls import SystemCalls
 
 __all__ = ["RootTask", "SyscallError"]
 
@@ -42,7 +42,7 @@ class RootTask:
 
     machine: Machine
     name: str = "root"
-    kernel: Kernel = field(default_factory=lambda: Kernel(IPC_BUFFER_ADDRESS))
+    kernel: SystemCalls = field(default_factory=lambda: SystemCalls(IPC_BUFFER_ADDRESS))
     executor: Executor = field(init=False)
     tcb: int = CapSlot.INIT_THREAD_TCB
     cnode: int = CapSlot.INIT_THREAD_CNODE
@@ -59,7 +59,7 @@ class RootTask:
         return interrupts_of(self.machine)
 
     async def allocate(self, kind: ObjectType, count: int = 1, size_bits: int = 0) -> range:
-        """Make ``count`` objects; answers their capability pointers."""
+        """Make ``count`` objects; returns their capability pointers."""
         first = self._next_slot
         left = count
         while left:

@@ -7,7 +7,7 @@ from rel4.abi.numbers import ObjectType
 from rel4.machine.context import Program
 
 from .root_task import RootTask, check
-from .syscalls import Kernel
+from .syscalls import SystemCalls
 
 __all__ = ["Thread", "ThreadMaker"]
 
@@ -21,7 +21,7 @@ class Thread:
     """A thread that was made: its TCB, and its system calls for its own program to use."""
 
     tcb: int
-    kernel: Kernel
+    kernel: SystemCalls
     buffer: int
     buffer_address: int
 
@@ -40,7 +40,7 @@ class ThreadMaker:
 
     async def make(
         self,
-        program: Callable[[Kernel], Program],
+        program: Callable[[SystemCalls], Program],
         *,
         priority: int = 255,
         hart: int = 0,
@@ -73,7 +73,7 @@ class ThreadMaker:
             check("TCB_SetAffinity", await kernel.tcb_set_affinity(tcb, hart))
         if name:
             await kernel.name_thread(tcb, name)
-        own = Kernel(address)
+        own = SystemCalls(address)
         pc = task.machine.place(lambda: program(own))
         check("TCB_WriteRegisters", await kernel.tcb_write_registers(tcb, (pc,), resume=resume))
         return Thread(tcb, own, frame, address)

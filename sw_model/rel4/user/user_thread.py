@@ -11,7 +11,7 @@ from uintr.registers import VECTORS
 
 from .interrupts import UserInterrupts, interrupts_of
 from .root_task import check
-from .syscalls import Kernel
+from .syscalls import SystemCalls
 
 __all__ = ["UserThread"]
 
@@ -41,7 +41,7 @@ class UserThread:
     machine: Machine
     number: int
     name: str
-    kernel: Kernel
+    kernel: SystemCalls
     tcb: int
     cnode: int
     notifications: Sequence[int]

@@ -9,7 +9,7 @@ from rel4.abi.numbers import ObjectType, SysCall
 from rel4.machine.events import Fault
 from rel4.machine.ops import CsrRead, CsrWrite, Ecall, Load, Registers, SetTimer, Store, Uret
 from rel4.user.root_task import RootTask
-from rel4.user.syscalls import Kernel
+from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import Thread, ThreadMaker
 from uintr.registers import Csr
 
@@ -20,7 +20,7 @@ NOWHERE = 0x7000_0000
 
 def faulting(
     run_program: RunProgram,
-    program: Callable[[Kernel], Any],
+    program: Callable[[SystemCalls], Any],
     handle: Callable[[RootTask, Thread, int, Any], Any],
 ) -> Any:
     """Run ``program`` in a thread whose faults come to the root task."""
@@ -41,7 +41,7 @@ def test_a_page_fault_is_retried_after_the_reply(
 ) -> None:
     got: list[Any] = []
 
-    async def program(own: Kernel) -> None:
+    async def program(own: SystemCalls) -> None:
         if store:
             await Store(NOWHERE, 7)
         got.append(await Load(NOWHERE))
@@ -63,7 +63,7 @@ def test_the_reply_decides_whether_the_thread_goes_on(
 ) -> None:
     seen: list[int] = []
 
-    async def program(own: Kernel) -> None:
+    async def program(own: SystemCalls) -> None:
         await Load(NOWHERE)
 
     async def handle(task: RootTask, thread: Thread, ep: int, message: Any) -> None:
@@ -78,7 +78,7 @@ def test_the_reply_decides_whether_the_thread_goes_on(
 def test_an_unknown_system_call_can_be_emulated(run_program: RunProgram) -> None:
     got: list[Any] = []
 
-    async def program(own: Kernel) -> None:
+    async def program(own: SystemCalls) -> None:
         answer = await Ecall(Registers(-77, 5, 6, (1, 2, 3, 4)))
         got.append((answer.cap, answer.info, answer.message))
 
@@ -108,7 +108,7 @@ def test_exceptions_are_told_and_can_be_skipped(
 ) -> None:
     got: list[Any] = []
 
-    async def program(own: Kernel) -> None:
+    async def program(own: SystemCalls) -> None:
         await op()
         got.append("behind")
 
@@ -131,7 +131,7 @@ def test_a_missing_capability_is_a_fault(run_program: RunProgram, receiving: boo
         await kernel.cnode_mint(root, 100, node, 0b1111, 56)  # eight bits behind a guard of zeros
         await kernel.invoke(node, 20, (3, 8, ep, 64, 0b1111), (root,))
 
-        async def program(own: Kernel) -> None:
+        async def program(own: SystemCalls) -> None:
             if receiving:
                 await own.recv(1 << 40)
             else:
@@ -157,7 +157,7 @@ def test_a_missing_capability_is_a_fault(run_program: RunProgram, receiving: boo
 
 
 def test_a_fault_without_a_handler_stops_the_thread(run_program: RunProgram) -> None:
-    async def program(own: Kernel) -> None:
+    async def program(own: SystemCalls) -> None:
         await Load(NOWHERE)
         await own.put_char("x")
 
@@ -177,7 +177,7 @@ def test_a_fault_without_a_handler_stops_the_thread(run_program: RunProgram) -> 
 def test_code_that_is_not_there_faults_at_the_fetch(run_program: RunProgram) -> None:
     got: list[Any] = []
 
-    async def never(own: Kernel) -> None:
+    async def never(own: SystemCalls) -> None:
         raise AssertionError
 
     async def body(task: RootTask) -> None:
@@ -196,7 +196,7 @@ def test_code_that_is_not_there_faults_at_the_fetch(run_program: RunProgram) -> 
 
 
 def test_a_stray_uret_is_a_fault_not_an_error_of_the_model(run_program: RunProgram) -> None:
-    async def program(own: Kernel) -> None:
+    async def program(own: SystemCalls) -> None:
         await CsrWrite(Csr.UEPC, 0x4444)
         await Uret()
 

@@ -15,7 +15,7 @@ from rel4.machine.events import ReceiverChanged
 from rel4.machine.ops import Compute, CsrRead, CsrWrite
 from rel4.user.async_syscalls import Style
 from rel4.user.root_task import RootTask
-from rel4.user.syscalls import Kernel
+from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import ThreadMaker
 from uintr.registers import ALL_FEATURES, Csr, Feature, Flavour
 
@@ -37,7 +37,7 @@ async def become_receiver(task: RootTask, ntfn: int, taken: list[int]) -> SeL4Er
 
 
 async def make_buffer(task: RootTask) -> int:
-    """A mapped buffer of four items; answers its frame."""
+    """A mapped buffer of four items; returns its frame."""
     (frame,) = await task.allocate(ObjectType.RISCV_MEGA_PAGE)
     (table,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
     assert await task.kernel.page_table_map(table, task.vspace, BUFFER) is OK
@@ -138,7 +138,7 @@ def test_an_index_that_is_another_threads_interrupts_nobody(
         made = ThreadMaker(task)
         second = await make_second_frame(task)
 
-        async def other(own: Kernel) -> None:
+        async def other(own: SystemCalls) -> None:
             assert await own.tcb_bind_notification(thread.tcb, others) is OK
             place = task.machine.place(handler)
             assert await task.interrupts.register(own, others, thread.tcb, place) is OK
@@ -210,7 +210,7 @@ def test_a_thread_finds_no_registers_of_another(run_program: RunProgram) -> None
         maker = ThreadMaker(task)
         for name, value in (("a", 0xA0), ("b", 0xB0)):
 
-            async def program(own: Kernel, name: str = name, value: int = value) -> None:
+            async def program(own: SystemCalls, name: str = name, value: int = value) -> None:
                 for _ in range(2):
                     found[name].append(await CsrRead(Csr.USCRATCH))
                     found[name].append(await CsrRead(Csr.USTATUS))
@@ -233,7 +233,7 @@ def test_a_thread_finds_no_flag_of_another(run_program: RunProgram) -> None:
         maker = ThreadMaker(task)
         for name in found:
 
-            async def program(own: Kernel, name: str = name) -> None:
+            async def program(own: SystemCalls, name: str = name) -> None:
                 for _ in range(2):
                     found[name].append(await intel.Testui())
                     await intel.Stui()

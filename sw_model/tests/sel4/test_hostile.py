@@ -8,15 +8,12 @@ import pytest
 from rel4.abi.message import IPC_BUFFER_BYTES
 from rel4.abi.numbers import CapSlot, ObjectType, SeL4Error
 from rel4.abi.syscall_buffer import SyscallBuffer
-from rel4.kernel.account import Account
-from rel4.kernel.errors import InvocationError
 from rel4.kernel.invariants import violations
-from rel4.kernel.objects import TCB
 from rel4.machine.events import AsyncHandled, Fault
 from rel4.machine.ops import Compute, CsrRead, Load, SpinWhile, Store, Uipi
 from rel4.machine.ops_intel import ReadMsr, WriteMsr
 from rel4.user.root_task import BUFFER_ADDRESS, RootTask
-from rel4.user.syscalls import Kernel
+from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import ThreadMaker
 from uintr.intel.registers import Internal
 from uintr.registers import Flavour, UipiFunction
@@ -109,7 +106,7 @@ def test_a_translation_dies_with_the_mapping(
         assert await kernel.untyped_retype(untyped, ObjectType.RISCV_4K_PAGE, 0, root, frame) is OK
         assert await kernel.page_map(frame, space, PLACE) is OK
 
-        async def victim(own: Kernel) -> None:
+        async def victim(own: SystemCalls) -> None:
             if waits:
                 await SpinWhile(PLACE, 0)
                 seen.append(await Load(PLACE))
@@ -200,7 +197,7 @@ def test_an_index_that_flips_while_it_is_served(run_program: RunProgram, policy:
         calls = await task.start_async_syscalls(4)
         ring = SyscallBuffer(BUFFER_ADDRESS, 4).requests
 
-        async def flip(own: Kernel) -> None:
+        async def flip(own: SystemCalls) -> None:
             for turn in range(6000):
                 await Store(ring.tail, await ring.last_taken() + 1)
                 await Compute(turn % 7)
@@ -226,7 +223,7 @@ def test_whoever_suspends_itself_is_suspended(run_program: RunProgram) -> None:
     order: list[str] = []
 
     async def body(task: RootTask) -> None:
-        async def waker(own: Kernel) -> None:
+        async def waker(own: SystemCalls) -> None:
             for _ in range(2):
                 order.append("waker")
                 assert await own.tcb_resume(task.tcb) is OK
@@ -252,7 +249,7 @@ def test_a_receiver_may_delete_what_it_receives_by(run_program: RunProgram, what
         (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
         made: list[int] = []
 
-        async def program(own: Kernel) -> None:
+        async def program(own: SystemCalls) -> None:
             handler = task.machine.place(task.executor.interrupt_handler)
             await own.tcb_bind_notification(made[0], ntfn)
             got.append(await task.interrupts.register(own, ntfn, made[0], handler))
@@ -270,7 +267,7 @@ def test_a_receiver_may_delete_what_it_receives_by(run_program: RunProgram, what
 
 
 def test_an_unknown_csr_is_an_illegal_instruction(run_program: RunProgram) -> None:
-    async def program(own: Kernel) -> None:
+    async def program(own: SystemCalls) -> None:
         await CsrRead(0x7C0)  # type: ignore[arg-type]  # a user may name any number
 
     async def body(task: RootTask) -> None:
@@ -284,7 +281,7 @@ def test_an_unknown_csr_is_an_illegal_instruction(run_program: RunProgram) -> No
 @pytest.mark.parametrize("operation", [ReadMsr(Internal.CR4), ReadMsr(Internal.ACKNOWLEDGE),
                                        WriteMsr(Internal.CR4, 0), ReadMsr(1 << 40)])  # fmt: skip
 def test_what_microcode_keeps_is_no_users(run_program: RunProgram, operation: Any) -> None:
-    async def program(own: Kernel) -> None:
+    async def program(own: SystemCalls) -> None:
         await operation
 
     async def body(task: RootTask) -> None:
@@ -295,124 +292,55 @@ def test_what_microcode_keeps_is_no_users(run_program: RunProgram, operation: An
     assert "#GP" in fault.reason
 
 
-async def thread_in(
-    task: RootTask, maker: ThreadMaker, space: int | None, program: Callable[..., Any], ntfn: int
-) -> int:
-    """A thread of an address space, root's if it is None, with a bound notification; its TCB."""
-    kernel, root = task.kernel, task.cnode
-    thread = await maker.make(program, priority=100, resume=False)
-    if space is not None:
-        copy, tables = 700 + thread.tcb, await task.allocate(ObjectType.RISCV_PAGE_TABLE, 2)
-        assert await kernel.cnode_copy(root, copy, thread.buffer) is OK
-        for table in tables:
-            await kernel.page_table_map(table, space, thread.buffer_address)
-        assert await kernel.page_map(copy, space, thread.buffer_address) is OK
-        assert await kernel.tcb_set_space(thread.tcb, 0, root, 0, space) is OK
-    assert await kernel.tcb_bind_notification(thread.tcb, ntfn) is OK
-    return thread.tcb
-
-
-POOL = CapSlot.INIT_THREAD_ASID_POOL
-
-
-@pytest.mark.parametrize("nested", [False, True])
-@pytest.mark.parametrize("flavour", list(Flavour))
-def test_who_used_up_a_quota_leaves_the_rest_to_others(
-    run_program: RunProgram, flavour: Flavour, nested: bool
-) -> None:
-    """Threads of an address space with a quota of two take what they can: a receiver, a sender
-    table, and no more, be it by another space that one of them made with a larger quota. A victim
-    then registers, and what the greedy had is given back with their end."""
-    words = (PLACE, 0) if flavour is Flavour.INTEL else ()
-    greedy: list[SeL4Error] = []
-    others: list[SeL4Error] = []
-
-    async def body(task: RootTask) -> None:
-        kernel, root = task.kernel, task.cnode
-        maker = ThreadMaker(task)
-        (ep,) = await task.allocate(ObjectType.ENDPOINT)
-        space, inner = await task.allocate(ObjectType.RISCV_PAGE_TABLE, 2)
-        spaces = [space, inner, inner] if nested else [space] * 3
-
-        async def become(got: list[SeL4Error], space: int | None) -> int:
-            """A thread that registers as receiver and as sender, and waits; its TCB."""
-            (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
-            tcbs: list[int] = []
-
-            async def program(own: Kernel) -> None:
-                got.append(await own.uintr_register_receiver(ntfn, tcbs[0], words))
-                if got[-1] is OK:
-                    got.append((await own.uintr_register_sender(ntfn))[0])
-                if nested and space == spaces[0]:
-                    assert await own.asid_pool_assign(POOL, inner, quota=9) is OK
-                await own.send(ep)
-
-            tcbs.append(await thread_in(task, maker, space, program, ntfn))
-            assert await kernel.tcb_resume(tcbs[0]) is OK
-            await kernel.recv(ep)
-            return tcbs[0]
-
-        assert await kernel.asid_pool_assign(POOL, space, quota=2) is OK
-        first = await become(greedy, spaces[0])
-        await become(greedy, spaces[1])
-        await become(others, None)
-        assert await kernel.cnode_delete(root, first) is OK
-        await become(greedy, spaces[2])
-
-    run = run_program(body, flavour=flavour)
-    assert greedy == [OK, OK, SeL4Error.NOT_ENOUGH_MEMORY, OK, OK]
-    assert others == [OK, OK]
-    assert violations(run.kernel) == []
-
-
-@pytest.mark.parametrize("flavour", list(Flavour))
-@pytest.mark.parametrize("quota", [1, 2])
-def test_a_handler_of_a_syscall_buffer_is_a_unit(
-    run_program: RunProgram, flavour: Flavour, quota: int
-) -> None:
-    """Of a quota of one the receiver is all, and what was refused leaves nothing."""
-    words = (PLACE, 0) if flavour is Flavour.INTEL else ()
-    badged = 900
-    got: list[SeL4Error] = []
+@pytest.mark.parametrize("offset", range(0, 96, 12))
+def test_no_interrupt_frame_lands_behind_an_unmapping(run_program: RunProgram, offset: int) -> None:
+    """A thread on hart 1 interrupts itself for ever; hart 0 takes the page of its stack away at any
+    moment of a delivery. Nothing is pushed to the page from then on."""
+    stacks: list[list[int]] = []
+    tcbs: list[int] = []
 
     async def body(task: RootTask) -> None:
         kernel = task.kernel
+        frame = await frame_at(task, PLACE)
         (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
-        (ep,) = await task.allocate(ObjectType.ENDPOINT)
-        (space,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
-        frame = await syscall_buffer_at(task, 0x4000_0000)
-        assert await kernel.cnode_mint(task.cnode, badged, ntfn, 0xF, 1) is OK
-        assert await kernel.asid_pool_assign(POOL, space, quota=quota) is OK
-        tcbs: list[int] = []
 
-        async def program(own: Kernel) -> None:
-            got.append(await own.uintr_register_receiver(ntfn, tcbs[0], words))
-            got.append((await own.uintr_register_async_syscall(badged, frame, 0))[0])
-            await own.send(ep)
+        async def handler() -> None:
+            await task.interrupts.take()
+            await task.interrupts.leave()
 
-        tcbs.append(await thread_in(task, ThreadMaker(task), space, program, ntfn))
+        async def victim(own: SystemCalls) -> None:
+            await own.tcb_bind_notification(tcbs[0], ntfn)
+            place = task.machine.place(handler)
+            words = (place, (PLACE + PAGE) | 1)  # handler, and a stack of its own
+            assert await own.uintr_register_receiver(ntfn, tcbs[0], words) is OK
+            sender = (await own.uintr_register_sender(ntfn))[1]
+            await task.interrupts.enable()
+            while True:
+                await task.interrupts.send(sender)
+
+        tcbs.append((await ThreadMaker(task).make(victim, hart=1, resume=False)).tcb)
         assert await kernel.tcb_resume(tcbs[0]) is OK
-        await kernel.recv(ep)
+        await Compute(60_000 + offset)
+        physical = (await kernel.page_get_address(frame)).words[0]
+        machine = task.machine
+        forget = machine.forget_translations
 
-    run = run_program(body, flavour=flavour)
-    assert got == [OK, OK if quota == 2 else SeL4Error.NOT_ENOUGH_MEMORY]
-    assert len(run.kernel.state.uintr.kernel_table.entries) == quota - 1
+        def look(address: int | None = None) -> None:
+            forget(address)
+            words = [machine.memory.load(physical + PAGE - 8 * word) for word in range(1, 5)]
+            stacks.append(words)
+
+        machine.forget_translations = look  # type: ignore[method-assign]  # sfence.vma
+        assert await kernel.page_unmap(frame) is OK
+        await Compute(50_000)
+        look()
+
+    run = run_program(body, harts=2, flavour=Flavour.INTEL, timer_period=10_000_000)
+    assert stacks[0] == stacks[1]
+    assert any(stacks[0])
+    assert run.events(Fault)
     assert violations(run.kernel) == []
-
-
-def test_who_has_no_address_space_takes_nothing() -> None:
-    """There is no account that could pay: a thread without a space is no way round a quota."""
-    with pytest.raises(InvocationError, match="quota of 0"):
-        TCB(0).account.charge()
-
-
-def test_a_space_that_is_made_is_charged_to_its_maker() -> None:
-    maker = Account(2)
-    made = Account(5, maker)
-    taken = [made.charge(), made.charge()]
-    with pytest.raises(InvocationError):
-        made.charge()
-    assert (made.used, maker.used) == (2, 2)
-    for charge in taken * 2:  # a second time nothing happens
-        charge.release()
-    assert (made.used, maker.used) == (0, 0)
+    cspace = run.kernel.state.initial[0].cspace
+    assert cspace is not None
+    for frame in cspace.cnode.slot(tcbs[0]).cap.tcb.context.frames:  # one may not have begun
+        frame.coroutine.close()

@@ -9,7 +9,7 @@ from rel4.abi.message import MessageInfo
 from rel4.abi.numbers import Invocation, ObjectType, SeL4Error
 from rel4.machine.ops import Compute
 from rel4.user.root_task import RootTask
-from rel4.user.syscalls import Kernel, Message
+from rel4.user.syscalls import Message, SystemCalls
 from rel4.user.threads import ThreadMaker
 
 RunProgram = Callable[..., Any]
@@ -30,7 +30,7 @@ def test_a_message_arrives_whole_whoever_comes_first(
         (ep,) = await task.allocate(ObjectType.ENDPOINT)
         await task.kernel.cnode_mint(task.cnode, 100, ep, ANY, 77)
 
-        async def client(own: Kernel) -> None:
+        async def client(own: SystemCalls) -> None:
             if receiver_first:
                 await Compute(30_000)
             answer = await own.call(100, words, label=5)
@@ -57,7 +57,7 @@ def test_send_and_receive_without_a_reply(run_program: RunProgram) -> None:
     async def body(task: RootTask) -> None:
         (ep,) = await task.allocate(ObjectType.ENDPOINT)
 
-        async def sender(own: Kernel) -> None:
+        async def sender(own: SystemCalls) -> None:
             for number in range(3):
                 await own.send(ep, (number,))
             got.append("done")
@@ -69,7 +69,7 @@ def test_send_and_receive_without_a_reply(run_program: RunProgram) -> None:
         (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
         await task.kernel.cnode_mint(task.cnode, 100, ntfn, ANY, 1)
 
-        async def end(own: Kernel) -> None:
+        async def end(own: SystemCalls) -> None:
             await own.signal(100)
 
         await ThreadMakerAgain(task).make(end, priority=100)
@@ -96,7 +96,7 @@ def test_nonblocking_send_without_a_receiver_is_lost(run_program: RunProgram) ->
         message = await task.kernel.nb_recv(ep)
         got.append((message.badge, message.info.length))
 
-        async def receiver(own: Kernel) -> None:
+        async def receiver(own: SystemCalls) -> None:
             got.append((await own.recv(ep)).words[0])
 
         await ThreadMaker(task).make(receiver, priority=255)
@@ -117,7 +117,7 @@ def test_reply_recv_serves_many_clients(run_program: RunProgram) -> None:
         for number in range(1, 5):
             await task.kernel.cnode_mint(task.cnode, 100 + number, ep, ANY, number)
 
-            async def client(own: Kernel, number: int = number) -> None:
+            async def client(own: SystemCalls, number: int = number) -> None:
                 answers[number] = []
                 for step in range(5):
                     answer = await own.call(100 + number, (step,))
@@ -132,7 +132,7 @@ def test_reply_recv_serves_many_clients(run_program: RunProgram) -> None:
         (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
         await task.kernel.cnode_mint(task.cnode, 200, ntfn, ANY, 1)
 
-        async def end(own: Kernel) -> None:
+        async def end(own: SystemCalls) -> None:
             await own.signal(200)
 
         await maker.make(end, priority=50)
@@ -155,8 +155,8 @@ def test_rights_of_an_endpoint_capability(run_program: RunProgram) -> None:
         maker = ThreadMaker(task)
         replies: list[Message] = []
 
-        def caller(slot: int) -> Callable[[Kernel], Any]:
-            async def client(own: Kernel) -> None:
+        def caller(slot: int) -> Callable[[SystemCalls], Any]:
+            async def client(own: SystemCalls) -> None:
                 replies.append(await own.call(slot, (1,), (other,)))
 
             return client
@@ -175,7 +175,7 @@ def test_rights_of_an_endpoint_capability(run_program: RunProgram) -> None:
             # one that may not be replied to is suspended and begins again when resumed
             await kernel.tcb_suspend(threads[slot].tcb)
 
-        async def fails(own: Kernel) -> None:
+        async def fails(own: SystemCalls) -> None:
             await own.recv(101)
 
         faulty = await maker.make(fails, priority=255, fault_endpoint=other)
@@ -204,7 +204,7 @@ def test_capabilities_travel_and_the_endpoints_own_is_unwrapped(run_program: Run
         (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
         await kernel.cnode_mint(root, 100, ep, ANY, 55)
 
-        async def sender(own: Kernel) -> None:
+        async def sender(own: SystemCalls) -> None:
             await own.send(ep, (1,), (100, ntfn))
             await own.send(ep, (2,), (ntfn, 100, ntfn))
             await own.send(ep, (3,), (ntfn,))
@@ -241,7 +241,7 @@ def test_cancel_badged_sends_restarts_one_badge_only(run_program: RunProgram) ->
             slot, badge = 100 + number, 1 + number % 2
             await kernel.cnode_mint(root, slot, ep, ANY, badge)
 
-            async def sender(own: Kernel, slot: int = slot) -> None:
+            async def sender(own: SystemCalls, slot: int = slot) -> None:
                 await own.send(slot, (slot,))
 
             await maker.make(sender, priority=254)
@@ -249,7 +249,7 @@ def test_cancel_badged_sends_restarts_one_badge_only(run_program: RunProgram) ->
         ntfns = await task.allocate(ObjectType.NOTIFICATION)
         await kernel.cnode_mint(root, 201, ntfns[0], ANY, 1)
 
-        async def low(own: Kernel) -> None:
+        async def low(own: SystemCalls) -> None:
             await own.signal(201)
 
         await maker.make(low, priority=10)
@@ -272,10 +272,10 @@ def test_deleting_an_endpoint_releases_all_who_wait(run_program: RunProgram) -> 
         ep, faults = await task.allocate(ObjectType.ENDPOINT, 2)
         maker = ThreadMaker(task)
 
-        async def receiver(own: Kernel) -> None:
+        async def receiver(own: SystemCalls) -> None:
             await own.recv(ep)
 
-        async def caller(own: Kernel) -> None:
+        async def caller(own: SystemCalls) -> None:
             answers.append((await own.call(ep)).info.label)
 
         for program in (receiver, receiver):
@@ -305,7 +305,7 @@ def test_a_suspended_caller_calls_again_and_its_old_reply_is_void(run_program: R
         kernel, root = task.kernel, task.cnode
         (ep,) = await task.allocate(ObjectType.ENDPOINT)
 
-        async def client(own: Kernel) -> None:
+        async def client(own: SystemCalls) -> None:
             got.append((await own.call(ep, (5,))).words[0])
 
         thread = await ThreadMaker(task).make(client, priority=255)
@@ -329,7 +329,7 @@ def test_long_messages_need_an_ipc_buffer(run_program: RunProgram) -> None:
         kernel = task.kernel
         (ep,) = await task.allocate(ObjectType.ENDPOINT)
 
-        async def client(own: Kernel) -> None:
+        async def client(own: SystemCalls) -> None:
             await own.send(ep, tuple(range(10)))
             await own.send(ep, tuple(range(10)))
 

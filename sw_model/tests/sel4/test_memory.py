@@ -10,7 +10,7 @@ from rel4.kernel.invariants import violations
 from rel4.machine import sv39
 from rel4.machine.ops import Load, Store
 from rel4.user.root_task import RootTask
-from rel4.user.syscalls import Kernel
+from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import ThreadMaker
 
 RunProgram = Callable[..., Any]
@@ -260,7 +260,7 @@ def test_two_address_spaces_are_apart(run_program: RunProgram) -> None:
         await kernel.page_map(other, space, PLACE)
         await Store(PLACE, 1)
 
-        async def program(own: Kernel) -> None:
+        async def program(own: SystemCalls) -> None:
             await Store(PLACE, 2)
             await own.send(ep)
 

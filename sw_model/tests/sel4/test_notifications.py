@@ -6,7 +6,7 @@ from typing import Any
 from rel4.abi.numbers import CapSlot, ObjectType, SeL4Error
 from rel4.machine.ops import Compute
 from rel4.user.root_task import RootTask
-from rel4.user.syscalls import Kernel
+from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import ThreadMaker
 
 RunProgram = Callable[..., Any]
@@ -25,7 +25,7 @@ def test_a_bound_notification_is_received_on_an_endpoint(run_program: RunProgram
         await kernel.cnode_mint(root, 101, ep, ANY, 0x20)
         assert await kernel.tcb_bind_notification(task.tcb, ntfn) is OK
 
-        async def sender(own: Kernel) -> None:
+        async def sender(own: SystemCalls) -> None:
             await own.signal(100)  # the receiver waits on the endpoint
             await own.send(101)
             await own.signal(100)  # nobody waits
@@ -75,7 +75,7 @@ def test_others_may_not_wait_on_a_bound_notification(run_program: RunProgram) ->
         (ep,) = await task.allocate(ObjectType.ENDPOINT)
         await kernel.tcb_bind_notification(task.tcb, ntfn)
 
-        async def other(own: Kernel) -> None:
+        async def other(own: SystemCalls) -> None:
             await own.wait(ntfn)
 
         await ThreadMaker(task).make(other, priority=255, fault_endpoint=ep)
@@ -94,7 +94,7 @@ def test_several_threads_wait_on_one_notification(run_program: RunProgram) -> No
         maker = ThreadMaker(task)
         for number in range(3):
 
-            async def waiter(own: Kernel, number: int = number) -> None:
+            async def waiter(own: SystemCalls, number: int = number) -> None:
                 assert await own.wait(ntfn) == 3
                 woken.append(number)
 
@@ -163,7 +163,7 @@ def test_a_device_wakes_a_thread_that_waits(run_program: RunProgram) -> None:
         await kernel.irq_control_get(CapSlot.IRQ_CONTROL, 9, root, 101)
         await kernel.irq_handler_set_notification(101, 100)
 
-        async def device(own: Kernel) -> None:
+        async def device(own: SystemCalls) -> None:
             await Compute(3_000)
             task.machine.interrupts.trigger(9)
             await Compute(100_000)

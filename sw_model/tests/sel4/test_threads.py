@@ -9,7 +9,7 @@ from rel4.abi.numbers import CapSlot, Invocation, ObjectType, SeL4Error
 from rel4.machine.events import ContextSwitch, Syscall, Trap
 from rel4.machine.ops import Compute, Load
 from rel4.user.root_task import RootTask
-from rel4.user.syscalls import Kernel
+from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import ThreadMaker
 
 RunProgram = Callable[..., Any]
@@ -25,7 +25,7 @@ def test_higher_priorities_run_first_and_equal_ones_take_turns(run_program: RunP
         await task.kernel.cnode_mint(task.cnode, 100, ntfn, 15, 1)
         for name, priority in (("low", 10), ("a", 50), ("b", 50), ("high", 90)):
 
-            async def program(own: Kernel, name: str = name) -> None:
+            async def program(own: SystemCalls, name: str = name) -> None:
                 for _ in range(2):
                     order.append(name)
                     await own.yield_()
@@ -47,7 +47,7 @@ def test_time_slices_share_a_hart_among_equals(run_program: RunProgram) -> None:
         maker = ThreadMaker(task)
         for name in spent:
 
-            async def program(own: Kernel, name: str = name) -> None:
+            async def program(own: SystemCalls, name: str = name) -> None:
                 while True:
                     await Compute(1_000)
                     spent[name] += 1
@@ -70,7 +70,7 @@ def test_set_priority_takes_effect_at_once(run_program: RunProgram) -> None:
     async def body(task: RootTask) -> None:
         kernel = task.kernel
 
-        async def program(own: Kernel) -> None:
+        async def program(own: SystemCalls) -> None:
             order.append("other")
 
         thread = await ThreadMaker(task).make(program, priority=100)
@@ -155,7 +155,7 @@ def test_suspend_and_resume(run_program: RunProgram) -> None:
     async def body(task: RootTask) -> None:
         kernel = task.kernel
 
-        async def program(own: Kernel) -> None:
+        async def program(own: SystemCalls) -> None:
             while True:
                 steps.append(len(steps))
                 await own.yield_()
@@ -187,7 +187,7 @@ def test_a_thread_that_runs_on_another_hart_is_stopped_first(
     async def body(task: RootTask) -> None:
         kernel = task.kernel
 
-        async def program(own: Kernel) -> None:
+        async def program(own: SystemCalls) -> None:
             while True:
                 await Compute(7)
                 steps.append(len(steps))
@@ -221,7 +221,7 @@ def test_migration_back_and_forth_loses_no_step(run_program: RunProgram) -> None
     async def body(task: RootTask) -> None:
         kernel = task.kernel
 
-        async def program(own: Kernel) -> None:
+        async def program(own: SystemCalls) -> None:
             for number in range(200):
                 await Compute(500)
                 steps.append(number)
@@ -244,11 +244,11 @@ def test_a_remote_wake_up_interrupts_a_lower_priority(run_program: RunProgram) -
         (ep,) = await task.allocate(ObjectType.ENDPOINT)
         maker = ThreadMaker(task)
 
-        async def waiter(own: Kernel) -> None:
+        async def waiter(own: SystemCalls) -> None:
             await own.recv(ep)
             await own.put_char("w")
 
-        async def busy(own: Kernel) -> None:
+        async def busy(own: SystemCalls) -> None:
             await Compute(1_000_000)
 
         await maker.make(waiter, priority=200, hart=1, name="waiter")
@@ -296,11 +296,11 @@ def test_deleting_oneself_and_ones_own_spaces(run_program: RunProgram) -> None:
         maker = ThreadMaker(task)
         made: dict[str, int] = {}
 
-        async def suicide(own: Kernel) -> None:
+        async def suicide(own: SystemCalls) -> None:
             await own.cnode_delete(root, made["suicide"])
             await own.put_char("!")
 
-        async def spaceless(own: Kernel) -> None:
+        async def spaceless(own: SystemCalls) -> None:
             await own.cnode_revoke(root, root)  # the copy in its own TCB goes too
             await own.put_char("!")
 

@@ -15,7 +15,7 @@ from rel4.abi.syscall_buffer import ITEM_BYTES, Item, SyscallBuffer
 from rel4.machine.events import AsyncHandled, Event
 from rel4.machine.ops import Compute, Load, ReadTime, Store
 from rel4.user.root_task import RootTask, check
-from rel4.user.syscalls import Kernel
+from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import ThreadMaker
 from uintr.registers import Flavour
 
@@ -52,7 +52,7 @@ class Client:
         (notification,) = await task.allocate(ObjectType.NOTIFICATION)
         return cls(task, base, notification, frame)
 
-    async def register(self, own: Kernel) -> None:
+    async def register(self, own: SystemCalls) -> None:
         """As the client itself. It looks for replies, so that no interrupt is wanted."""
 
         async def handler() -> None:
@@ -69,14 +69,14 @@ class Client:
         check("Register", error)
         await SyscallBuffer(self.base, CAPACITY).receiver_online.set()
 
-    async def wake(self, own: Kernel) -> None:
+    async def wake(self, own: SystemCalls) -> None:
         """Tell the kernel, whether it needs to be told or not."""
         if self.sender is None:
             await own.wake_syscall_handler()
         else:
             await self.task.interrupts.send(self.sender)
 
-    async def attack(self, own: Kernel) -> None:
+    async def attack(self, own: SystemCalls) -> None:
         """Keep the ring full, take no reply, and tell the kernel all the time."""
         await self.register(own)
         for slot in range(CAPACITY):
@@ -88,7 +88,7 @@ class Client:
             await self.wake(own)
             await Compute(REST)
 
-    async def storm(self, own: Kernel) -> None:
+    async def storm(self, own: SystemCalls) -> None:
         """Tell the kernel all the time, for nothing."""
         await self.register(own)
         while True:
@@ -113,7 +113,7 @@ def turns(
         kernel, maker = task.kernel, ThreadMaker(task)
         client = await Client.make(task, 0)
 
-        async def count(own: Kernel) -> None:
+        async def count(own: SystemCalls) -> None:
             nonlocal made
             while True:
                 await Compute(200)
@@ -173,7 +173,7 @@ def test_clients_of_one_helper_have_their_turns(
         thread = await maker.make(clients[0].attack, hart=0, priority=100, resume=False)
         clients[0].tcb = thread.tcb
 
-        async def single(own: Kernel) -> None:
+        async def single(own: SystemCalls) -> None:
             client = clients[1]
             await client.register(own)
             buffer = SyscallBuffer(client.base, CAPACITY)

@@ -13,7 +13,7 @@ from rel4.machine.ops import Compute, CsrRead, Uipi
 from rel4.machine.ops_intel import Stui
 from rel4.user.interrupts import LOAD, IntelInterrupts, enable_user_interrupts
 from rel4.user.root_task import RootTask
-from rel4.user.syscalls import Kernel
+from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import ThreadMaker
 from uintr.registers import ALL_FEATURES, PAGE_BYTES, Csr, Feature, Flavour, UipiFunction
 
@@ -26,7 +26,7 @@ BOTH = pytest.mark.parametrize("flavour", Flavour)
 
 
 def handler_into(task: RootTask, taken: list[int]) -> int:
-    """Code that notes what it took; answers its address."""
+    """Code that notes what it took; returns its address."""
 
     async def handler() -> None:
         taken.append(await task.interrupts.take())
@@ -41,7 +41,7 @@ async def become_receiver(task: RootTask, ntfn: int, taken: list[int]) -> SeL4Er
     return await task.interrupts.register(task.kernel, ntfn, task.tcb, handler)
 
 
-async def register_only(task: RootTask, own: Kernel, ntfn: int, tcb: int) -> SeL4Error:
+async def register_only(task: RootTask, own: SystemCalls, ntfn: int, tcb: int) -> SeL4Error:
     """A receiver whose thread has not enabled user interrupts."""
     words = (0x1000, 0) if isinstance(task.interrupts, IntelInterrupts) else ()
     return await own.uintr_register_receiver(ntfn, tcb, words)
@@ -95,7 +95,7 @@ def test_a_receiver_ends_with_its_notification_and_nothing_stale_remains(
         maker = ThreadMaker(task)
         await kernel.cnode_mint(root, 100, first, ANY, 5)
 
-        async def owner(own: Kernel) -> None:
+        async def owner(own: SystemCalls) -> None:
             # Never enables user interrupts, so that the bit stays.
             await register_only(task, own, first, threads[0])
             await own.send(ep)
@@ -140,7 +140,9 @@ def test_thread_death_gives_everything_back(
             await kernel.cnode_mint(root, 100, ntfn, ANY, number)
             current: list[int] = []
 
-            async def program(own: Kernel, ntfn: int = ntfn, tcbs: list[int] = current) -> None:
+            async def program(
+                own: SystemCalls, ntfn: int = ntfn, tcbs: list[int] = current
+            ) -> None:
                 assert await register_only(task, own, ntfn, tcbs[0]) is OK
                 assert (await own.uintr_register_sender(100))[0] is OK
                 await task.interrupts.send(0)
@@ -174,7 +176,7 @@ def test_receivers_and_tables_are_finite(run_program: RunProgram, flavour: Flavo
             (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
             tcbs: list[int] = []
 
-            async def program(own: Kernel, ntfn: int = ntfn, tcbs: list[int] = tcbs) -> None:
+            async def program(own: SystemCalls, ntfn: int = ntfn, tcbs: list[int] = tcbs) -> None:
                 got.append(await register_only(task, own, ntfn, tcbs[0]))
                 await own.send(ep)
 
@@ -268,7 +270,7 @@ def test_a_blocked_receiver_is_woken_by_a_post(
         await become_receiver(task, ntfn, taken)
         await kernel.cnode_mint(root, 100, ntfn, ANY, 11)
 
-        async def sender(own: Kernel) -> None:
+        async def sender(own: SystemCalls) -> None:
             error, index = await own.uintr_register_sender(100)
             assert error is OK
             for _ in range(2):
@@ -309,7 +311,7 @@ def test_a_receiver_that_something_else_unblocked_is_interrupted_again(
         ep, ready = await task.allocate(ObjectType.ENDPOINT, 2)
         tcbs: list[int] = []
 
-        async def receiver(own: Kernel) -> None:
+        async def receiver(own: SystemCalls) -> None:
             handler = handler_into(task, taken)
             assert await task.interrupts.register(own, ntfn, tcbs[0], handler) is OK
             await own.send(ready)
@@ -388,14 +390,14 @@ def test_migration_loses_and_misdelivers_nothing(run_program: RunProgram, flavou
         tcbs: list[int] = []
         ready: list[int] = []
 
-        async def receiver(own: Kernel) -> None:
+        async def receiver(own: SystemCalls) -> None:
             handler = handler_into(task, taken)
             assert await task.interrupts.register(own, ntfn, tcbs[0], handler) is OK
             ready.append(1)
             while True:
                 await Compute(37)
 
-        async def bystander(own: Kernel) -> None:
+        async def bystander(own: SystemCalls) -> None:
             while True:
                 await Compute(53)
                 await own.yield_()
@@ -436,7 +438,7 @@ def test_user_interrupt_registers_are_not_seen_by_others(run_program: RunProgram
         (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
         await become_receiver(task, ntfn, [])
 
-        async def other(own: Kernel) -> None:
+        async def other(own: SystemCalls) -> None:
             for csr in (Csr.UTVEC, Csr.UIE, Csr.USTATUS, Csr.UEPC, Csr.USCRATCH):
                 seen.append(await CsrRead(csr))
 

@@ -14,7 +14,7 @@ from rel4.machine.ops_intel import ReadMsr, SendUipi, Stui
 from rel4.machine.ops_intel import Testui as ReadFlag  # pytest would take it for tests
 from rel4.user.interrupts import LOAD
 from rel4.user.root_task import RootTask
-from rel4.user.syscalls import Kernel
+from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import ThreadMaker
 from uintr.intel.registers import Msr
 from uintr.registers import PAGE_BYTES, Flavour
@@ -28,7 +28,7 @@ DONE = 9
 
 
 def handler_into(task: RootTask, taken: list[int]) -> int:
-    """Code that notes what it took; answers its address."""
+    """Code that notes what it took; returns its address."""
 
     async def handler() -> None:
         taken.append(await task.interrupts.take())
@@ -44,7 +44,7 @@ async def become_receiver(task: RootTask, ntfn: int, taken: list[int]) -> None:
 
 
 async def skip_faults(task: RootTask, ep: int) -> list[int]:
-    """Let a thread go on behind each exception until it is done; answers the causes."""
+    """Let a thread go on behind each exception until it is done; returns the causes."""
     causes = []
     while (message := await task.kernel.recv(ep)).info.label != DONE:
         if message.info.label == EXCEPTION:  # else a user interrupt ended the wait
@@ -69,7 +69,7 @@ def test_a_sender_whose_entry_ended_takes_a_general_protection_fault(
         await become_receiver(task, ntfn, taken)
         await kernel.cnode_mint(root, 100, ntfn, ANY, 3)
 
-        async def sender(own: Kernel) -> None:
+        async def sender(own: SystemCalls) -> None:
             error, index = await own.uintr_register_sender(100)
             assert error is OK
             await SendUipi(index)
@@ -114,7 +114,7 @@ def test_without_a_table_sending_is_no_instruction_and_the_registers_are_the_ker
         await task.kernel.cnode_mint(task.cnode, 100, ntfn, ANY, 3)
         assert (await task.kernel.uintr_register_sender(100))[0] is OK
 
-        async def other(own: Kernel) -> None:
+        async def other(own: SystemCalls) -> None:
             await SendUipi(0)
             for msr in (Msr.UINTR_RR, Msr.UINTR_PD, Msr.UINTR_TT):
                 await ReadMsr(msr)
@@ -141,7 +141,7 @@ def test_the_flag_is_each_threads_own(run_program: RunProgram) -> None:
         await kernel.cnode_mint(task.cnode, 100, ntfn, ANY, 3)
         _, index = await kernel.uintr_register_sender(100)
 
-        async def other(own: Kernel) -> None:
+        async def other(own: SystemCalls) -> None:
             await Stui()
             while True:
                 await own.yield_()
@@ -179,14 +179,14 @@ def test_a_descriptor_never_carries_a_post_to_its_next_owner(
         tcbs: list[int] = []
         await kernel.cnode_mint(root, 100, first, ANY, 5)
 
-        async def owner(own: Kernel) -> None:
+        async def owner(own: SystemCalls) -> None:
             # Never opens its handler: what is posted stays in PIR and UIRR.
             assert await own.uintr_register_receiver(first, tcbs[0], (0x1000, 0)) is OK
             await own.send(ready)
             while True:
                 await Compute(7)
 
-        async def poster(own: Kernel) -> None:
+        async def poster(own: SystemCalls) -> None:
             _, index = await own.uintr_register_sender(100)
             await own.send(ready)
             while True:
@@ -239,7 +239,7 @@ def test_a_parked_receiver_wakes_where_it_was_sent_to(
         (ep,) = await task.allocate(ObjectType.ENDPOINT)
         tcbs: list[int] = []
 
-        async def receiver(own: Kernel) -> None:
+        async def receiver(own: SystemCalls) -> None:
             handler = handler_into(task, taken)
             assert await task.interrupts.register(own, ntfn, tcbs[0], handler) is OK
             await own.send(ep)

@@ -42,7 +42,7 @@ def _findings(programs: list[Program], jobs: int) -> Iterator[Any]:
 def run_kernel_exploration(
     *, flavours: list[Flavour], deviations: int, jobs: int, store: Path | None = None
 ) -> int:
-    """Explore all programs; answers the exit status: 0 nothing is wrong, 1 something is."""
+    """Explore all programs; returns the exit status: 0 nothing is wrong, 1 something is."""
     programs = _programs(flavours, deviations)
     done: list[Finding] = []
     wrong: list[Finding] = []

@@ -25,7 +25,7 @@ from rel4.machine.machine import Machine
 from rel4.machine.ops import Compute
 from rel4.reference.device import reference_device
 from rel4.user.root_task import RootTask
-from rel4.user.syscalls import Kernel as SystemCalls
+from rel4.user.syscalls import SystemCalls
 from uintr.registers import Flavour
 
 from .hardware import free_violations
@@ -366,7 +366,7 @@ def _objects_by_class(machine: Machine) -> Counter[str]:
 
 
 def run_pairs(flavours: list[Flavour], count: int) -> int:
-    """Make ``count`` pairs, shared among the flavours; answers the exit status."""
+    """Make ``count`` pairs, shared among the flavours; returns the exit status."""
     status = 0
     for number, flavour in enumerate(flavours):
         share = count // len(flavours) + (number < count % len(flavours))

@@ -171,7 +171,7 @@ def random_runs(first: int, count: int) -> Iterator[RandomRun]:
 
 
 def store_random_runs(first: int, count: int, store: Path | None) -> int:
-    """Make runs and keep each as a line of JSON; answers how many had a fault."""
+    """Make runs and keep each as a line of JSON; returns how many had a fault."""
     wrong = done = moves = 0
     file = store.open("w", encoding="utf-8") if store is not None else None
     try:

@@ -31,7 +31,7 @@ from rel4.machine.device import DeviceConfig
 from rel4.machine.ops import SpinWhile
 from rel4.reference.device import reference_device
 from rel4.user.root_task import RootTask, check
-from rel4.user.syscalls import Kernel as SystemCalls
+from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import Thread, ThreadMaker
 from uintr.registers import ALL_FEATURES, Feature, Flavour
 
