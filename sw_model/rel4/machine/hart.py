@@ -112,7 +112,9 @@ class Hart(Core):
                 if self.line and is_user:
                     yield from self.unit.take(context)
                     continue
-                ended = yield from self._user_step(context)
+                ended = self._user_steps(context)
+                if isinstance(ended, ops.Op):
+                    ended = yield from self._execute(ended, context, context.top())
             except OperationFault as fault:
                 context.fault, context.cause, context.value = str(fault), fault.cause, fault.value
                 yield from self._trap(TrapCause.FAULT, context)
@@ -121,26 +123,37 @@ class Hart(Core):
                 yield from self._trap(ended, context)
                 return
 
-    def _user_step(self, context: Context) -> Generator[simpy.Event, Any, TrapCause | None]:
-        """One operation of the thread; returns the cause if it ends in a trap."""
+    def _user_steps(self, context: Context) -> ops.Op[Any] | TrapCause | None:
+        """The thread's operations for as long as they can be performed at once: returns the next
+        one, or the cause if the thread ends, or None if there is an interrupt to look at."""
         frame = context.top()
-        if frame.ended:
-            return TrapCause.EXIT
-        op = frame.op
-        if op is None:
-            if frame.awaits_registers:
-                frame.awaits_registers = False
-                frame.value = context.registers
-            try:
-                op = frame.coroutine.send(frame.value)
-            except StopIteration:
-                frame.ended = True
+        at_once = self._at_once
+        while True:
+            if frame.ended:
                 return TrapCause.EXIT
-            frame.value = None
-            frame.pc = context.next_pc()
-        else:
-            frame.op = None
-        return (yield from self._execute(op, context, frame))
+            op = frame.op
+            if op is None:
+                if frame.awaits_registers:
+                    frame.awaits_registers = False
+                    frame.value = context.registers
+                value, frame.value = frame.value, None
+                try:
+                    op = frame.coroutine.send(value)
+                except StopIteration:
+                    frame.ended = True
+                    return TrapCause.EXIT
+                frame.pc = context.next_pc()
+            else:
+                frame.op = None
+            perform = at_once.get(type(op))
+            try:
+                if perform is None or not perform(op, frame):
+                    return op
+            except OperationFault:
+                frame.op = op
+                raise
+            if self.supervisor_interrupt_pending or self.line:
+                return None
 
     def _execute(
         self, op: ops.Op[Any], context: Context, frame: Frame
@@ -177,13 +190,17 @@ class Hart(Core):
     def _kernel(self, coroutine: Program) -> Steps:
         """Drive a kernel coroutine to its end; no interrupts are taken."""
         frame = Frame(coroutine)
+        at_once = self._at_once
         while True:
+            value, frame.value = frame.value, None
             try:
-                op = coroutine.send(frame.value)
+                op = coroutine.send(value)
             except StopIteration:
                 return
             try:
-                frame.value = yield from self._perform(op, frame)
+                perform = at_once.get(type(op))
+                if perform is None or not perform(op, frame):
+                    frame.value = yield from self._perform(op, frame)
             except OperationFault as fault:
                 raise MachineError(f"kernel fault on hart {self.index}: {fault}") from fault
 
@@ -208,8 +225,12 @@ class Hart(Core):
     @property
     def supervisor_interrupt_pending(self) -> bool:
         """An interrupt would trap into the kernel if this hart were in user mode."""
-        external = self.index == 0 and self.board.interrupts.pending
-        return external or self.ipi or self.supervisor_line or self._timer_pending()
+        return (
+            self.ipi
+            or self.supervisor_line
+            or (self.deadline is not None and self.board.now >= self.deadline)
+            or (self.index == 0 and self.board.interrupts.pending)
+        )
 
     def _interrupt_pending(self) -> bool:
         return self.supervisor_interrupt_pending or self.line

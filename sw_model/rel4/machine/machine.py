@@ -71,13 +71,17 @@ class Machine(Board):
         env, device = self.env, self.device
         due = env.peek()
         now = int(env.now)
-        if due <= now or (self.jump and device.quiescent and due < before):
-            env.step()  # in this cycle, or a jump to the cycle of the next event
+        if due <= now:
+            env.step()
             return True
-        if self.jump and device.quiescent:
-            return False
+        if self.jump and (env.quiet or device.quiescent):
+            if due >= before:
+                return False
+            env.quiet = not self.stopped
+            env.step()  # a jump to the cycle of the next event
+            return True
         gap = FOREVER if due == simpy.core.Infinity else int(due) - now
-        env.run(until=now + await device.run(gap))
+        env.pass_to(now + await device.run(gap))
         for hart in self.harts:
             response = device.response(hart.index)
             if response is not None:
