@@ -11,6 +11,7 @@ is then always ready: the request is accepted at that very edge.
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import entry_points
 from typing import Any, Protocol, TypeVar
 
@@ -44,6 +45,8 @@ __all__ = [
     "Response",
     "device_names",
     "find_device",
+    "find_installed",
+    "installed",
     "run_sync",
 ]
 
@@ -210,26 +213,29 @@ given shape to life, drives ``job(device)`` to its end, and returns its result. 
 serial link owns the thread, hence a coroutine and not a plain call."""
 
 
-def device_names() -> list[str]:
-    """Names of all devices that are installed."""
-    return sorted({point.name for point in entry_points(group="rel4.devices")})
+def installed(what: str) -> list[str]:
+    """Names in the entry-point group ``rel4.devices`` or ``rel4.runners``."""
+    return sorted({point.name for point in entry_points(group=f"rel4.{what}s")})
 
 
-def find_device(name: str) -> Any:
-    """The entry point called ``name``, loaded.
+def find_installed(what: str, name: str) -> Any:
+    """The device or runner called ``name``, loaded.
 
     Raises
     ------
-    ValueError : there is no such device; the sentence lists the names there are.
+    ValueError : there is none; the sentence lists the names there are.
     DeviceError : it is there, but something that it needs is not installed.
     """
-    for point in entry_points(group="rel4.devices"):
+    for point in entry_points(group=f"rel4.{what}s"):
         if point.name == name:
             try:
                 return point.load()
             except ImportError as error:
-                raise DeviceError(f"device {name} cannot be loaded: {error}") from error
-    raise ValueError(f"device must be one of {', '.join(device_names())}, not {name!r}")
+                raise DeviceError(f"{what} {name} cannot be loaded: {error}") from error
+    raise ValueError(f"{what} must be one of {', '.join(installed(what))}, not {name!r}")
+
+
+device_names, find_device = partial(installed, "device"), partial(find_installed, "device")
 
 
 def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
