@@ -65,7 +65,7 @@ class Board(ABC):
     @property
     def now(self) -> int:
         """The current cycle."""
-        return int(self.env.now)
+        return self.env.now
 
     def place(self, function: Callable[[], Program]) -> int:
         """Put a user-interrupt handler into the program text; returns its address (for utvec)."""
