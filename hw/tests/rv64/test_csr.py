@@ -1,112 +1,62 @@
-"""The CSR file, section by section of the privileged specification (machine and supervisor level):
-which registers there are, which bits they have, what traps and returns do, which interrupt comes.
-"""
-
-from collections.abc import Awaitable, Callable
-from typing import Any
+"""The CSR file, section by section of the privileged specification: which registers there are, and
+which bits they have."""
 
 import pytest
-from rv64bench import ONES, clocked
+from rv64bench import ONES
+from rv64csr import (
+    CLEAR,
+    MCAUSE,
+    MCOUNTEREN,
+    MEDELEG,
+    MEI,
+    MENVCFG,
+    MEPC,
+    MIDELEG,
+    MIE,
+    MIE_,
+    MIP,
+    MPIE,
+    MPP,
+    MPRV,
+    MSCRATCH,
+    MSI,
+    MSTATUS,
+    MTI,
+    MTVAL,
+    MTVEC,
+    MXR,
+    SATP,
+    SCAUSE,
+    SCOUNTEREN,
+    SEI,
+    SEPC,
+    SET,
+    SIE,
+    SIE_,
+    SIP,
+    SPIE,
+    SPP,
+    SSCRATCH,
+    SSI,
+    SSTATUS,
+    STI,
+    STIMECMP,
+    STVAL,
+    STVEC,
+    SUM,
+    TSR,
+    TVM,
+    TW,
+    WRITE,
+    XL,
+    Hart,
+    M,
+    S,
+    U,
+    on_hart,
+)
 
-from rv64.csr import CsrFile
 from uintr.registers import Csr
-
-U, S, M = 0, 1, 3
-WRITE, SET, CLEAR = 1, 2, 3
-MSTATUS, MEDELEG, MIDELEG, MIE, MTVEC, MCOUNTEREN, MENVCFG = (
-    *(0x300, 0x302, 0x303, 0x304, 0x305, 0x306, 0x30A),
-)
-MSCRATCH, MEPC, MCAUSE, MTVAL, MIP = range(0x340, 0x345)
-SSTATUS, SIE, STVEC, SCOUNTEREN, SATP, STIMECMP = 0x100, 0x104, 0x105, 0x106, 0x180, 0x14D
-SSCRATCH, SEPC, SCAUSE, STVAL, SIP = range(0x140, 0x145)
-SSI, MSI, STI, MTI, SEI, MEI = 1, 3, 5, 7, 9, 11
-SIE_, MIE_, SPIE, MPIE, SPP, MPP, MPRV, SUM, MXR, TVM, TW, TSR = (
-    *(1 << 1, 1 << 3, 1 << 5, 1 << 7, 1 << 8, 3 << 11),
-    *(1 << 17, 1 << 18, 1 << 19, 1 << 20, 1 << 21, 1 << 22),
-)
-XL = 2 << 34 | 2 << 32  # SXL and UXL say 64
-
-
-class Hart:
-    """What the last stage does with the file."""
-
-    def __init__(self, ctx: Any, dut: CsrFile) -> None:
-        self.ctx, self.dut = ctx, dut
-
-    async def access(self, number: int, function: int = SET, operand: int | None = None) -> Any:
-        """Value before, or None if it is illegal."""
-        ctx, dut = self.ctx, self.dut
-        ctx.set(dut.number, number)
-        ctx.set(dut.function, function)
-        ctx.set(dut.operand, (operand or 0) & ONES)
-        ctx.set(dut.writes, operand is not None)
-        ctx.set(dut.access, 1)
-        value = ctx.get(dut.value) if ctx.get(dut.legal) else None
-        await ctx.tick()
-        ctx.set(dut.access, 0)
-        return value
-
-    async def write(self, number: int, value: int) -> None:
-        assert await self.access(number, WRITE, value) is not None
-
-    async def read(self, number: int) -> Any:
-        return await self.access(number)
-
-    async def trap(
-        self, cause: int, *, interrupt: bool = False, pc: int = 0x1234, value: int = 0
-    ) -> int:
-        """Where the handler is."""
-        ctx, dut = self.ctx, self.dut
-        for name, what in (
-            *(("cause", cause), ("interrupt", interrupt), ("pc", pc)),
-            ("value", value),
-        ):
-            ctx.set(getattr(dut, f"trap_{name}"), what)
-        ctx.set(dut.trap, 1)
-        handler = int(ctx.get(dut.handler))
-        await ctx.tick()
-        ctx.set(dut.trap, 0)
-        await ctx.tick()
-        return handler
-
-    async def back(self, name: str) -> int:
-        """MRET or SRET; where it goes to."""
-        ctx, dut = self.ctx, self.dut
-        ctx.set(dut.returns, 1)
-        ctx.set(getattr(dut, name), 1)
-        pc = int(ctx.get(dut.return_pc))
-        await ctx.tick()
-        ctx.set(dut.returns, 0)
-        ctx.set(getattr(dut, name), 0)
-        return pc
-
-    async def enter(self, privilege: int) -> None:
-        """From machine mode, with MRET."""
-        if privilege != M:
-            await self.access(MSTATUS, CLEAR, MPP)
-            await self.access(MSTATUS, SET, privilege << 11)
-            await self.back("mret")
-        assert self.privilege == privilege
-
-    @property
-    def privilege(self) -> int:
-        return int(self.ctx.get(self.dut.privilege))
-
-    async def interrupt(self) -> int | None:
-        """The one that is taken next."""
-        await self.ctx.tick().repeat(2)
-        taken = self.ctx.get(self.dut.interrupt)
-        return int(self.ctx.get(self.dut.interrupt_cause)) if taken else None
-
-
-def on_hart(bench: Callable[[Hart], Awaitable[None]]) -> None:
-    dut = CsrFile()
-
-    async def run(ctx: Any) -> None:
-        await bench(Hart(ctx, dut))
-
-    clocked(dut, run)
-
 
 # --- which there are, and who may ---
 
@@ -390,152 +340,5 @@ def test_what_is_behind_the_port() -> None:
             ctx.set(dut.number, number)
             assert (ctx.get(dut.behind), ctx.get(dut.port_number)) == (1, port)
         assert ctx.get(dut.user_delegated) == 1
-
-    on_hart(bench)
-
-
-# --- traps and returns ---
-
-
-@pytest.mark.parametrize("privilege", [U, S, M])
-@pytest.mark.parametrize("enabled", [0, 1])
-def test_a_trap_to_machine_mode_and_back(privilege: int, enabled: int) -> None:
-    async def bench(hart: Hart) -> None:
-        await hart.write(MTVEC, 0x8000_0101)
-        await hart.write(MSTATUS, MPIE if enabled else 0)
-        if privilege == M:
-            await hart.write(MSTATUS, MIE_ if enabled else 0)
-        await hart.enter(privilege)
-        assert await hart.trap(2, pc=0x4002, value=0x99) == 0x8000_0100, "exceptions to the base"
-        assert hart.privilege == M
-        assert await hart.read(MEPC) == 0x4002
-        assert (await hart.read(MCAUSE), await hart.read(MTVAL)) == (2, 0x99)
-        status = await hart.read(MSTATUS)
-        assert status & (MIE_ | MPIE | MPP) == (MPIE if enabled else 0) | privilege << 11
-        assert await hart.back("mret") == 0x4002
-        assert hart.privilege == privilege
-        await hart.trap(8)
-        # MPP is U after a return, MPIE is 1: so MIE is what it was, and was kept.
-        assert bool(await hart.read(MSTATUS) & MPIE) == bool(enabled)
-
-    on_hart(bench)
-
-
-@pytest.mark.parametrize("cause", [each for each in range(16) if 0xB3FF >> each & 1])
-def test_an_exception_that_is_delegated_goes_to_the_supervisor(cause: int) -> None:
-    async def bench(hart: Hart) -> None:
-        await hart.write(MEDELEG, 1 << cause)
-        await hart.write(STVEC, 0x7000)
-        await hart.write(MTVEC, 0x6000)
-        await hart.write(SSTATUS, SIE_)
-        assert await hart.trap(cause) == 0x6000, "never down from machine mode"
-        await hart.enter(U)
-        assert await hart.trap(cause, pc=0x22, value=0x33) == 0x7000
-        assert hart.privilege == S
-        assert (await hart.read(SEPC), await hart.read(STVAL)) == (0x22, 0x33)
-        assert await hart.read(SCAUSE) == cause
-        assert await hart.read(SSTATUS) & (SIE_ | SPIE | SPP) == SPIE
-        assert await hart.trap(cause, pc=0x44) == 0x7000, "from supervisor mode to itself"
-        assert await hart.read(SSTATUS) & (SIE_ | SPIE | SPP) == SPP
-        assert await hart.back("sret") == 0x44
-        assert hart.privilege == S
-        assert await hart.read(SSTATUS) & (SIE_ | SPIE | SPP) == SPIE
-        other = (cause + 1) % 16
-        assert await hart.trap(other) == 0x6000, "one that is not delegated"
-        assert hart.privilege == M
-
-    on_hart(bench)
-
-
-@pytest.mark.parametrize("cause", [SSI, MSI, STI, MTI, SEI, MEI])
-@pytest.mark.parametrize("vectored", [0, 1])
-def test_interrupts_are_vectored(cause: int, vectored: int) -> None:
-    async def bench(hart: Hart) -> None:
-        await hart.write(MTVEC, 0x8000_0000 | vectored)
-        handler = await hart.trap(cause, interrupt=True)
-        assert handler == 0x8000_0000 + (4 * cause if vectored else 0)
-        assert await hart.read(MCAUSE) == 1 << 63 | cause
-
-    on_hart(bench)
-
-
-@pytest.mark.parametrize("to", [U, S, M])
-def test_mprv_is_of_mpp_until_a_return_below_machine_mode(to: int) -> None:
-    async def bench(hart: Hart) -> None:
-        await hart.write(MSTATUS, MPRV | to << 11)
-        assert hart.ctx.get(hart.dut.effective) == to
-        await hart.back("mret")
-        assert hart.ctx.get(hart.dut.effective) == (to if to != M else U), "MPP is U now"
-        await hart.trap(8)
-        assert bool(await hart.read(MSTATUS) & MPRV) == (to == M)
-
-    on_hart(bench)
-
-
-@pytest.mark.parametrize("name", ["sum", "mxr", "tvm", "tw", "tsr"])
-def test_what_others_heed(name: str) -> None:
-    bit = {"sum": SUM, "mxr": MXR, "tvm": TVM, "tw": TW, "tsr": TSR}[name]
-
-    async def bench(hart: Hart) -> None:
-        for value in (0, bit):
-            await hart.write(MSTATUS, value)
-            assert hart.ctx.get(getattr(hart.dut, name)) == bool(value)
-
-    on_hart(bench)
-
-
-# --- which interrupt comes ---
-
-
-def test_the_order_of_interrupts() -> None:
-    """MEI, MSI, MTI, SEI, SSI, STI, of those of one privilege; machine's first."""
-
-    async def bench(hart: Hart) -> None:
-        ctx, dut = hart.ctx, hart.dut
-        await hart.write(MIE, ONES)
-        await hart.write(MSTATUS, MIE_)
-        ctx.set(dut.msip, 1)
-        ctx.set(dut.mtip, 1)
-        await hart.write(MIP, 1 << SSI | 1 << STI | 1 << SEI)
-        order = []
-        enabled = ONES
-        while (cause := await hart.interrupt()) is not None:
-            order.append(cause)
-            enabled &= ~(1 << cause)
-            await hart.write(MIE, enabled)
-        assert order == [MSI, MTI, SEI, SSI, STI]
-        # One that stays with machine mode comes before any that is delegated.
-        await hart.write(MIDELEG, 1 << SEI | 1 << SSI)
-        await hart.write(MIE, 1 << SEI | 1 << SSI | 1 << STI)
-        await hart.enter(U)
-        assert await hart.interrupt() == STI
-
-    on_hart(bench)
-
-
-@pytest.mark.parametrize("privilege", [U, S, M])
-@pytest.mark.parametrize("mie", [0, 1])
-@pytest.mark.parametrize("sie", [0, 1])
-@pytest.mark.parametrize("delegated", [0, 1])
-def test_when_interrupts_are_enabled(privilege: int, mie: int, sie: int, delegated: int) -> None:
-    async def bench(hart: Hart) -> None:
-        await hart.write(MIDELEG, delegated << SSI)
-        await hart.write(MSTATUS, (MPIE | MIE_) * mie | SIE_ * sie)
-        await hart.enter(privilege)
-        hart.ctx.set(hart.dut.ssip, 1)
-        await hart.ctx.tick()
-        hart.ctx.set(hart.dut.ssip, 0)
-        assert await hart.interrupt() is None, "mie does not have it"
-        assert not hart.ctx.get(hart.dut.wakes)
-        await hart.trap(8)
-        await hart.write(MIE, 1 << SSI)
-        await hart.write(MSTATUS, (MPIE | MIE_) * mie | SIE_ * sie)
-        await hart.enter(privilege)
-        if delegated:
-            taken = privilege < S or (privilege == S and sie)
-        else:
-            taken = privilege < M or mie
-        assert await hart.interrupt() == (SSI if taken else None)
-        assert hart.ctx.get(hart.dut.wakes) == 1, "WFI wakes whatever the status says"
 
     on_hart(bench)
