@@ -15,17 +15,7 @@ import tb_latency
 import tb_registers
 import tb_walking
 
-__all__ = [
-    "BOARD",
-    "CONTRACT",
-    "FEW",
-    "OF_ANY_LATENCY",
-    "PLAIN",
-    "RANDOM",
-    "SLOW",
-    "Bench",
-    "benches_of",
-]
+__all__ = ["BOARD", "CONTRACT", "RANDOM", "SLOW", "Bench", "benches_of"]
 
 Bench = Callable[..., Awaitable[Any]]
 
