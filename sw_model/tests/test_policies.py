@@ -18,6 +18,7 @@ from rel4.bench.claims_run import Variant, controls, key_of, plan, run_claims
 from rel4.bench.compare import event_lines
 from rel4.bench.point import Point, simulate
 from rel4.bench.policies import POLICIES
+from rel4.machine.clock import Clock
 from rel4.machine.costs import load_costs
 from rel4.machine.device import run_sync
 from rel4.machine.events import AsyncHandled, EventLog, LockWait, Mark, Syscall, Trap, UserTrap
@@ -54,6 +55,25 @@ def test_every_policy_serves_every_call_on_any_number_of_harts(
     calls += [event for event in measured(log, Syscall) if event.label.startswith("RISCV_PAGE_")]
     assert len(calls) == 12 * clients
     assert {event.error for event in calls} == {"NO_ERROR"}
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("flavour", Flavour)
+def test_operations_at_once_leave_the_same_log(
+    policy: str, flavour: Flavour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape = {"policy": policy, "harts": 4, "clients": 2, "concurrency": 5, "flavour": flavour}
+    quick = run(**shape, workload="mixed", timer_period=2_000)
+    skipped = []
+
+    def refuse(self: Clock, cycles: int) -> bool:
+        skipped.append(cycles)
+        return False
+
+    monkeypatch.setattr(Clock, "skip", refuse)
+    slow = run(**shape, workload="mixed", timer_period=2_000)
+    assert len(skipped) > 1_000
+    assert list(quick.lines()) == list(slow.lines())
 
 
 @pytest.mark.parametrize("policy", ["uipi", "poll", "adaptive"])

@@ -139,12 +139,16 @@ static __attribute__((noinline)) struct coroutine *room(struct coroutine *owner)
 /* Take the reply at the head of the ring; answers its owner. */
 static inline struct coroutine *take(void)
 {
-    word reply = *(volatile word *)(async.replies + ITEM_BYTES * (async.reply_head++ & async.mask));
+    volatile word *item =
+        (volatile word *)(async.replies + ITEM_BYTES * (async.reply_head++ & async.mask));
+    word reply = item[0];
     struct coroutine *owner = executor_find((uint32_t)reply);
     mark(MARK_REPLIED, reply);
     if (__builtin_expect(!owner || owner->answered, 0))
         seL4_DebugHalt(5); /* a reply that nobody waits for */
     owner->error = (uint16_t)(reply >> 48);
+    if (__builtin_expect(reply >> 40 & 0xff, 0))
+        owner->answer = item[1];
     owner->answered = true;
     if (__builtin_expect(async.waiting, 0))
         return room(owner);

@@ -54,7 +54,7 @@ class IpcPoint(TwoThreads):
 
 @dataclass(frozen=True, kw_only=True)
 class IpcRecord:
-    """One point's figures, per IPC."""
+    """One point's figures, per IPC; ``software`` and what is behind it as in `PointRecord`."""
 
     flavour: str
     kind: str
@@ -64,6 +64,11 @@ class IpcRecord:
     cycles: float
     traps: float
     user_interrupts: float
+    software: str = "model"
+    compiler: str | None = None
+    flags: str | None = None
+    cache_kib: int | None = None
+    memory_latency: int | None = None
 
 
 async def run_ipc(point: IpcPoint, device: Device, costs: Costs | None = None) -> IpcRecord:
