@@ -1,12 +1,12 @@
 """RTL and reference of the Intel flavour side by side, under random traffic and in scenes."""
 
-import random
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 
+import tb_lockstep
 from intel_traffic import IntelTraffic
 from rel4.machine.device import Device, Request
-from tb_lockstep import Pair
 from uintr.intel.registers import (
     MSRS,
     UITTE,
@@ -26,7 +26,7 @@ _PROCESSED = 14
 _PHASES = ("STATUS", "PIR", "WRITE_PIR", "WRITE_STATUS")
 
 
-class IntelPair(Pair):
+class IntelPair(tb_lockstep.Pair):
     """A `Pair` that knows what the Intel reference's inside tells about a cycle."""
 
     def _cover(self) -> None:
@@ -54,33 +54,7 @@ class IntelPair(Pair):
             coverage[f"fault {Fault(unit.fault >> 16 & 15).name}"] += 1
 
 
-async def lockstep(rtl: Device, *, seed: str, operations: int) -> dict[str, int]:
-    """Random traffic of all harts until ``operations`` requests are answered, in spells of
-    different density. Answers the coverage.
-    """
-    draw = random.Random(f"{seed} schedule")
-    pair = IntelPair(rtl=rtl, seed=seed)
-    harts = range(rtl.config.harts)
-    traffic = [IntelTraffic(config=rtl.config, hart=hart, seed=seed) for hart in harts]
-    pair.compare()
-    spell, density = 0, 1.0
-    while pair.coverage["operations"] < operations:
-        if spell == 0:
-            spell = draw.randrange(1, 100)
-            density = draw.choice((1.0, 1.0, 0.5, 0.1, 0.0))
-        spell -= 1
-        if draw.random() < 0.0003:
-            await pair.reset()
-            for each in traffic:
-                each.begin()
-        for hart in harts:
-            each = traffic[hart]
-            if not each.beginning and draw.random() < 0.05:
-                pair.set_privilege(hart, each.privilege())
-            if pair.free(hart) and draw.random() < density:
-                pair.submit(hart, each.request(rtl.interrupt(hart)))
-        await pair.run(1 if draw.random() < 0.8 else draw.randrange(1, 30))
-    return dict(pair.coverage)
+lockstep = partial(tb_lockstep.lockstep, pair_of=IntelPair, traffic_of=IntelTraffic)
 
 
 class _Scene:
@@ -140,7 +114,7 @@ class _Scene:
 
 async def races(rtl: Device, *, spread: int) -> dict[str, int]:
     """Two things at every distance from -``spread`` to ``spread`` cycles, so that each race is met
-    from both sides: RTL and reference agree, and no vector is lost or invented. Answers how many
+    from both sides: RTL and reference agree, and no vector is lost or invented. Returns how many
     runs ended with which state, as a check that the scenes are not all the same.
     """
     pair = IntelPair(rtl=rtl, seed="races")

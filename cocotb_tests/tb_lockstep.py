@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter, deque
+from collections.abc import Callable
 from typing import Any
 
 from rel4.machine.device import Device, Request
@@ -130,16 +131,23 @@ class Pair:
             coverage["kind changed"] += (before < none < after) + (after < none < before)
 
 
-async def lockstep(rtl: Device, *, seed: str, operations: int) -> dict[str, int]:
+async def lockstep(
+    rtl: Device,
+    *,
+    seed: str,
+    operations: int,
+    pair_of: type[Pair] = Pair,
+    traffic_of: Callable[..., Any] = Traffic,
+) -> dict[str, int]:
     """Random traffic of all harts until ``operations`` requests are answered.
 
-    Traffic comes in spells of different density, so that both crowds and quiet happen. Answers the
-    coverage.
+    Traffic comes in spells of different density, so that both crowds and quiet happen. Returns the
+    coverage. The flavour's own are ``pair_of`` and ``traffic_of``.
     """
     draw = random.Random(f"{seed} schedule")
-    pair = Pair(rtl=rtl, seed=seed)
+    pair = pair_of(rtl=rtl, seed=seed)
     harts = range(rtl.config.harts)
-    traffic = [Traffic(config=rtl.config, hart=hart, seed=seed) for hart in harts]
+    traffic = [traffic_of(config=rtl.config, hart=hart, seed=seed) for hart in harts]
     pair.compare()
     spell, density = 0, 1.0
     while pair.coverage["operations"] < operations:

@@ -50,7 +50,7 @@ async def jumps(rtl: RtlDevice, *, seed: str, pauses: int) -> None:
 
 
 async def registers(rtl: RtlDevice, *, seed: str, pauses: int) -> int:
-    """In a pause no signal of the whole design but the clock changes, memories included. Answers
+    """In a pause no signal of the whole design but the clock changes, memories included. Returns
     how many signals that are, since a simulator may not show all.
     """
     draw = random.Random(f"{seed} pauses")

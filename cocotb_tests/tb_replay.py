@@ -24,7 +24,7 @@ def _reader(handle: Any) -> Callable[[], int]:
 
 async def replay(rtl: RtlDevice, *, path: Path, log: Path, cycles: int) -> int:
     """Play the first ``cycles`` cycles of ``path`` and write the log that the native replay writes;
-    every output must be as recorded. Answers the number of responses.
+    every output must be as recorded. Returns the number of responses.
     """
     dut, harts = rtl.dut, rtl.config.harts
     rest = sum(Privilege.S << PRIVILEGE_BITS * hart for hart in range(harts))

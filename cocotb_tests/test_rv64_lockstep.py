@@ -77,7 +77,7 @@ def test_a_seed_is_a_program() -> None:
 
 
 class Corrupted:
-    """Spike's records, one of them changed by ``corrupt``, which answers whether it did."""
+    """Spike's records, one of them changed by ``corrupt``, which returns whether it did."""
 
     def __init__(self, inner: Recorder, corrupt: Callable[[Any], bool]) -> None:
         self._inner, self._corrupt = inner, corrupt

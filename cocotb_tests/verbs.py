@@ -46,7 +46,7 @@ class Verbs:
         raise AssertionError(f"hart {hart} has no response after {cycles} cycles")
 
     async def settle(self) -> int:
-        """Wait until the device is quiescent; answers the cycles that took."""
+        """Wait until the device is quiescent; returns the cycles that took."""
         cycles = 0
         while not self.device.quiescent:
             cycles += await self.device.run(1000)

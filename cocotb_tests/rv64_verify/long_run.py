@@ -47,7 +47,7 @@ SHAPES = (
 
 
 def run_seed(rtl: Rtl, shape: Shape, seed: int) -> tuple[Outcome, int]:
-    """One program. Answers what it did, and cycles.
+    """One program. Returns what it did, and cycles.
 
     Raises
     ------

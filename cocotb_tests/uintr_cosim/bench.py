@@ -24,7 +24,7 @@ def run_bench(
     folder: str | Path = "build/bench",
 ) -> int:
     """Build ``sources`` and run the tests of the Python module ``module`` on it, which is looked
-    for in the current directory too. Answers how many tests passed.
+    for in the current directory too. Returns how many tests passed.
 
     Parameters
     ----------

@@ -153,7 +153,7 @@ class _Hearing:
         self._harts: list[tuple[int, bool, int]] = []  # pc, waiting, retired
 
     def hear(self, line: str | None) -> list[str]:
-        """Take a line in; answers the words of one that is for a debugger."""
+        """Take a line in; returns the words of one that is for a debugger."""
         kind, *words = (line or "").split() or [""]
         match kind:
             case "c":

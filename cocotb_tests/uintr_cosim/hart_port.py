@@ -149,7 +149,7 @@ class HartDriver:
         return await self.good(RequestKind.CSR, CsrFunction.READ, number)
 
     async def csr_write(self, number: int, word: int) -> int:
-        """Write a CSR; answers the word before."""
+        """Write a CSR; returns the word before."""
         return await self.good(RequestKind.CSR, CsrFunction.WRITE, number, word)
 
     async def load(self, address: int) -> int:
@@ -165,11 +165,11 @@ class HartDriver:
         return await self.ask(RequestKind.UIPI, function, 0, operand)
 
     async def trap(self, pc: int) -> Response:
-        """Take the user interrupt at ``pc``; answers the handler's address."""
+        """Take the user interrupt at ``pc``; returns the handler's address."""
         return await self.ask(RequestKind.TRAP, data=pc)
 
     async def uret(self) -> int:
-        """Return from the handler; answers where to."""
+        """Return from the handler; returns where to."""
         return await self.good(RequestKind.URET)
 
 

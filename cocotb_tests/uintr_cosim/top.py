@@ -48,17 +48,7 @@ def make_top(config: DeviceConfig) -> Any:
 
     class Top(wiring.Component):  # type: ignore[misc]  # Amaranth ships no types
         def __init__(self) -> None:
-            self._system = make_system(
-                flavour=config.flavour,
-                harts=config.harts,
-                receivers=config.receivers,
-                base=config.base,
-                table_base=config.table_base,
-                table_pages=config.table_pages,
-                table_wait_states=config.table_wait_states,
-                features=config.features,
-                latency=config.latency,
-            )
+            self._system = make_system(**vars(config))
             harts = range(config.harts)
             super().__init__(
                 {
@@ -104,7 +94,7 @@ def make_top(config: DeviceConfig) -> Any:
             return m
 
         def _connect_bus(self, m: Module, bus: Any) -> Signal:
-            """The supervisor's bus. Answers that a transfer ended in the cycle before."""
+            """The supervisor's bus. Returns that a transfer ended in the cycle before."""
             word = self.bus_request
             ticket = Signal(name="bus_ticket")
             presented = Signal(name="bus_presented")

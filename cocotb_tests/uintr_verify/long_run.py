@@ -29,7 +29,7 @@ __all__ = ["coverage_record", "random_run", "run_seed"]
 def run_seed(
     shape: str, config: DeviceConfig, seed: str, operations: int, icarus_cycles: int
 ) -> tuple[dict[str, Any], Counter[str]]:
-    """One seed of one shape. Answers its record and its functional coverage.
+    """One seed of one shape. Returns its record and its functional coverage.
 
     The first ``icarus_cycles`` cycles run on Icarus as well, and the logs must be the same.
 

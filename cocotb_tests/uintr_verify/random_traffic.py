@@ -22,7 +22,7 @@ def record_random(
     """Record traffic until ``operations`` requests and transfers are answered.
 
     Traffic comes in spells: crowds and quiet, all receivers or one, everything or a storm of
-    operations on receivers, or a duel of the bus with posts. Answers the functional coverage, the
+    operations on receivers, or a duel of the bus with posts. Returns the functional coverage, the
     operations and the cycles.
     """
     recorder = Recorder(config=config, path=path, about={"seed": seed})

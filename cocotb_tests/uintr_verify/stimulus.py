@@ -151,7 +151,7 @@ class Recorder:
         return word
 
     def _write(self, cycles: int) -> int:
-        """Write a step down. Answers how many responses it shows."""
+        """Write a step down. Returns how many responses it shows."""
         reference, harts = self.reference, self.config.harts
         word = reference.quiescent | self._lines() << 1 + harts
         answers = b""

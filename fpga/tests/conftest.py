@@ -32,7 +32,7 @@ def terminal(target: Target) -> Iterator[str]:
 
 @pytest.fixture
 def board(terminal: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The environment of the device ``uart``; answers the port."""
+    """The environment of the device ``uart``; returns the port."""
     monkeypatch.setenv("UINTR_PORT", terminal)
     monkeypatch.setenv("UINTR_BAUD", str(BAUD))
     monkeypatch.setenv("UINTR_UART_TIMEOUT", "20")

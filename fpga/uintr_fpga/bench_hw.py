@@ -147,7 +147,7 @@ def _tool(name: str, *arguments: str, folder: Path) -> str:
 
 
 def _synthesise(shape: _Shape, folder: Path) -> dict[str, int]:
-    """Synthesis of ``shape`` into ``design.json``. Answers what the controller takes."""
+    """Synthesis of ``shape`` into ``design.json``. Returns what the controller takes."""
     script = "read_rtlil design.il; setattr -mod -set keep_hierarchy 1 top.dut; "
     if shape.device == "ecp5":
         script += f"scratchpad -set abc9.D {_TARGET_PS[shape.harts <= _SMALL]}; synth_ecp5"

@@ -50,7 +50,7 @@ give the old word."""
 def build_bitstream(
     target: Target, *, seed: int, folder: Path, netlist: Path | None = None
 ) -> dict[str, Any]:
-    """Build ``target`` in ``folder``; answers the report, which is in ``report.json`` there too.
+    """Build ``target`` in ``folder``; returns the report, which is in ``report.json`` there too.
 
     ``netlist`` is the folder of an earlier build of the same target: its netlist is placed and
     routed anew, without another synthesis.

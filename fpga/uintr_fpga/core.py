@@ -64,17 +64,7 @@ class BoardCore(wiring.Component):
         self.config = config
         self._clock_hz = clock_hz
         self._divisor = uart_divisor(clock_hz, baud)
-        self._system = make_system(
-            flavour=config.flavour,
-            harts=config.harts,
-            receivers=config.receivers,
-            base=config.base,
-            table_base=config.table_base,
-            table_pages=config.table_pages,
-            table_wait_states=config.table_wait_states,
-            features=config.features,
-            latency=config.latency,
-        )
+        self._system = make_system(**vars(config))
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "leds": Out(len(LEDS))})
 
     def elaborate(self, platform: Any) -> Module:

@@ -97,7 +97,7 @@ class BoardLink:
             self._port = None
 
     def execute(self, words: Sequence[int], *, expect: int) -> list[int]:
-        """Execute a program; answers its answer words. ``expect`` is how many there probably are.
+        """Execute a program; returns its answer words. ``expect`` is how many there probably are.
 
         Raises
         ------

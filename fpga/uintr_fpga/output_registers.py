@@ -34,7 +34,7 @@ def ignore_collisions(text: str) -> str:
 
 
 def use_output_registers(netlist: dict[str, Any]) -> int:
-    """Change ``netlist``, Yosys's JSON for ECP5. Answers how many block RAMs have a register now.
+    """Change ``netlist``, Yosys's JSON for ECP5. Returns how many block RAMs have a register now.
 
     A block RAM is changed when every bit that is read from it goes to one flip-flop and to nothing
     else, all of them with the block RAM's clock, with one enable or none, and without reset. What

@@ -22,7 +22,7 @@ def owner(ctx: Any, dut: LockingArbiter) -> int | None:
 
 
 async def transfer(ctx: Any, dut: LockingArbiter, *, end: str = "ack") -> int:
-    """End the transfer that is presented in its second cycle; answers whose it was."""
+    """End the transfer that is presented in its second cycle; returns whose it was."""
     first = owner(ctx, dut)
     assert first is not None
     await ctx.tick()

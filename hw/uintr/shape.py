@@ -41,9 +41,10 @@ def controller_windows(
     base: int = 0,
     features: Feature = ALL_FEATURES,
     latency: int = DEFAULT_LATENCY,
+    most_harts: int = MAX_HARTS,
 ) -> list[Window]:
     """Slots, control page and, with their feature, masks. Raises ValueError for what cannot be."""
-    check_range("harts", harts, 1, MAX_HARTS)
+    check_range("harts", harts, 1, most_harts)
     check_hart_unit(receivers=receivers, latency=latency)
     rounded = 1 << (receivers - 1).bit_length()
     check_multiple("base", base, SLOT_BYTES * rounded)
@@ -84,13 +85,20 @@ def system_windows(
     table_wait_states: int = 0,
     features: Feature = ALL_FEATURES,
     latency: int = DEFAULT_LATENCY,
+    most_harts: int = MAX_HARTS,
 ) -> list[Window]:
-    """Tables, slots, control page, masks. Raises ValueError for what cannot be, or if a window of
-    the controller's overlaps the tables.
+    """Tables, slots, control page, masks; of the gateware and of the reference, which has more
+    harts. Raises ValueError for what cannot be, or if a window of the controller's overlaps the
+    tables.
     """
     check_range("table_wait_states", table_wait_states, 0, MAX_WAIT_STATES)
     own = controller_windows(
-        harts=harts, receivers=receivers, base=base, features=features, latency=latency
+        harts=harts,
+        receivers=receivers,
+        base=base,
+        features=features,
+        latency=latency,
+        most_harts=most_harts,
     )
     table, size = table_window(table_base=table_base, table_pages=table_pages)
     for first, length in own:

@@ -60,7 +60,7 @@ def trace_of(seed: int) -> tuple[list[Step], list[list[tuple[str, int]]]]:
 
 
 def play(run_program: RunProgram, seed: int, flavour: Flavour) -> tuple[Any, list[Counter[int]]]:
-    """Run the trace; answers what each receiver's handler took."""
+    """Run the trace; returns what each receiver's handler took."""
     steps, scripts = trace_of(seed)
     taken: list[Counter[int]] = [Counter() for _ in range(RECEIVERS)]
 

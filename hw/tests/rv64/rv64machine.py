@@ -38,7 +38,7 @@ def run(
     watch: Any = None,
     **parameters: Any,
 ) -> tuple[list[Retired], dict[int, int]]:
-    """Run 32-bit instructions from the beginning of memory on. Answers what retired, and memory as
+    """Run 32-bit instructions from the beginning of memory on. Returns what retired, and memory as
     words of eight bytes by address. ``watch(ctx, soc, cycle)`` is called in every cycle."""
     memory = dict(words or {})
     for place, word in enumerate(program):

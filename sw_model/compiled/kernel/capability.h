@@ -9,6 +9,7 @@ enum cap_type {
     CAP_UNTYPED,
     CAP_CNODE,
     CAP_THREAD,
+    CAP_ENDPOINT,
     CAP_NOTIFICATION,
     CAP_FRAME,
     CAP_PAGE_TABLE,
@@ -24,6 +25,7 @@ enum { RIGHT_WRITE = 1, RIGHT_READ = 2, RIGHT_GRANT = 4, RIGHT_GRANT_REPLY = 8, 
  * untyped      first byte      log2(size)  bytes given away
  * CNode        first slot      radix       guard (guard_size)
  * thread       TCB
+ * endpoint     its queue                   badge
  * notification notification                badge
  * frame        first byte      log2(size)  where it is mapped      where it is mapped; 0: nowhere
  * page table   the table       1: a root   where it is mapped      the same; of a root its own

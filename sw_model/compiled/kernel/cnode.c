@@ -25,6 +25,7 @@ static word derive(struct invocation *call, bool mint)
         if (!source->asid)
             return ERROR_ILLEGAL_OPERATION;
         break;
+    case CAP_ENDPOINT:
     case CAP_NOTIFICATION:
         if (mint && source->value)
             return ERROR_ILLEGAL_OPERATION;

@@ -21,6 +21,11 @@
 #define ROOT_SWITCH 0
 #endif
 
+/* 1: short IPC takes seL4's fastpath. */
+#ifndef FASTPATH
+#define FASTPATH 0
+#endif
+
 #ifndef __ASSEMBLER__
 /* The loader may change these words in the image. */
 struct parameters {

@@ -6,6 +6,7 @@
 #include <mark.h>
 
 #include "riscv.h"
+#include "endpoint.h"
 #include "hart.h"
 #include "lock.h"
 #include "policies.h"
@@ -116,7 +117,8 @@ struct context *trap(struct context *context, word cause)
     lock_acquire();
     if (cause == CAUSE_ECALL) {
         context->registers[PC] += 4;
-        syscall_handle(tcb);
+        if (!FASTPATH || !endpoint_fastpath(tcb))
+            syscall_handle(tcb);
     } else if (cause & INTERRUPT) {
         interrupt(cause);
     } else {

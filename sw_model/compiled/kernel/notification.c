@@ -16,7 +16,12 @@ void notification_wake(struct tcb *tcb, word badge)
 
 void notification_signal(struct notification *notification, word badge)
 {
+    struct tcb *bound = notification->bound_tcb;
     struct tcb *waiter = queue_take(&notification->queue);
+    if (!waiter && bound && bound->state == THREAD_BLOCKED_ON_RECEIVE) {
+        waiter = bound;
+        queue_remove(bound->waiting_on, bound);
+    }
     if (waiter) {
         uintr_awake(waiter);
         notification_wake(waiter, badge);
@@ -35,21 +40,26 @@ void notification_poll(struct notification *notification, struct tcb *tcb)
     notification->active = false;
 }
 
+bool notification_interrupted(const struct notification *notification, struct tcb *tcb)
+{
+    if (!notification || notification->uintr_tcb != tcb)
+        return false;
+    word pending = uintr_park(tcb);
+    if (pending)
+        message_give(tcb, pending, 0, 0);
+    return pending;
+}
+
 void notification_wait(struct notification *notification, struct tcb *tcb)
 {
     if (notification->active) {
         notification_poll(notification, tcb);
         return;
     }
-    if (notification->uintr_tcb == tcb) {
-        word pending = uintr_park(tcb);
-        if (pending) {
-            message_give(tcb, pending, 0, 0);
-            return;
-        }
-    }
+    if (notification_interrupted(notification, tcb))
+        return;
     tcb->state = THREAD_BLOCKED_ON_NOTIFICATION;
-    tcb->waiting_on = notification;
+    tcb->waiting_on = &notification->queue;
     queue_append(&notification->queue, tcb);
     here->choose = true;
 }

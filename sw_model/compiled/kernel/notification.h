@@ -11,9 +11,13 @@ void notification_signal(struct notification *notification, word badge);
  * not block while one is pending: the wait answers the pending word, and the interrupt is taken. */
 void notification_wait(struct notification *notification, struct tcb *tcb);
 
+/* `tcb` is about to block where user interrupts of `notification` (may be null) wake it. True: one is
+ * pending; it was told, and must not block. */
+bool notification_interrupted(const struct notification *notification, struct tcb *tcb);
+
 /* Take what was signalled; badge 0 if nothing was. */
 void notification_poll(struct notification *notification, struct tcb *tcb);
 
-/* Make a thread runnable that waits on a notification, which answers it `badge`. */
+/* Make a thread runnable that was waiting, which answers it `badge`. */
 void notification_wake(struct tcb *tcb, word badge);
 #endif

@@ -11,6 +11,9 @@ enum thread_state {
     THREAD_INACTIVE,
     THREAD_RUNNING,
     THREAD_BLOCKED_ON_NOTIFICATION,
+    THREAD_BLOCKED_ON_SEND,
+    THREAD_BLOCKED_ON_RECEIVE,
+    THREAD_BLOCKED_ON_REPLY,
     THREAD_IDLE,
 };
 
@@ -47,11 +50,16 @@ struct tcb {
     struct slot cspace;
     struct slot vspace;
     struct slot buffer;
-    struct tcb *next; /* in a ready queue or a notification's */
-    struct notification *waiting_on;
+    struct tcb *next; /* in a ready queue, a notification's or an endpoint's */
+    struct queue *waiting_on;
     struct notification *bound_notification;
     struct handler *handler;
     struct uintr_state uintr;
+    struct tcb *caller;   /* who waits for this thread's reply */
+    struct tcb *answerer; /* whose reply it waits for */
+    word send_badge;      /* of the message that it waits to send */
+    uint8_t send_rights;
+    bool send_calls;
 };
 
 static inline bool runnable(const struct tcb *tcb)
@@ -79,11 +87,13 @@ struct notification {
 enum {
     TCB_BITS = 10,
     NOTIFICATION_BITS = 6,
+    ENDPOINT_BITS = 4, /* a queue, of threads that send or of threads that receive */
     SLOT_BITS = 5,
     PAGE_TABLE_BITS = 12,
     MEGA_PAGE_BITS = 21,
 };
 _Static_assert(sizeof(struct tcb) <= 1 << TCB_BITS, "a TCB fits its object");
+_Static_assert(sizeof(struct queue) <= 1 << ENDPOINT_BITS, "and an endpoint");
 _Static_assert(sizeof(struct notification) <= 1 << NOTIFICATION_BITS, "so does a notification");
 
 void queue_append(struct queue *queue, struct tcb *tcb);

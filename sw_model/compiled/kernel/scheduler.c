@@ -3,7 +3,7 @@
 
 #include "riscv.h"
 
-static int best(const struct hart *hart)
+int scheduler_highest(const struct hart *hart)
 {
     for (int level = PRIORITIES / 64 - 1; level >= 0; level--)
         for (int bit = 63; hart->levels[level] && bit >= 0; bit--)
@@ -14,7 +14,7 @@ static int best(const struct hart *hart)
 
 bool scheduler_spare(const struct hart *hart)
 {
-    return hart->current == hart->idle_thread && best(hart) < 0;
+    return hart->current == hart->idle_thread && scheduler_highest(hart) < 0;
 }
 
 void scheduler_enqueue(struct tcb *tcb, bool first)
@@ -82,7 +82,7 @@ struct tcb *scheduler_choose(void)
 {
     struct tcb *current = here->current;
     bool keeps = runnable(current) && !current->queued && current->affinity == here->index;
-    int highest = best(here);
+    int highest = scheduler_highest(here);
     here->choose = false;
     if (keeps && current->priority >= highest)
         return current;

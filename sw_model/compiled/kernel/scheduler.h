@@ -21,6 +21,9 @@ void scheduler_yield(void);
 /* The thread to run now; it becomes the current one. */
 struct tcb *scheduler_choose(void);
 
+/* The highest priority that waits for a hart; -1: nobody does. */
+int scheduler_highest(const struct hart *hart);
+
 /* True if a hart has nothing to run, now or next. */
 bool scheduler_spare(const struct hart *hart);
 #endif

@@ -1,6 +1,7 @@
 /* System calls by number: what a thread's trap with ecall means. */
 #include "async_runtime.h"
 #include "cspace.h"
+#include "endpoint.h"
 #include "hart.h"
 #include "invocation.h"
 #include "kernel.h"
@@ -62,14 +63,20 @@ static bool uintr_label(word label)
            && label <= INVOCATION_UINTR_REGISTER_ASYNC_SYSCALL;
 }
 
-static void send(struct tcb *tcb, bool call)
+static void send(struct tcb *tcb, bool blocking, bool call)
 {
     struct invocation invocation;
     word info = tcb->context.registers[A1];
     word error = ERROR_FAILED_LOOKUP;
     struct slot *slot = cspace_lookup(&tcb->cspace, tcb->context.registers[A0]);
     invocation.answers = 0;
-    if (slot && slot->type == CAP_NOTIFICATION && !uintr_label(message_label(info))) {
+    if (slot && slot->type == CAP_ENDPOINT) {
+        error = ERROR_INVALID_CAPABILITY;
+        if (slot->rights & RIGHT_WRITE) {
+            endpoint_send(tcb, slot, blocking, call);
+            return;
+        }
+    } else if (slot && slot->type == CAP_NOTIFICATION && !uintr_label(message_label(info))) {
         error = ERROR_INVALID_CAPABILITY;
         if (slot->rights & RIGHT_WRITE) {
             notification_signal((struct notification *)slot->object, slot->value);
@@ -85,8 +92,13 @@ static void send(struct tcb *tcb, bool call)
 static void receive(struct tcb *tcb, bool blocking)
 {
     struct slot *slot = cspace_lookup(&tcb->cspace, tcb->context.registers[A0]);
-    if (!slot || slot->type != CAP_NOTIFICATION || !(slot->rights & RIGHT_READ)) {
+    if (!slot || !(slot->rights & RIGHT_READ)
+        || (slot->type != CAP_NOTIFICATION && slot->type != CAP_ENDPOINT)) {
         message_give(tcb, 0, ERROR_INVALID_CAPABILITY, 0);
+        return;
+    }
+    if (slot->type == CAP_ENDPOINT) {
+        endpoint_receive(tcb, slot, blocking);
         return;
     }
     struct notification *notification = (struct notification *)slot->object;
@@ -101,11 +113,18 @@ void syscall_handle(struct tcb *tcb)
     long number = (long)tcb->context.registers[A7];
     switch (number) {
     case SYS_CALL:
-        send(tcb, true);
+        send(tcb, true, true);
         break;
     case SYS_SEND:
     case SYS_NB_SEND:
-        send(tcb, false);
+        send(tcb, number == SYS_SEND, false);
+        break;
+    case SYS_REPLY:
+        endpoint_reply(tcb);
+        break;
+    case SYS_REPLY_RECV:
+        endpoint_reply(tcb);
+        receive(tcb, true);
         break;
     case SYS_RECV:
     case SYS_NB_RECV:

@@ -80,9 +80,13 @@ word tcb_suspend(struct invocation *call)
         return ERROR_ILLEGAL_OPERATION;
     if (tcb->waiting_on) {
         uintr_awake(tcb);
-        queue_remove(&tcb->waiting_on->queue, tcb);
+        queue_remove(tcb->waiting_on, tcb);
         tcb->waiting_on = NULL;
     }
+    if (tcb->state == THREAD_BLOCKED_ON_REPLY)
+        tcb->answerer->caller = NULL;
+    if (tcb != here->current && tcb->state != THREAD_RUNNING && tcb->state != THREAD_INACTIVE)
+        tcb->context.registers[PC] -= 4; /* what it waited in begins again */
     scheduler_dequeue(tcb);
     tcb->state = THREAD_INACTIVE;
     return ERROR_NONE;

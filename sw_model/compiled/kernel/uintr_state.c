@@ -197,7 +197,7 @@ static void absent_post(int receiver)
     }
     slot_of(receiver)->high = pending;
     parked[receiver] = NULL;
-    queue_remove(&tcb->waiting_on->queue, tcb);
+    queue_remove(tcb->waiting_on, tcb);
     notification_wake(tcb, pending);
 }
 

@@ -9,6 +9,8 @@ static unsigned object_bits(word type, word size_bits)
     switch (type) {
     case OBJECT_TCB:
         return TCB_BITS;
+    case OBJECT_ENDPOINT:
+        return ENDPOINT_BITS;
     case OBJECT_NOTIFICATION:
         return NOTIFICATION_BITS;
     case OBJECT_CAP_TABLE:
@@ -33,6 +35,9 @@ static struct slot object_cap(word type, unsigned bits, word address)
     case OBJECT_TCB:
         cap.type = CAP_THREAD;
         ((struct tcb *)address)->uintr.receiver = NO_RECEIVER;
+        break;
+    case OBJECT_ENDPOINT:
+        cap.type = CAP_ENDPOINT;
         break;
     case OBJECT_NOTIFICATION:
         cap.type = CAP_NOTIFICATION;

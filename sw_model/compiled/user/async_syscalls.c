@@ -92,7 +92,8 @@ static bool announce(void)
     return true;
 }
 
-/* A handler elsewhere sees a request as soon as it is published. That it sleeps is noticed at once
+/* A handler elsewhere sees a request as soon as it is published. It is woken when half of what is
+ * outstanding is new to it. That it sleeps is noticed at once
  * mostly, and for sure, behind a fence, when a batch is full or nobody is ready. */
 bool async_due(void)
 {
@@ -101,7 +102,8 @@ bool async_due(void)
         if (!async_helped())
             return false;
         publish();
-        if (*field(BUFFER_HANDLER_ONLINE))
+        if (*field(BUFFER_HANDLER_ONLINE) ||
+            2 * (async.request_tail - announced) < async_outstanding())
             return false;
     }
     announce();
@@ -139,12 +141,16 @@ static __attribute__((noinline)) struct coroutine *room(struct coroutine *owner)
 /* Take the reply at the head of the ring; answers its owner. */
 static inline struct coroutine *take(void)
 {
-    word reply = *(volatile word *)(async.replies + ITEM_BYTES * (async.reply_head++ & async.mask));
+    volatile word *item =
+        (volatile word *)(async.replies + ITEM_BYTES * (async.reply_head++ & async.mask));
+    word reply = item[0];
     struct coroutine *owner = executor_find((uint32_t)reply);
     mark(MARK_REPLIED, reply);
     if (__builtin_expect(!owner || owner->answered, 0))
         seL4_DebugHalt(5); /* a reply that nobody waits for */
     owner->error = (uint16_t)(reply >> 48);
+    if (__builtin_expect(reply >> 40 & 0xff, 0))
+        owner->answer = item[1];
     owner->answered = true;
     if (__builtin_expect(async.waiting, 0))
         return room(owner);

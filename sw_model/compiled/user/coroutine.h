@@ -13,6 +13,7 @@ enum { NOBODY = 0xffff };
 struct coroutine {
     bool (*step)(struct coroutine *self);
     word at;          /* label where it goes on; 0: its beginning */
+    word answer;      /* first word of its call's answer, if that has one */
     uint16_t cid;
     uint16_t next;    /* in a queue, by cid */
     uint16_t error;   /* what its call answered */

@@ -9,6 +9,7 @@ struct queue {
 volatile word wake_word;
 struct coroutine *executor_tasks[MAX_TASKS];
 struct coroutine *(*executor_idle)(void);
+void (*executor_give_way)(void);
 
 static struct queue queues[PRIORITIES];
 static unsigned levels; /* priorities that have somebody ready */
@@ -90,7 +91,8 @@ void executor_run(void)
             coroutine = executor_idle();
         if (!coroutine) {
             while (!levels && !wake_word)
-                ;
+                if (executor_give_way)
+                    executor_give_way();
         } else if (coroutine->step(coroutine)) {
             executor_tasks[coroutine->cid] = NULL;
             foreground -= !coroutine->background;

@@ -34,6 +34,10 @@ void executor_wake(struct coroutine *coroutine);
 extern struct coroutine *(*executor_idle)(void);
 void executor_run(void);
 
-/* Where the user-interrupt handler notes vectors. */
+/* What it does until a user interrupt comes; null: it spins. */
+extern void (*executor_give_way)(void);
+
+/* The user-interrupt handler (interrupts.S), and where it notes vectors. */
+extern char user_interrupt[];
 extern volatile word wake_word;
 #endif

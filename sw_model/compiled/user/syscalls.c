@@ -3,7 +3,7 @@
 
 static void set_message(unsigned n, word value)
 {
-    ipc_buffer()[IPC_BUFFER_MESSAGE / 8 + n] = value;
+    ipc_buffer[IPC_BUFFER_MESSAGE / 8 + n] = value;
 }
 
 /* Message registers go and come in `words`; answers the error. */
@@ -38,6 +38,52 @@ word seL4_UintrRegisterAsyncSyscall(word notification, word frame, word policy,
     answer[0] = policy;
     set_cap(0, frame);
     return call(notification, INVOCATION_UINTR_REGISTER_ASYNC_SYSCALL, 1, 1, answer);
+}
+
+word seL4_TCB_Configure(word tcb, word fault_endpoint, word cspace, word vspace, word buffer,
+                        word frame)
+{
+    word words[REGISTER_MESSAGE] = {fault_endpoint, 0, 0, buffer};
+    set_cap(0, cspace);
+    set_cap(1, vspace);
+    set_cap(2, frame);
+    return call(tcb, INVOCATION_TCB_CONFIGURE, 3, 4, words);
+}
+
+word seL4_TCB_WriteRegisters(word tcb, bool resume, word count, const word registers[])
+{
+    word words[REGISTER_MESSAGE] = {resume, count, registers[0], registers[1]};
+    for (unsigned n = 2; n < count; n++)
+        set_message(n + 2, registers[n]);
+    return call(tcb, INVOCATION_TCB_WRITE_REGISTERS, 0, (unsigned)count + 2, words);
+}
+
+word seL4_UintrRegisterSender(word notification, word *operand)
+{
+    word words[REGISTER_MESSAGE] = {0};
+    word error = call(notification, INVOCATION_UINTR_REGISTER_SENDER, 0, 0, words);
+    *operand = words[0];
+    return error;
+}
+
+void seL4_Send(word cap)
+{
+    word words[REGISTER_MESSAGE] = {0}, info = 0;
+    system_call(SYS_SEND, cap, &info, words);
+}
+
+word seL4_Recv(word cap, word *first)
+{
+    word words[REGISTER_MESSAGE] = {0}, info = 0;
+    word badge = system_call(SYS_RECV, cap, &info, words);
+    *first = words[0];
+    return badge;
+}
+
+void seL4_Yield(void)
+{
+    word words[REGISTER_MESSAGE] = {0}, info = 0;
+    system_call(SYS_YIELD, 0, &info, words);
 }
 
 void seL4_WakeSyscallHandler(void)

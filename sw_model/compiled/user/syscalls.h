@@ -32,14 +32,12 @@ static inline word system_call(long number, word cap, word *info, word words[REG
     return a0;
 }
 
-static inline word *ipc_buffer(void)
-{
-    return (word *)IPC_BUFFER_ADDRESS;
-}
+/* A thread's IPC buffer, as it was told when it was made. */
+register word *ipc_buffer __asm__("tp");
 
 static inline void set_cap(unsigned n, word cap)
 {
-    ipc_buffer()[IPC_BUFFER_CAPS / 8 + n] = cap;
+    ipc_buffer[IPC_BUFFER_CAPS / 8 + n] = cap;
 }
 
 /* One invocation with at most one extra capability and four message registers; answers the error. */
@@ -79,11 +77,51 @@ static inline word seL4_UintrRegisterReceiver(word notification, word tcb)
     return seL4_Invoke(notification, INVOCATION_UINTR_REGISTER_RECEIVER, 1, tcb, 0, 0, 0, 0, 0);
 }
 
+static inline word seL4_TCB_SetPriority(word tcb, word authority, word priority)
+{
+    return seL4_Invoke(tcb, INVOCATION_TCB_SET_PRIORITY, 1, authority, 1, priority, 0, 0, 0);
+}
+
+static inline word seL4_TCB_SetAffinity(word tcb, word hart)
+{
+    return seL4_Invoke(tcb, INVOCATION_TCB_SET_AFFINITY, 0, 0, 1, hart, 0, 0, 0);
+}
+
+static inline word seL4_TCB_Resume(word tcb)
+{
+    return seL4_Invoke(tcb, INVOCATION_TCB_RESUME, 0, 0, 0, 0, 0, 0, 0);
+}
+
 /* The calls with more than four message registers, or with an answer. */
 word seL4_Untyped_Retype(word untyped, word type, word size_bits, word root, word offset, word count);
 word seL4_CNode_Mint(word root, word destination, word source, word rights, word badge);
 word seL4_UintrRegisterAsyncSyscall(word notification, word frame, word policy,
                                     word answer[REGISTER_MESSAGE]);
+
+/* The calls that make and start a thread. `registers`: pc, ra, sp, gp, tp. */
+word seL4_TCB_Configure(word tcb, word fault_endpoint, word cspace, word vspace, word buffer,
+                        word frame);
+word seL4_TCB_WriteRegisters(word tcb, bool resume, word count, const word registers[]);
+word seL4_UintrRegisterSender(word notification, word *operand);
+
+/* Messages of one word. Call and ReplyRecv answer the word that came, Recv the badge. */
+static inline word seL4_Call(word endpoint, word first)
+{
+    word words[REGISTER_MESSAGE] = {first}, info = 1;
+    system_call(SYS_CALL, endpoint, &info, words);
+    return words[0];
+}
+
+static inline word seL4_ReplyRecv(word endpoint, word first)
+{
+    word words[REGISTER_MESSAGE] = {first}, info = 1;
+    system_call(SYS_REPLY_RECV, endpoint, &info, words);
+    return words[0];
+}
+
+void seL4_Send(word cap);
+word seL4_Recv(word cap, word *first);
+void seL4_Yield(void);
 
 void seL4_WakeSyscallHandler(void);
 void seL4_DebugPutChar(char character);

@@ -173,7 +173,7 @@ class OnlineFlag:
 
     The wake-up protocol, without the published system's window in which a wake-up is lost:
 
-    * producer: put the item, full fence, `claim`; if that answers True, wake the consumer;
+    * producer: put the item, full fence, `claim`; if that returns True, wake the consumer;
     * consumer: when the ring looks empty, `retire` with a second look at the ring; if an item came
       meanwhile and nobody has claimed the wake-up, go on; else sleep.
 

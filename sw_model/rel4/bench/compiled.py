@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from rel4.abi.c_header import KERNEL_POLICIES, Moment, c_header
 from rel4.abi.numbers import AsyncLabel, SeL4Error
@@ -39,7 +40,9 @@ __all__ = [
     "compiled_name",
     "image_words",
     "log_of",
+    "made_with",
     "run_compiled",
+    "run_image",
     "system",
 ]
 
@@ -67,6 +70,7 @@ class Setup:
     compiler, optimise : as `compile_program`
     root_switch : what a trap does to the root page table: 0 nothing, 1 it goes to the kernel's own
         and back, 2 the same and translations are forgotten both times
+    fastpath : short IPC takes seL4's fastpath
 
     Raises
     ------
@@ -79,6 +83,7 @@ class Setup:
     compiler: str = "clang"
     optimise: str = "2"
     root_switch: int = 0
+    fastpath: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.root_switch <= 2:
@@ -88,9 +93,13 @@ class Setup:
     @property
     def flags(self) -> str:
         """What the compiler was told beyond what it is always told."""
-        return f"-O{self.optimise}" + (
-            f" -DROOT_SWITCH={self.root_switch}" if self.root_switch else ""
-        )
+        return " ".join((f"-O{self.optimise}", *(f"-D{each}" for each in self.defines)))
+
+    @property
+    def defines(self) -> tuple[str, ...]:
+        """What is chosen when the kernel is built, as far as it is not the usual."""
+        chosen = (("ROOT_SWITCH", self.root_switch), ("FASTPATH", int(self.fastpath)))
+        return tuple(f"{name}={value}" for name, value in chosen if value)
 
 
 @cache
@@ -119,15 +128,15 @@ def system(setup: Setup, program: str = "experiment") -> Program:
         compiler=setup.compiler,
         optimise=setup.optimise,
         program=program,
-        defines=(f"ROOT_SWITCH={setup.root_switch}",),
+        defines=setup.defines,
     )
 
 
-def compiled_name(point: Point, setup: Setup) -> str:
+def compiled_name(point: Any, setup: Setup, program: str = "experiment") -> str:
     """The name of a run of ``point`` as machine code (`rel4.bench.point.run_name`). The system is
     built."""
-    system(setup)
-    code = _digest(setup, "experiment")
+    system(setup, program)
+    code = _digest(setup, program)
     return identity(software="compiled", code=code, setup=asdict(setup), point=asdict(point))
 
 
@@ -167,28 +176,48 @@ def run_compiled(
         timer_traps=measured.traps(ev.TrapCause.TIMER),
         user_interrupts=measured.user_interrupts,
         wall_s=wall_s,
-        software="compiled",
-        compiler=find_compiler(setup.compiler).version,
-        flags=setup.flags,
-        cache_kib=setup.cache_kib,
-        memory_latency=setup.memory_latency,
+        **made_with(setup),
     )
+
+
+def made_with(setup: Setup) -> dict[str, Any]:
+    """What a record says of a compiled run beyond its point."""
+    return {
+        "software": "compiled",
+        "compiler": find_compiler(setup.compiler).version,
+        "flags": setup.flags,
+        "cache_kib": setup.cache_kib,
+        "memory_latency": setup.memory_latency,
+    }
 
 
 def _run(point: Point, setup: Setup) -> RunResult:
-    config = RunConfig(
+    return run_image(
+        configured(system(setup), image_words(point)),
+        setup,
         harts=point.harts,
-        memory_latency=setup.memory_latency,
-        cache_kib=setup.cache_kib,
         seed=point.seed,
         max_cycles=TICKS_SPARE * point.timer_period * point.calls + 2_000_000,
     )
-    result = run_program(
-        configured(system(setup), image_words(point)),
-        config,
-        runner=setup.device,
-        listener=Listener(),
+
+
+def run_image(
+    program: Program, setup: Setup, *, harts: int, max_cycles: int, seed: int = 1
+) -> RunResult:
+    """Run a program whose status says whether it came out right.
+
+    Raises
+    ------
+    ConservationError : it did not, or did not end.
+    """
+    config = RunConfig(
+        harts=harts,
+        memory_latency=setup.memory_latency,
+        cache_kib=setup.cache_kib,
+        seed=seed,
+        max_cycles=max_cycles,
     )
+    result = run_program(program, config, runner=setup.device, listener=Listener())
     if result.ending is not Ending.EXIT or result.status != 0:
         said = result.console.decode("utf-8", "replace").strip()
         raise ConservationError(f"{result.sentence}" + (f": {said}" if said else ""))

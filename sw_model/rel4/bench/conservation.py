@@ -25,13 +25,13 @@ class _Words:
         self.sure[receiver] |= bits
 
     def take(self, receiver: int, bits: int) -> int:
-        """``bits`` were taken; answers those that nobody posted."""
+        """``bits`` were taken; returns those that nobody posted."""
         invented = bits & ~self.sure[receiver]
         self.sure[receiver] &= ~bits
         return invented
 
     def clear(self, receiver: int, bits: int) -> int:
-        """The kernel took the word ``bits``; answers those that nobody posted."""
+        """The kernel took the word ``bits``; returns those that nobody posted."""
         return self.take(receiver, bits)
 
 

@@ -5,27 +5,22 @@ Call and ReplyRecv, with and without seL4's fastpath; the number of coroutines m
 Asynchronous: coroutines of the client share one pair of rings, as in asynchronous system calls.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
 
 from rel4.abi.numbers import AsyncLabel, ObjectType
 from rel4.abi.syscall_buffer import MAX_CAPACITY, Item, SyscallBuffer
-from rel4.kernel.boot import boot_initial_thread
-from rel4.kernel.kernel import Kernel
-from rel4.kernel.policies import Never
 from rel4.machine.costs import Costs
-from rel4.machine.device import Device, DeviceConfig
+from rel4.machine.device import Device
 from rel4.machine.events import Mark
-from rel4.machine.machine import Machine
 from rel4.machine.ops import Log
 from rel4.user.async_ipc import IpcServer
 from rel4.user.async_syscalls import AsyncSyscalls, Style
 from rel4.user.root_task import RootTask, check
 from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import ThreadMaker
-from uintr.registers import Flavour
 
-from .analysis import window
+from .two_threads import TwoThreads, run_two_threads
 from .workload import BEGIN, END
 
 __all__ = ["KINDS", "PUBLISHED_RATIOS", "IpcPoint", "IpcRecord", "render_ipc", "run_ipc"]
@@ -46,48 +41,20 @@ for "high concurrency". Documentation site of the published system, FPGA with fo
 
 
 @dataclass(frozen=True, kw_only=True)
-class IpcPoint:
-    """What to run.
+class IpcPoint(TwoThreads):
+    """What to run: the client has ``concurrency`` coroutines, at most as many as the rings hold
+    items, and each makes ``rounds`` IPCs."""
 
-    Parameters
-    ----------
-    kind : one of `KINDS`
-    harts : 1 or 2
-    concurrency : coroutines of the client, 1 to the capacity of the rings
-    rounds : IPCs of each coroutine, at least 1
-    flavour : family of user interrupts
+    KINDS = KINDS
+    MOST = TwoThreads.MOST | {"concurrency": MAX_CAPACITY}
 
-    Raises
-    ------
-    ValueError : a parameter is out of range; the sentence names it and the range.
-    """
-
-    kind: str
-    harts: int
     concurrency: int
     rounds: int = 10
-    flavour: Flavour = Flavour.RISCV
-
-    def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {self.kind!r}")
-        for name, value, most in (
-            ("harts", self.harts, 2),
-            ("concurrency", self.concurrency, MAX_CAPACITY),
-            ("rounds", self.rounds, 1_000_000),
-        ):
-            if not 1 <= value <= most:
-                raise ValueError(f"{name} must be 1 to {most}, not {value}")
-
-    @property
-    def config(self) -> DeviceConfig:
-        """The hardware it runs on."""
-        return DeviceConfig(harts=self.harts, flavour=self.flavour)
 
 
 @dataclass(frozen=True, kw_only=True)
 class IpcRecord:
-    """One point's figures, per IPC."""
+    """One point's figures, per IPC; ``software`` and what is behind it as in `PointRecord`."""
 
     flavour: str
     kind: str
@@ -97,10 +64,11 @@ class IpcRecord:
     cycles: float
     traps: float
     user_interrupts: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """For a line of JSON."""
-        return asdict(self)
+    software: str = "model"
+    compiler: str | None = None
+    flags: str | None = None
+    cache_kib: int | None = None
+    memory_latency: int | None = None
 
 
 async def run_ipc(point: IpcPoint, device: Device, costs: Costs | None = None) -> IpcRecord:
@@ -110,26 +78,13 @@ async def run_ipc(point: IpcPoint, device: Device, costs: Costs | None = None) -
     ------
     MachineError : the model broke a rule of the machine.
     """
-    machine = Machine(device, costs=costs)
-    kernel = Kernel(
-        machine,
-        policies=[Never()],
-        timer_period=20_000,
-        timer_phase=[20_000 + 777 * hart for hart in range(point.harts)],
+    measured = await run_two_threads(
+        point,
+        device,
+        costs,
+        partial(_asynchronous if point.kind == "async" else _synchronous, point),
         fastpath=point.kind == "sync-fastpath",
     )
-    task = RootTask(machine)
-
-    async def program() -> None:
-        if point.kind == "async":
-            await _asynchronous(task, point)
-        else:
-            await _synchronous(task, point)
-
-    boot_initial_thread(kernel, program)
-    machine.boot(kernel)
-    await machine.run()
-    measured = window(machine.log)
     ipcs = point.concurrency * point.rounds
     return IpcRecord(
         flavour=point.flavour.value,
@@ -143,7 +98,7 @@ async def run_ipc(point: IpcPoint, device: Device, costs: Costs | None = None) -
     )
 
 
-async def _synchronous(task: RootTask, point: IpcPoint) -> None:
+async def _synchronous(point: IpcPoint, task: RootTask) -> None:
     (endpoint,) = await task.allocate(ObjectType.ENDPOINT)
 
     async def server(own: SystemCalls) -> None:
@@ -160,7 +115,7 @@ async def _synchronous(task: RootTask, point: IpcPoint) -> None:
     await Log(Mark(END))
 
 
-async def _asynchronous(task: RootTask, point: IpcPoint) -> None:
+async def _asynchronous(point: IpcPoint, task: RootTask) -> None:
     """Set up as for asynchronous system calls, with a thread in the kernel's place."""
     kernel, executor = task.kernel, task.executor
     (frame,) = await task.allocate(ObjectType.RISCV_MEGA_PAGE)

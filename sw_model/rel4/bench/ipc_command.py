@@ -1,22 +1,17 @@
 """``rel4 ipc``: IPC between two threads."""
 
 import argparse
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
 
-from uintr.program import Parser, path, whole
+from uintr.program import Parser, whole
 
-from .cost_options import add_costs, costs_of
+from .compiled import Setup, compiled_name
+from .compiled_ipc import check_compiled_ipc, run_compiled_ipc, setup_of_kind
+from .compiled_options import setup_of
 from .ipc import KINDS, IpcPoint, IpcRecord, render_ipc, run_ipc
-from .options import (
-    add_conduct_options,
-    add_device_options,
-    add_flavour_option,
-    conduct_of,
-    device_of,
-    flavour_of,
-    numbers,
-)
-from .table_run import run_table
+from .options import add_flavour_option, flavour_of, numbers
+from .table_run import add_table_options, run_table
 
 __all__ = ["define"]
 
@@ -27,7 +22,10 @@ def define(parser: Parser) -> None:
         _run,
         "A client with N coroutines and a server, on one hart or one each, synchronously and over "
         "rings with user interrupts: cycles, traps and user interrupts per IPC. Writes ipc.jsonl.",
-        "rel4 ipc --harts 2 --concurrency 1,8               client and server on a hart each",
+        """
+        rel4 ipc --harts 2 --concurrency 1,8               client and server on a hart each
+        rel4 ipc --software compiled --compiler gcc        as machine code, on RTL
+        """,
     )
     for name, default, text in (
         ("harts", "1,2", "1, 2 or both with a comma"),
@@ -40,16 +38,7 @@ def define(parser: Parser) -> None:
         "--rounds", type=whole, default=10, metavar="N", help="IPCs of a coroutine (default 10)"
     )
     add_flavour_option(parser)
-    add_device_options(parser)
-    add_costs(parser)
-    add_conduct_options(parser)
-    parser.add_argument(
-        "--out",
-        type=path,
-        default=Path("build/ipc"),
-        metavar="DIR",
-        help="folder for results (default build/ipc)",
-    )
+    add_table_options(parser, "ipc", compiled=True)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -66,15 +55,24 @@ def _run(options: argparse.Namespace) -> int:
         for concurrency in numbers("concurrency", options.concurrency)
         for kind in KINDS
     ]
-    found = run_table(
-        points,
-        run_ipc,
-        costs=costs_of(options),
-        name="ipc",
-        device=device_of(options),
-        out=options.out,
-        conduct=conduct_of(options),
-    )
-    print(render_ipc([IpcRecord(**record) for record in found]))
-    print(f"\n{len(found)} points, every IPC answered. Results are in {options.out}")
-    return 0
+    setup = setup_of(options)
+    if setup is not None:
+        for point in points:
+            check_compiled_ipc(point)
+    compiled = None if setup is None else _Compiled(setup)
+    return run_table(options, points, run_ipc, _table, name="ipc", what="IPC", compiled=compiled)
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    setup: Setup
+
+    def name(self, point: IpcPoint) -> str:
+        return compiled_name(point, setup_of_kind(point, self.setup), "ipc")
+
+    def __call__(self, point: IpcPoint) -> IpcRecord:
+        return run_compiled_ipc(point, self.setup)
+
+
+def _table(found: list[dict[str, Any]]) -> str:
+    return render_ipc([IpcRecord(**record) for record in found])

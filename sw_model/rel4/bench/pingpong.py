@@ -11,25 +11,20 @@ Two threads, on one hart or one each, answer each other in turn.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
 
 from rel4.abi.numbers import ObjectType
-from rel4.kernel.boot import boot_initial_thread
-from rel4.kernel.kernel import Kernel
-from rel4.kernel.policies import Never
 from rel4.machine.costs import Costs
-from rel4.machine.device import Device, DeviceConfig
+from rel4.machine.device import Device
 from rel4.machine.events import Mark
-from rel4.machine.machine import Machine
 from rel4.machine.ops import Compute, Load, Log, ReadTime, SpinWhile, Store
 from rel4.user.root_task import RootTask, check
 from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import ThreadMaker
-from uintr.registers import Flavour
 
-from .analysis import window
 from .results import source_commit
+from .two_threads import TwoThreads, run_two_threads
 from .workload import BEGIN, END
 
 __all__ = ["KINDS", "PingPoint", "PingRecord", "render_pingpong", "run_pingpong"]
@@ -48,37 +43,11 @@ return from the kernel."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class PingPoint:
-    """What to run.
+class PingPoint(TwoThreads):
+    """What to run: ``rounds`` round trips are measured."""
 
-    Parameters
-    ----------
-    kind : one of `KINDS`
-    harts : 1 or 2
-    rounds : round trips that are measured, at least 1
-    flavour : family of user interrupts
-
-    Raises
-    ------
-    ValueError : a parameter is out of range; the sentence names it and the range.
-    """
-
-    kind: str
-    harts: int
+    KINDS = KINDS
     rounds: int = 100
-    flavour: Flavour = Flavour.RISCV
-
-    def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {self.kind!r}")
-        for name, value, most in (("harts", self.harts, 2), ("rounds", self.rounds, 1_000_000)):
-            if not 1 <= value <= most:
-                raise ValueError(f"{name} must be 1 to {most}, not {value}")
-
-    @property
-    def config(self) -> DeviceConfig:
-        """The hardware it runs on."""
-        return DeviceConfig(harts=self.harts, flavour=self.flavour)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,10 +67,6 @@ class PingRecord:
     user_interrupts: float
     commit: str | None = None
 
-    def as_dict(self) -> dict[str, Any]:
-        """For a line of JSON."""
-        return asdict(self)
-
 
 async def run_pingpong(point: PingPoint, device: Device, costs: Costs | None = None) -> PingRecord:
     """Run one point on a device that was just reset, with ``costs`` in place of costs.toml.
@@ -110,23 +75,8 @@ async def run_pingpong(point: PingPoint, device: Device, costs: Costs | None = N
     ------
     MachineError : the model broke a rule of the machine.
     """
-    machine = Machine(device, costs=costs)
-    kernel = Kernel(
-        machine,
-        policies=[Never()],
-        timer_period=20_000,
-        timer_phase=[20_000 + 777 * hart for hart in range(point.harts)],
-    )
-    task = RootTask(machine)
     spent: list[int] = []
-
-    async def program() -> None:
-        await _play(task, point, spent)
-
-    boot_initial_thread(kernel, program)
-    machine.boot(kernel)
-    await machine.run()
-    measured = window(machine.log)
+    measured = await run_two_threads(point, device, costs, partial(_play, point, spent))
     ordered = sorted(spent)
     return PingRecord(
         flavour=point.flavour.value,
@@ -157,7 +107,7 @@ class _Side:
     badged: int
 
 
-async def _play(task: RootTask, point: PingPoint, spent: list[int]) -> None:
+async def _play(point: PingPoint, spent: list[int], task: RootTask) -> None:
     kernel = task.kernel
     notifications = await task.allocate(ObjectType.NOTIFICATION, 2)
     endpoints = await task.allocate(ObjectType.ENDPOINT, 2)

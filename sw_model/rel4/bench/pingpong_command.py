@@ -1,15 +1,14 @@
 """``rel4 pingpong``: a message to another thread and back."""
 
 import argparse
-from pathlib import Path
+from typing import Any
 
-from uintr.program import Parser, path, several, whole
+from uintr.program import Parser, several, whole
 from uintr.registers import Flavour
 
-from .cost_options import add_costs, costs_of
-from .options import add_conduct_options, add_device_options, conduct_of, device_of, numbers
+from .options import numbers
 from .pingpong import KINDS, PingPoint, PingRecord, render_pingpong, run_pingpong
-from .table_run import run_table
+from .table_run import add_table_options, run_table
 
 __all__ = ["define"]
 
@@ -40,16 +39,7 @@ def define(parser: Parser) -> None:
     parser.add_argument(
         "--rounds", type=whole, default=100, metavar="N", help="round trips (default 100)"
     )
-    add_device_options(parser)
-    add_costs(parser)
-    add_conduct_options(parser)
-    parser.add_argument(
-        "--out",
-        type=path,
-        default=Path("build/pingpong"),
-        metavar="DIR",
-        help="folder for results (default build/pingpong)",
-    )
+    add_table_options(parser, "pingpong")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -59,15 +49,8 @@ def _run(options: argparse.Namespace) -> int:
         for harts in numbers("harts", options.harts)
         for kind in KINDS
     ]
-    found = run_table(
-        points,
-        run_pingpong,
-        costs=costs_of(options),
-        name="pingpong",
-        device=device_of(options),
-        out=options.out,
-        conduct=conduct_of(options),
-    )
-    print(render_pingpong([PingRecord(**record) for record in found]))
-    print(f"\n{len(found)} points, every message answered. Results are in {options.out}")
-    return 0
+    return run_table(options, points, run_pingpong, _table, name="pingpong", what="message")
+
+
+def _table(found: list[dict[str, Any]]) -> str:
+    return render_pingpong([PingRecord(**record) for record in found])

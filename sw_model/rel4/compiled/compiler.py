@@ -118,7 +118,7 @@ def compile_program(
     script: Path | None = None,
     library: bool = True,
 ) -> Compiler:
-    """Make the ELF ``out``, whole or not at all; answers what compiled it.
+    """Make the ELF ``out``, whole or not at all; returns what compiled it.
 
     Parameters
     ----------

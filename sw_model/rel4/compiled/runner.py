@@ -9,12 +9,12 @@ cycles mean something on the RTL alone, elsewhere a cycle is an instruction of o
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib.metadata import entry_points
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 from rel4.compiled.elf import Program, ProgramError
 from rel4.compiled.symbols import Symbols
-from rel4.machine.device import DeviceError
+from rel4.machine.device import find_installed, installed
 from rv64.memory_map import RAM_BASE
 
 __all__ = [
@@ -227,26 +227,7 @@ def double_fault(hart: int, cause: int, pc: int, symbols: Symbols) -> str:
     )
 
 
-def runner_names() -> list[str]:
-    """Names of all runners that are installed."""
-    return sorted({point.name for point in entry_points(group="rel4.runners")})
-
-
-def find_runner(name: str) -> Any:
-    """The entry point called ``name``, loaded.
-
-    Raises
-    ------
-    ValueError : there is no such runner; the sentence lists the names there are.
-    DeviceError : it is there, but something that it needs is not installed.
-    """
-    for point in entry_points(group="rel4.runners"):
-        if point.name == name:
-            try:
-                return point.load()
-            except ImportError as error:
-                raise DeviceError(f"{name} cannot be loaded: {error}") from error
-    raise ValueError(f"runner must be one of {', '.join(runner_names())}, not {name!r}")
+runner_names, find_runner = partial(installed, "runner"), partial(find_installed, "runner")
 
 
 def run_program(

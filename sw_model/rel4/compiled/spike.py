@@ -333,14 +333,14 @@ class Spike:
             raise error
 
     def run(self, limit: int) -> str:
-        """Run to time ``limit``, or the end of the program. Answers why it ended:
+        """Run to time ``limit``, or the end of the program. Returns why it ended:
         ``exit``, ``limit`` or ``stuck`` (every hart waits, and for nothing)."""
         end = self._library.spike_run(self.machine, limit)
         self.check()
         return _REASONS[end]
 
     def step(self, hart: int = 0, count: int = 1) -> int:
-        """Run up to ``count`` instructions of one hart; a trap ends the step. Answers how many
+        """Run up to ``count`` instructions of one hart; a trap ends the step. Returns how many
         retired: with a count of 1 none means that a trap was taken, and nothing else was done."""
         retired: int = self._library.spike_step(self.machine, hart, count)
         self.check()

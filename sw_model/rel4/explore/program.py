@@ -53,7 +53,7 @@ SENDER = 0
 
 
 class AwaitWake(Op[int]):
-    """The kernel's hart waits until it is asked to do something; answers the bit that says what."""
+    """The kernel's hart waits until it is asked to do something; returns the bit that says what."""
 
     __slots__ = ()
 
@@ -225,7 +225,7 @@ class Program:
         return list(range(caller, self.items + 1, self.tasks))
 
     async def _thread(self) -> tuple[tuple[int, str], ...]:
-        """Answers what came of each call: argument and error."""
+        """Returns what came of each call: argument and error."""
         executor = self.executor(WAKE_WORD)
         buffer = SyscallBuffer(BUFFER, self.capacity, flag=self.flag, ring=self.ring)
         style = STYLES[self.style]

@@ -22,7 +22,7 @@ __all__ = ["serve"]
 
 
 async def serve(state: State, tcb: TCB, label: int, words: Words) -> Words:
-    """Serve one request of thread ``tcb``; answers the words of the reply.
+    """Serve one request of thread ``tcb``; returns the words of the reply.
 
     Raises
     ------

@@ -21,7 +21,7 @@ __all__ = ["LOOKS", "AsyncRuntime", "HandlerTask", "Policy", "Words", "label_nam
 
 Words = tuple[int, ...]
 Serve = Callable[[TCB, int, Words], Awaitable[Words]]
-"""Serves one request of a thread: label and words; answers the words of the reply."""
+"""Serves one request of a thread: label and words; returns the words of the reply."""
 LOOKS = 16
 """How often one activation looks again after it found the ring empty. A user who keeps changing its
 indices just then gets no more of the kernel's time, however fast it is."""
@@ -125,7 +125,7 @@ class Policy:
         self.ready: deque[HandlerTask] = deque()
 
     async def register(self, runtime: "AsyncRuntime", task: HandlerTask) -> int | None:
-        """A buffer chose this policy. Answers the operand of the UIPI SEND that wakes the handler,
+        """A buffer chose this policy. Returns the operand of the UIPI SEND that wakes the handler,
         or None: it is woken by the WakeSyscallHandler trap.
 
         Raises

@@ -40,7 +40,7 @@ Result = tuple[int, ...]
 
 
 async def invoke(state: State, slot: Slot, label: int, arguments: Arguments) -> Result:
-    """Perform invocation ``label`` on the capability in ``slot``; answers message registers.
+    """Perform invocation ``label`` on the capability in ``slot``; returns message registers.
 
     Raises
     ------

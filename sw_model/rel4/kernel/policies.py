@@ -162,7 +162,7 @@ class Uipi(Policy):
         return task.sender.index
 
     def _give(self, hart: int, task: HandlerTask) -> int:
-        """Let ``hart`` run the handler; answers the vector that wakes it there."""
+        """Let ``hart`` run the handler; returns the vector that wakes it there."""
         tasks = self._tasks.setdefault(hart, {})
         vector = next((number for number in range(VECTORS) if number not in tasks), None)
         if vector is None:

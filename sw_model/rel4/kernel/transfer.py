@@ -98,7 +98,7 @@ async def transfer(
 
 
 async def _copy_words(sender: TCB, receiver: TCB, length: int) -> int:
-    """Copy message registers beyond the first four; answers how many arrive in all."""
+    """Copy message registers beyond the first four; returns how many arrive in all."""
     source, destination = sender.ipc_buffer, receiver.receive_buffer
     if length <= REGISTER_MESSAGE or source is None or destination is None:
         return min(length, REGISTER_MESSAGE)
@@ -109,7 +109,7 @@ async def _copy_words(sender: TCB, receiver: TCB, length: int) -> int:
 
 
 async def _put_words(receiver: TCB, words: tuple[int, ...]) -> int:
-    """Write message registers beyond the first four; answers how many arrive in all."""
+    """Write message registers beyond the first four; returns how many arrive in all."""
     if receiver.receive_buffer is None:
         return min(len(words), REGISTER_MESSAGE)
     for index, word in enumerate(words[REGISTER_MESSAGE:], start=REGISTER_MESSAGE):
@@ -120,7 +120,7 @@ async def _put_words(receiver: TCB, words: tuple[int, ...]) -> int:
 async def _transfer_caps(
     slots: list[Slot], endpoint: Endpoint | None, receiver: TCB
 ) -> tuple[int, int]:
-    """Hand capabilities over; answers how many arrived and which of them as badges.
+    """Hand capabilities over; returns how many arrived and which of them as badges.
 
     A capability to the very endpoint of the message arrives as its badge ("unwrapped"); one other
     capability arrives in the slot that the receiver named. The first that cannot ends it.

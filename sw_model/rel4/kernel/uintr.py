@@ -172,7 +172,7 @@ class UserInterrupts(HartContexts):
         self, tcb: TCB, notification: Notification, badge: int, slot: Slot
     ) -> int:
         """A sender-table entry of ``tcb`` that posts vector ``badge``, by right of the capability
-        in ``slot``; answers its index."""
+        in ``slot``; returns its index."""
         _check_sender(notification, badge)
         table = self._table_of(tcb)
         return (await table.add(notification.recv_idx, badge, notification, slot)).index
@@ -334,7 +334,7 @@ class UserInterrupts(HartContexts):
     # --- threads that wait ------------------------------------------------------------------------
 
     async def park(self, tcb: TCB) -> int:
-        """``tcb``, which runs on this hart, is about to block. Answers its pending word: if it is
+        """``tcb``, which runs on this hart, is about to block. Returns its pending word: if it is
         not 0 the thread must not block."""
         state = tcb.find(UserInterruptState)
         assert state is not None
@@ -348,7 +348,7 @@ class UserInterrupts(HartContexts):
     @abstractmethod
     async def _park(self, receiver: int) -> int:
         """Have the kernel told of posts to ``receiver``, which is active here, instead of its
-        thread, unless something is pending; answers what is."""
+        thread, unless something is pending; returns what is."""
 
     def awake(self, tcb: TCB) -> None:
         """``tcb`` waits no more."""

@@ -9,8 +9,9 @@ of *t* samples them. A hart presents a request only when it has none outstanding
 is then always ready: the request is accepted at that very edge.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import entry_points
 from typing import Any, Protocol, TypeVar
 
@@ -29,6 +30,7 @@ from uintr.registers import (
     MAX_WAIT_STATES,
     PAGE_BYTES,
     SLOT_BYTES,
+    XLEN,
     Feature,
     Flavour,
     Privilege,
@@ -42,13 +44,19 @@ __all__ = [
     "DeviceConfig",
     "Request",
     "Response",
+    "check_hart",
+    "check_submission",
     "device_names",
     "find_device",
+    "find_installed",
+    "installed",
     "run_sync",
 ]
 
 T = TypeVar("T")
 
+_KINDS, _FUNCTIONS, _WORDS = 1 << 3, 1 << 7, 1 << XLEN
+"""As many as fit their fields of the hart port."""
 MODEL_HARTS = 1024
 """Harts of a machine at most. The gateware has up to `uintr.registers.MAX_HARTS`; the reference
 device shows what more of them would do. Only the first 384 find their REJECTED word in the control
@@ -204,32 +212,53 @@ class Device(Protocol):
         ...
 
 
+def check_hart(hart: int, harts: int) -> None:
+    """Raise ValueError unless there is such a hart."""
+    if not 0 <= hart < harts:
+        raise ValueError(f"hart must be below {harts}, not {hart!r}")
+
+
+def check_submission(outstanding: Sequence[bool], hart: int, request: Request) -> None:
+    """Raise ValueError unless ``hart`` can present ``request``, as `submit` of every device does.
+    ``outstanding`` says which harts wait for a response."""
+    check_hart(hart, len(outstanding))
+    if outstanding[hart]:
+        raise ValueError(f"hart must have no request outstanding, not {request!r} on top")
+    if not (0 <= request.kind < _KINDS and 0 <= request.function < _FUNCTIONS):
+        raise ValueError(f"kind and function must fit the hart port, not {request!r}")
+    if not (0 <= request.address < _WORDS and 0 <= request.data < _WORDS):
+        raise ValueError(f"address and data must fit {XLEN} bits, not {request!r}")
+
+
 DeviceRunner = Callable[[DeviceConfig, Callable[[Device], Coroutine[Any, Any, T]]], T]
 """What an entry point of the group ``rel4.devices`` names: a function that brings a device of the
 given shape to life, drives ``job(device)`` to its end, and returns its result. A simulator or a
 serial link owns the thread, hence a coroutine and not a plain call."""
 
 
-def device_names() -> list[str]:
-    """Names of all devices that are installed."""
-    return sorted({point.name for point in entry_points(group="rel4.devices")})
+def installed(what: str) -> list[str]:
+    """Names in the entry-point group ``rel4.devices`` or ``rel4.runners``."""
+    return sorted({point.name for point in entry_points(group=f"rel4.{what}s")})
 
 
-def find_device(name: str) -> Any:
-    """The entry point called ``name``, loaded.
+def find_installed(what: str, name: str) -> Any:
+    """The device or runner called ``name``, loaded.
 
     Raises
     ------
-    ValueError : there is no such device; the sentence lists the names there are.
+    ValueError : there is none; the sentence lists the names there are.
     DeviceError : it is there, but something that it needs is not installed.
     """
-    for point in entry_points(group="rel4.devices"):
+    for point in entry_points(group=f"rel4.{what}s"):
         if point.name == name:
             try:
                 return point.load()
             except ImportError as error:
-                raise DeviceError(f"device {name} cannot be loaded: {error}") from error
-    raise ValueError(f"device must be one of {', '.join(device_names())}, not {name!r}")
+                raise DeviceError(f"{what} {name} cannot be loaded: {error}") from error
+    raise ValueError(f"{what} must be one of {', '.join(installed(what))}, not {name!r}")
+
+
+device_names, find_device = partial(installed, "device"), partial(find_installed, "device")
 
 
 def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:

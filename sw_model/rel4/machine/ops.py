@@ -19,6 +19,7 @@ __all__ = [
     "AmoAdd",
     "AmoAnd",
     "AmoOr",
+    "AwaitTicket",
     "Clear",
     "Compute",
     "CsrClear",
@@ -97,7 +98,7 @@ class Store(Op[None]):
 
 @dataclass(frozen=True, slots=True)
 class Swap(Op[int]):
-    """Atomically exchange the word at ``address`` (amoswap.d.aqrl); answers the value before."""
+    """Atomically exchange the word at ``address`` (amoswap.d.aqrl); returns the value before."""
 
     address: int
     value: int
@@ -105,7 +106,7 @@ class Swap(Op[int]):
 
 @dataclass(frozen=True, slots=True)
 class AmoAdd(Op[int]):
-    """Atomically add to the word at ``address`` (amoadd.d.aqrl); answers the value before."""
+    """Atomically add to the word at ``address`` (amoadd.d.aqrl); returns the value before."""
 
     address: int
     value: int
@@ -113,7 +114,7 @@ class AmoAdd(Op[int]):
 
 @dataclass(frozen=True, slots=True)
 class AmoAnd(Op[int]):
-    """Atomically AND into the word at ``address`` (amoand.d.aqrl); answers the value before."""
+    """Atomically AND into the word at ``address`` (amoand.d.aqrl); returns the value before."""
 
     address: int
     value: int
@@ -121,7 +122,7 @@ class AmoAnd(Op[int]):
 
 @dataclass(frozen=True, slots=True)
 class AmoOr(Op[int]):
-    """Atomically OR into the word at ``address`` (amoor.d.aqrl); answers the value before."""
+    """Atomically OR into the word at ``address`` (amoor.d.aqrl); returns the value before."""
 
     address: int
     value: int
@@ -163,6 +164,17 @@ class SpinWhile(Op[None]):
 
 
 @dataclass(frozen=True, slots=True)
+class AwaitTicket(Op[None]):
+    """Busy-wait until the word at ``address``, which counts up one by one and was ``seen``, has
+    come to ``ticket`` (kernel only). As `SpinWhile` and a load at each value, but what simulates
+    the hart is woken by the last one alone."""
+
+    address: int
+    seen: int
+    ticket: int
+
+
+@dataclass(frozen=True, slots=True)
 class CsrRead(Op[int]):
     """Read a user-interrupt CSR."""
 
@@ -171,7 +183,7 @@ class CsrRead(Op[int]):
 
 @dataclass(frozen=True, slots=True)
 class CsrWrite(Op[int]):
-    """Write a user-interrupt CSR; answers the value before."""
+    """Write a user-interrupt CSR; returns the value before."""
 
     csr: Csr
     value: int
@@ -179,7 +191,7 @@ class CsrWrite(Op[int]):
 
 @dataclass(frozen=True, slots=True)
 class CsrSet(Op[int]):
-    """Set bits of a user-interrupt CSR; answers the value before."""
+    """Set bits of a user-interrupt CSR; returns the value before."""
 
     csr: Csr
     value: int
@@ -187,7 +199,7 @@ class CsrSet(Op[int]):
 
 @dataclass(frozen=True, slots=True)
 class CsrClear(Op[int]):
-    """Clear bits of a user-interrupt CSR; answers the value before."""
+    """Clear bits of a user-interrupt CSR; returns the value before."""
 
     csr: Csr
     value: int
@@ -195,7 +207,7 @@ class CsrClear(Op[int]):
 
 @dataclass(frozen=True, slots=True)
 class Uipi(Op[int]):
-    """Execute a UIPI instruction; answers rd (the pending word for READ, else 0)."""
+    """Execute a UIPI instruction; returns rd (the pending word for READ, else 0)."""
 
     function: UipiFunction
     operand: int = 0
@@ -208,7 +220,7 @@ class Uret(Op[None]):
 
 @dataclass(frozen=True, slots=True)
 class Ecall(Op[Registers]):
-    """Trap into the kernel with these registers; answers the registers it returns with."""
+    """Trap into the kernel with these registers; returns the registers it returns with."""
 
     registers: Registers
 

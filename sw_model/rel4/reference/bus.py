@@ -108,12 +108,12 @@ class Bus:
         self.posting.clear()
 
     def request(self, initiator: int, transfer: Transfer) -> None:
-        """Raise `cyc` and `stb` from this cycle on, until `step` answers with the end."""
+        """Raise `cyc` and `stb` from this cycle on, until `step` returns with the end."""
         self._transfers[initiator] = transfer
         self.waiting |= 1 << initiator
 
     def step(self) -> tuple[int, int, bool] | None:
-        """One clock edge. Answers (initiator, data, error) of the transfer that ends in the cycle
+        """One clock edge. Returns (initiator, data, error) of the transfer that ends in the cycle
         before it. To be called before `Controller.step`: the bridge presents its operation in the
         cycle in which the arbiter connects.
         """

@@ -129,12 +129,12 @@ class Controller:
         self._look = True
 
     def present(self, port: int, operation: Operation, receiver: int, data: int) -> None:
-        """Present an operation from this cycle on, until `step` answers that it was accepted."""
+        """Present an operation from this cycle on, until `step` returns that it was accepted."""
         self._operations[port] = (operation, receiver, data)
         self.valid |= 1 << port
 
     def step(self) -> int:
-        """One clock edge for all but the lines. Answers the port whose operation was accepted, or
+        """One clock edge for all but the lines. Returns the port whose operation was accepted, or
         -1.
         """
         if self.sweep:
@@ -190,7 +190,7 @@ class Controller:
 
     def step_lines(self) -> bool:
         """The same clock edge for the lines, which hart units read before it, and so to be called
-        after them. Answers whether a line may have changed.
+        after them. Returns whether a line may have changed.
         """
         look, self._look = self._look, False
         counted = self.response

@@ -10,62 +10,27 @@ which only the reset sweep counts are passed in one go.
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from rel4.machine.device import Device, DeviceConfig, Request, Response, run_sync
+from rel4.machine.device import (
+    MODEL_HARTS,
+    Device,
+    DeviceConfig,
+    Request,
+    Response,
+    check_hart,
+    check_submission,
+    run_sync,
+)
 from rel4.reference.bus import Bus, Tables
 from rel4.reference.control_page import ControlPage
 from rel4.reference.controller import Controller
 from rel4.reference.hart_unit import HartUnit
 from rel4.reference.intel.device import IntelReferenceDevice
-from uintr.registers import (
-    CONTROL_OFFSET,
-    MASK_BYTES,
-    MASK_OFFSET,
-    PAGE_BYTES,
-    SLOT_BYTES,
-    XLEN,
-    Feature,
-    Flavour,
-    Privilege,
-)
+from uintr.registers import Flavour, Privilege
+from uintr.shape import system_windows
 
 __all__ = ["ReferenceDevice", "reference_device", "run"]
 
 T = TypeVar("T")
-
-_WORD = (1 << XLEN) - 1
-
-
-def _check_windows(config: DeviceConfig) -> None:
-    """The controller's window is as large as a power of two of slots and aligned to its size."""
-    slots = 1 << (config.receivers - 1).bit_length()
-    size = SLOT_BYTES * slots
-    table_size = config.table_pages * PAGE_BYTES
-    for name, value, unit in (
-        ("base", config.base, size),
-        ("table_base", config.table_base, PAGE_BYTES),
-    ):
-        if not 0 <= value < 1 << XLEN or value % unit:
-            raise ValueError(f"{name} must be a 64-bit multiple of {unit:#x}, not {value:#x}")
-    if config.table_base + table_size > 1 << XLEN:
-        raise ValueError(
-            f"table_base must be at most {(1 << XLEN) - table_size:#x} "
-            f"for {config.table_pages} pages, not {config.table_base:#x}"
-        )
-    own = [(config.base, size), (config.base + CONTROL_OFFSET, PAGE_BYTES)]
-    if Feature.MASK in config.features:
-        own.append((config.base + MASK_OFFSET, MASK_BYTES * slots))
-    end = max(first + length for first, length in own)
-    if end > 1 << XLEN:
-        raise ValueError(
-            f"base must be at most {(1 << XLEN) - (end - config.base):#x} "
-            f"for {config.receivers} receivers, not {config.base:#x}"
-        )
-    for first, length in own:
-        if first < config.table_base + table_size and config.table_base < first + length:
-            raise ValueError(
-                f"table_base must be outside the controller's windows, "
-                f"{first:#x} to {first + length - 1:#x} among them, not {config.table_base:#x}"
-            )
 
 
 class ReferenceDevice:
@@ -86,7 +51,8 @@ class ReferenceDevice:
     """
 
     def __init__(self, config: DeviceConfig, *, tables: Tables | None = None) -> None:
-        _check_windows(config)
+        shape = {name: value for name, value in vars(config).items() if name != "flavour"}
+        system_windows(**shape, most_harts=MODEL_HARTS)
         self.config = config
         self.cycles = 0
         self._controller = Controller(config=config)
@@ -143,6 +109,7 @@ class ReferenceDevice:
         self._outputs_after_reset()
 
     def set_privilege(self, hart: int, privilege: Privilege) -> None:
+        check_hart(hart, self.config.harts)
         self._units[hart].privilege = Privilege(privilege)
         if privilege == self._privileges[hart]:
             self._changed.discard(hart)
@@ -150,10 +117,7 @@ class ReferenceDevice:
             self._changed.add(hart)
 
     def submit(self, hart: int, request: Request) -> None:
-        if self._outstanding[hart]:
-            raise ValueError(f"hart must have no request outstanding, not {request!r} on top")
-        if not (0 <= request.address <= _WORD and 0 <= request.data <= _WORD):
-            raise ValueError(f"address and data must fit {XLEN} bits, not {request!r}")
+        check_submission(self._outstanding, hart, request)
         self._outstanding[hart] = True
         self._requests.append((hart, request))
 
@@ -195,7 +159,7 @@ class ReferenceDevice:
         return self._controller.line[hart]
 
     def _step(self) -> bool:
-        """One clock edge. Answers whether `run` must stop after it."""
+        """One clock edge. Returns whether `run` must stop after it."""
         units = self._units
         controller = self._controller
         for hart in self._responding:

@@ -111,7 +111,7 @@ class HartUnit:
         return self.csrs[Csr.UIP]
 
     def accept(self, request: Request) -> Response | None:
-        """The request at the edge that accepts it. Answers the response of the next cycle, or None
+        """The request at the edge that accepts it. Returns the response of the next cycle, or None
         if the unit has to wait for something first.
         """
         kind = request.kind
@@ -209,7 +209,7 @@ class HartUnit:
         return None
 
     def bus_ended(self, data: int, error: bool) -> Response | None:
-        """The unit's bus transfer ended. Answers the response of the next cycle, if any."""
+        """The unit's bus transfer ended. Returns the response of the next cycle, if any."""
         walking = self.waiting is _Waiting.ENTRY
         self.waiting = _NOTHING
         if not walking:

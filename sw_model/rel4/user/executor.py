@@ -16,7 +16,8 @@ __all__ = ["MAX_TASKS", "PRIORITIES", "Executor", "Handed"]
 PRIORITIES = 8
 """0 is the highest."""
 MAX_TASKS = 4096
-"""As many coroutines at a time as the syscall buffer has items."""
+"""As many coroutines at a time as the syscall buffer has items. Those in the background come on
+top, as many as there are vectors."""
 
 Handed = tuple[int, Any]
 """A coroutine and the value to resume it with at once."""
@@ -61,7 +62,7 @@ class Executor:
         self.interrupts = interrupts
         self._queues: list[deque[int]] = [deque() for _ in range(PRIORITIES)]
         self._coroutines: dict[int, _Coroutine] = {}
-        self._free = deque(range(MAX_TASKS))  # the longest unused first
+        self._free = deque(range(MAX_TASKS + VECTORS))  # the longest unused first
         self._foreground = 0
         self._by_vector: dict[int, int | None] = {}
         self.current = -1
@@ -70,7 +71,7 @@ class Executor:
     def spawn(
         self, program: Callable[[], Task], *, priority: int = 1, background: bool = False
     ) -> int:
-        """A new coroutine, ready to run and made by ``program`` when it first does; answers its
+        """A new coroutine, ready to run and made by ``program`` when it first does; returns its
         cid.
 
         Raises
@@ -79,7 +80,7 @@ class Executor:
         """
         if not 0 <= priority < PRIORITIES:
             raise ValueError(f"priority must be 0 to {PRIORITIES - 1}, not {priority!r}")
-        if not self._free:
+        if not self._free or (self._foreground >= MAX_TASKS and not background):
             raise ValueError(f"coroutines must be at most {MAX_TASKS}")
         cid = self._free.popleft()
         self._coroutines[cid] = _Coroutine(program, priority, background)
@@ -89,7 +90,7 @@ class Executor:
 
     def register_vector(self, cid: int | None) -> int:
         """Let a free user-interrupt vector wake coroutine ``cid``, or, if None, end the executor's
-        spinning so that it looks at `on_idle` again; answers the vector, which is free again when
+        spinning so that it looks at `on_idle` again; returns the vector, which is free again when
         the coroutine has ended."""
         vector = next((n for n in range(VECTORS) if n not in self._by_vector), None)
         if vector is None:

@@ -59,7 +59,7 @@ class RootTask:
         return interrupts_of(self.machine)
 
     async def allocate(self, kind: ObjectType, count: int = 1, size_bits: int = 0) -> range:
-        """Make ``count`` objects; answers their capability pointers."""
+        """Make ``count`` objects; returns their capability pointers."""
         first = self._next_slot
         left = count
         while left:

@@ -59,7 +59,7 @@ class SystemCalls(ObjectCalls):
         return (await self.invoke(notification, label, words, (tcb,))).error
 
     async def uintr_register_sender(self, notification: int) -> tuple[SeL4Error, int]:
-        """A sender-table entry for the notification; answers the operand of UIPI SEND."""
+        """A sender-table entry for the notification; returns the operand of UIPI SEND."""
         answer = await self.invoke(notification, Invocation.UINTR_REGISTER_SENDER)
         if answer.error is not SeL4Error.NO_ERROR:
             return answer.error, 0
@@ -69,7 +69,7 @@ class SystemCalls(ObjectCalls):
         self, notification: int, buffer: int, policy: int = 0
     ) -> tuple[SeL4Error, int | None]:
         """Start a kernel handler for the syscall buffer in frame ``buffer``, to run as the kernel's
-        policy of that number says. Answers the operand of the UIPI SEND that wakes it, or None: it
+        policy of that number says. Returns the operand of the UIPI SEND that wakes it, or None: it
         is woken by `wake_syscall_handler`."""
         label = Invocation.UINTR_REGISTER_ASYNC_SYSCALL
         answer = await self.invoke(notification, label, (policy,), (buffer,))
@@ -166,7 +166,7 @@ class SystemCalls(ObjectCalls):
         await Ecall(Registers(SysCall.SEND, notification))
 
     async def wait(self, notification: int) -> int:
-        """seL4_Wait: block until signalled; answers the badge."""
+        """seL4_Wait: block until signalled; returns the badge."""
         return (await Ecall(Registers(SysCall.RECV, notification))).cap
 
     async def poll(self, notification: int) -> int:

@@ -37,7 +37,7 @@ async def become_receiver(task: RootTask, ntfn: int, taken: list[int]) -> SeL4Er
 
 
 async def make_buffer(task: RootTask) -> int:
-    """A mapped buffer of four items; answers its frame."""
+    """A mapped buffer of four items; returns its frame."""
     (frame,) = await task.allocate(ObjectType.RISCV_MEGA_PAGE)
     (table,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
     assert await task.kernel.page_table_map(table, task.vspace, BUFFER) is OK

@@ -101,7 +101,7 @@ class Driver:
         return self.kernel.state.harts.schedulers[0].current
 
     def call(self, number: int, cap: int, info: int, message: tuple[int, int, int, int]) -> Any:
-        """A system call of the thread that runs; answers its registers."""
+        """A system call of the thread that runs; returns its registers."""
         tcb = self.current
         context = tcb.context
         assert context is not None

@@ -26,7 +26,7 @@ BOTH = pytest.mark.parametrize("flavour", Flavour)
 
 
 def handler_into(task: RootTask, taken: list[int]) -> int:
-    """Code that notes what it took; answers its address."""
+    """Code that notes what it took; returns its address."""
 
     async def handler() -> None:
         taken.append(await task.interrupts.take())

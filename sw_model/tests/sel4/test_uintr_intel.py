@@ -28,7 +28,7 @@ DONE = 9
 
 
 def handler_into(task: RootTask, taken: list[int]) -> int:
-    """Code that notes what it took; answers its address."""
+    """Code that notes what it took; returns its address."""
 
     async def handler() -> None:
         taken.append(await task.interrupts.take())
@@ -44,7 +44,7 @@ async def become_receiver(task: RootTask, ntfn: int, taken: list[int]) -> None:
 
 
 async def skip_faults(task: RootTask, ep: int) -> list[int]:
-    """Let a thread go on behind each exception until it is done; answers the causes."""
+    """Let a thread go on behind each exception until it is done; returns the causes."""
     causes = []
     while (message := await task.kernel.recv(ep)).info.label != DONE:
         if message.info.label == EXCEPTION:  # else a user interrupt ended the wait

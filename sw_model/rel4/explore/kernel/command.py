@@ -59,7 +59,7 @@ def _programs(flavours: list[Flavour], deviations: int) -> list[Program]:
 def run_kernel_exploration(
     *, flavours: list[Flavour], deviations: int, conduct: Conduct, path: Path | None = None
 ) -> int:
-    """Explore all programs; answers the exit status: 0 nothing is wrong, 1 something is. What is
+    """Explore all programs; returns the exit status: 0 nothing is wrong, 1 something is. What is
     found is kept in ``path``, from which the same exploration goes on."""
     commit = source_commit()  # once: somebody may commit while they run
     tasks = {

@@ -366,7 +366,7 @@ def _objects_by_class(machine: Machine) -> Counter[str]:
 
 
 def run_pairs(flavours: list[Flavour], count: int) -> int:
-    """Make ``count`` pairs, shared among the flavours; answers the exit status."""
+    """Make ``count`` pairs, shared among the flavours; returns the exit status."""
     status = 0
     for number, flavour in enumerate(flavours):
         share = count // len(flavours) + (number < count % len(flavours))

@@ -1,14 +1,13 @@
 """The reference device of the Intel flavour: ``docs/intel.md`` in plain Python, cycle by cycle."""
 
-from rel4.machine.device import DeviceConfig, Request, Response
-from rel4.reference.intel.fabric import InterruptFabric, LockingBus, check_table
+from rel4.machine.device import DeviceConfig, Request, Response, check_hart, check_submission
+from rel4.reference.intel.fabric import InterruptFabric, LockingBus
 from rel4.reference.intel.hart_unit import IntelHartUnit
 from uintr.intel.registers import BROADCAST
-from uintr.registers import XLEN, Privilege
+from uintr.registers import Privilege
+from uintr.shape import table_window
 
 __all__ = ["IntelReferenceDevice"]
-
-_WORDS = 1 << XLEN
 
 
 class IntelReferenceDevice:
@@ -29,7 +28,7 @@ class IntelReferenceDevice:
     """
 
     def __init__(self, config: DeviceConfig) -> None:
-        check_table(config)
+        table_window(table_base=config.table_base, table_pages=config.table_pages)
         self.config = config
         self.cycles = 0
         self._bus = LockingBus(config=config)
@@ -84,13 +83,11 @@ class IntelReferenceDevice:
         self._outputs_after_reset()
 
     def set_privilege(self, hart: int, privilege: Privilege) -> None:
+        check_hart(hart, self.config.harts)
         self.units[hart].privilege = Privilege(privilege)
 
     def submit(self, hart: int, request: Request) -> None:
-        if self._outstanding[hart]:
-            raise ValueError(f"hart must have no request outstanding, not {request!r} on top")
-        if not (0 <= request.address < _WORDS and 0 <= request.data < _WORDS):
-            raise ValueError(f"address and data must fit {XLEN} bits, not {request!r}")
+        check_submission(self._outstanding, hart, request)
         self._outstanding[hart] = True
         self._requests[hart] = request
 
@@ -112,7 +109,7 @@ class IntelReferenceDevice:
 
     def _skip(self, most: int) -> int:
         """Pass cycles in which at most time-stamp counters change, but the last such cycle of any,
-        in one go. Answers how many."""
+        in one go. Returns how many."""
         counting = [unit for unit in self.units if unit.countdown]
         skip = min([most, *(unit.countdown - 1 for unit in counting)])
         for unit in counting:
@@ -129,7 +126,7 @@ class IntelReferenceDevice:
         return self._supervisor_lines[hart]
 
     def _step(self) -> bool:
-        """One clock edge. Answers whether `run` must stop after it."""
+        """One clock edge. Returns whether `run` must stop after it."""
         self._fresh = False
         units = self.units
         harts = range(len(units))

@@ -3,21 +3,9 @@
 from typing import NamedTuple
 
 from rel4.machine.device import DeviceConfig
-from uintr.registers import PAGE_BYTES, XLEN
+from uintr.registers import PAGE_BYTES
 
-__all__ = ["Interrupt", "InterruptFabric", "LockingBus", "Transfer", "check_table", "next_in_turn"]
-
-
-def check_table(config: DeviceConfig) -> None:
-    """Raise ValueError unless the table memory lies on pages within 64 bits."""
-    base, size = config.table_base, config.table_pages * PAGE_BYTES
-    if not 0 <= base < 1 << XLEN or base % PAGE_BYTES:
-        raise ValueError(f"table_base must be a 64-bit multiple of {PAGE_BYTES:#x}, not {base:#x}")
-    if base + size > 1 << XLEN:
-        raise ValueError(
-            f"table_base must be at most {(1 << XLEN) - size:#x} "
-            f"for {config.table_pages} pages, not {base:#x}"
-        )
+__all__ = ["Interrupt", "InterruptFabric", "LockingBus", "Transfer", "next_in_turn"]
 
 
 def next_in_turn(waiting: int, last: int) -> int:
@@ -73,7 +61,7 @@ class LockingBus:
         return bool(self._waiting)
 
     def request(self, initiator: int, transfer: Transfer, *, locked: bool = False) -> None:
-        """Raise `cyc` and `stb` from the next cycle on, until `step` answers with the end.
+        """Raise `cyc` and `stb` from the next cycle on, until `step` returns with the end.
         ``locked``: the initiator's last transfer ended at this very edge with its lock held, so
         it is still connected.
         """
@@ -83,7 +71,7 @@ class LockingBus:
             self._owner = initiator
 
     def step(self) -> tuple[int, int, bool] | None:
-        """One clock edge. Answers (initiator, data, error) of the transfer that ends in the cycle
+        """One clock edge. Returns (initiator, data, error) of the transfer that ends in the cycle
         before it."""
         if self._reply is not None:
             (data, error), owner = self._reply, self._owner
@@ -140,7 +128,7 @@ class InterruptFabric:
         self._waiting |= 1 << hart
 
     def step(self) -> tuple[int, Interrupt] | None:
-        """One clock edge. Answers who was accepted, and with what."""
+        """One clock edge. Returns who was accepted, and with what."""
         if not self._waiting:
             return None
         hart = self._last = next_in_turn(self._waiting, self._last)

@@ -179,7 +179,7 @@ class IntelHartUnit:
     def step(
         self, *, ended: tuple[int, bool] | None, taken: bool, request: Request | None
     ) -> Response | None:
-        """One clock edge. Answers the response of the next cycle, if there is one.
+        """One clock edge. Returns the response of the next cycle, if there is one.
 
         ``ended``: data and error of the unit's transfer that ends in this cycle; ``taken``: the
         fabric accepts the unit's interrupt; ``request``: is accepted (the unit is `ready`).
