@@ -100,9 +100,9 @@ readme: $(VENV)/.stamp-run ## take the README's measured tables and figures from
 	@cp $(OUT)/results.jsonl docs/data/sweep.jsonl
 	@$(BIN)/python docs/readme_page.py
 	@$(BIN)/python docs/flavours_page.py
-	@echo "readme: README.md, docs/data/sweep.jsonl and docs/img/ hold the sweep of $(OUT)"
+	@echo "readme: README.md, docs/published.md, docs/data/sweep.jsonl and docs/img/ hold the sweep of $(OUT)"
 
-flavours: $(VENV)/.stamp-run ## RISC-V and Intel side by side, on the reference: docs/data and the README's tables
+flavours: $(VENV)/.stamp-run ## RISC-V and Intel side by side, on the reference: docs/data and the tables of docs/intel_software.md
 	@for flavour in riscv intel; do $(BIN)/rel4 sweep --flavour $$flavour --jobs $(JOBS) --no-log \
 	  --policy sync,tick,ipi,inline,uipi,poll,spread,adaptive --concurrency 2,16,128 \
 	  --out build/flavours/$$flavour || exit; done
@@ -114,12 +114,11 @@ flavours: $(VENV)/.stamp-run ## RISC-V and Intel side by side, on the reference:
 env-fpga: $(VENV)/.stamp-fpga-ice40 $(VENV)/.stamp-fpga-ecp5 $(VENV)/.stamp-fpga-gowin ## the tools that make bitstreams
 
 # A board that fails does not keep the others from being built; what is complete is not built again.
-bitstreams: env-fpga ## every board with three seeds, reports into docs/data, docs/boards.md and README.md
+bitstreams: env-fpga ## every board with three seeds, reports into docs/data and docs/boards.md
 	@status=0; for board in $(BOARDS); do \
 	  $(BIN)/uintr-fpga build --board $$board --seed 1,2,3 --store || status=$$?; \
 	done; \
-	$(BIN)/uintr-fpga report --write docs/boards.md && \
-	$(BIN)/uintr-fpga report --write README.md >/dev/null && exit $$status
+	$(BIN)/uintr-fpga report --write docs/boards.md && exit $$status
 
 test-litex: $(VENV)/.stamp-test $(VENV)/.stamp-litex ## LiteX's client at an emulated board and at a LiteX SoC
 	@$(BIN)/python -m pytest fpga/tests/test_litex.py fpga/tests/test_litex_soc.py

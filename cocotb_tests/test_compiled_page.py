@@ -1,4 +1,5 @@
-"""Every command and program of docs/compiled.md runs, one after another in one folder."""
+"""Every command and program of docs/compiled.md runs, one after another in one folder, and so do
+those of the first page that compile and run a program."""
 
 import re
 import runpy
@@ -73,6 +74,19 @@ def test_commands(folder: Path) -> None:
         "functions.txt",
         "instructions.txt",
     }
+
+
+def test_commands_of_the_first_page(tmp_path: Path) -> None:
+    """From the project's folder, as they are printed there, in its order."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    lines = re.findall(r"`(rel4 (?:cc|run) [^`]+)`", text)
+    assert len(lines) == 4
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    for line in lines:
+        done = subprocess.run(
+            command(line), cwd=tmp_path, capture_output=True, text=True, timeout=590
+        )
+        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
 
 
 def test_programs(

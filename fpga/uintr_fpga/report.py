@@ -1,4 +1,4 @@
-"""Results of builds as data, and the README's table made of them."""
+"""Results of builds as data, and the boards' table made of them."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -8,7 +8,7 @@ from typing import Any
 from uintr.files import write_atomically
 from uintr.registers import Flavour
 
-__all__ = ["read_results", "readme_table", "store_result", "write_table"]
+__all__ = ["read_results", "boards_table", "store_result", "write_table"]
 
 _BEGIN, _END = "<!-- fpga -->\n", "\n<!-- /fpga -->"
 _BEFORE = "b429af5 or before"
@@ -64,7 +64,7 @@ def store_result(path: Path, result: Mapping[str, Any]) -> None:
     write_atomically(path, lines.encode())
 
 
-def readme_table(results: Iterable[Mapping[str, Any]]) -> str:
+def boards_table(results: Iterable[Mapping[str, Any]]) -> str:
     """A row for each configuration; the slowest of its seeds stands for it."""
     groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for result in results:

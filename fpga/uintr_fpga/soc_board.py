@@ -19,6 +19,7 @@ from amaranth.hdl import Elaboratable, Module
 
 from rv64.soc import Soc
 from uintr.program import Parser, run_program, whole
+from uintr_fpga.bench_hart import NO_COLLISIONS
 from uintr_fpga.bridge import UartBridge
 from uintr_fpga.soc_window import SocWindow
 from uintr_fpga.toolchains import TOOLCHAINS, ToolError, find_tools, search_path
@@ -30,8 +31,10 @@ _CLOCK_HZ = 25_000_000
 _BAUD = 1_000_000
 _MEMORY_BYTES = 256 << 10
 _SECONDS = 5400
-_NO_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:MEMID=\\\\ram_words %i\n"
-"""Main memory is never read in a cycle in which it is written: no old word has to be kept."""
+_NO_COLLISIONS = (
+    f"{NO_COLLISIONS}\nsetparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:MEMID=\\\\ram_words %i\n"
+)
+"""Nor is main memory read in a cycle in which it is written."""
 
 
 class SocBoard(Elaboratable):

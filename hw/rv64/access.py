@@ -19,6 +19,7 @@ from uintr.registers import XLEN
 __all__ = ["Access", "work"]
 
 _PAGE_BITS = 12
+_SAME = ("pc", "raw", "kind", "funct3", "rd", "interrupted", "b", "rs1", "rs2", "a", "next")
 _PLACE_BITS = LINE_WORDS.bit_length() - 1
 _WORD_OFFSET = 3
 
@@ -33,7 +34,9 @@ def work(ways: int) -> data.StructLayout:
             "kind": Kind,
             "funct3": 3,
             "rd": 5,
+            "interrupted": 1,
             "complete": 1,  # nothing is left to do but to write the result
+            "stores": 1,  # nothing but to store in main memory
             "value": XLEN,  # the result, or the operand
             "virtual": XLEN,  # the address, which is also the value of a fault
             "fault": FAULT,
@@ -176,7 +179,8 @@ class Access(wiring.Component):
         ]
 
         # What comes of it.
-        found = tlb.hit & good & cache.hit & ~rights.device & ~store_align.misaligned
+        may = tlb.hit & good & ~rights.device & ~store_align.misaligned  # in main memory
+        found = may & cache.hit
         m.d.comb += [
             finished.valid.eq(executed.valid),
             finished.complete.eq(~executed.fault.valid & (kind < Kind.LOAD)),
@@ -189,7 +193,7 @@ class Access(wiring.Component):
             finished.hits.eq(cache.hits),
             finished.virtual.eq(executed.result),
         ]
-        for name in ("pc", "raw", "kind", "funct3", "rd", "b", "rs1", "rs2", "a", "next"):
+        for name in _SAME:
             m.d.comb += finished[name].eq(executed[name])
         with m.If(accesses & ~executed.fault.valid):
             m.d.comb += finished.walk.eq(~tlb.hit & ~store_align.misaligned)
@@ -213,6 +217,8 @@ class Access(wiring.Component):
                 ]
             with m.If((kind == Kind.LOAD) & found):
                 m.d.comb += finished.complete.eq(1)
+            with m.If(kind == Kind.STORE):
+                m.d.comb += finished.stores.eq(may)
 
         # Who asks the cache, and who writes it: a store, or a line for the last stage.
         victim = Signal(range(self._ways))

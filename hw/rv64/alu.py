@@ -28,7 +28,7 @@ class AluUnit(wiring.Component):
     a, b : operands
     alu, alternative, word : the operation; shift arithmetically, or subtract; of 32 bits
     compare, funct3 : subtract, for SLT and branches; which branch
-    result, sum, taken : what comes out
+    result, sum, condition, taken : what comes out; a branch's condition before it is turned round
     """
 
     def __init__(self) -> None:
@@ -43,6 +43,7 @@ class AluUnit(wiring.Component):
                 "funct3": In(3),
                 "result": Out(XLEN),
                 "sum": Out(XLEN),
+                "condition": Out(1),
                 "taken": Out(1),
             }
         )
@@ -68,7 +69,8 @@ class AluUnit(wiring.Component):
         differ = a[-1] ^ b[-1]
         m.d.comb += [
             less.eq(Mux(differ, Mux(unsigned, b[-1], a[-1]), ~total[-1])),
-            self.taken.eq(Mux(self.funct3[2], less, a == b) ^ self.funct3[0]),
+            self.condition.eq(Mux(self.funct3[2], less, a == b)),
+            self.taken.eq(self.condition ^ self.funct3[0]),
         ]
 
         # A shift to the left is one to the right, of the word turned round. A shift of 32 bits

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from rv64.access import work
 from rv64.csr import CsrFile
 from rv64.encoding import Cause, Kind
+from rv64.guess import Guess
 from rv64.memory_unit import Operation
 from rv64.store_buffer import STORE
 from rv64.tlb import SPACE
@@ -17,6 +18,7 @@ from uintr.interfaces import HartPort
 from uintr.registers import (
     UIPI_FUNCT3,
     XLEN,
+    Csr,
     CsrFunction,
     Privilege,
     RequestKind,
@@ -35,12 +37,17 @@ class Commit(wiring.Component):
     HartPort is asked; and everything ahead is done by then. So nothing that is not to be executed
     reaches the port, and each of its answers is used once.
 
-    An instruction that is complete leaves after one cycle. A store does if the store buffer has
-    room. Anything else makes the pipeline ``hold``; what it brings is then in ``last.value``, and
-    in the next cycle it is complete. A redirection voids all that is behind.
+    An instruction that is complete leaves after one cycle. A store to main memory does if the store
+    buffer has room. Anything else makes the pipeline ``hold``; what it brings is then in
+    ``last.value``, and in the next cycle it is complete. A redirection voids all that is behind.
 
     In an instruction's first cycle here, before anything else: a halt, an interrupt of a higher
-    privilege, a user interrupt. The trap is taken in its place.
+    privilege. The trap is taken in its place.
+
+    A user interrupt is taken in the place of an instruction that was ``interrupted`` when it left
+    the third stage: what comes behind it is the handler, as far as that could be guessed. So the
+    port is asked while the handler is fetched. It goes elsewhere if the port answers something
+    else, and back to the instruction if there is no interrupt any more.
 
     Members
     -------
@@ -58,13 +65,15 @@ class Commit(wiring.Component):
     port : the HartPort
     halt_request, halt_step, halted, waiting : see `Soc`
     retire, entered : an instruction ends in this cycle; a trap or user interrupt is entered
+    mode : the privilege in which the instruction here came
     cause : with ``entered``: mcause's or ucause's value
     status : how the port answered last
-    csr : the registers
+    csr, guess : the registers; who is interrupted
     """
 
     def __init__(self, *, ways: int) -> None:
         self.csr = CsrFile()
+        self.guess = Guess()
         self.resume_pc = Signal(XLEN)
         super().__init__(
             {
@@ -92,6 +101,7 @@ class Commit(wiring.Component):
                 "halted": Out(1),
                 "waiting": Out(1),
                 "retire": Out(1),
+                "mode": Out(2),
                 "entered": Out(1),
                 "cause": Out(XLEN),
                 "status": Out(Status),
@@ -102,20 +112,29 @@ class Commit(wiring.Component):
         """What is always connected, then one state for each thing that is waited for."""
         m = Module()
         m.submodules.csr = csr = self.csr
+        m.submodules.guess = guess = self.guess
         last, kind, raw = self.last, self.last.kind, self.last.raw
         request, response = self.port.request, self.port.response
 
         fresh = Signal()  # first cycle here
-        flushes = Signal()  # what is behind is fetched anew when this retires
+        complete = Signal()  # nothing is left to do
+        stores = Signal()  # nothing but to put a store into the buffer
+        leaves = Signal()  # it ends here, or is given up, as it was decided in the cycle before
+        ends = Signal()  # and retires
+        halts = Signal()
         budget = Signal()  # one step is allowed, while halting is requested
         trap_cause, trap_interrupt, trap_value = Signal(4), Signal(), Signal(XLEN)
         following = Signal(XLEN)
-        leaves = Signal()
+        may_stop, stops, stays = Signal(), Signal(), Signal()
 
         m.d.comb += [
             following.eq(last.pc + Mux(raw[:2] == 3, 4, 2)),
-            leaves.eq(self.retire | self.redirect),
-            self.hold.eq(last.valid & ~leaves),
+            stops.eq(fresh & may_stop),
+            self.store.valid.eq(stores & ~stops),
+            self.retire.eq(ends | ((complete | (stores & self.store.ready)) & ~stops)),
+            stays.eq(last.valid & ~self.retire & ~leaves),
+            # Until a guessed handler has come as far as the fourth stage, there is nothing to hold.
+            self.hold.eq(stays & (self.finished.valid | ~last.interrupted)),
             self.write.eq(self.retire),
             self.store.payload.address.eq(last.address[3:]),
             self.store.payload.mask.eq(last.mask),
@@ -136,17 +155,35 @@ class Commit(wiring.Component):
             self.cause.eq(trap_cause),
             self.cause[-1].eq(trap_interrupt),
         ]
-        with m.If(~self.hold):
-            m.d.sync += [last.eq(self.finished), fresh.eq(self.finished.valid), flushes.eq(0)]
+        # A halt or an interrupt: known a cycle before.
+        will_halt = self.halt_request & ~(budget & ~self.retire & ~self.entered)
+        m.d.sync += [halts.eq(will_halt), may_stop.eq(will_halt | csr.interrupt)]
+        m.d.sync += [leaves.eq(0), ends.eq(0), self.redirect.eq(0), self.entered.eq(0)]
+        with m.If(~stays):
+            whole = self.finished.valid & ~self.finished.interrupted
+            m.d.sync += [
+                last.eq(self.finished),
+                fresh.eq(self.finished.valid),
+                complete.eq(whole & self.finished.complete),
+                stores.eq(whole & self.finished.stores),
+                self.mode.eq(csr.privilege),
+            ]
         with m.Else():
             m.d.sync += fresh.eq(0)
+        with m.If(stops):
+            m.d.sync += [complete.eq(0), stores.eq(0)]
         with m.If(self.redirect):
-            m.d.sync += [last.valid.eq(0), fresh.eq(0)]
+            m.d.sync += [last.valid.eq(0), fresh.eq(0), complete.eq(0), stores.eq(0)]
         with m.If(self.retire | self.entered):
             m.d.sync += budget.eq(0)
 
         def go(target: Any) -> None:
-            m.d.comb += [self.redirect.eq(1), self.target.eq(target)]
+            m.d.sync += [leaves.eq(1), self.redirect.eq(1), self.target.eq(target)]
+            m.next = "RUN"
+
+        def end(target: Any) -> None:
+            go(target)
+            m.d.sync += ends.eq(1)
 
         def trap(cause: Any, value: Any = 0, *, interrupt: int = 0) -> None:
             m.d.sync += [
@@ -168,8 +205,16 @@ class Commit(wiring.Component):
                 request.payload.data.eq(data),
             ]
 
-        def complete(value: Any) -> None:
-            m.d.sync += [last.value.eq(value), last.complete.eq(1)]
+        def result(value: Any) -> None:
+            m.d.sync += [last.value.eq(value), complete.eq(1)]
+            m.next = "RUN"
+
+        def access_csr() -> None:
+            m.d.comb += csr.access.eq(1)
+            result(csr.value | response.payload.data & response.valid.replicate(XLEN))
+            with m.If(csr.flush):
+                m.d.sync += complete.eq(0)
+                end(following)
 
         def memory(operation: Operation, then: str = "MEMORY") -> None:
             m.d.comb += [self.start.eq(1), self.operation.eq(operation)]
@@ -178,37 +223,41 @@ class Commit(wiring.Component):
         supervisor = csr.privilege != Privilege.U
         only_machine = csr.privilege == Privilege.M
         user_interrupt = self.port.interrupt & csr.user_delegated
-        halts = self.halt_request & ~budget
+
+        m.d.comb += [
+            guess.line.eq(user_interrupt),
+            guess.settled.eq(self.redirect | self.entered),
+            guess.retire.eq(self.retire),
+            guess.value.eq(last.value),
+        ]
 
         # UIPI: R-type in either funct3, or the function in an immediate of twelve bits.
         in_immediate = (raw[12:15] != UIPI_FUNCT3) & raw[20:25].any()
         function = Mux(in_immediate, Mux(raw[27:].any(), _FUNCTION_MOST, raw[20:27]), raw[25:])
 
-        def uipi() -> None:
-            ask(RequestKind.UIPI, function=function, data=last.value)
-            m.next = "UIPI"
-            with m.If(request.ready):
-                m.next = "ANSWER"
-
         with m.FSM():
-            with m.State("RUN"), m.If(last.valid):
-                with m.If(fresh & halts):
-                    m.d.sync += self.resume_pc.eq(last.pc)
-                    m.next = "HALT"
-                with m.Elif(fresh & csr.interrupt):
-                    trap(csr.interrupt_cause, interrupt=1)
-                with m.Elif(fresh & user_interrupt):
-                    ask(RequestKind.TRAP, data=last.pc)
-                    with m.If(request.ready):
-                        m.next = "USER"
+            with m.State("RUN"), m.If(last.valid & ~leaves):
+                with m.If(stops):
+                    with m.If(halts):
+                        m.d.sync += self.resume_pc.eq(last.pc)
+                        m.next = "HALT"
+                    with m.Elif(csr.interrupt):
+                        trap(csr.interrupt_cause, interrupt=1)
+                    with m.Else():  # it is gone
+                        go(last.pc)
+                with m.Elif(last.interrupted):
+                    with m.If(user_interrupt):
+                        ask(RequestKind.TRAP, data=last.pc)
+                        with m.If(request.ready):
+                            m.next = "USER"
+                    with m.Else():
+                        go(last.pc)
+                with m.Elif(complete | stores):
+                    pass
                 with m.Elif(last.fault.valid):
                     trap(last.fault.cause, last.virtual)
                 with m.Elif(last.walk):
                     m.next = "WALK"
-                with m.Elif(last.complete):
-                    m.d.comb += self.retire.eq(1)
-                    with m.If(flushes):
-                        go(following)
                 with m.Else(), m.Switch(kind):
                     with m.Case(Kind.LOAD):
                         with m.If(last.device):
@@ -216,13 +265,7 @@ class Commit(wiring.Component):
                         with m.Else():
                             memory(Operation.FILL)
                     with m.Case(Kind.STORE):
-                        with m.If(last.device):
-                            memory(Operation.STORE)
-                        with m.Else():
-                            m.d.comb += [
-                                self.store.valid.eq(1),
-                                self.retire.eq(self.store.ready),
-                            ]
+                        memory(Operation.STORE)
                     with m.Case(Kind.ATOMIC):
                         memory(Operation.ATOMIC)
                     with m.Case(Kind.FENCE):
@@ -236,18 +279,14 @@ class Commit(wiring.Component):
                             illegal()
 
                     with m.Case(Kind.CSR):
+                        m.next = "OWN_CSR"
+                        with m.If(csr.behind):
+                            m.next = "CSR"
                         with m.If(~csr.legal):
                             illegal()
-                        with m.Elif(csr.behind):
-                            m.next = "CSR"
-                        with m.Else():
-                            m.d.comb += csr.access.eq(1)
-                            m.d.sync += flushes.eq(csr.flush)
-                            complete(csr.value)
                     with m.Case(Kind.UIPI):
-                        with m.If(self.drained):
-                            uipi()
-                        with m.Else():
+                        m.next = "UIPI"
+                        with m.If(~self.drained):
                             memory(Operation.DRAIN, "DRAIN")
 
                     with m.Case(Kind.ECALL):
@@ -256,20 +295,18 @@ class Commit(wiring.Component):
                         trap(Cause.BREAKPOINT, last.pc)
                     with m.Case(Kind.MRET):
                         with m.If(only_machine):
-                            m.d.comb += [csr.mret.eq(1), self.retire.eq(1)]
-                            go(csr.return_pc)
+                            m.d.comb += csr.mret.eq(1)
+                            end(csr.return_pc)
                         with m.Else():
                             illegal()
                     with m.Case(Kind.SRET):
                         with m.If(supervisor & (only_machine | ~csr.tsr)):
-                            m.d.comb += [csr.sret.eq(1), self.retire.eq(1)]
-                            go(csr.return_pc)
+                            m.d.comb += csr.sret.eq(1)
+                            end(csr.return_pc)
                         with m.Else():
                             illegal()
                     with m.Case(Kind.URET):
-                        ask(RequestKind.URET)
-                        with m.If(request.ready):
-                            m.next = "URET"
+                        m.next = "URET"
                     with m.Case(Kind.WFI):
                         with m.If(supervisor & (only_machine | ~csr.tw)):
                             m.next = "WAIT"
@@ -280,28 +317,31 @@ class Commit(wiring.Component):
 
             # A trap of machine or supervisor.
             with m.State("TRAP"):
-                m.d.comb += [csr.trap.eq(1), self.entered.eq(1)]
+                m.d.comb += csr.trap.eq(1)
+                m.d.sync += self.entered.eq(1)
                 go(csr.handler)
-                m.next = "RUN"
 
             # A user interrupt. What the port says is pending no more was none.
             with m.State("USER"), m.If(response.valid):
-                m.next = "RUN"
                 with m.If(response.payload.status == Status.OK):
-                    m.d.comb += [
-                        self.entered.eq(1),
-                        self.cause.eq(1 << XLEN - 1),
-                    ]
                     go(response.payload.data)
+                    m.d.sync += [
+                        self.entered.eq(1),
+                        trap_cause.eq(0),
+                        trap_interrupt.eq(1),
+                        self.redirect.eq(response.payload.data != guess.handler),
+                    ]
+                with m.Else():
+                    m.d.comb += guess.denies.eq(1)
+                    go(last.pc)
 
             with m.State("MEMORY"), m.If(self.done):
-                m.next = "RUN"
                 with m.If(self.failed):
                     trap(
                         Mux(kind == Kind.LOAD, Cause.LOAD_ACCESS, Cause.STORE_ACCESS), last.virtual
                     )
                 with m.Else():
-                    complete(self.value)
+                    result(self.value)
 
             with m.State("WALK"):
                 m.d.comb += self.walk.wanted.eq(1)
@@ -313,20 +353,20 @@ class Commit(wiring.Component):
                         trap(Mux(self.walk.access, access, page), last.virtual)
                     with m.Else():
                         go(last.pc)
-                        m.next = "RUN"
 
             with m.State("FENCE_I"), m.If(self.done):
                 m.next = "INVALIDATE"
             with m.State("INVALIDATE"):
                 m.d.comb += self.invalidate.eq(1)
                 with m.If(self.invalidated):
-                    m.d.sync += [flushes.eq(1), last.complete.eq(1)]
-                    m.next = "RUN"
+                    end(following)
 
             with m.State("SFENCE"), m.If(self.done):
                 m.d.comb += self.flush_tlb.eq(1)
-                m.d.sync += [flushes.eq(1), last.complete.eq(1)]
-                m.next = "RUN"
+                end(following)
+
+            with m.State("OWN_CSR"):
+                access_csr()
 
             # At the port: part of a CSR or all of it.
             with m.State("CSR"):
@@ -337,39 +377,42 @@ class Commit(wiring.Component):
                     data=last.value,
                 )
                 with m.If(request.ready):
+                    writes = raw[12:14] == CsrFunction.WRITE
+                    m.d.comb += guess.write.eq((csr.port_number == Csr.UTVEC) & writes)
                     m.next = "CSR_ANSWER"
             with m.State("CSR_ANSWER"), m.If(response.valid):
                 m.d.sync += self.status.eq(response.payload.status)
                 with m.If(response.payload.status == Status.OK):
-                    m.d.comb += csr.access.eq(1)
-                    m.d.sync += flushes.eq(csr.flush)
-                    complete(csr.value | response.payload.data)
-                    m.next = "RUN"
+                    access_csr()
                 with m.Else():
                     illegal()
 
             with m.State("DRAIN"), m.If(self.done):
                 m.next = "UIPI"
             with m.State("UIPI"):
-                uipi()
+                ask(RequestKind.UIPI, function=function, data=last.value)
+                with m.If(request.ready):
+                    m.next = "ANSWER"
             with m.State("ANSWER"), m.If(response.valid):
                 m.d.sync += self.status.eq(response.payload.status)
                 with m.If(response.payload.status == Status.ILLEGAL):
                     illegal()
                 with m.Else():
-                    complete(response.payload.data)
-                    m.next = "RUN"
+                    result(response.payload.data)
 
-            with m.State("URET"), m.If(response.valid):
+            with m.State("URET"):
+                ask(RequestKind.URET)
+                with m.If(request.ready):
+                    m.next = "URET_ANSWER"
+            with m.State("URET_ANSWER"), m.If(response.valid):
                 m.d.sync += self.status.eq(response.payload.status)
-                m.d.comb += [csr.uret.eq(1), self.retire.eq(1)]
-                go(response.payload.data)
-                m.next = "RUN"
+                m.d.comb += csr.uret.eq(1)
+                end(response.payload.data)
 
             with m.State("WAIT"):
                 m.d.comb += self.waiting.eq(1)
                 with m.If(csr.wakes | user_interrupt | self.halt_request):
-                    m.d.sync += last.complete.eq(1)
+                    m.d.sync += complete.eq(1)
                     m.next = "RUN"
 
             # A debugger looks, and may change registers and `resume_pc`.
@@ -378,7 +421,6 @@ class Commit(wiring.Component):
                 with m.If(self.halted & (~self.halt_request | self.halt_step)):
                     m.d.sync += budget.eq(self.halt_step)
                     go(self.resume_pc)
-                    m.next = "RUN"
 
         # Translations hold what PMP allowed.
         with m.If(csr.access & csr.writes & (raw[25:] == 0x3A0 >> 5)):

@@ -36,8 +36,9 @@ _SCRATCH, _EPC, _TVAL, _TVEC = 0x40, 0x41, 0x43, 0x05
 _WORDS = (_SCRATCH, _EPC, _TVAL, _TVEC)
 """Registers, of machine and supervisor both, that are whole words: numbers less 0x300 or 0x100."""
 
-_QUIET = (0x140, 0x141, 0x142, 0x143, 0x340, 0x341, 0x342, 0x343, 0xB00, 0xB02, *Csr)
-"""Registers whose writes concern no instruction that was fetched already."""
+_QUIET = {0x140, 0x141, 0x142, 0x143, 0x340, 0x341, 0x342, 0x343, 0xB00, 0xB02, *Csr} - {Csr.UTVEC}
+"""Registers whose writes concern no instruction that was fetched already. A handler may have been,
+on a guess that utvec's write changes."""
 
 
 class CsrFile(wiring.Component):
@@ -48,13 +49,14 @@ class CsrFile(wiring.Component):
     ``port_number``, and its answer or-ed to this one.
 
     A trap in cycle t answers its handler's address in t, and no access may follow in t + 1.
-    Interrupts are told a cycle after they are pending and enabled. A user interrupt at its port
+    Interrupts are told a cycle after they are pending and enabled; what changes that in a cycle is
+    followed by no instruction in the next one. A user interrupt at its port
     comes after all those of higher privileges.
 
     Members
     -------
     number, function, writes, operand : the access: 1 write, 2 set, 3 clear; whether it writes
-    access : it takes place in this cycle
+    access : it takes place in this cycle; it was seen to be legal before
     legal, value, flush : it may be made; the value before; what is behind it is fetched anew
     behind, port_number : see above
     hart_id : what mhartid reads
@@ -185,18 +187,20 @@ class CsrFile(wiring.Component):
         stored, shown, after = Signal(XLEN), Signal(XLEN), Signal(XLEN)
         found, allowed, write = Signal(), Signal(), Signal()
 
-        ready = Signal(12)
+        ready = pending & mie
         to_machine, to_supervisor, chosen = Signal(12), Signal(12), Signal(12)
-        m.d.sync += [ready.eq(pending & mie), self.wakes.eq((pending & mie).any())]
         m.d.comb += [
             to_machine.eq(Mux((privilege != _M) | mie_, ready & ~mideleg, 0)),
             to_supervisor.eq(Mux((privilege == 0) | ((privilege == _S) & sie), ready & mideleg, 0)),
             chosen.eq(Mux(to_machine.any(), to_machine, to_supervisor)),
+        ]
+        m.d.sync += [
+            self.wakes.eq(ready.any()),
             self.interrupt.eq(to_machine.any() | to_supervisor.any()),
         ]
         for each in reversed(_ORDER):
             with m.If(chosen[each]):
-                m.d.comb += self.interrupt_cause.eq(each)
+                m.d.sync += self.interrupt_cause.eq(each)
 
         # Whole words stand in one small memory, at a place that their number gives them. A trap
         # writes two of them: the value a cycle after the pc, when nobody can look yet.
@@ -229,7 +233,7 @@ class CsrFile(wiring.Component):
                 keep.en.eq(write & of_words),
             ]
             with m.If(self.returns):
-                m.d.comb += words.addr.eq(Cat(C(_EPC & 7, 3), ~self.sret))
+                m.d.comb += words.addr.eq(Cat(C(_EPC & 7, 3), number[9]))
 
         # Traps and returns.
         cause = self.trap_cause
@@ -288,7 +292,7 @@ class CsrFile(wiring.Component):
             self.legal.eq(
                 found & allowed & (number[8:10] <= privilege) & ~(self.writes & number[10:].all())
             ),
-            write.eq(self.access & self.legal & self.writes),
+            write.eq(self.access & self.writes),
             self.value.eq(shown),
             shown.eq(stored),
             self.flush.eq(self.writes & ~number.matches(*_QUIET)),

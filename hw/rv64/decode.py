@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from rv64.encoding import DECODED, Alu, Atomic, Kind
 from uintr.registers import UIPI_OPCODE, URET_WORD
 
-__all__ = ["Decoder"]
+__all__ = ["Decoder", "branch_offset", "jal_offset"]
 
 _FENCES = 0x0F
 _SYSTEM = {
@@ -21,6 +21,16 @@ _SYSTEM = {
     0x1050_0073: Kind.WFI,
 }
 _SFENCE_FUNCT7 = 0b0001001
+
+
+def branch_offset(word: Any) -> Any:
+    """How far a branch goes; its top bit is the sign."""
+    return Cat(C(0, 1), word[8:12], word[25:31], word[7], word[31].replicate(9))
+
+
+def jal_offset(word: Any) -> Any:
+    """How far a JAL goes; its top bit is the sign."""
+    return Cat(C(0, 1), word[21:31], word[20], word[12:20], word[31])
 
 
 class Decoder(wiring.Component):
@@ -49,9 +59,7 @@ class Decoder(wiring.Component):
 
         i_type = Cat(word[20:31], sign.replicate(21))
         s_type = Cat(word[7:12], word[25:31], sign.replicate(21))
-        b_type = Cat(C(0, 1), word[8:12], word[25:31], word[7], sign.replicate(20))
         u_type = Cat(C(0, 12), word[12:32])
-        j_type = Cat(C(0, 1), word[21:31], word[20], word[12:20], sign.replicate(12))
 
         kind = Signal(Kind)
         writes = Signal()
@@ -82,11 +90,11 @@ class Decoder(wiring.Component):
             with m.Case(0x17):  # AUIPC
                 m.d.comb += is_(Kind.ALU, rd=1, from_pc=1, use_immediate=1, immediate=u_type)
             with m.Case(0x6F):
-                m.d.comb += is_(Kind.JAL, rd=1, immediate=j_type)
+                m.d.comb += is_(Kind.JAL, rd=1)
             with m.Case(0x67), m.If(funct3 == 0):
                 m.d.comb += is_(Kind.JALR, reads=1, rd=1, use_immediate=1)
             with m.Case(0x63), m.If(funct3[1:] != 1):
-                m.d.comb += is_(Kind.BRANCH, reads=2, immediate=b_type, compare=1)
+                m.d.comb += is_(Kind.BRANCH, reads=2, compare=1)
             with m.Case(0x03), m.If(funct3 != 7):
                 m.d.comb += is_(Kind.LOAD, reads=1, rd=1, use_immediate=1)
             with m.Case(0x23), m.If(~funct3[2]):

@@ -15,15 +15,16 @@ __all__ = ["Divider"]
 class Divider(wiring.Component):
     """Divides by shifting and subtracting. One negation serves both operands and the answer.
 
-    With ``start`` in cycle t, ``done`` and ``result`` are there in t + 67, or t + 35 for 32 bits,
-    for one cycle; ``result`` stays. Operands are those of t. ``cancel`` forgets what is under way.
+    With ``start`` in cycle t, ``done`` is high in t + 66, or t + 34 for 32 bits, for one cycle, and
+    ``result`` is there from the next cycle on, until the next start. Operands are those of t.
+    ``cancel`` forgets what is under way.
 
     Members
     -------
     start, cancel : begin; forget
     a, b : dividend, divisor
     funct3, word : DIV, DIVU, REM or REMU; of 32 bits
-    done, result : the answer is there
+    done, result : the answer is there in the next cycle; the answer
     """
 
     def __init__(self) -> None:
@@ -118,13 +119,6 @@ class Divider(wiring.Component):
                 with m.If(self.cancel):
                     m.next = "IDLE"
                 with m.Elif(count == 0):
-                    m.next = "DONE"
-
-            with m.State("DONE"):
-                m.d.comb += self.done.eq(~self.cancel)
-                m.d.comb += [
-                    plus.eq(Mux(wants_remainder, remainder, quotient)),
-                    negate.eq(negative),
-                ]
-                m.next = "IDLE"
+                    m.d.comb += self.done.eq(1)
+                    m.next = "IDLE"
         return m

@@ -7,7 +7,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from rv64.alu import AluUnit
-from rv64.decode import Decoder
+from rv64.decode import Decoder, branch_offset, jal_offset
 from rv64.divide import Divider
 from rv64.encoding import DECODED, FAULT, Kind
 from rv64.fetch import FETCHED
@@ -28,6 +28,11 @@ _DECODED = data.StructLayout(
         "next": XLEN,  # address behind it
         "target": XLEN,  # of a branch
         "taken": 1,  # it was followed
+        "flip": 1,  # the guess is right if the condition is this
+        "branch": 1,
+        "jalr": 1,
+        "slow": 1,  # multiplies or divides
+        "late": 1,  # a register gets something that is not known here
         "fault": FAULT,
     }
 )
@@ -40,7 +45,7 @@ EXECUTED = data.StructLayout(
         "kind": Kind,
         "funct3": 3,
         "rd": 5,
-        "late": 1,  # its result comes later
+        "interrupted": 1,  # a user interrupt comes in its place: what follows is its handler
         "result": XLEN,  # or the address of an access, or the operand of what the last stage does
         "b": XLEN,  # what a store stores
         "fault": FAULT,  # the result is then its value
@@ -53,6 +58,10 @@ EXECUTED = data.StructLayout(
 )
 """What the fourth stage gets."""
 
+# Bits 2 to 6 of opcodes: of jumps and branches, of SYSTEM, of what reads no rs1, of what reads rs2.
+_JAL, _BRANCH, _SYSTEM = 0b11011, 0b11000, 0b11100
+_NO_RS1 = (0b01101, 0b00101, _JAL, 0b00011)
+_RS2 = (_BRANCH, 0b01000, 0b01100, 0b01110, 0b01011)
 _LATE = (Kind.LOAD, Kind.ATOMIC, Kind.CSR, Kind.UIPI)
 
 
@@ -74,9 +83,10 @@ class Execute(wiring.Component):
     fetched, ready : from `Fetch`
     hold, flush : the last stage is not done; it goes elsewhere, and all behind it is void
     write, rd, value : the last stage's result: written in this cycle if ``write``
-    last_valid : an instruction with that ``rd`` is there
-    executed : to the fourth stage; a register
+    executed, leaves : to the fourth stage; a register; it gets something in this cycle
     sum : address of the access in the third stage
+    interrupt, handler : the next instruction that leaves the third stage is interrupted; where it
+        goes on, as it is guessed. The last stage says whether it was so
     redirect, target : a branch, jump or prediction goes there
     """
 
@@ -89,11 +99,13 @@ class Execute(wiring.Component):
                 "hold": In(1),
                 "flush": In(1),
                 "write": In(1),
-                "last_valid": In(1),
                 "rd": In(5),
                 "value": In(XLEN),
                 "executed": Out(EXECUTED),
+                "leaves": Out(1),
                 "sum": Out(XLEN),
+                "interrupt": In(1),
+                "handler": In(XLEN),
                 "redirect": Out(1),
                 "target": Out(XLEN),
             }
@@ -107,13 +119,22 @@ class Execute(wiring.Component):
         m.submodules.registers = registers = self.registers
 
         x = Signal(_DECODED)  # in the third stage
-        x_done, x_leaves, x_wrong = Signal(), Signal(), Signal()
+        x_done, x_leaves, x_wrong = Signal(), self.leaves, Signal()
+        leads = Signal()  # what stands there goes elsewhere than the second stage guessed
 
         # Second stage.
         decoded = decoder.decoded
-        late, waits, d_leaves, follows = Signal(), Signal(), Signal(), Signal()
+        waits, d_leaves, follows = Signal(), Signal(), Signal()
         target = Signal(XLEN)
+        # What is decided in this cycle heeds the opcode alone: it makes no difference for a word
+        # that is no instruction.
+        offset = Signal(21)
+        opcode, funct3 = fetched.word[2:7], fetched.word[12:15]
+        system = opcode == _SYSTEM
+        reads_1 = ~(opcode.matches(*_NO_RS1) | (system & funct3[2]))
+        reads_2 = opcode.matches(*_RS2) | (system & (funct3 == 0))
         m.d.comb += [
+            offset.eq(Mux(fetched.word[2], jal_offset(fetched.word), branch_offset(fetched.word))),
             decoder.word.eq(fetched.word),
             decoder.illegal.eq(fetched.illegal | fetched.fault.valid),
             registers.rs1.eq(decoded.rs1),
@@ -121,24 +142,18 @@ class Execute(wiring.Component):
             registers.rd.eq(self.rd),
             registers.write.eq(self.write),
             registers.data.eq(self.value),
-            late.eq(x.decoded.kind.matches(*_LATE)),
             waits.eq(
                 x.valid
-                & late
-                & x.decoded.rd.any()
+                & x.late
                 & (
-                    (decoded.use_rs1 & (decoded.rs1 == x.decoded.rd))
-                    | (decoded.use_rs2 & (decoded.rs2 == x.decoded.rd))
+                    (reads_1 & (decoded.rs1 == x.decoded.rd))
+                    | (reads_2 & (decoded.rs2 == x.decoded.rd))
                 )
             ),
             d_leaves.eq(fetched.valid & ~waits & ~self.hold & (~x.valid | x_done)),
             self.ready.eq(~fetched.valid | d_leaves),
-            target.eq(
-                fetched.pc + Cat(decoded.immediate, decoded.immediate[-1].replicate(XLEN - 32))
-            ),
-            follows.eq(
-                (decoded.kind == Kind.JAL) | ((decoded.kind == Kind.BRANCH) & decoded.immediate[-1])
-            ),
+            target.eq(fetched.pc + Cat(offset, offset[-1].replicate(XLEN - len(offset)))),
+            follows.eq((opcode == _JAL) | ((opcode == _BRANCH) & fetched.word[31])),
         ]
         with m.If(~self.hold & (~x.valid | x_done)):
             m.d.sync += [
@@ -151,6 +166,11 @@ class Execute(wiring.Component):
                 x.next.eq(fetched.next),
                 x.target.eq(target),
                 x.taken.eq(follows),
+                x.flip.eq(follows ^ decoded.funct3[0]),
+                x.branch.eq(decoded.kind == Kind.BRANCH),
+                x.jalr.eq(decoded.kind == Kind.JALR),
+                x.slow.eq(decoded.kind.matches(Kind.MULTIPLY, Kind.DIVIDE)),
+                x.late.eq(decoded.kind.matches(*_LATE) & decoded.rd.any()),
                 x.fault.eq(fetched.fault),
             ]
             with m.If(fetched.fault.valid):  # the sum becomes the address at fault
@@ -162,10 +182,18 @@ class Execute(wiring.Component):
         with m.If(self.flush):
             m.d.sync += x.valid.eq(0)
 
-        # Third stage: operands.
+        # Third stage: operands. Where they will come from is known a cycle before: what is in the
+        # fourth stage now is in the last one then, and what is in the last one is in the register.
         def forward(number: Any, value: Any) -> Any:
-            fourth = executed.valid & (executed.rd == number) & number.any()
-            last = self.last_valid & (self.rd == number) & number.any()
+            fourth, last = Signal(), Signal()
+            with m.If(~self.hold):
+                with m.If(x_done | ~x.valid):
+                    m.d.sync += [
+                        fourth.eq(x.valid & (x.decoded.rd == number) & number.any()),
+                        last.eq(executed.valid & (executed.rd == number) & number.any()),
+                    ]
+                with m.Else():
+                    m.d.sync += [fourth.eq(0), last.eq(fourth)]
             return Mux(fourth, executed.result, Mux(last, self.value, value))
 
         kind = x.decoded.kind
@@ -173,8 +201,8 @@ class Execute(wiring.Component):
         immediate = Cat(x.decoded.immediate, x.decoded.immediate[-1].replicate(XLEN - 32))
         m.submodules.alu = alu = AluUnit()
         m.d.comb += [
-            a.eq(forward(x.decoded.rs1, x.a)),
-            b.eq(forward(x.decoded.rs2, x.b)),
+            a.eq(forward(decoded.rs1, x.a)),
+            b.eq(forward(decoded.rs2, x.b)),
             alu.a.eq(Mux(x.decoded.from_pc, x.pc, Mux(x.decoded.from_zero, 0, a))),
             alu.b.eq(Mux(x.decoded.use_immediate, immediate, b)),
             alu.alu.eq(x.decoded.alu),
@@ -188,7 +216,6 @@ class Execute(wiring.Component):
         # Units of several cycles begin when their operands are sure, and then hold their result.
         begun, finished = Signal(), Signal()
         done = Const(0)
-        slow = kind.matches(Kind.MULTIPLY, Kind.DIVIDE)
         result = Signal(XLEN)
         m.d.comb += result.eq(alu.result)
         for what, name, unit in (
@@ -209,12 +236,12 @@ class Execute(wiring.Component):
                 m.d.comb += result.eq(unit.result)
         with m.If(kind.matches(Kind.JAL, Kind.JALR)):
             m.d.comb += result.eq(x.next)
-        m.d.comb += x_done.eq(~slow | finished | done)
+        m.d.comb += x_done.eq(~x.slow | finished)
         m.d.comb += x_leaves.eq(x.valid & x_done & ~self.hold)
         with m.If(self.flush | x_leaves):
             m.d.sync += [begun.eq(0), finished.eq(0)]
         with m.Else():
-            with m.If(x.valid & slow & ~self.hold):
+            with m.If(x.valid & x.slow & ~self.hold):
                 m.d.sync += begun.eq(1)
             with m.If(done):
                 m.d.sync += finished.eq(1)
@@ -227,7 +254,7 @@ class Execute(wiring.Component):
                 executed.kind.eq(kind),
                 executed.funct3.eq(x.decoded.funct3),
                 executed.rd.eq(x.decoded.rd),
-                executed.late.eq(late),
+                executed.interrupted.eq(self.interrupt),
                 executed.result.eq(result),
                 executed.b.eq(b),
                 executed.fault.eq(x.fault),
@@ -241,22 +268,21 @@ class Execute(wiring.Component):
         # Where to go on: what the third stage knows overrides what the second one guesses.
         jump = Cat(Const(0, 1), alu.sum[1:])
         m.d.comb += [
-            x_wrong.eq(
-                x_leaves & (((kind == Kind.BRANCH) & (alu.taken != x.taken)) | (kind == Kind.JALR))
-            ),
+            leads.eq(x.valid & ((x.branch & (alu.condition != x.flip)) | x.jalr | self.interrupt)),
+            x_wrong.eq(x_leaves & leads),
             self.redirect.eq(x_wrong | (d_leaves & follows)),
-            self.target.eq(
-                Mux(
-                    x_wrong,
-                    Mux(kind == Kind.JALR, jump, Mux(x.taken, x.next, x.target)),
-                    target,
-                )
-            ),
+            self.target.eq(target),
         ]
+        with m.If(leads):
+            m.d.comb += self.target.eq(Mux(x.taken, x.next, x.target))
+            with m.If(x.jalr):
+                m.d.comb += self.target.eq(jump)
+            with m.If(self.interrupt):
+                m.d.comb += self.target.eq(self.handler)
         with m.If(~self.hold):
             m.d.sync += executed.next.eq(x.next)
-            with m.If((kind == Kind.JAL) | ((kind == Kind.BRANCH) & alu.taken)):
+            with m.If((kind == Kind.JAL) | (x.branch & alu.taken)):
                 m.d.sync += executed.next.eq(x.target)
-            with m.Elif(kind == Kind.JALR):
+            with m.Elif(x.jalr):
                 m.d.sync += executed.next.eq(jump)
         return m

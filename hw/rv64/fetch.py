@@ -90,8 +90,10 @@ class Fetch(wiring.Component):
 
         pc = Signal(XLEN, init=self._reset_vector)  # of the next instruction to hand on
         address = Signal(XLEN, init=self._reset_vector)  # of the word that the cache shows
-        held = Signal(XLEN)  # the word before, of which there is something left
-        holds = Signal()
+        # Up to two words before, the first of which has something left. Whether there is room for
+        # one more is known without what happens in this cycle.
+        held, second = Signal(XLEN), Signal(XLEN)
+        holds, full = Signal(), Signal()
         walk_fault = Signal()
         walk_access = Signal()
         running = Signal()
@@ -117,17 +119,17 @@ class Fetch(wiring.Component):
         place = pc[1:_WORD_OFFSET]
         halves = [current[16 * each : 16 * each + 16] for each in range(4)]
         low = Array(halves)[place]
-        high = Array([*halves[1:], cache.word[:16]])[place]
+        high = Array([*halves[1:], Mux(full, second[:16], cache.word[:16])])[place]
         behind = Signal(XLEN)
         compressed, needs_next, crosses = Signal(), Signal(), Signal()
         available, faults, hands_on = Signal(), Signal(), Signal()
         m.d.comb += [
             compressed.eq(low[:2] != 3),
-            behind.eq(pc + Mux(compressed, 2, 4)),
+            behind.eq(Cat(pc[0], Mux(compressed, pc[1:] + 1, pc[1:] + 2))),
             needs_next.eq((place == 3) & ~compressed),
             crosses.eq((place == 3) | ((place == 2) & ~compressed)),
-            available.eq(Mux(holds, present | ~needs_next, present & ~needs_next)),
-            faults.eq(bad & (~holds | needs_next)),
+            available.eq(Mux(holds, full | present | ~needs_next, present & ~needs_next)),
+            faults.eq(bad & (~holds | (needs_next & ~full))),
             hands_on.eq((available | faults) & self.ready),
             expander.half.eq(low),
         ]
@@ -145,17 +147,20 @@ class Fetch(wiring.Component):
                 fetched.fault_above.eq(holds),
             ]
 
-        # What is left of the word moves into the holding register, and the next word is looked up.
+        # While there is room, the word goes into a register, and the next one is looked up.
         uses_up = hands_on & available & crosses
+        m.d.comb += advance.eq(present & ~full)
         with m.If(hands_on & available):
             m.d.sync += pc.eq(behind)
-        with m.If(holds):
-            m.d.comb += advance.eq(uses_up & present)
-            with m.If(uses_up):
-                m.d.sync += [held.eq(cache.word), holds.eq(present)]
-        with m.Else():
-            m.d.comb += advance.eq(present)
+        with m.If(~full):
+            m.d.sync += second.eq(cache.word)
+        with m.If(~holds):
             m.d.sync += [held.eq(cache.word), holds.eq(present & ~uses_up)]
+        with m.Elif(uses_up):
+            m.d.sync += [held.eq(Mux(full, second, cache.word)), full.eq(0)]
+            m.d.sync += holds.eq(full | present)
+        with m.Elif(present):
+            m.d.sync += full.eq(1)
         following = Signal(XLEN - _WORD_OFFSET)
         m.d.comb += following.eq(address[_WORD_OFFSET:] + 1)
         with m.If(advance):
@@ -169,6 +174,7 @@ class Fetch(wiring.Component):
                 pc.eq(self.target),
                 address.eq(Cat(Const(0, _WORD_OFFSET), self.target[_WORD_OFFSET:])),
                 holds.eq(0),
+                full.eq(0),
                 walk_fault.eq(0),
                 fetched.valid.eq(0),
             ]
@@ -193,7 +199,7 @@ class Fetch(wiring.Component):
         place = Signal(range(LINE_WORDS))
         victim = Signal(range(self._ways))
         wanted = Signal(XLEN)
-        superseded = Signal()
+        void, superseded = Signal(), Signal()
         with m.If(self.redirect):
             m.d.sync += superseded.eq(1)
         m.d.comb += [
@@ -219,10 +225,11 @@ class Fetch(wiring.Component):
             with m.State("RUN"):
                 m.d.comb += running.eq(1)
                 m.d.sync += [place.eq(0), wanted.eq(address), superseded.eq(0)]
+                m.d.sync += void.eq(self.redirect)
                 with m.If(self.invalidate):
                     m.d.comb += cache.sweep.eq(1)
                     m.next = "SWEEP_BEGINS"
-                with m.Elif(~self.redirect & ~walk_fault):
+                with m.Elif(~walk_fault):
                     with m.If(~tlb.hit):
                         m.next = "WALK"
                     with m.Elif(good & ~cache.hit):
@@ -234,8 +241,11 @@ class Fetch(wiring.Component):
             with m.State("SWEEP_BEGINS"):
                 m.next = "SWEEP"
 
+            # What is void at once is not even asked for.
             with m.State("WALK"):
-                m.d.comb += self.walk.wanted.eq(1)
+                m.d.comb += self.walk.wanted.eq(~void)
+                with m.If(void):
+                    m.next = "AGAIN"
                 with m.If(self.walk.done):
                     with m.If(~superseded & ~self.redirect):  # its address is still the one
                         m.d.sync += [
@@ -245,8 +255,10 @@ class Fetch(wiring.Component):
                     m.next = "AGAIN"
 
             with m.State("LINE"):
-                m.d.comb += self.bus.valid.eq(1)
-                with m.If(self.bus.grant):
+                m.d.comb += self.bus.valid.eq(~void)
+                with m.If(void):
+                    m.next = "AGAIN"
+                with m.Elif(self.bus.grant):
                     m.d.comb += self.miss.eq(1)
                     m.next = "WORDS"
 

@@ -100,9 +100,11 @@ class Hart(wiring.Component):
             execute.hold.eq(commit.hold),
             execute.flush.eq(commit.redirect),
             execute.write.eq(commit.write),
-            execute.last_valid.eq(last.valid),
             execute.rd.eq(last.rd),
             execute.value.eq(last.value),
+            execute.interrupt.eq(commit.guess.interrupts),
+            execute.handler.eq(commit.guess.handler),
+            commit.guess.passes.eq(execute.leaves),
             access.executed.eq(execute.executed),
             access.hold.eq(commit.hold),
             access.next_address.eq(execute.sum),
@@ -212,7 +214,7 @@ class Hart(wiring.Component):
             m.d.comb += getattr(trace, name).eq(getattr(commit, name))
         m.d.comb += [
             trace.status.eq(commit.status),
-            trace.privilege.eq(csr.privilege),
+            trace.privilege.eq(commit.mode),
             trace.satp.eq(csr.satp),
             trace.wrote.eq(memory_unit.wrote),
             trace.atomic_word.eq(memory_unit.new),

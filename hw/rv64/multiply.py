@@ -12,22 +12,23 @@ from uintr.registers import XLEN
 __all__ = ["MULTIPLY_CYCLES", "Multiplier"]
 
 _STEP = 16
-MULTIPLY_CYCLES = 6
-"""From ``start`` to ``done``."""
+MULTIPLY_CYCLES = 5
+"""From ``start`` to ``done``, a cycle before the result."""
 
 
 class Multiplier(wiring.Component):
     """Multiplies in steps of 65 by 17 bits, which are four DSP blocks, added up a cycle later.
 
-    With ``start`` in cycle t, ``done`` and ``result`` are there in t + 6, for one cycle. Operands
-    are those of t. ``cancel`` forgets what is under way.
+    With ``start`` in cycle t, ``done`` is high in t + 5, for one cycle, and ``result`` is there
+    from t + 6 on, until the next start. Operands are those of t. ``cancel`` forgets what is under
+    way.
 
     Members
     -------
     start, cancel : begin; forget
     a, b : factors
     funct3, word : MUL, MULH, MULHSU or MULHU; MULW
-    done, result : the answer is there
+    done, result : the answer is there in the next cycle; the answer
     """
 
     def __init__(self) -> None:

@@ -88,8 +88,9 @@ class InstructionSpec(Elaboratable):
             dut.fetched,
             dut.hold,
             dut.flush,
+            dut.interrupt,
+            dut.handler,
             dut.write,
-            dut.last_valid,
             dut.rd,
             dut.value,
         ):
@@ -103,7 +104,6 @@ class InstructionSpec(Elaboratable):
             Assume(~fetched.fault.valid & ~fetched.illegal),
             Assume(fetched.next == fetched.pc + 4),
             Assume(self._comes(fetched.word[:7])),
-            Assume(~dut.write | dut.last_valid),
         ]
 
         word, pc, a = out.raw, out.pc, out.a

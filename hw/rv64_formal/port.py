@@ -6,6 +6,8 @@ memory, walker and port answer.
 * it stays as it is until it is accepted, and no other one follows before its answer;
 * from then to its answer the instruction neither ends nor is replaced;
 * UIPI and URET end after exactly one request and its answer, a CSR access after at most one;
+* a user interrupt is entered in the place of an instruction that was interrupted, after the port
+  agreed, and goes where the port said; what was interrupted does not retire;
 * an exception is entered, and an instruction retires, only where there is an instruction, and never
   both at once; what is redirected away is void in the next cycle.
 """
@@ -36,7 +38,15 @@ class PortSpec(Elaboratable):
         request, response = dut.port.request, dut.port.response
         csr = dut.csr
         for signal in (
-            *(dut.finished, dut.drained, dut.done, dut.value, dut.failed, dut.space),
+            *(
+                dut.finished,
+                dut.guess.passes,
+                dut.drained,
+                dut.done,
+                dut.value,
+                dut.failed,
+                dut.space,
+            ),
             *(dut.walk.done, dut.walk.fault, dut.walk.access, dut.invalidated),
             *(dut.halt_request, dut.halt_step, dut.store.ready, request.ready),
             *(response.valid, response.payload.data, response.payload.status, dut.port.interrupt),
@@ -50,6 +60,10 @@ class PortSpec(Elaboratable):
         number = Value.cast(finished.kind)
         m.d.comb += [
             Assume(~finished.complete | ((number <= Kind.LOAD.value) & ~finished.fault.valid)),
+            Assume(
+                ~finished.stores
+                | ((finished.kind == Kind.STORE) & ~finished.fault.valid & ~finished.walk)
+            ),
             Assume(
                 ~finished.walk
                 | (number.matches(*(each.value for each in accesses)) & ~finished.fault.valid)
@@ -133,8 +147,35 @@ class PortSpec(Elaboratable):
                     m.d.comb += Assert(made <= 1)
                 with m.Default():
                     m.d.comb += Assert(made == 0)
+        # A user interrupt is entered after its answer. What is behind it stays if that was guessed,
+        # and has been fetched since the guess became what it is.
+        agreed, answer, changed, guess = Signal(), Signal(64), Signal(), Signal(64)
+        with m.If(response.valid & (kind == RequestKind.TRAP)):
+            m.d.sync += [
+                agreed.eq(response.payload.status == Status.OK),
+                answer.eq(response.payload.data),
+            ]
+        with m.Else():
+            m.d.sync += agreed.eq(0)
+        m.d.sync += guess.eq(dut.guess.handler)
+        with m.If(dut.redirect):
+            m.d.sync += changed.eq(0)
+        with m.Elif(guess != dut.guess.handler):
+            m.d.sync += changed.eq(1)
+        by_port = dut.entered & (dut.cause == 1 << 63)
+        m.d.comb += Assert(agreed == by_port)
+        with m.If(by_port):
+            m.d.comb += Assert(last.interrupted)
+            with m.If(dut.redirect):
+                m.d.comb += Assert(dut.target == answer)
+            with m.Else():
+                m.d.comb += Assert(
+                    (dut.guess.handler == answer) & ~changed & (guess == dut.guess.handler)
+                )
         with m.If(dut.entered):
-            m.d.comb += Assert(last.valid & dut.redirect)
+            m.d.comb += Assert(last.valid & ~dut.hold & (by_port | dut.redirect))
+        with m.If(dut.retire):
+            m.d.comb += Assert(~last.interrupted)
         redirected = Signal()
         m.d.sync += redirected.eq(dut.redirect)
         with m.If(redirected):
@@ -143,7 +184,8 @@ class PortSpec(Elaboratable):
         for each in (Kind.UIPI, Kind.URET, Kind.CSR):
             m.d.comb += Cover(dut.retire & (last.kind == each) & (made == 1))
         m.d.comb += [
-            Cover(dut.entered & (kind == RequestKind.TRAP) & response.valid),
-            Cover(response.valid & (kind == RequestKind.TRAP) & ~dut.entered),
+            Cover(by_port & dut.redirect),
+            Cover(by_port & ~dut.redirect),
+            Cover(response.valid & (kind == RequestKind.TRAP) & dut.redirect),
         ]
         return m

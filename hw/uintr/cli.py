@@ -11,6 +11,7 @@ from uintr.axi_lite import OnAxiLite
 from uintr.block_json import interface_json
 from uintr.c_header import c_header
 from uintr.checks import check_range
+from uintr.completion import define as define_shell_completion
 from uintr.controller_block import CONTROLLER_FEATURES, ControllerBlock
 from uintr.files import check_file, write_atomically
 from uintr.flavour import make_system
@@ -151,6 +152,13 @@ def _parser() -> Parser:
         default=ALL_FEATURES,
         metavar="LIST",
         help="extensions: all, none, or names with commas between (all)",
+    )
+    generate.complete(
+        "--features", ["all", "none", *((each.name or "").lower() for each in Feature)]
+    )
+    define_shell_completion(
+        commands.add_parser("completion", help="a script that completes commands in a shell"),
+        _parser,
     )
     return parser
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 
 import rel4
+from uintr.completion import define as define_shell_completion
 from uintr.program import Parser, run_program
 
-__all__ = ["COMMANDS", "main", "whole_parser"]
+__all__ = ["COMMANDS", "define_completion", "main", "whole_parser"]
 
 COMMANDS = {
     "sweep": ("rel4.bench.sweep_command", "the published experiment: time and traps over N"),
@@ -22,7 +23,7 @@ COMMANDS = {
     "pingpong": ("rel4.bench.pingpong_command", "what a message to a thread and back costs"),
     "cc": ("rel4.compiled.command:define_cc", "compile C and assembler for the hart"),
     "run": ("rel4.compiled.command:define_run", "run a compiled program on real harts"),
-    "completion": ("rel4.completion", "a script that completes commands in a shell"),
+    "completion": ("rel4.cli:define_completion", "a script that completes commands in a shell"),
 }
 """Module and a line of help. A module has ``define(parser)``, or a function that is named, and is
 imported when its command is asked for: no command waits for what another needs."""
@@ -45,6 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def whole_parser() -> Parser:
     """With all commands in full."""
     return _parser(list(COMMANDS))
+
+
+def define_completion(parser: Parser) -> None:
+    """Describe ``rel4 completion``."""
+    define_shell_completion(parser, whole_parser)
 
 
 def _parser(words: Sequence[str]) -> Parser:

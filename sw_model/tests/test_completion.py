@@ -1,33 +1,55 @@
-"""Shell completion and help."""
+"""Shell completion and help, of all three programs."""
 
+import re
 import shutil
 import subprocess
+from collections.abc import Callable
+from importlib import import_module
 
 import pytest
 
 from rel4 import cli
 
+PROGRAMS = {"rel4": "rel4.cli", "uintr": "uintr.cli", "uintr-fpga": "uintr_fpga.cli"}
 
-def test_bash_completes(capsys: pytest.CaptureFixture[str]) -> None:
+
+def program(name: str) -> Callable[[list[str]], int]:
+    if name != "rel4":
+        pytest.importorskip("amaranth")
+    main: Callable[[list[str]], int] = import_module(PROGRAMS[name]).main
+    return main
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "offered"),
+    [
+        ("rel4", ["sw"], ["sweep"]),
+        ("rel4", ["sweep", "--conc"], ["--concurrency"]),
+        ("rel4", ["sweep", "--policy", "tick-"], ["tick-smp"]),
+        ("rel4", ["explore", "--memory", ""], ["sc", "rvwmo"]),
+        ("rel4", ["completion", "f"], ["fish"]),
+        ("rel4", ["report", "--ou"], ["--out"]),
+        ("uintr", ["ge"], ["generate"]),
+        ("uintr", ["generate", "-t", "sv"], ["svd"]),
+        ("uintr", ["generate", "--features", "thr"], ["throttle"]),
+        ("uintr-fpga", ["emulate", "--board", "u"], ["ulx3s"]),
+        ("uintr-fpga", ["record", "--policy", "ada"], ["adaptive"]),
+    ],
+)
+def test_bash_completes(
+    name: str, words: list[str], offered: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     if shutil.which("bash") is None:
         pytest.skip("bash is not installed")
-    assert cli.main(["completion", "bash"]) == 0
+    assert program(name)(["completion", "bash"]) == 0
     script = capsys.readouterr().out
-
-    def complete(*words: str) -> list[str]:
-        typed = " ".join(f"'{word}'" for word in words)
-        call = f"COMP_WORDS=({typed}); COMP_CWORD={len(words) - 1}; _rel4; echo ${{COMPREPLY[@]}}"
-        done = subprocess.run(
-            ["bash", "-c", f"{script}\n{call}"], capture_output=True, text=True, check=True
-        )
-        return done.stdout.split()
-
-    assert complete("rel4", "sw") == ["sweep"]
-    assert complete("rel4", "sweep", "--conc") == ["--concurrency"]
-    assert complete("rel4", "sweep", "--policy", "tick-") == ["tick-smp"]
-    assert complete("rel4", "explore", "--memory", "") == ["sc", "rvwmo"]
-    assert complete("rel4", "completion", "f") == ["fish"]
-    assert "--out" in complete("rel4", "report", "--")
+    typed = " ".join(f"'{word}'" for word in (name, *words))
+    (function,) = re.findall(r"^(\w+)\(\)", script, re.MULTILINE)
+    call = f"COMP_WORDS=({typed}); COMP_CWORD={len(words)}; {function}; echo ${{COMPREPLY[@]}}"
+    done = subprocess.run(
+        ["bash", "-c", f"{script}\n{call}"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == offered
 
 
 def test_other_shells(capsys: pytest.CaptureFixture[str]) -> None:
@@ -39,9 +61,31 @@ def test_other_shells(capsys: pytest.CaptureFixture[str]) -> None:
     assert "shell must be one of bash, zsh, fish, not 'tcsh'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", list(cli.COMMANDS))
-def test_help_has_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def commands() -> list[tuple[str, str]]:
+    found = [("rel4", command) for command in cli.COMMANDS]
+    found += [("uintr", command) for command in ("generate", "completion")]
+    fpga = ("build", "report", "program", "emulate", "record", "replay", "export", "completion")
+    return found + [("uintr-fpga", command) for command in fpga]
+
+
+@pytest.mark.parametrize(("name", "command"), commands())
+def test_help_has_examples(name: str, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main = program(name)
     with pytest.raises(SystemExit) as ended:
-        cli.main([command, "--help"])
+        main([command, "--help"])
     assert ended.value.code == 0
-    assert f"  rel4 {command}" in capsys.readouterr().out.replace('eval "$(', "  ")
+    assert f"  {name} {command}" in capsys.readouterr().out.replace('eval "$(', "  ")
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_programs_say_version_and_where_help_is(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main = program(name)
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert re.fullmatch(rf"{name} \d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
+    with pytest.raises(SystemExit) as ended:
+        main(["nothing"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.endswith(f"; see {name} --help\n")

@@ -109,6 +109,7 @@ def test_limits_are_said_in_a_sentence() -> None:
         executor.spawn(nothing)
     with pytest.raises(ValueError, match="at most 4096"):
         executor.spawn(nothing)
+    executor.spawn(nothing, background=True)  # as the coroutine that takes replies
     for _ in range(64):
         executor.register_vector(0)
     with pytest.raises(ValueError, match="vectors must be at most 64"):

@@ -1,4 +1,4 @@
-"""The README's comparison of the flavours."""
+"""The comparison of the flavours on the page about software on the Intel flavour."""
 
 import json
 from dataclasses import asdict
@@ -64,7 +64,6 @@ def test_both_flavours_stand_in_one_cell() -> None:
     assert "| tick | 1 | 8000 / 8100 | 8000 / 8100 |" in text
     assert "| way | 1 hart | 1 hart: traps | 2 harts | 2 harts: traps |" in text
     assert "| `pipe` | 100 / 101 | 2.0 / 2.0 | 100 / 101 | 2.0 / 2.0 |" in text
-    assert "两种用户态中断" in render_flavours(sweep(), pingpong(), Path("README.zh.md"))
 
 
 def test_a_point_of_one_flavour_only_is_refused() -> None:
@@ -76,9 +75,9 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     data, _ = write_results(sweep(), tmp_path)
     ping = tmp_path / "pingpong.jsonl"
     ping.write_text("".join(json.dumps(asdict(r)) + "\n" for r in pingpong()), encoding="utf-8")
-    readme = tmp_path / "README.md"
-    readme.write_text(f"{BEGIN}\n{END}\n", encoding="utf-8")
-    arguments = [f"--sweep={data}", f"--pingpong={ping}", f"--readme={readme}"]
+    page = tmp_path / "page.md"
+    page.write_text(f"{BEGIN}\n{END}\n", encoding="utf-8")
+    arguments = [f"--sweep={data}", f"--pingpong={ping}", f"--page={page}"]
     assert main([*arguments, "--check"]) == 1
     assert "run `make readme`" in capsys.readouterr().out
     assert main(arguments) == 0
@@ -88,9 +87,8 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "must be lines of rel4 pingpong" in capsys.readouterr().err
 
 
-def test_the_readmes_show_the_committed_comparison() -> None:
+def test_the_page_shows_the_committed_comparison() -> None:
     data = ROOT / "docs" / "data"
-    readmes = [str(ROOT / name) for name in ("README.md", "README.zh.md")]
     arguments = [f"--sweep={data / 'flavours.jsonl'}", f"--pingpong={data / 'pingpong.jsonl'}"]
-    assert main([*arguments, "--readme", *readmes, "--check"]) == 0
+    assert main([*arguments, f"--page={ROOT / 'docs' / 'intel_software.md'}", "--check"]) == 0
     assert len(read_pingpong(data / "pingpong.jsonl")) == 4 * len(KINDS)

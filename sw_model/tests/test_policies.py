@@ -18,6 +18,7 @@ from rel4.bench.claims_run import Variant, controls, key_of, plan, run_claims
 from rel4.bench.compare import event_lines
 from rel4.bench.point import Point, simulate
 from rel4.bench.policies import POLICIES
+from rel4.machine.clock import Clock
 from rel4.machine.costs import load_costs
 from rel4.machine.device import run_sync
 from rel4.machine.events import AsyncHandled, EventLog, LockWait, Mark, Syscall, Trap, UserTrap
@@ -56,6 +57,25 @@ def test_every_policy_serves_every_call_on_any_number_of_harts(
     assert {event.error for event in calls} == {"NO_ERROR"}
 
 
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("flavour", Flavour)
+def test_operations_at_once_leave_the_same_log(
+    policy: str, flavour: Flavour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape = {"policy": policy, "harts": 4, "clients": 2, "concurrency": 5, "flavour": flavour}
+    quick = run(**shape, workload="mixed", timer_period=2_000)
+    skipped = []
+
+    def refuse(self: Clock, cycles: int) -> bool:
+        skipped.append(cycles)
+        return False
+
+    monkeypatch.setattr(Clock, "skip", refuse)
+    slow = run(**shape, workload="mixed", timer_period=2_000)
+    assert len(skipped) > 1_000
+    assert list(quick.lines()) == list(slow.lines())
+
+
 @pytest.mark.parametrize("policy", ["uipi", "poll", "adaptive"])
 @pytest.mark.parametrize("concurrency", [1, 7])
 @pytest.mark.parametrize("flavour", Flavour)
@@ -66,6 +86,17 @@ def test_a_second_hart_takes_every_trap_away(
     causes = [event.cause for event in measured(log, Trap) if event.hart == 0]
     assert "ecall" not in causes
     assert {event.hart for event in measured(log, AsyncHandled)} == {1}
+
+
+@pytest.mark.parametrize("policy", ["uipi", "poll", "adaptive"])
+@pytest.mark.parametrize(("concurrency", "most"), [(1, 1.0), (4, 0.35), (16, 0.15)])
+def test_the_more_calls_the_fewer_interrupts_of_the_kernels_hart(
+    policy: str, concurrency: int, most: float
+) -> None:
+    """The kernel is told once half of what is outstanding is new to it."""
+    log = run(policy=policy, harts=2, concurrency=concurrency, rounds=10)
+    told = sum(event.cause == "uipi" for event in measured(log, Trap))
+    assert 0 < told / (20 * concurrency) <= most
 
 
 def test_inline_serves_a_batch_in_one_trap_and_needs_no_user_interrupt() -> None:

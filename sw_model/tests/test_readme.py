@@ -2,7 +2,15 @@ import re
 from pathlib import Path
 
 import pytest
-from readme_page import BEGIN, END, main, render_measured, replace_measured, words_for
+from readme_page import (
+    BEGIN,
+    END,
+    main,
+    render_measured,
+    render_points,
+    replace_measured,
+    words_for,
+)
 
 from rel4.bench.results import PointRecord, make_record, write_results
 
@@ -34,7 +42,7 @@ def sweep() -> list[PointRecord]:
 
 
 def test_a_row_a_concurrency_and_a_column_a_policy() -> None:
-    text = render_measured(sweep())
+    text = render_points(sweep())
     assert "| N | sync, 1 hart | tick, 1 hart |" in text
     assert "| 2 | 8000 / 8443 / -5.2 | 8000 / 23670 / -66.2 |" in text
     assert "| 16 | 8000 / 8381 / -4.5 | - |" in text
@@ -53,7 +61,10 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     data, _ = write_results(sweep(), tmp_path)
     readme = tmp_path / "README.md"
     readme.write_text(f"{BEGIN}\n{END}\n", encoding="utf-8")
-    arguments = [f"--data={data}", f"--readme={readme}", f"--figures={tmp_path / 'img'}"]
+    page = tmp_path / "page.md"
+    page.write_text(f"{BEGIN}\n{END}\n", encoding="utf-8")
+    arguments = [f"--data={data}", f"--readme={readme}", f"--page={page}"]
+    arguments += [f"--figures={tmp_path / 'img'}"]
     assert main([*arguments, "--check"]) == 1
     assert "run `make readme`" in capsys.readouterr().out
     assert main(arguments) == 0
@@ -66,19 +77,22 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_both_languages_have_the_same_numbers() -> None:
     def numbers(text: str) -> list[str]:
-        return re.findall(r"[-+]?\d[\d.,]*", "\n".join(re.findall(r"^\| \d.*", text, re.MULTILINE)))
+        return re.findall(
+            r"[-+]?\d[\d.,]*", "\n".join(re.findall(r"^\| (?:sync|tick) .*", text, re.MULTILINE))
+        )
 
     english, chinese = (
         render_measured(sweep(), words_for(Path(name))) for name in ("README.md", "README.zh.md")
     )
-    assert "每次系统调用的陷入次数" in chinese
+    assert "盈亏平衡" in chinese
     assert numbers(english) == numbers(chinese) != []
 
 
 def test_the_readmes_show_the_committed_sweep() -> None:
     data = ROOT / "docs" / "data" / "sweep.jsonl"
     readmes = [str(ROOT / name) for name in ("README.md", "README.zh.md")]
-    assert main([f"--data={data}", "--check", "--readme", *readmes]) == 0
+    page = ROOT / "docs" / "published.md"
+    assert main([f"--data={data}", f"--page={page}", "--check", "--readme", *readmes]) == 0
 
 
 def test_both_readmes_have_the_same_commands() -> None:

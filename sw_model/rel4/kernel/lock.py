@@ -1,7 +1,7 @@
 """The big kernel lock: a ticket lock, fair in order of arrival as seL4's CLH lock is."""
 
 from rel4.machine.events import LockWait
-from rel4.machine.ops import AmoAdd, Load, Log, ReadTime, SpinWhile, Store
+from rel4.machine.ops import AmoAdd, AwaitTicket, Load, Log, ReadTime, Store
 
 __all__ = ["KernelLock"]
 
@@ -20,9 +20,7 @@ class KernelLock:
         if serving == ticket:
             return
         begin = await ReadTime()
-        while serving != ticket:
-            await SpinWhile(self._serving, serving)
-            serving = await Load(self._serving)
+        await AwaitTicket(self._serving, serving, ticket)
         await Log(LockWait(await ReadTime() - begin))
 
     async def pass_on(self) -> None:

@@ -5,7 +5,10 @@ from collections.abc import Callable
 
 import simpy
 
+from uintr.registers import Privilege
+
 from . import sv39
+from .clock import Clock
 from .context import Program
 from .costs import Costs, load_costs
 from .device import Device, Request
@@ -36,7 +39,7 @@ class Board(ABC):
     def __init__(self, device: Device, costs: Costs | None = None) -> None:
         self.device = device
         self.costs = costs or load_costs()
-        self.env = simpy.Environment()
+        self.env = Clock()
         self.memory = Memory()
         self.log = EventLog()
         self.code: dict[int, Callable[[], Program]] = {}
@@ -44,6 +47,8 @@ class Board(ABC):
         self.stopped = False
         config = device.config
         self._windows = tuple((first, first + size) for first, size in config.windows)
+        self._lowest = min(low for low, _ in self._windows)
+        self._highest = max(high for _, high in self._windows)
         self._pending: list[simpy.Event | None] = [None] * config.harts
         self._translations: dict[tuple[int, int], tuple[int, int]] = {}
         self.translated = 0  # how often translations were forgotten
@@ -60,7 +65,7 @@ class Board(ABC):
     @property
     def now(self) -> int:
         """The current cycle."""
-        return int(self.env.now)
+        return self.env.now
 
     def place(self, function: Callable[[], Program]) -> int:
         """Put a user-interrupt handler into the program text; returns its address (for utvec)."""
@@ -71,18 +76,27 @@ class Board(ABC):
     def stop(self) -> None:
         """End `run` before the next cycle."""
         self.stopped = True
+        self.env.quiet = False
 
     def submit(self, hart: int, request: Request) -> simpy.Event:
         """Present a request of ``hart`` to the device; the event carries the response."""
         if self._pending[hart] is not None:
             raise MachineError(f"hart {hart} has a request outstanding")
+        self.env.quiet = False
         self.device.submit(hart, request)
         event = self.env.event()
         self._pending[hart] = event
         return event
 
+    def set_privilege(self, hart: int, privilege: Privilege) -> None:
+        """Present the privilege of ``hart`` to the device."""
+        self.env.quiet = False
+        self.device.set_privilege(hart, privilege)
+
     def is_device(self, address: int) -> bool:
         """True if a physical address belongs to the user-interrupt hardware."""
+        if address < self._lowest or address >= self._highest:  # quickly, as most are not
+            return False
         return any(low <= address < high for low, high in self._windows)
 
     def translate(self, root: int, page: int) -> tuple[int, int] | None:

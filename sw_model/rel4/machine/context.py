@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from uintr.registers import Privilege
@@ -9,9 +10,18 @@ from uintr.registers import Privilege
 from . import ops
 from .faults import FETCH_PAGE_FAULT, OperationFault
 
-__all__ = ["Context", "Frame", "Program"]
+__all__ = ["Context", "Frame", "OpenPath", "Program"]
 
 Program = Coroutine[Any, Any, Any]
+
+
+@dataclass(slots=True)
+class OpenPath:
+    """A path that a coroutine is in: ``spent`` cycles are charged so far, from ``begin`` on."""
+
+    name: str
+    begin: int
+    spent: int = 0
 
 
 class Frame:
@@ -26,13 +36,12 @@ class Frame:
         self.pc = 0
         self.awaits_registers = False
         self.ended = False
-        self.paths: list[tuple[str, int, int]] = []  # name, cycles charged so far, begin
+        self.paths: list[OpenPath] = []
 
     def charge(self, cycles: int) -> None:
         """Count ``cycles`` of software work against the innermost open path."""
-        if self.paths and cycles:
-            name, spent, begin = self.paths[-1]
-            self.paths[-1] = (name, spent + cycles, begin)
+        if self.paths:
+            self.paths[-1].spent += cycles
 
 
 class Context:

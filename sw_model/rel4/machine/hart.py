@@ -112,7 +112,9 @@ class Hart(Core):
                 if self.line and is_user:
                     yield from self.unit.take(context)
                     continue
-                ended = yield from self._user_step(context)
+                ended = self._user_steps(context)
+                if isinstance(ended, ops.Op):
+                    ended = yield from self._execute(ended, context, context.top())
             except OperationFault as fault:
                 context.fault, context.cause, context.value = str(fault), fault.cause, fault.value
                 yield from self._trap(TrapCause.FAULT, context)
@@ -121,26 +123,43 @@ class Hart(Core):
                 yield from self._trap(ended, context)
                 return
 
-    def _user_step(self, context: Context) -> Generator[simpy.Event, Any, TrapCause | None]:
-        """One operation of the thread; returns the cause if it ends in a trap."""
+    def _user_steps(self, context: Context) -> ops.Op[Any] | TrapCause | None:
+        """The thread's operations for as long as they can be performed at once: returns the next
+        one, or the cause if the thread ends, or None if there is an interrupt to look at."""
         frame = context.top()
-        if frame.ended:
-            return TrapCause.EXIT
-        op = frame.op
-        if op is None:
-            if frame.awaits_registers:
-                frame.awaits_registers = False
-                frame.value = context.registers
-            try:
-                op = frame.coroutine.send(frame.value)
-            except StopIteration:
-                frame.ended = True
+        at_once, interrupts = self._at_once, self.board.interrupts
+        while True:
+            if frame.ended:
                 return TrapCause.EXIT
-            frame.value = None
-            frame.pc = context.next_pc()
-        else:
-            frame.op = None
-        return (yield from self._execute(op, context, frame))
+            op = frame.op
+            if op is None:
+                if frame.awaits_registers:
+                    frame.awaits_registers = False
+                    frame.value = context.registers
+                value, frame.value = frame.value, None
+                try:
+                    op = frame.coroutine.send(value)
+                except StopIteration:
+                    frame.ended = True
+                    return TrapCause.EXIT
+                frame.pc = context.next_pc()
+            else:
+                frame.op = None
+            perform = at_once.get(type(op))
+            try:
+                if perform is None or not perform(op, frame):
+                    return op
+            except OperationFault:
+                frame.op = op
+                raise
+            if (  # as `supervisor_interrupt_pending`
+                self.line
+                or self.ipi
+                or self.supervisor_line
+                or (self.deadline is not None and self.env.now >= self.deadline)
+                or (interrupts.pending and self.index == 0)
+            ):
+                return None
 
     def _execute(
         self, op: ops.Op[Any], context: Context, frame: Frame
@@ -177,13 +196,17 @@ class Hart(Core):
     def _kernel(self, coroutine: Program) -> Steps:
         """Drive a kernel coroutine to its end; no interrupts are taken."""
         frame = Frame(coroutine)
+        at_once = self._at_once
         while True:
+            value, frame.value = frame.value, None
             try:
-                op = coroutine.send(frame.value)
+                op = coroutine.send(value)
             except StopIteration:
                 return
             try:
-                frame.value = yield from self._perform(op, frame)
+                perform = at_once.get(type(op))
+                if perform is None or not perform(op, frame):
+                    frame.value = yield from self._perform(op, frame)
             except OperationFault as fault:
                 raise MachineError(f"kernel fault on hart {self.index}: {fault}") from fault
 
@@ -208,8 +231,12 @@ class Hart(Core):
     @property
     def supervisor_interrupt_pending(self) -> bool:
         """An interrupt would trap into the kernel if this hart were in user mode."""
-        external = self.index == 0 and self.board.interrupts.pending
-        return external or self.ipi or self.supervisor_line or self._timer_pending()
+        return (
+            self.ipi
+            or self.supervisor_line
+            or (self.deadline is not None and self.env.now >= self.deadline)
+            or (self.index == 0 and self.board.interrupts.pending)
+        )
 
     def _interrupt_pending(self) -> bool:
         return self.supervisor_interrupt_pending or self.line
@@ -219,13 +246,13 @@ class Hart(Core):
         start = self.env.now
         span = cycles
         if self.deadline is not None:
-            left = max(self.deadline - int(start), 0)
+            left = max(self.deadline - start, 0)
             span = left if span is None else min(span, left)
         self._waiting = True
         with suppress(simpy.Interrupt):
             yield self.env.event() if span is None else self.env.timeout(span)
         self._waiting = False
-        return int(self.env.now - start)
+        return self.env.now - start
 
     def _user_compute(self, op: ops.Compute, frame: Frame) -> Steps:
         if op.cycles <= 0:
@@ -250,7 +277,7 @@ class Hart(Core):
     def _user_spin(self, op: ops.SpinWhile, frame: Frame) -> Steps:
         memory, spinning = self.board.memory, self.board.spinning
         while memory.load(address := self.translate(op.address, write=False)) == op.value:
-            left = None if op.until is None else op.until - int(self.env.now)
+            left = None if op.until is None else op.until - self.env.now
             if left is not None and left <= 0:
                 break
             memory.watch(address, self.poke)

@@ -17,17 +17,20 @@ class InterruptController:
     Parameters
     ----------
     notify : called when an enabled source becomes pending
+
+    Members
+    -------
+    pending : True if an enabled source is pending
     """
 
     def __init__(self, notify: Callable[[], None]) -> None:
         self._notify = notify
         self._pending: set[int] = set()
         self._enabled: set[int] = set()
+        self.pending = False
 
-    @property
-    def pending(self) -> bool:
-        """True if an enabled source is pending."""
-        return not self._pending.isdisjoint(self._enabled)
+    def _look(self) -> None:
+        self.pending = not self._pending.isdisjoint(self._enabled)
 
     def trigger(self, source: int) -> None:
         """A device raises its interrupt.
@@ -39,6 +42,7 @@ class InterruptController:
         if not 1 <= source <= MAX_IRQ:
             raise ValueError(f"interrupt source must be 1 to {MAX_IRQ}, not {source!r}")
         self._pending.add(source)
+        self._look()
         if source in self._enabled:
             self._notify()
 
@@ -46,13 +50,16 @@ class InterruptController:
         """Take the lowest pending source that is enabled; 0 if there is none."""
         source = min(self._pending & self._enabled, default=0)
         self._pending.discard(source)
+        self._look()
         return source
 
     def enable(self, source: int, *, on: bool = True) -> None:
         """Let a source interrupt, or not."""
         if not on:
             self._enabled.discard(source)
+            self._look()
             return
         self._enabled.add(source)
+        self._look()
         if source in self._pending:
             self._notify()

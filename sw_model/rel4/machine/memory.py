@@ -16,6 +16,7 @@ class Memory:
     def __init__(self) -> None:
         self._words: dict[int, int] = {}
         self._watches: dict[int, list[Callable[[], None]]] = {}
+        self._awaited: dict[tuple[int, int], Callable[[], None]] = {}
 
     def load(self, address: int) -> int:
         """The word at ``address``."""
@@ -27,6 +28,10 @@ class Memory:
         if address in self._watches:
             for notify in self._watches.pop(address):
                 notify()
+        if self._awaited:
+            served = self._awaited.pop((address, value), None)
+            if served is not None:
+                served()
 
     def any_set(self, begin: int, end: int) -> bool:
         """True if a word from ``begin`` up to ``end`` is not zero; for inspection."""
@@ -35,6 +40,10 @@ class Memory:
     def watch(self, address: int, notify: Callable[[], None]) -> None:
         """Call ``notify`` once, at the next store to ``address``."""
         self._watches.setdefault(address, []).append(notify)
+
+    def await_word(self, address: int, value: int, notify: Callable[[], None]) -> None:
+        """Call ``notify`` once, at the next store of ``value`` to ``address``. One waits for it."""
+        self._awaited[address, value] = notify
 
     def unwatch(self, address: int, notify: Callable[[], None]) -> None:
         """Take a watch back; nothing happens if it has fired."""

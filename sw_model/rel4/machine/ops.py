@@ -19,6 +19,7 @@ __all__ = [
     "AmoAdd",
     "AmoAnd",
     "AmoOr",
+    "AwaitTicket",
     "Clear",
     "Compute",
     "CsrClear",
@@ -160,6 +161,17 @@ class SpinWhile(Op[None]):
     address: int
     value: int
     until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitTicket(Op[None]):
+    """Busy-wait until the word at ``address``, which counts up one by one and was ``seen``, has
+    come to ``ticket`` (kernel only). As `SpinWhile` and a load at each value, but what simulates
+    the hart is woken by the last one alone."""
+
+    address: int
+    seen: int
+    ticket: int
 
 
 @dataclass(frozen=True, slots=True)

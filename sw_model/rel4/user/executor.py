@@ -16,7 +16,8 @@ __all__ = ["MAX_TASKS", "PRIORITIES", "Executor", "Handed"]
 PRIORITIES = 8
 """0 is the highest."""
 MAX_TASKS = 4096
-"""As many coroutines at a time as the syscall buffer has items."""
+"""As many coroutines at a time as the syscall buffer has items. Those in the background come on
+top, as many as there are vectors."""
 
 Handed = tuple[int, Any]
 """A coroutine and the value to resume it with at once."""
@@ -61,7 +62,7 @@ class Executor:
         self.interrupts = interrupts
         self._queues: list[deque[int]] = [deque() for _ in range(PRIORITIES)]
         self._coroutines: dict[int, _Coroutine] = {}
-        self._free = deque(range(MAX_TASKS))  # the longest unused first
+        self._free = deque(range(MAX_TASKS + VECTORS))  # the longest unused first
         self._foreground = 0
         self._by_vector: dict[int, int | None] = {}
         self.current = -1
@@ -79,7 +80,7 @@ class Executor:
         """
         if not 0 <= priority < PRIORITIES:
             raise ValueError(f"priority must be 0 to {PRIORITIES - 1}, not {priority!r}")
-        if not self._free:
+        if not self._free or (self._foreground >= MAX_TASKS and not background):
             raise ValueError(f"coroutines must be at most {MAX_TASKS}")
         cid = self._free.popleft()
         self._coroutines[cid] = _Coroutine(program, priority, background)

@@ -21,11 +21,12 @@ import simpy
 from rel4.kernel.harts import STALL_POLL
 from rel4.kernel.kernel import KERNEL_BASE
 from rel4.machine import ops
+from rel4.machine.board import Board
 from rel4.machine.context import Context, Frame, Program
 from rel4.machine.core import Steps
 from rel4.machine.events import TrapCause
 from rel4.machine.faults import MachineError
-from rel4.machine.hart import Hart
+from rel4.machine.hart import Hart, Kernel
 from rel4.machine.machine import Machine
 from uintr.registers import Privilege
 
@@ -53,6 +54,10 @@ class SteppedHart(Hart):
     seen = 0
     _held: simpy.Event | None = None
     _granted = False
+
+    def __init__(self, board: Board, index: int, kernel: Kernel) -> None:
+        super().__init__(board, index, kernel)
+        self._at_once.clear()
 
     @property
     def stands(self) -> bool:

@@ -1,10 +1,10 @@
-"""``rel4 completion``: a shell's completion, made from the parsers themselves.
+"""``completion`` of the three programs: a shell's completion, made from the parsers themselves.
 
 Commands, options, and the values of options that have names; files elsewhere.
 """
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from uintr.program import Parser, choose
 
@@ -12,7 +12,7 @@ __all__ = ["SHELLS", "completion_script", "completion_words", "define"]
 
 SHELLS = ("bash", "zsh", "fish")
 
-_BASH = """_{name}() {{
+_BASH = """_{function}() {{
   local words previous="${{COMP_WORDS[COMP_CWORD-1]}}"
   case "${{COMP_WORDS[1]}} $previous" in
 {values}
@@ -24,29 +24,28 @@ _BASH = """_{name}() {{
   if [ "$COMP_CWORD" -eq 1 ]; then words="{commands}"; fi
   COMPREPLY=($(compgen -W "$words" -- "${{COMP_WORDS[COMP_CWORD]}}"))
 }}
-complete -o default -F _{name} {name}
+complete -o default -F _{function} {name}
 """
 
 
-def define(parser: Parser) -> None:
-    """Describe the command."""
+def define(parser: Parser, whole: Callable[[], Parser]) -> None:
+    """Describe the command; ``whole`` makes the program's parser with all its commands."""
+    program = parser.prog.partition(" ")[0]
+
+    def run(options: argparse.Namespace) -> int:
+        print(completion_script(whole(), options.shell), end="")
+        return 0
+
     parser.describe(
-        _run,
+        run,
         "Print the script for the shell to evaluate.",
-        """
-        eval "$(rel4 completion bash)"                     in this shell
-        rel4 completion fish > ~/.config/fish/completions/rel4.fish
+        f"""
+        eval "$({program} completion bash)"                     in this shell
+        {program} completion fish > ~/.config/fish/completions/{program}.fish
         """,
     )
     parser.add_argument("shell", metavar="SHELL", help=f"one of {', '.join(SHELLS)}")
     parser.complete("", SHELLS)
-
-
-def _run(options: argparse.Namespace) -> int:
-    from rel4.cli import whole_parser
-
-    print(completion_script(whole_parser(), options.shell), end="")
-    return 0
 
 
 def completion_words(parser: Parser) -> dict[str, dict[str, list[str]]]:
@@ -64,7 +63,6 @@ def _options(parser: Parser) -> dict[str, list[str]]:
         option: parser.words.get(option) or list(map(str, action.choices or ()))
         for action in parser._actions
         for option in action.option_strings
-        if option.startswith("--")
     }
     return options | ({"": parser.words[""]} if "" in parser.words else {})
 
@@ -90,7 +88,10 @@ def completion_script(parser: Parser, shell: str) -> str:
         f'      {name}) words="{" ".join(filter(None, options))}" ;;'
         for name, options in words.items()
     )
-    script = _BASH.format(name=parser.prog, cases=cases, values=values, commands=" ".join(words))
+    function = parser.prog.replace("-", "_")
+    script = _BASH.format(
+        name=parser.prog, function=function, cases=cases, values=values, commands=" ".join(words)
+    )
     # zsh reads bash's completions once told to.
     before = "autoload -U +X compinit && compinit\nautoload -U +X bashcompinit && bashcompinit\n"
     return (before if shell == "zsh" else "") + script
@@ -102,5 +103,7 @@ def _fish(program: str, words: Mapping[str, Mapping[str, list[str]]]) -> list[st
         inside = f"complete -c {program} -n '__fish_seen_subcommand_from {name}'"
         for option, known in options.items():
             values = f" -x -a '{' '.join(known)}'" if known else ""
-            lines.append(f"{inside} -l {option[2:]}{values}" if option else f"{inside}{values}")
+            dashes = len(option) - len(option.lstrip("-"))
+            flag = ("", " -s ", " -l ")[dashes] + option[dashes:]
+            lines.append(f"{inside}{flag}{values}")
     return lines
