@@ -4,7 +4,7 @@ A bench is a coroutine function of a `Device` that was just reset. What it asser
 shape it is listed under here.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from types import ModuleType
 from typing import Any
 
@@ -33,7 +33,7 @@ SHAPES = {
 }
 """Of both flavours; the last has its memory at the very end of the addresses."""
 
-Bench = Callable[..., Awaitable[Any]]
+Bench = Callable[..., Coroutine[Any, Any, Any]]
 
 
 def benches_of(*modules: ModuleType) -> tuple[Bench, ...]:
