@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import rel4
-import uintr
+import uintr.registers
 
 __all__ = ["key", "source"]
 
