@@ -166,10 +166,20 @@ def coverage(data: Path) -> str:
 
 
 def mutation(data: Path) -> str:
+    """Mutants of controller and hart unit."""
+    return _mutants(data / "mutation.jsonl", "make mutate")
+
+
+def hart_mutation(data: Path) -> str:
+    """Mutants of the hart."""
+    return _mutants(data / "rv64_mutation.jsonl", "make mutate-hart")
+
+
+def _mutants(path: Path, command: str) -> str:
     """The score, and every mutant that is neither killed nor equivalent."""
-    records = _lines(data / "mutation.jsonl")
+    records = _lines(path)
     if not records:
-        return _missing("make mutate")
+        return _missing(command)
     verdicts = sorted({record["verdict"] for record in records})
     rows = []
     for block in dict.fromkeys(record["block"] for record in records):
@@ -268,5 +278,5 @@ def stored(data: Path) -> str:
 def write_tables(folder: Path, data: Path = _DATA) -> None:
     """Write them into ``folder``; verification.md includes them."""
     folder.mkdir(parents=True, exist_ok=True)
-    for make in (plan, formal, random, coverage, mutation, gates, hart, stored):
+    for make in (plan, formal, random, coverage, mutation, gates, hart, hart_mutation, stored):
         (folder / f"verification_{make.__name__}.inc").write_text(make(data), encoding="utf-8")

@@ -289,9 +289,11 @@ def observed(
     latency: int = 1,
     jitter: int = 0,
     spread: bool = False,
+    limit: int = 20_000_000,
 ) -> Counter[Outcome]:
     """Outcomes of so many rounds, each with a skew of its own, and how often each was seen; with
-    ``spread`` there is some time between two operations of a hart, else none."""
+    ``spread`` there is some time between two operations of a hart, else none. It has to end within
+    ``limit`` cycles."""
     if not 1 <= rounds <= _MOST_ROUNDS:
         raise ValueError(f"rounds must be 1 to {_MOST_ROUNDS}, not {rounds!r}")
     random = Random(f"{test.name} {seed}")
@@ -308,9 +310,7 @@ def observed(
             skew = random.randrange(most) << 8 | random.getrandbits(test.places)
             skew |= random.getrandbits(16) << 16
             memory[place : place + 4] = skew.to_bytes(4, "little")
-    rtl.start(
-        bytes(memory), tohost=TOHOST, limit=20_000_000, latency=latency, jitter=jitter, seed=seed
-    )
+    rtl.start(bytes(memory), tohost=TOHOST, limit=limit, latency=latency, jitter=jitter, seed=seed)
     buffer: Any = (Record * CAPACITY)()
     while rtl.run(buffer):
         pass
