@@ -5,8 +5,8 @@ import pytest
 
 import tb_latency
 from benches import check_bench
-from contract import CONTRACT, SLOW, Bench
-from shapes import SHAPES
+from contract import CONTRACT, SHAPES, SLOW, Bench
+from shapes import SHAPES as RISCV_SHAPES
 from uintr_cosim.device import run
 
 pytestmark = pytest.mark.sim
@@ -29,6 +29,6 @@ def test_contract(simulator: str, shape: str, bench: Bench) -> None:
     check_bench(simulator, shape, benches, bench)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", RISCV_SHAPES)
 def test_the_sweep_takes_a_cycle_per_receiver(simulator: str, shape: str) -> None:
     assert run(SHAPES[shape], tb_latency.sweep) == SHAPES[shape].receivers

@@ -1,9 +1,11 @@
 """The device uart on an emulated board: the same answers, cycle for cycle, as the reference."""
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
+from emulated_board import BAUD
 
 import tb_jobs
 from contract import BOARD
@@ -13,8 +15,10 @@ from rel4.bench.point import Point
 from rel4.machine.device import DeviceConfig, run_sync
 from rel4.reference.device import ReferenceDevice
 from tb_lockstep import lockstep
-from uintr.registers import Privilege
+from uintr.registers import Flavour, Privilege
+from uintr_fpga.boards import Target
 from uintr_fpga.device import UartDevice, run
+from uintr_fpga.emulate import emulated
 from uintr_fpga.link import BoardLink
 from uintr_fpga.uartbone import LinkError
 
@@ -49,8 +53,26 @@ def test_lockstep_with_the_reference(board: str, target) -> None:
     assert coverage
 
 
-@pytest.mark.parametrize("bench", BOARD, ids=lambda bench: bench.__name__)
+@pytest.mark.parametrize("bench", BOARD[Flavour.RISCV], ids=lambda bench: bench.__name__)
 def test_contract(board: str, target, bench) -> None:
+    run(target.config, bench)
+
+
+@pytest.fixture(scope="module")
+def intel() -> Iterator[tuple[Target, str]]:
+    """A board of the other flavour, and its port."""
+    target = Target.of("ulx3s", baud=BAUD, flavour=Flavour.INTEL)
+    with emulated(target) as port:
+        yield target, port
+
+
+@pytest.mark.parametrize("bench", BOARD[Flavour.INTEL], ids=lambda bench: bench.__name__)
+def test_contract_of_intels(
+    intel: tuple[Target, str], bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, port = intel
+    for name, value in (("PORT", port), ("BAUD", str(BAUD)), ("UART_TIMEOUT", "20")):
+        monkeypatch.setenv(f"UINTR_{name}", value)
     run(target.config, bench)
 
 

@@ -109,8 +109,17 @@ async def ask(
     else:
         raise AssertionError("no answer")
     rights = ctx.get(dut.rights)
-    names = ("read", "write", "execute", "user", "dirty")
-    names += ("may_read", "may_write", "may_execute", "device")
+    names = [
+        "read",
+        "write",
+        "execute",
+        "user",
+        "dirty",
+        "may_read",
+        "may_write",
+        "may_execute",
+        "device",
+    ]
     answer = Answer(
         bool(ctx.get(port.fault)),
         bool(ctx.get(port.access)),

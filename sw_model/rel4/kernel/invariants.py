@@ -61,9 +61,10 @@ def all_slots(kernel: Kernel) -> list[Slot]:
             continue
         found[slot] = None
         todo.extend(slot.children)
-        if slot.parent is not None:
+        if slot.parent is not None and slot.parent not in found:
             todo.append(slot.parent)
-        todo.extend(_inner(slot))
+        if not slot.empty:
+            todo.extend(_inner(slot))
     return list(found)
 
 
