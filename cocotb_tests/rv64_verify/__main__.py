@@ -123,7 +123,7 @@ def main() -> int:
     command.add_argument("--out", type=Path, default=Path("docs/data/rv64_litmus.jsonl"))
     command.set_defaults(run=_litmus)
     command = commands.add_parser("mutate", help="whether tests kill mutants of the hart's netlist")
-    command.add_argument("--count", type=_positive, default=800, help="mutants (800)")
+    command.add_argument("--count", type=_positive, default=600, help="mutants (600)")
     command.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1)
     command.add_argument("--minutes", type=float, help="stop after so long; the next run goes on")
     command.add_argument("--out", type=Path, default=Path("docs/data/rv64_mutation.jsonl"))
