@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from functools import cache, partial
 from typing import Any
 
+from contract import SHAPES
 from rel4.machine.device import Device
-from shapes import SHAPES
 from uintr_cosim.device import run
 
 __all__ = ["check_bench"]

@@ -8,6 +8,7 @@ from rel4.machine.device import Device, Request
 from uintr.registers import Csr, CsrFunction, Privilege, RequestKind
 
 __all__ = [
+    "MISUSE",
     "CustomError",
     "UnpicklableError",
     "die",
@@ -60,6 +61,20 @@ async def never_stop(device: Device) -> None:
 
 async def never_step(device: Device) -> None:
     threading.Event().wait()
+
+
+MISUSE = [
+    "hart must have no request outstanding, not Request(kind=<RequestKind.CSR: 0>, "
+    "function=<CsrFunction.READ: 0>, address=<Csr.UIE: 4>, data=0) on top",
+    "hart must be below 2, not 2",
+    "hart must be below 2, not -1",
+    "address and data must fit 64 bits, not Request(kind=<RequestKind.STORE: 5>, function=0, "
+    "address=0, data=18446744073709551616)",
+    "kind and function must fit the hart port, not Request(kind=<RequestKind.UIPI: 1>, "
+    "function=128, address=0, data=0)",
+    "limit must be at least 1, not 0",
+]
+"""What `misuse` is told by every device of two harts."""
 
 
 async def misuse(device: Device) -> list[str]:

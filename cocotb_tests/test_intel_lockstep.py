@@ -5,21 +5,12 @@ from functools import partial
 import pytest
 
 import tb_intel_lockstep
-from rel4.machine.device import DeviceConfig
+from contract import SHAPES
 from uintr.intel.registers import Fault
-from uintr.registers import Flavour, Status
+from uintr.registers import Status
 from uintr_cosim.device import run
 
 pytestmark = pytest.mark.sim
-
-SHAPES = {
-    "1": DeviceConfig(flavour=Flavour.INTEL, harts=1, table_pages=1),
-    "2": DeviceConfig(flavour=Flavour.INTEL),
-    "4": DeviceConfig(
-        flavour=Flavour.INTEL, harts=4, table_base=0xFFFF_FFFF_FFFF_E000, table_pages=2
-    ),
-}
-"""By number of harts; the last has its memory at the very end of the addresses."""
 
 OPERATIONS = {"verilator": 15_000, "icarus": 1500}
 
@@ -46,9 +37,9 @@ SEVERAL_HARTS = ("bus contended",)
 LONG_RUN_OF_SEVERAL_HARTS = ("fabric contended",)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", ["intel 1", "intel 2", "intel 4"])
 def test_lockstep(simulator: str, shape: str) -> None:
-    seed = f"intel {shape} 1"
+    seed = f"{shape} 1"
     job = partial(tb_intel_lockstep.lockstep, seed=seed, operations=OPERATIONS[simulator])
     coverage = run(SHAPES[shape], job)
     wanted = ALWAYS
@@ -63,7 +54,7 @@ def test_lockstep(simulator: str, shape: str) -> None:
 
 
 def test_races(simulator: str) -> None:
-    outcomes = run(SHAPES["2"], partial(tb_intel_lockstep.races, spread=25))
+    outcomes = run(SHAPES["intel 2"], partial(tb_intel_lockstep.races, spread=25))
     ends = {name.partition(":")[0] for name in outcomes}
     assert len(ends) == 6
     # Every scene but those whose end is the same whoever is first has more than one end.

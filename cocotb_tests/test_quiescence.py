@@ -20,4 +20,4 @@ def test_jumps(simulator: str, shape: str) -> None:
 @pytest.mark.parametrize("simulator", ["icarus"], indirect=True)  # Verilator shows only the ports
 def test_registers(simulator: str) -> None:
     job = partial(tb_quiescence.registers, seed="registers", pauses=5)
-    assert run(SHAPES["1x1"], job) > 500
+    assert run(SHAPES["2x5"], job) > 1000

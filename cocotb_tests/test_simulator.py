@@ -34,17 +34,7 @@ def test_exception(simulator: str) -> None:
 
 
 def test_misuse(simulator: str) -> None:
-    assert run(CONFIG, tb_jobs.misuse) == [
-        "hart must have no request outstanding, not Request(kind=<RequestKind.CSR: 0>, "
-        "function=<CsrFunction.READ: 0>, address=<Csr.UIE: 4>, data=0) on top",
-        "hart must be below 2, not 2",
-        "hart must be below 2, not -1",
-        "address and data must fit 64 bits, not Request(kind=<RequestKind.STORE: 5>, function=0, "
-        "address=0, data=18446744073709551616)",
-        "kind and function must fit the hart port, not Request(kind=<RequestKind.UIPI: 1>, "
-        "function=128, address=0, data=0)",
-        "limit must be at least 1, not 0",
-    ]
+    assert run(CONFIG, tb_jobs.misuse) == tb_jobs.MISUSE
 
 
 @pytest.mark.parametrize(

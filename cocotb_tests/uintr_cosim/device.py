@@ -10,7 +10,14 @@ from typing import Any, TypeVar, cast
 
 from cocotb_tools.check_results import get_results
 
-from rel4.machine.device import Device, DeviceConfig, Request, Response
+from rel4.machine.device import (
+    Device,
+    DeviceConfig,
+    Request,
+    Response,
+    check_hart,
+    check_submission,
+)
 from uintr.registers import Privilege
 from uintr_cosim.signals import PRIVILEGE_BITS, pack_request, unpack_response
 from uintr_cosim.simulator import (
@@ -117,7 +124,7 @@ class RtlDevice:
         self._rest()
 
     def set_privilege(self, hart: int, privilege: Privilege) -> None:
-        self._check(hart)
+        check_hart(hart, self.config.harts)
         place = PRIVILEGE_BITS * hart
         mask = (1 << PRIVILEGE_BITS) - 1 << place
         privileges = self._privilege & ~mask | Privilege(privilege) << place
@@ -126,18 +133,12 @@ class RtlDevice:
             self.dut.privilege.value = privileges
 
     def submit(self, hart: int, request: Request) -> None:
-        self._check(hart)
-        if self._outstanding[hart]:
-            raise ValueError(f"hart must have no request outstanding, not {request!r} on top")
+        check_submission(self._outstanding, hart, request)
         word = pack_request(request, self._tickets[hart] ^ 1)
         self._requests[hart].value = word
         self._tickets[hart] ^= 1
         self._outstanding[hart] = True
         self._presented = True
-
-    def _check(self, hart: int) -> None:
-        if not 0 <= hart < self.config.harts:
-            raise ValueError(f"hart must be below {self.config.harts}, not {hart!r}")
 
     async def run(self, limit: int) -> int:
         if limit < 1:

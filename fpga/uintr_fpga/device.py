@@ -13,8 +13,16 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rel4.machine.device import Device, DeviceConfig, Request, Response, run_sync
-from uintr.registers import XLEN, Privilege
+from rel4.machine.device import (
+    Device,
+    DeviceConfig,
+    Request,
+    Response,
+    check_hart,
+    check_submission,
+    run_sync,
+)
+from uintr.registers import Privilege
 from uintr_fpga.link import BoardLink
 from uintr_fpga.record import Recorder, RecordingDevice
 from uintr_fpga.steps import (
@@ -32,7 +40,6 @@ __all__ = ["UartDevice", "connect", "run"]
 
 T = TypeVar("T")
 
-_KINDS, _FUNCTIONS = 1 << 3, 1 << 7
 _ANSWERS = RESULT_WORDS - 3
 
 
@@ -96,23 +103,13 @@ class UartDevice:
         self._forget()
 
     def set_privilege(self, hart: int, privilege: Privilege) -> None:
-        self._check(hart)
+        check_hart(hart, self.config.harts)
         self._levels[hart] = Privilege(privilege)
 
     def submit(self, hart: int, request: Request) -> None:
-        self._check(hart)
-        if self._outstanding[hart]:
-            raise ValueError(f"hart must have no request outstanding, not {request!r} on top")
-        if not (0 <= request.kind < _KINDS and 0 <= request.function < _FUNCTIONS):
-            raise ValueError(f"kind and function must fit the hart port, not {request!r}")
-        if not (0 <= request.address < 1 << XLEN and 0 <= request.data < 1 << XLEN):
-            raise ValueError(f"address and data must fit {XLEN} bits, not {request!r}")
+        check_submission(self._outstanding, hart, request)
         self._outstanding[hart] = True
         self._requests.append((hart, request))
-
-    def _check(self, hart: int) -> None:
-        if not 0 <= hart < self.config.harts:
-            raise ValueError(f"hart must be below {self.config.harts}, not {hart!r}")
 
     async def run(self, limit: int) -> int:
         if limit < 1:

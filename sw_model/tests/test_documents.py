@@ -202,3 +202,13 @@ def test_what_takes_seconds_runs(name: str, tmp_path: Path) -> None:
             check=False,
         )
         assert done.returncode == int(line.startswith(FOUND)), (line, done.stderr)
+
+
+def test_the_guide_names_every_hook_of_a_policy() -> None:
+    from rel4.kernel.async_runtime import Policy
+
+    text = (ROOT / "docs" / "guide.md").read_text(encoding="utf-8")
+    hooks = {name for name, value in vars(Policy).items() if callable(value) and name[0] != "_"}
+    hooks.remove("kept")  # for inspection
+    assert len(hooks) > 8
+    assert {name for name in hooks if f"`{name}`" not in text} == set()

@@ -88,6 +88,17 @@ def test_a_second_hart_takes_every_trap_away(
     assert {event.hart for event in measured(log, AsyncHandled)} == {1}
 
 
+@pytest.mark.parametrize("policy", ["uipi", "poll", "adaptive"])
+@pytest.mark.parametrize(("concurrency", "most"), [(1, 1.0), (4, 0.35), (16, 0.15)])
+def test_the_more_calls_the_fewer_interrupts_of_the_kernels_hart(
+    policy: str, concurrency: int, most: float
+) -> None:
+    """The kernel is told once half of what is outstanding is new to it."""
+    log = run(policy=policy, harts=2, concurrency=concurrency, rounds=10)
+    told = sum(event.cause == "uipi" for event in measured(log, Trap))
+    assert 0 < told / (20 * concurrency) <= most
+
+
 def test_inline_serves_a_batch_in_one_trap_and_needs_no_user_interrupt() -> None:
     log = run(policy="inline", harts=1, concurrency=8, rounds=1)
     causes = [event.cause for event in measured(log, Trap)]

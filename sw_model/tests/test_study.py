@@ -132,6 +132,24 @@ def test_a_study_goes_on_where_it_was(tmp_path: Path, capsys: pytest.CaptureFixt
     assert all(row["error"] == "" for row in rows)
 
 
+@pytest.mark.parametrize("moment", ["run_trial", "write_table", "plot_study"])
+def test_an_interrupt_at_any_moment_says_what_is_kept(
+    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    study, out = written(tmp_path, GRID), tmp_path / "out"
+    where = {"run_trial": "campaign.wait", "plot_study": "study_plot.plot_study"}
+    monkeypatch.setattr(f"rel4.bench.{where.get(moment, f'study_run.{moment}')}", interrupt)
+    arguments = ["study", str(study), "--out", str(out), "--jobs", "1"]
+    assert cli.main(arguments) == 130
+    said = capsys.readouterr().err.splitlines()[-1]
+    kept = 0 if moment == "run_trial" else 8
+    assert f"interrupted; {kept} of 8 trials are kept; go on with: " in said
+    assert said.endswith(" ".join(arguments))
+
+
 def test_without_dask_a_scheduler_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

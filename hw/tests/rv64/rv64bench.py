@@ -1,6 +1,6 @@
 """What the hart's unit tests share."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from amaranth.sim import Simulator
@@ -19,10 +19,12 @@ def simulate_combinational(dut: Any, bench: Bench) -> None:
     simulator.run()
 
 
-def clocked(dut: Any, *benches: Bench) -> None:
-    """Run until the benches have returned."""
+def clocked(dut: Any, *benches: Bench, background: Sequence[Bench] = ()) -> None:
+    """Run until the benches have returned, beside those in the background, which never do."""
     simulator = Simulator(dut)
     simulator.add_clock(1e-8)
+    for bench in background:
+        simulator.add_testbench(bench, background=True)
     for bench in benches:
         simulator.add_testbench(bench)
     simulator.run()

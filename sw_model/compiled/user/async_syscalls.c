@@ -92,7 +92,8 @@ static bool announce(void)
     return true;
 }
 
-/* A handler elsewhere sees a request as soon as it is published. That it sleeps is noticed at once
+/* A handler elsewhere sees a request as soon as it is published. It is woken when half of what is
+ * outstanding is new to it. That it sleeps is noticed at once
  * mostly, and for sure, behind a fence, when a batch is full or nobody is ready. */
 bool async_due(void)
 {
@@ -101,7 +102,8 @@ bool async_due(void)
         if (!async_helped())
             return false;
         publish();
-        if (*field(BUFFER_HANDLER_ONLINE))
+        if (*field(BUFFER_HANDLER_ONLINE) ||
+            2 * (async.request_tail - announced) < async_outstanding())
             return false;
     }
     announce();

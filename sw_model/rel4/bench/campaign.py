@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -33,6 +33,7 @@ __all__ = [
     "Store",
     "device_batches",
     "identity",
+    "keeping",
     "run_campaign",
     "source_digest",
     "split_evenly",
@@ -205,6 +206,7 @@ def run_campaign(
     name: str,
     unit: str,
     weight: Callable[[T], int] = lambda _: 1,
+    task: str | None = None,
 ) -> dict[str, Any]:
     """Run the tasks that ``store`` does not hold, and return the results of all, by key.
 
@@ -216,6 +218,7 @@ def run_campaign(
     until : on the monotonic clock; default: ``conduct.minutes`` from now
     name, unit : for the progress bar: of the campaign, of a task's weight
     weight : how much of the bar a task is
+    task : what a task is called, if not by the bar's unit
 
     Raises
     ------
@@ -235,17 +238,17 @@ def run_campaign(
         return known
     tty = sys.stderr.isatty()
 
-    def kept() -> str:
-        return f"{len(known)} of {len(tasks)} {unit}s are kept"
-
-    with tqdm(
-        total=sum(map(weight, tasks.values())),
-        initial=sum(weight(tasks[key]) for key in known),
-        unit=unit,
-        unit_scale=True,
-        desc=name,
-        mininterval=0.3 if tty else 10,  # in a log file every redraw is a line of its own
-    ) as bar:
+    with (
+        keeping(store, tasks, task or unit),
+        tqdm(
+            total=sum(map(weight, tasks.values())),
+            initial=sum(weight(tasks[key]) for key in known),
+            unit=unit,
+            unit_scale=True,
+            desc=name,
+            mininterval=0.3 if tty else 10,  # in a log file every redraw is a line of its own
+        ) as bar,
+    ):
 
         def look() -> None:
             for key, value in news.read():
@@ -260,23 +263,37 @@ def run_campaign(
                 said.add(text)
                 bar.write(f"{name}: {text}", file=sys.stderr)
 
-        try:
-            with _Workers(list(batches(todo)), conduct.jobs, tell) as running:
-                while running.left:
-                    if until is not None and time.monotonic() >= until:
-                        raise UnfinishedError(f"time is up, {kept()}")
-                    running.wait(_LOOK)
-                    look()
-                    if tty:
-                        bar.refresh()  # the clock goes on while a long task runs
-        except KeyboardInterrupt:
-            look()
-            raise Stopped(kept()) from None
+        with _Workers(list(batches(todo)), conduct.jobs, tell) as running:
+            while running.left:
+                if until is not None and time.monotonic() >= until:
+                    kept = _kept(known, tasks, task or unit)
+                    raise UnfinishedError(f"time is up, {kept}")
+                running.wait(_LOOK)
+                look()
+                if tty:
+                    bar.refresh()  # the clock goes on while a long task runs
         look()
     missing = len(tasks) - len(known)
     if missing:
         raise DeviceError(f"{missing} of {len(tasks)} tasks ended without a result")
     return {key: known[key] for key in tasks}
+
+
+def _kept(known: Collection[str], tasks: Collection[str], task: str) -> str:
+    return f"{len(set(known) & set(tasks))} of {len(tasks)} {task}s are kept"
+
+
+@contextmanager
+def keeping(store: Store, tasks: Collection[str], task: str) -> Iterator[None]:
+    """An interrupt in here, at any moment, says how many of ``tasks`` the store keeps; ``task`` is
+    what one is called. Raises Stopped then."""
+    try:
+        yield
+    except Stopped:
+        raise
+    except KeyboardInterrupt:
+        with uninterrupted():
+            raise Stopped(_kept(store.read(), tasks, task)) from None
 
 
 class _Workers:

@@ -14,7 +14,7 @@ GROUP = "rel4.policies"
 
 PUBLISHED = Style()
 DIRECT = Style(direct=True, batch=8)
-PARALLEL = Style(direct=True, batch=1, poll_cycles=4_000)
+PARALLEL = Style(direct=True, batch=8, poll_cycles=4_000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ POLICIES: dict[str, PolicyInfo] = {
     ),
     "spread": PolicyInfo(
         kernel=kernel_policies.Spread,
-        style=PARALLEL,
+        style=Style(direct=True, batch=1, poll_cycles=4_000),  # the second handler waits for nobody
         harts=3,
         summary="two handlers for one buffer, on two harts of their own",
     ),

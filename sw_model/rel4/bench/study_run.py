@@ -13,7 +13,7 @@ import rel4
 from rel4.machine.costs import Costs
 from uintr.files import claimed, write_atomically
 
-from .campaign import Batch, Conduct, Store, run_campaign
+from .campaign import Batch, Conduct, Store, keeping, run_campaign
 from .results import source_commit
 from .study import Study, Trial, columns, read_study, run_trial
 
@@ -60,18 +60,19 @@ def run_study(
         finished = len(store.read().keys() & tasks.keys())
         if finished:
             show(f"{finished} of {len(tasks)} trials were finished before")
-        if client is not None:
-            _run_on_dask(client, tasks, store)
-        found = run_campaign(
-            tasks, _batches(store), store=store, conduct=conduct, name=path.stem, unit="trial"
-        )
-        ordered = [found[key] for key in tasks]
-        for written in write_table(study, ordered, out, commit):
-            show(f"{written}: {len(ordered)} rows")
-        from .study_plot import plot_study  # not before something is drawn
+        with keeping(store, tasks, "trial"):
+            if client is not None:
+                _run_on_dask(client, tasks, store)
+            found = run_campaign(
+                tasks, _batches(store), store=store, conduct=conduct, name=path.stem, unit="trial"
+            )
+            ordered = [found[key] for key in tasks]
+            for written in write_table(study, ordered, out, commit):
+                show(f"{written}: {len(ordered)} rows")
+            from .study_plot import plot_study  # not before something is drawn
 
-        for written in plot_study(study, ordered, out):
-            show(f"{written}: the figure")
+            for written in plot_study(study, ordered, out):
+                show(f"{written}: the figure")
     failed = sum(bool(row["error"]) for row in ordered)
     if failed:
         show(f"{failed} of {len(ordered)} trials could not be run; column error says why")

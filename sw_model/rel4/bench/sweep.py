@@ -10,7 +10,7 @@ from rel4.machine.costs import Costs
 from rel4.machine.device import Device
 from uintr.files import claimed
 
-from .campaign import Batch, Conduct, Store, device_batches, run_campaign, split_evenly
+from .campaign import Batch, Conduct, Store, device_batches, keeping, run_campaign, split_evenly
 from .compiled import Setup, compiled_name, run_compiled
 from .point import Point, log_name, run_name, run_point
 from .results import PointRecord, write_results
@@ -71,31 +71,33 @@ def run_sweep(
         finished = len(store.read().keys() & tasks.keys())
         if finished:
             show(f"{finished} of {len(points)} points were finished before")
-        found = run_campaign(
-            tasks,
-            lambda todo: _batches(
-                todo,
-                _Measure(device, parts.absolute() if keep_logs else None, costs),
-                setup,
-                store,
-                conduct.jobs,
-            ),
-            store=store,
-            conduct=conduct,
-            name=device,
-            unit="call",
-            weight=_calls,
-        )
-        ordered = [PointRecord(**found[names[point]]) for point in points]
-        write_results(ordered, out_dir)
-        from .plots import plot_sweep  # not before something is drawn: it takes long to load
+        with keeping(store, tasks, "point"):
+            found = run_campaign(
+                tasks,
+                lambda todo: _batches(
+                    todo,
+                    _Measure(device, parts.absolute() if keep_logs else None, costs),
+                    setup,
+                    store,
+                    conduct.jobs,
+                ),
+                store=store,
+                conduct=conduct,
+                name=device,
+                unit="call",
+                task="point",
+                weight=_calls,
+            )
+            ordered = [PointRecord(**found[names[point]]) for point in points]
+            write_results(ordered, out_dir)
+            from .plots import plot_sweep  # not before something is drawn: it takes long to load
 
-        plot_sweep(ordered, out_dir)
-        for log in out_dir.glob(_LOGS):
-            log.unlink()
-        for log in parts.glob(_LOGS):
-            log.replace(out_dir / log.name)
-        shutil.rmtree(parts, ignore_errors=True)
+            plot_sweep(ordered, out_dir)
+            for log in out_dir.glob(_LOGS):
+                log.unlink()
+            for log in parts.glob(_LOGS):
+                log.replace(out_dir / log.name)
+            shutil.rmtree(parts, ignore_errors=True)
     return ordered
 
 

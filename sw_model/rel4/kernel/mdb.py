@@ -29,29 +29,23 @@ from .capability import (
 __all__ = ["insert_copy", "insert_new", "move", "object_of", "remove", "set_cap", "swap"]
 
 
+_OBJECT: dict[type[Capability], str] = {
+    EndpointCap: "endpoint",
+    NotificationCap: "notification",
+    CNodeCap: "cnode",
+    ThreadCap: "tcb",
+    PageTableCap: "table",
+    FrameCap: "frame",
+    AsidPoolCap: "pool",
+    IrqHandlerCap: "irq",
+    ZombieCap: "target",
+}
+
+
 def object_of(cap: Capability) -> objects.KernelObject | None:
     """The object that a capability keeps alive; None for those that keep none."""
-    match cap:
-        case EndpointCap():
-            return cap.endpoint
-        case NotificationCap():
-            return cap.notification
-        case CNodeCap():
-            return cap.cnode
-        case ThreadCap():
-            return cap.tcb
-        case PageTableCap():
-            return cap.table
-        case FrameCap():
-            return cap.frame
-        case AsidPoolCap():
-            return cap.pool
-        case IrqHandlerCap():
-            return cap.irq
-        case ZombieCap():
-            return cap.target
-        case _:
-            return None
+    name = _OBJECT.get(type(cap))
+    return getattr(cap, name) if name is not None else None
 
 
 def set_cap(slot: Slot, cap: Capability) -> None:

@@ -6,7 +6,7 @@ For tests and explorers: an invocation that answers an error must leave the stat
 from typing import Any
 
 from . import objects
-from .capability import Slot
+from .capability import Capability, Slot, UntypedCap
 from .invariants import all_slots
 from .kernel import Kernel
 from .mdb import object_of
@@ -17,15 +17,16 @@ from .uintr_entries import SenderTable
 __all__ = ["snapshot"]
 
 
-def snapshot(kernel: Kernel) -> dict[str, Any]:
-    """By what it is of: slots, objects, queues, user interrupts, handlers."""
+def snapshot(kernel: Kernel, *, holds: bool = False) -> dict[str, Any]:
+    """By what it is of: slots, objects, queues, user interrupts, handlers. One that ``holds`` the
+    capabilities themselves is made much faster; without, it keeps nothing alive."""
     state = kernel.state
     slots = all_slots(kernel)
     found = {id(target): target for slot in slots if (target := object_of(slot.cap)) is not None}
     found.update({id(tcb): tcb for tcb in state.initial})
     return {
-        "slots": sorted(_slot(slot) for slot in slots if not slot.empty),
-        "objects": sorted((key, repr(_object(target))) for key, target in found.items()),
+        "slots": {id(slot): _slot(slot, holds) for slot in slots if not slot.empty},
+        "objects": {key: _object(target) for key, target in found.items()},
         "schedulers": [
             (
                 id(scheduler.current),
@@ -48,24 +49,27 @@ def snapshot(kernel: Kernel) -> dict[str, Any]:
     }
 
 
-def _slot(slot: Slot) -> tuple[int, str, int, list[int], bool, list[int]]:
-    attached = sorted(map(id, slot.attached))
-    children = sorted(map(id, slot.children))
-    return (id(slot), repr(_cap(slot)), id(slot.parent), children, slot.revocable, attached)
+def _slot(slot: Slot, holds: bool) -> tuple[Any, ...]:
+    cap = slot.cap
+    return (
+        cap if holds else _cap(cap),
+        cap.untyped.watermark if isinstance(cap, UntypedCap) else None,
+        id(slot.parent),
+        frozenset(map(id, slot.children)) if slot.children else None,
+        slot.revocable,
+        sorted(map(id, slot.attached)) if slot.attached else None,
+    )
 
 
-def _cap(slot: Slot) -> tuple[Any, ...]:
+def _cap(cap: Capability) -> tuple[Any, ...]:
     """The capability, with objects by their identity."""
-    fields = getattr(slot.cap, "__dataclass_fields__", ())
-    values = [getattr(slot.cap, name) for name in fields]
-    return (type(slot.cap).__name__, *(_plain(value) for value in values))
+    fields = getattr(cap, "__dataclass_fields__", ())
+    return (type(cap).__name__, *(_plain(getattr(cap, name)) for name in fields))
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(_plain(part) for part in value)
-    if isinstance(value, objects.Untyped):
-        return (id(value), value.watermark)
     return id(value) if isinstance(value, objects.KernelObject) else value
 
 

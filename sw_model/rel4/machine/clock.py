@@ -15,6 +15,11 @@ class Clock(simpy.Environment):
 
     quiet = False
 
+    @property
+    def now(self) -> int:
+        """The current cycle."""
+        return self._now  # type: ignore[return-value]  # whole cycles alone pass
+
     def skip(self, cycles: int) -> bool:
         """Let ``cycles`` pass at once, without an event, if nothing else happens until they are
         over. False: something may, and no time has passed."""

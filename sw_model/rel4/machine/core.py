@@ -16,6 +16,7 @@ from uintr.registers import Privilege, RequestKind, Status
 from . import ops, sv39
 from .board import Board
 from .context import Context, Frame, OpenPath
+from .costs import Costs
 from .device import Request, Response
 from .events import Event, PathDone
 from .faults import (
@@ -40,6 +41,17 @@ def _succeed(event: simpy.Event) -> None:
     event.succeed()
 
 
+class _Costs(dict[str, int]):
+    """Costs by name, which are looked up at every path."""
+
+    def __init__(self, costs: Costs) -> None:
+        super().__init__(costs)
+        self._costs = costs
+
+    def __missing__(self, name: str) -> int:
+        return self._costs[name]  # which says what there is
+
+
 class Core(ABC):
     """Performs the operations of one hart.
 
@@ -62,7 +74,7 @@ class Core(ABC):
         self.deadline: int | None = None
         self._root: int | None = None
         self._privilege = Privilege.S
-        costs = board.costs
+        costs = self._costs = _Costs(board.costs)
         self._load_cycles = costs["machine.load"]
         self._store_cycles = costs["machine.store"]
         self._amo_cycles = costs["machine.amo"]
@@ -113,13 +125,16 @@ class Core(ABC):
 
     def log(self, event: Event) -> None:
         """Append to the event log with this cycle and hart."""
-        self.board.log.append(event, cycle=self.board.now, hart=self.index)
+        self.board.log.append(event, cycle=self.env.now, hart=self.index)
 
     # --- paths ------------------------------------------------------------------------------------
 
     def _path_rest(self, frame: Frame, leaving: int = 0) -> int:
         path = frame.paths[-1]
-        return max(0, self.board.costs[path.name] - path.spent - leaving) if path.name else 0
+        if not path.name:
+            return 0
+        rest = self._costs[path.name] - path.spent - leaving
+        return rest if rest > 0 else 0
 
     def _path_close(self, frame: Frame) -> None:
         path = frame.paths.pop()
@@ -133,7 +148,7 @@ class Core(ABC):
         return True
 
     def _path_begin_at_once(self, op: ops.PathBegin, frame: Frame) -> bool:
-        frame.paths.append(OpenPath(op.name, self.board.now))
+        frame.paths.append(OpenPath(op.name, self.env.now))
         return True
 
     def _path_work_at_once(self, op: ops.PathWork, frame: Frame) -> bool:
@@ -173,7 +188,7 @@ class Core(ABC):
             self.log(op.event)
             return None
         if isinstance(op, ops.PathBegin):
-            frame.paths.append(OpenPath(op.name, self.board.now))
+            frame.paths.append(OpenPath(op.name, self.env.now))
             return None
         perform = self._perform_by_type.get(type(op))
         if perform is None:
@@ -187,7 +202,7 @@ class Core(ABC):
 
     def skip(self, cycles: int) -> bool:
         """Let ``cycles`` pass at once, if the running code would spend them in one piece."""
-        late = self.deadline is not None and self.deadline < self.board.now + cycles
+        late = self.deadline is not None and self.deadline < self.env.now + cycles
         return not (late and self.in_user_mode) and self.env.skip(cycles)
 
     def _compute_at_once(self, op: ops.Compute, frame: Frame) -> bool:
@@ -319,7 +334,7 @@ class Core(ABC):
     def _kernel_spin(self, op: ops.SpinWhile, frame: Frame) -> Steps:
         memory = self.board.memory
         while memory.load(op.address) == op.value:
-            left = None if op.until is None else op.until - int(self.env.now)
+            left = None if op.until is None else op.until - self.env.now
             if left is not None and left <= 0:
                 break
             changed = self.env.event()
@@ -368,13 +383,13 @@ class Core(ABC):
     def _read_time(self, op: ops.ReadTime, frame: Frame) -> Steps:
         yield self.env.timeout(1)
         frame.charge(1)
-        return self.board.now
+        return self.env.now
 
     def _read_time_at_once(self, op: ops.ReadTime, frame: Frame) -> bool:
         if not self.env.skip(1):
             return False
         frame.charge(1)
-        frame.value = self.board.now
+        frame.value = self.env.now
         return True
 
     # --- the device -------------------------------------------------------------------------------

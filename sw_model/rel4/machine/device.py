@@ -9,7 +9,7 @@ of *t* samples them. A hart presents a request only when it has none outstanding
 is then always ready: the request is accepted at that very edge.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import entry_points
@@ -30,6 +30,7 @@ from uintr.registers import (
     MAX_WAIT_STATES,
     PAGE_BYTES,
     SLOT_BYTES,
+    XLEN,
     Feature,
     Flavour,
     Privilege,
@@ -43,6 +44,8 @@ __all__ = [
     "DeviceConfig",
     "Request",
     "Response",
+    "check_hart",
+    "check_submission",
     "device_names",
     "find_device",
     "find_installed",
@@ -52,6 +55,8 @@ __all__ = [
 
 T = TypeVar("T")
 
+_KINDS, _FUNCTIONS, _WORDS = 1 << 3, 1 << 7, 1 << XLEN
+"""As many as fit their fields of the hart port."""
 MODEL_HARTS = 1024
 """Harts of a machine at most. The gateware has up to `uintr.registers.MAX_HARTS`; the reference
 device shows what more of them would do. Only the first 384 find their REJECTED word in the control
@@ -205,6 +210,24 @@ class Device(Protocol):
         """The hart's supervisor software interrupt line as of the last edge: a receiver of
         supervisor kind wants it. Always low without the feature SUPERVISOR."""
         ...
+
+
+def check_hart(hart: int, harts: int) -> None:
+    """Raise ValueError unless there is such a hart."""
+    if not 0 <= hart < harts:
+        raise ValueError(f"hart must be below {harts}, not {hart!r}")
+
+
+def check_submission(outstanding: Sequence[bool], hart: int, request: Request) -> None:
+    """Raise ValueError unless ``hart`` can present ``request``, as `submit` of every device does.
+    ``outstanding`` says which harts wait for a response."""
+    check_hart(hart, len(outstanding))
+    if outstanding[hart]:
+        raise ValueError(f"hart must have no request outstanding, not {request!r} on top")
+    if not (0 <= request.kind < _KINDS and 0 <= request.function < _FUNCTIONS):
+        raise ValueError(f"kind and function must fit the hart port, not {request!r}")
+    if not (0 <= request.address < _WORDS and 0 <= request.data < _WORDS):
+        raise ValueError(f"address and data must fit {XLEN} bits, not {request!r}")
 
 
 DeviceRunner = Callable[[DeviceConfig, Callable[[Device], Coroutine[Any, Any, T]]], T]

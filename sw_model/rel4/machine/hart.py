@@ -127,7 +127,7 @@ class Hart(Core):
         """The thread's operations for as long as they can be performed at once: returns the next
         one, or the cause if the thread ends, or None if there is an interrupt to look at."""
         frame = context.top()
-        at_once = self._at_once
+        at_once, interrupts = self._at_once, self.board.interrupts
         while True:
             if frame.ended:
                 return TrapCause.EXIT
@@ -152,7 +152,13 @@ class Hart(Core):
             except OperationFault:
                 frame.op = op
                 raise
-            if self.supervisor_interrupt_pending or self.line:
+            if (  # as `supervisor_interrupt_pending`
+                self.line
+                or self.ipi
+                or self.supervisor_line
+                or (self.deadline is not None and self.env.now >= self.deadline)
+                or (interrupts.pending and self.index == 0)
+            ):
                 return None
 
     def _execute(
@@ -228,7 +234,7 @@ class Hart(Core):
         return (
             self.ipi
             or self.supervisor_line
-            or (self.deadline is not None and self.board.now >= self.deadline)
+            or (self.deadline is not None and self.env.now >= self.deadline)
             or (self.index == 0 and self.board.interrupts.pending)
         )
 
@@ -240,13 +246,13 @@ class Hart(Core):
         start = self.env.now
         span = cycles
         if self.deadline is not None:
-            left = max(self.deadline - int(start), 0)
+            left = max(self.deadline - start, 0)
             span = left if span is None else min(span, left)
         self._waiting = True
         with suppress(simpy.Interrupt):
             yield self.env.event() if span is None else self.env.timeout(span)
         self._waiting = False
-        return int(self.env.now - start)
+        return self.env.now - start
 
     def _user_compute(self, op: ops.Compute, frame: Frame) -> Steps:
         if op.cycles <= 0:
@@ -271,7 +277,7 @@ class Hart(Core):
     def _user_spin(self, op: ops.SpinWhile, frame: Frame) -> Steps:
         memory, spinning = self.board.memory, self.board.spinning
         while memory.load(address := self.translate(op.address, write=False)) == op.value:
-            left = None if op.until is None else op.until - int(self.env.now)
+            left = None if op.until is None else op.until - self.env.now
             if left is not None and left <= 0:
                 break
             memory.watch(address, self.poke)

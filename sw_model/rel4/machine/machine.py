@@ -61,25 +61,25 @@ class Machine(Board):
                 raise MachineError(f"deadlock in cycle {self.now}: every hart waits for ever")
 
     async def advance(self, before: float = simpy.core.Infinity) -> bool:
-        """One event of software, or the device's cycles up to the next thing that happens. False:
-        nothing will happen any more by itself, or nothing before that cycle.
+        """All that software does until the device's clock has to tick or the machine is stopped,
+        then the device's cycles up to the next thing that happens. False: nothing will happen any
+        more by itself, or nothing before that cycle.
 
         Raises
         ------
         MachineError : the model broke a rule.
         """
         env, device = self.env, self.device
-        due = env.peek()
-        now = int(env.now)
-        if due <= now:
+        while (due := env.peek()) <= (now := env.now) or (
+            self.jump and (env.quiet or device.quiescent)
+        ):
+            if due > now:  # a jump to the cycle of the next event
+                if due >= before:
+                    return False
+                env.quiet = True
             env.step()
-            return True
-        if self.jump and (env.quiet or device.quiescent):
-            if due >= before:
-                return False
-            env.quiet = not self.stopped
-            env.step()  # a jump to the cycle of the next event
-            return True
+            if self.stopped:
+                return True
         gap = FOREVER if due == simpy.core.Infinity else int(due) - now
         env.pass_to(now + await device.run(gap))
         for hart in self.harts:

@@ -16,6 +16,8 @@ from rel4.machine.device import (
     DeviceConfig,
     Request,
     Response,
+    check_hart,
+    check_submission,
     run_sync,
 )
 from rel4.reference.bus import Bus, Tables
@@ -23,14 +25,12 @@ from rel4.reference.control_page import ControlPage
 from rel4.reference.controller import Controller
 from rel4.reference.hart_unit import HartUnit
 from rel4.reference.intel.device import IntelReferenceDevice
-from uintr.registers import XLEN, Flavour, Privilege
+from uintr.registers import Flavour, Privilege
 from uintr.shape import system_windows
 
 __all__ = ["ReferenceDevice", "reference_device", "run"]
 
 T = TypeVar("T")
-
-_WORD = (1 << XLEN) - 1
 
 
 class ReferenceDevice:
@@ -109,6 +109,7 @@ class ReferenceDevice:
         self._outputs_after_reset()
 
     def set_privilege(self, hart: int, privilege: Privilege) -> None:
+        check_hart(hart, self.config.harts)
         self._units[hart].privilege = Privilege(privilege)
         if privilege == self._privileges[hart]:
             self._changed.discard(hart)
@@ -116,10 +117,7 @@ class ReferenceDevice:
             self._changed.add(hart)
 
     def submit(self, hart: int, request: Request) -> None:
-        if self._outstanding[hart]:
-            raise ValueError(f"hart must have no request outstanding, not {request!r} on top")
-        if not (0 <= request.address <= _WORD and 0 <= request.data <= _WORD):
-            raise ValueError(f"address and data must fit {XLEN} bits, not {request!r}")
+        check_submission(self._outstanding, hart, request)
         self._outstanding[hart] = True
         self._requests.append((hart, request))
 

@@ -40,8 +40,9 @@ class Style:
     Parameters
     ----------
     direct : replies are handed to their coroutines without a receiver coroutine
-    batch : submissions after which the kernel is told by a trap at the latest; it is told earlier
-        when no coroutine is ready, and at once where it can be told without a trap
+    batch : submissions after which the kernel is told at the latest; it is told earlier when no
+        coroutine is ready, and, where it can be told without a trap, when half of what is
+        outstanding is new to it: sooner it is still at work, later it would wait
     adaptive : each call site chooses between synchronous and asynchronous calls, and each wake-up
         between a user interrupt, while the kernel's helper is idle, and a trap
     poll_cycles : how long to look for a reply before sleeping
@@ -191,7 +192,9 @@ class AsyncSyscalls(ObjectCalls):
             await path.work(leaving=PUBLISH_CYCLES)
             await self._buffer.requests.put(item)
             self._unannounced += 1
-            due = self._unannounced >= self._style.batch or await self._helped()
+            due = self._unannounced >= self._style.batch or (
+                2 * self._unannounced >= self.outstanding and await self._helped()
+            )
             wake = due and await self._claim()
             if not due:
                 await Fence("rw,rw")  # as in the claim: put before looking whether it is closing

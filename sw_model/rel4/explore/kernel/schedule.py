@@ -7,6 +7,7 @@ whatever it does, its outcome must be one of those.
 A schedule branches by `os.fork`: the child takes the other way, and nothing is done twice.
 """
 
+import gc
 import mmap
 import os
 import pickle
@@ -56,11 +57,21 @@ class Result:
 
 class Visited:
     """Hashes of states, in memory that a process shares with those that it forks. They run one at a
-    time, so there is no lock."""
+    time, so there is no lock. With ``first``, all come to their end after the first fault."""
 
-    def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, 8 * SLOTS)
+    def __init__(self, *, first: bool) -> None:
+        self._memory = mmap.mmap(-1, 8 * (SLOTS + 1))
         self._words = memoryview(self._memory).cast("Q")
+        self._first = first
+
+    def found(self) -> None:
+        """A schedule led to a fault."""
+        self._words[SLOTS] = self._first
+
+    @property
+    def enough(self) -> bool:
+        """No other schedule need be played."""
+        return bool(self._words[SLOTS])
 
     def add(self, state: int) -> bool:
         """Remember a state; False if it was known."""
@@ -85,10 +96,17 @@ class Player:
     coarse : change harts only where none is in the kernel
     deviations : how often a fine schedule may leave the hart that moved last though it could go on
     ticks : harts whose timer is due once, at any time
+    first : play no other schedule when one has led to a fault
     """
 
     def __init__(
-        self, world: World, *, coarse: bool, deviations: int = 1, ticks: tuple[int, ...] = ()
+        self,
+        world: World,
+        *,
+        coarse: bool,
+        deviations: int = 1,
+        ticks: tuple[int, ...] = (),
+        first: bool = False,
     ) -> None:
         self._world = world
         self._machine = world.machine
@@ -98,7 +116,7 @@ class Player:
         self._ticks = list(ticks)
         self._last = -1
         self._moved = [0] * len(self._machine.harts)  # moves of others since it began to look
-        self._visited = Visited()
+        self._visited = Visited(first=first)
         self.result = Result()
 
     # --- who can move -----------------------------------------------------------------------------
@@ -136,6 +154,9 @@ class Player:
                 self.result.states = set()
                 return way
             os.waitpid(child, 0)
+            if self._visited.enough:
+                self.result.known = True
+                break
         return 0
 
     # --- to the end -------------------------------------------------------------------------------
@@ -147,9 +168,11 @@ class Player:
                 await (self._play_coarse() if self._coarse else self._play_fine())
         except Exception:
             self.result.faults.append(f"Python: {traceback.format_exc(limit=-3)}")
-            return
-        if not self.result.known:
-            self._finish()
+        else:
+            if not self.result.known:
+                self._finish()
+        if self.result.faults:
+            self._visited.found()
 
     async def _play_fine(self) -> None:
         while len(self.result.moves) < MOST_MOVES:
@@ -170,6 +193,8 @@ class Player:
                 self.result.known = True
                 return
             what, index, cost = ways[self._fork(len(ways))]
+            if self.result.known:
+                return
             self._left -= cost
             if what == "tick":
                 self._ticks.remove(index)
@@ -191,6 +216,8 @@ class Player:
                 self.result.known = True
                 return
             what, index = ways[self._fork(len(ways))]
+            if self.result.known:
+                return
             if what == "tick":
                 self._ticks.remove(index)
                 self._machine.tick(index)
@@ -290,6 +317,7 @@ def play_all(world: World, **how: Any) -> list[Result]:
     if not child:
         os.close(ours)
         code = 1
+        gc.freeze()  # what is here already is not looked at, and so not copied, in every fork
         try:
             player = Player(world, **how)
             run_sync(player.play())

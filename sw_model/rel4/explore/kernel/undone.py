@@ -21,11 +21,11 @@ def errors_are_undone(kernel: Kernel, complain: Any) -> Iterator[None]:
     async def checked(state: Any, slot: Any, label: int, arguments: Any) -> Any:
         if state is not kernel.state:
             return await invoke(state, slot, label, arguments)
-        before = snapshot(kernel)
+        before = snapshot(kernel, holds=True)
         try:
             return await invoke(state, slot, label, arguments)
         except InvocationError as error:
-            after = snapshot(kernel)
+            after = snapshot(kernel, holds=True)
             changed = [part for part in before if before[part] != after[part]]
             if changed:
                 complain(f"invocation {label} answers {error.code.name} and changed {changed}")

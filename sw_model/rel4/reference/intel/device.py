@@ -1,15 +1,13 @@
 """The reference device of the Intel flavour: ``docs/intel.md`` in plain Python, cycle by cycle."""
 
-from rel4.machine.device import DeviceConfig, Request, Response
+from rel4.machine.device import DeviceConfig, Request, Response, check_hart, check_submission
 from rel4.reference.intel.fabric import InterruptFabric, LockingBus
 from rel4.reference.intel.hart_unit import IntelHartUnit
 from uintr.intel.registers import BROADCAST
-from uintr.registers import XLEN, Privilege
+from uintr.registers import Privilege
 from uintr.shape import table_window
 
 __all__ = ["IntelReferenceDevice"]
-
-_WORDS = 1 << XLEN
 
 
 class IntelReferenceDevice:
@@ -85,13 +83,11 @@ class IntelReferenceDevice:
         self._outputs_after_reset()
 
     def set_privilege(self, hart: int, privilege: Privilege) -> None:
+        check_hart(hart, self.config.harts)
         self.units[hart].privilege = Privilege(privilege)
 
     def submit(self, hart: int, request: Request) -> None:
-        if self._outstanding[hart]:
-            raise ValueError(f"hart must have no request outstanding, not {request!r} on top")
-        if not (0 <= request.address < _WORDS and 0 <= request.data < _WORDS):
-            raise ValueError(f"address and data must fit {XLEN} bits, not {request!r}")
+        check_submission(self._outstanding, hart, request)
         self._outstanding[hart] = True
         self._requests[hart] = request
 
