@@ -24,9 +24,8 @@ const volatile struct parameters parameters __attribute__((section(".data.parame
     .memory_bytes = 16 << 20,
 };
 
-/* Of the initial thread's TCB in its page: rings, tables and CNodes are in use from the beginning of
- * their pages on, and a small cache has a page's length. */
-enum { TCB_OFFSET = 1 << TCB_BITS };
+/* Where TCB and CNode lie in their pages: kernel.ld says why. */
+enum { TCB_OFFSET = 2 << TCB_BITS, CNODE_OFFSET = 0xc80 };
 
 static word memory; /* next free byte, physical */
 
@@ -65,7 +64,7 @@ static void map_image(word *root)
 
 static void boot_initial_thread(void)
 {
-    memory = physical(kernel_end);
+    memory = physical(kernel_end) + CNODE_OFFSET;
     word slots = memory;
     memory += sizeof(struct slot) << ROOT_RADIX;
     memory = (memory + PAGE_BYTES - 1) & -(word)PAGE_BYTES;
@@ -110,6 +109,7 @@ struct context *boot_hart(word index)
     extern char stacks[];
     here = &harts[index];
     here->index = index;
+    here->alone = parameters.harts == 1;
     here->stack = (word)stacks + STACK_BYTES * (index + 1);
     here->inside = 1;
     here->choose = true;

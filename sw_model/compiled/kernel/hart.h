@@ -34,6 +34,7 @@ struct hart {
     struct lock_node *before;
     word table; /* what suist holds */
     word satp;  /* what was written last */
+    bool alone; /* there is no other hart */
     bool idle;
     word levels[PRIORITIES / 64]; /* priorities that have a thread waiting */
     struct queue *ready;          /* of each priority */

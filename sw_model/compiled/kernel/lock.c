@@ -15,7 +15,7 @@ void lock_boot(void)
 
 void lock_acquire(void)
 {
-    if (parameters.harts == 1)
+    if (here->alone)
         return;
     here->node->held = 1;
     here->before = __atomic_exchange_n(&last, here->node, __ATOMIC_ACQ_REL);
@@ -26,7 +26,7 @@ void lock_acquire(void)
 
 void lock_release(void)
 {
-    if (parameters.harts == 1)
+    if (here->alone)
         return;
     struct lock_node *mine = here->node;
     here->node = here->before; /* it is ours now: nobody looks at it any more */
@@ -36,7 +36,7 @@ void lock_release(void)
 
 void lock_pass_on(void)
 {
-    if (parameters.harts > 1 && __atomic_load_n(&last, __ATOMIC_RELAXED) != here->node) {
+    if (!here->alone && __atomic_load_n(&last, __ATOMIC_RELAXED) != here->node) {
         lock_release();
         lock_acquire();
     }

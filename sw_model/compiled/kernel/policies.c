@@ -121,6 +121,8 @@ void policies_on_tick(void)
 {
     for (unsigned n = 0; n < handler_count; n++) {
         const struct policy *policy = handlers[n].policy;
+        if (!handlers[n].ready)
+            continue;
         if ((policy->tick && here->index == 0)
             || (policy->tick_any && here->current != here->idle_thread)
             || (policy->inline_ && handlers[n].owner->affinity == here->index))

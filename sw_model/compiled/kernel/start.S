@@ -58,7 +58,7 @@ supervisor:
     call boot_hart              /* answers the context of the first thread */
     j trap_exit
 
-    .section .bss
+    .section .bss.stacks, "aw", @nobits
     .globl stacks
     .balign 16
 stacks:

@@ -92,12 +92,9 @@ int uintr_register_sender_to_kernel(struct tcb *tcb, struct hart *hart, word vec
     X(0, UINTR_CSR_USTATUS) X(1, UINTR_CSR_UIE) X(2, UINTR_CSR_UTVEC) X(3, UINTR_CSR_USCRATCH) \
     X(4, UINTR_CSR_UEPC) X(5, UINTR_CSR_UCAUSE) X(6, UINTR_CSR_UTVAL) X(7, UINTR_CSR_UIP)
 
-/* Save the owner's state, if there is an owner, and hide it from the next thread. */
-static void save(void)
+/* Save the owner's state, and hide it from the next thread. */
+static void save(struct tcb *owner)
 {
-    struct tcb *owner = here->uintr_owner;
-    if (!owner)
-        return;
     if (owner->uintr.receiver != NO_RECEIVER)
         slot_of(owner->uintr.receiver)->active = 0;
 #define SAVE(n, csr) owner->uintr.csrs[n] = uintr_csr_swap(csr, 0);
@@ -134,8 +131,10 @@ static void restore(struct tcb *tcb)
 
 void uintr_switch(struct tcb *tcb)
 {
-    if (here->uintr_owner != tcb) {
-        save();
+    struct tcb *owner = here->uintr_owner;
+    if (owner != tcb) {
+        if (owner)
+            save(owner);
         if (tcb->uintr.exists)
             restore(tcb);
     }
@@ -252,8 +251,8 @@ word uintr_register_receiver(struct invocation *call)
         int receiver = new_receiver();
         if (receiver == NO_RECEIVER)
             return fail(call, ERROR_NOT_ENOUGH_MEMORY, 1, 0, 0);
-        if (here->uintr_owner != tcb)
-            save();
+        if (here->uintr_owner && here->uintr_owner != tcb)
+            save(here->uintr_owner);
         own(tcb);
         mark(MARK_RECEIVER, (word)receiver);
         tcb->uintr.receiver = receiver;

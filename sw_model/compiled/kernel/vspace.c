@@ -93,7 +93,7 @@ void vspace_fence(void)
     if (mask >> here->index & 1)
         fence_here(gone);
     gone->count = 0;
-    if (parameters.harts == 1)
+    if (here->alone)
         return;
     /* A hart that is inside looks before it leaves, under the lock that is held here. */
     for (unsigned n = 0; n < parameters.harts; n++)

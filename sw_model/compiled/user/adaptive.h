@@ -2,38 +2,27 @@
  *
  * As in rel4.user.adaptive the way in use is kept until the other is better by more than 5 %, and the
  * other is tried every so often, each time it turns out worse twice as far away; and where a second
- * hart helps, the way to begin with is asynchronous, without a trial. Here a decision has
- * to cost a few cycles, so it is made for a stretch of calls and not for each: a stretch's cycles are
- * read from the clock at its ends alone, and all kinds of calls share it. */
+ * hart helps, the way to begin with is asynchronous, without a trial. Here a decision has to cost a few
+ * cycles, so it is made for a stretch of calls and not for each, and all kinds of calls share it. What
+ * is synchronous is granted to a coroutine for as many calls as it can make in one go; asynchronous
+ * calls are counted by the ring's tail. */
 #ifndef ADAPTIVE_H
 #define ADAPTIVE_H
 
 #include "async_syscalls.h"
 
-struct adaptive {
-    word left; /* calls of the stretch */
-    bool synchronous;
-};
-extern struct adaptive adaptive;
-
 /* To be called once the buffer is registered and `coroutines` are there. */
 void adaptive_start(word coroutines);
 
-/* The stretch is over: what was measured, and the next one. */
-void adaptive_next(void);
+/* Of the caller's `wanted` next calls, how many to make synchronously now; they are counted. When they
+ * are made, `adaptive_made` says so. 0: the next ones are asynchronous. */
+word adaptive_grant(word wanted);
 
-/* True if the next call is made asynchronously, which counts it; else `adaptive_synchronous` says
- * more. So what is often so is told without a call. */
+void adaptive_made(void);
+
+/* True if the next call is made asynchronously; else ask for a grant. */
 static inline bool adaptive_asynchronous(void)
 {
-    return adaptive.left && !adaptive.synchronous && adaptive.left--;
-}
-
-/* True if the next call is made synchronously, which counts it; else `adaptive_asynchronous` is. */
-static inline bool adaptive_synchronous(void)
-{
-    if (__builtin_expect(!adaptive.left, 0))
-        adaptive_next();
-    return adaptive.synchronous && adaptive.left--;
+    return (long)(async.until - async.request_tail) > 0;
 }
 #endif

@@ -29,6 +29,7 @@ struct async {
     word reply_tail;   /* replies that are known to be there end here */
     word due;          /* request tail at which something must be done */
     word waiting;      /* coroutines that wait for room */
+    word until;        /* request tail up to which calls are asynchronous (adaptive.h) */
 } __attribute__((aligned(64)));
 extern struct async async;
 

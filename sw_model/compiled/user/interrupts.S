@@ -34,8 +34,7 @@ user_entry:
     .section .text.server, "ax"
     handler server_interrupt, server_wake_word
 
-    .bss
-    .balign 8
+    .section .bss.stack, "aw", @nobits
     .balign 16
     .skip 8192
     .globl user_stack_end

@@ -2,7 +2,7 @@
 #include "adaptive.h"
 #include "root_task.h"
 
-#define FRAME_ADDRESS 0x2000000
+#define FRAME_ADDRESS 0x20e8000 /* kernel.ld says where its page-table entries lie */
 enum { PAGE = 4096, READ_WRITE = 3, WORKER_PRIORITY = 2 };
 
 /* The loader may change these words in the image. */
@@ -25,10 +25,10 @@ struct worker {
     struct coroutine coroutine;
     word frame;
     word address;
-    word left; /* rounds */
-    word errors;
-    bool mapped;
+    uint32_t left; /* rounds */
+    uint32_t errors;
 } __attribute__((aligned(64)));
+_Static_assert(sizeof(struct worker) == 64, "one cache line");
 
 static struct worker workers[MAX_TASKS];
 
@@ -46,61 +46,48 @@ static bool work(struct coroutine *self)
     return true;
 }
 
+static inline void work_synchronously(struct worker *worker, word rounds)
+{
+    worker->left -= rounds;
+    for (; rounds; rounds--) {
+        worker->errors |= (uint32_t)seL4_RISCV_Page_Map(worker->frame, SLOT_INIT_THREAD_VSPACE,
+                                              worker->address, READ_WRITE);
+        worker->errors |= (uint32_t)seL4_RISCV_Page_Unmap(worker->frame);
+    }
+}
+
 static bool work_at_once(struct coroutine *self);
 
 static bool work_adaptively(struct coroutine *self)
 {
     struct worker *worker = (struct worker *)self;
     COROUTINE_BEGIN(self);
-    for (;;) {
-        if (!worker->mapped) {
-            if (!adaptive_asynchronous())
-                return work_at_once(self);
-            COROUTINE_CALL(self, async_page_map(self, worker->frame, SLOT_INIT_THREAD_VSPACE,
-                                                worker->address, READ_WRITE));
-            worker->errors |= self->error;
-            worker->mapped = true;
-        }
-        if (!adaptive_asynchronous())
-            return work_at_once(self);
+    while (adaptive_asynchronous()) {
+        COROUTINE_CALL(self, async_page_map(self, worker->frame, SLOT_INIT_THREAD_VSPACE,
+                                            worker->address, READ_WRITE));
+        worker->errors |= self->error;
         COROUTINE_CALL(self, async_page_unmap(self, worker->frame));
         worker->errors |= self->error;
-        worker->mapped = false;
         if (!--worker->left)
             return true;
     }
+    return work_at_once(self);
 }
 
-/* The next call and those behind it, as long as they are to be made synchronously. */
+/* The next rounds, as far as they are to be made synchronously. A round's two calls go the same way. */
 static __attribute__((noinline)) bool work_at_once(struct coroutine *self)
 {
     struct worker *worker = (struct worker *)self;
-    if (worker->mapped)
-        goto mapped;
-    while (adaptive_synchronous()) {
-        worker->errors |= seL4_RISCV_Page_Map(worker->frame, SLOT_INIT_THREAD_VSPACE,
-                                              worker->address, READ_WRITE);
-        worker->mapped = true;
-    mapped:
-        if (!adaptive_synchronous())
-            break;
-        worker->errors |= seL4_RISCV_Page_Unmap(worker->frame);
-        worker->mapped = false;
-        if (!--worker->left)
+    word calls;
+    while ((calls = adaptive_grant(2 * worker->left))) {
+        work_synchronously(worker, calls / 2);
+        adaptive_made();
+        if (!worker->left)
             return true;
     }
     self->step = work_adaptively;
     self->at = 0;
     return work_adaptively(self);
-}
-
-static void work_synchronously(struct worker *worker)
-{
-    for (; worker->left; worker->left--) {
-        worker->errors |= seL4_RISCV_Page_Map(worker->frame, SLOT_INIT_THREAD_VSPACE,
-                                              worker->address, READ_WRITE);
-        worker->errors |= seL4_RISCV_Page_Unmap(worker->frame);
-    }
 }
 
 int main(void)
@@ -120,7 +107,7 @@ int main(void)
         workers[n].coroutine.step = style.adaptive ? work_at_once : work;
         workers[n].frame = frames + n;
         workers[n].address = FRAME_ADDRESS + n * PAGE;
-        workers[n].left = experiment.rounds;
+        workers[n].left = (uint32_t)experiment.rounds;
         if (experiment.asynchronous)
             executor_spawn(&workers[n].coroutine, WORKER_PRIORITY, false);
     }
@@ -129,7 +116,7 @@ int main(void)
         executor_run();
     else
         for (word n = 0; n < concurrency; n++)
-            work_synchronously(&workers[n]);
+            work_synchronously(&workers[n], workers[n].left);
     mark(MARK_END, 0);
     word errors = 0;
     for (word n = 0; n < concurrency; n++)
