@@ -15,7 +15,7 @@ export AMARANTH_USE_YOSYS = builtin
 
 .DELETE_ON_ERROR:
 .PHONY: explore-kernel help env run test quick lint format formal bench bench-hw random hostile coverage mutate stored claims costs readme flavours docs clean \
-  env-fpga bitstreams test-litex test-package test-blocks test-gates test-oracle check-tools
+  env-fpga bitstreams test-litex test-package test-blocks test-gates test-long test-oracle check-tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -29,10 +29,10 @@ run: $(VENV)/.stamp-run ## the published experiment on RTL: table, results, figu
 
 test: $(VENV)/.stamp-test ## all tests: gateware, software model, co-simulation
 	@echo "test: about ten minutes on two cores; make quick takes a fraction"
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not oracle" && echo "test: passed" || { echo "test: FAILED"; exit 1; }
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not oracle and not long" && echo "test: passed" || { echo "test: FAILED"; exit 1; }
 
 quick: $(VENV)/.stamp-test ## what needs no simulator, no solver and no browser
-	@$(BIN)/python -m pytest -n $(JOBS) -m "not sim and not formal and not browser" && \
+	@$(BIN)/python -m pytest -n $(JOBS) -m "not sim and not formal and not browser and not long" && \
 	  echo "quick: passed" || { echo "quick: FAILED"; exit 1; }
 
 lint: $(VENV)/.stamp-dev ## ruff and mypy
@@ -72,7 +72,7 @@ random: $(VENV)/.stamp-test ## three million random operations against the refer
 
 explore-kernel: $(VENV)/.stamp-run ## kernel operations that meet at every boundary, 10 000 random runs, 100 000 pairs of register and deregister (long)
 	@$(BIN)/rel4 explore --kernel --jobs $(JOBS) --store docs/data/kernel_meetings.jsonl
-	@$(BIN)/rel4 explore --kernel --random 10000 --store docs/data/kernel_random.jsonl
+	@$(BIN)/rel4 explore --kernel --random 10000 --jobs $(JOBS) --store docs/data/kernel_random.jsonl
 	@$(BIN)/rel4 explore --kernel --pairs 100000
 
 coverage: $(VENV)/.stamp-test ## line, branch, expression and toggle coverage, into docs/data
@@ -119,6 +119,9 @@ bitstreams: env-fpga ## every board with three seeds, reports into docs/data and
 	  $(BIN)/uintr-fpga build --board $$board --seed 1,2,3 --store || status=$$?; \
 	done; \
 	$(BIN)/uintr-fpga report --write docs/boards.md && exit $$status
+
+test-long: $(VENV)/.stamp-test ## more random cases of what make test tries, two minutes
+	@$(BIN)/python -m pytest -n $(JOBS) -m "long"
 
 test-litex: $(VENV)/.stamp-test $(VENV)/.stamp-litex ## LiteX's client at an emulated board and at a LiteX SoC
 	@$(BIN)/python -m pytest fpga/tests/test_litex.py fpga/tests/test_litex_soc.py

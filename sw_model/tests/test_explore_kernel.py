@@ -11,6 +11,7 @@ import pytest
 from rel4.explore.kernel.operations import ROOT, VICTIM
 from rel4.explore.kernel.schedule import play_all
 from rel4.explore.kernel.search import Program, explore_program
+from rel4.kernel.account import Account, Charge
 from rel4.kernel.async_runtime import AsyncRuntime, HandlerTask
 from rel4.kernel.capability import Slot
 from rel4.kernel.harts import STALL_POLL, Harts
@@ -32,9 +33,10 @@ MEETINGS = [
     Program(root=("register_buffer", "unbind_self", "call_by_buffer"), victim=("send",)),
     Program(root=("register_buffer",), victim=("yield",), policy=Uipi, receivers=2),
 ]
+QUOTA = Program(root=("register_buffer",), victim=("unbind", "register_receiver"), quota=0)
 
 
-@pytest.mark.parametrize("program", MEETINGS, ids=Program.title)
+@pytest.mark.parametrize("program", [*MEETINGS, QUOTA], ids=Program.title)
 def test_ours_is_right_whenever_operations_meet(program: Program) -> None:
     found = explore_program(program)
     assert found.reasons == []
@@ -82,6 +84,12 @@ async def rearms_blindly(own: RiscvUserInterrupts, receiver: int, tcb: TCB) -> i
         low = LOW.pack(active=0, mode=1, notify=1, hartid=tcb.affinity)
         await Store(own._slot(receiver, LOW.address), low)
     return pending
+
+
+def without_limit(account: Account) -> Charge:
+    """A quota is counted and not kept."""
+    account.used += 1
+    return Charge([account])
 
 
 class LooksAgain(Inline):
@@ -167,6 +175,8 @@ async def stays_when_refused(handler: HandlerTask) -> None:
             replace(MEETINGS[-1], receivers=16, features=Feature.SLOT_RESET),
             "which cannot tell it",
         ),
+        (Account, "charge", without_limit, QUOTA, "units were taken on a quota"),
+        (Charge, "release", lambda charge: None, QUOTA, "were taken on it"),
     ],
     ids=[
         "pushed back",
@@ -177,6 +187,8 @@ async def stays_when_refused(handler: HandlerTask) -> None:
         "error not undone",
         "error not undone, Intel",
         "a feature that is not there",
+        "a quota that is not kept",
+        "a unit that is not given back",
     ],
 )
 def test_a_broken_design_is_found(

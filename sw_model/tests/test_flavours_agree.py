@@ -98,18 +98,14 @@ def play(run_program: RunProgram, seed: int, flavour: Flavour) -> tuple[Any, lis
         notifications = await task.allocate(ObjectType.NOTIFICATION, RECEIVERS)
         maker, tcbs = ThreadMaker(task), []
         for who, ntfn in enumerate(notifications):
-            own_tcb: list[int] = []
 
-            async def program(
-                own: SystemCalls, who: int = who, ntfn: int = ntfn, own_tcb: list[int] = own_tcb
-            ) -> None:
-                await receive(task, own, who, ntfn, own_tcb[0])
+            async def program(own: SystemCalls, who: int = who, ntfn: int = ntfn) -> None:
+                await receive(task, own, who, ntfn, own.tcb)
 
-            made = await maker.make(program, hart=who % HARTS, name=f"receiver{who}", resume=False)
-            own_tcb.append(made.tcb)
+            made = await maker.make(
+                program, hart=who % HARTS, name=f"receiver{who}", notification=ntfn
+            )
             tcbs.append(made.tcb)
-            assert await kernel.tcb_bind_notification(made.tcb, ntfn) is OK
-            assert await kernel.tcb_resume(made.tcb) is OK
         while len(ready) < RECEIVERS:
             await kernel.yield_()
             await Compute(100)

@@ -1,10 +1,29 @@
-"""Hostile programs: nothing goes wrong, and what would go wrong is seen."""
+"""Hostile programs: nothing goes wrong, and what would go wrong is seen.
+
+Each broken design is the kernel, or the machine, with one mend taken out; the monitor must say so.
+"""
+
+from inspect import CORO_CLOSED, getcoroutinestate
+from typing import Any
 
 import pytest
 
+from rel4.abi.syscall_buffer import Item, Ring
 from rel4.cli import main
-from rel4.explore.hostile import Attack, attack
+from rel4.explore.hostile.attack import Attack, attack
+from rel4.kernel import asid, notification, tcb, uintr_invocations, vspace
+from rel4.kernel.account import Account, Charge
 from rel4.kernel.async_runtime import HandlerTask
+from rel4.kernel.capability import FrameCap, NotificationCap, Slot, ThreadCap
+from rel4.kernel.cspace import derive_from
+from rel4.kernel.errors import invalid_capability
+from rel4.kernel.objects import Frame, PageTable
+from rel4.kernel.state import State
+from rel4.machine.core import Steps
+from rel4.machine.intel_instructions import IntelInstructions
+from rel4.machine.ops import Compute
+from rel4.machine.riscv_instructions import RiscvInstructions
+from uintr.registers import Csr
 
 
 def test_twenty_programs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -16,18 +35,108 @@ def test_the_same_seed_is_the_same_program() -> None:
     assert attack(Attack.of(3)) == attack(Attack.of(3))
 
 
-def found(seeds: range) -> list[str]:
-    """What goes wrong in the first program in which something does."""
-    for seed in seeds:
-        outcome = attack(Attack.of(seed), every=1)
-        if outcome.wrong:
-            return outcome.wrong
-    return []
+def any_offset(source: Slot, address: int) -> Any:
+    """An IPC buffer anywhere in its frame."""
+    return derive_from(source, tcb.ALL_RIGHTS)
 
 
-def test_a_handler_that_outlives_its_buffer_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def release(self: HandlerTask) -> None:
-        """Nothing is given back."""
+async def nothing_released(handler: HandlerTask) -> None:
+    """A handler outlives its buffer."""
 
-    monkeypatch.setattr(HandlerTask, "release", release)
-    assert found(range(40))
+
+DETACH = HandlerTask.detach
+
+
+async def not_told(handler: HandlerTask) -> None:
+    """A handler that ends by itself, with a broken index, stays its thread's."""
+    if handler.coroutine is None or getcoroutinestate(handler.coroutine) is not CORO_CLOSED:
+        await DETACH(handler)
+
+
+async def nobody_stopped(state: State, tables: list[PageTable]) -> None:
+    """An address space goes while harts run in it."""
+    for table in tables:
+        table.asid = 0
+
+
+def any_rights(source: Slot) -> Frame:
+    """A syscall buffer by whatever right."""
+    if not isinstance(source.cap, FrameCap):
+        raise invalid_capability(1, "no frame")
+    return source.cap.frame
+
+
+def bind_anyones(thread: Any, cap: Any) -> None:
+    """Whose user interrupts the notification's are is not asked."""
+    if not isinstance(thread, ThreadCap) or not isinstance(cap, NotificationCap):
+        raise invalid_capability(1, "no notification")
+    if thread.tcb.bound_notification is None and cap.notification.bound_tcb is None:
+        notification.bind(cap.notification, thread.tcb)
+
+
+TAKE = Ring.take
+
+
+async def take_twice(ring: Ring, most: int = 15) -> Item | None:
+    """The index is read again, and must be what it was."""
+    if most and await ring.count() == 0:
+        return None
+    item = await TAKE(ring, most)
+    assert item is not None
+    return item
+
+
+def known_csr(unit: RiscvInstructions, op: Any, frame: object) -> Steps:
+    """Every number is thought to be one of a register."""
+    Csr(op.csr)
+    return CSR(unit, op, frame)
+
+
+CSR = RiscvInstructions._csr
+CHARGE = Account.charge
+
+
+def without_limit(account: Account) -> Charge:
+    """A quota is counted and not kept."""
+    chain = [account]
+    while chain[-1].parent is not None:
+        chain.append(chain[-1].parent)
+    for each in chain:
+        each.used += 1
+    return Charge(chain)
+
+
+BROKEN: dict[str, tuple[Any, str, Any, str]] = {
+    "an IPC buffer longer than its frame": (tcb, "_frame", any_offset, "longer than its frame"),
+    "a handler that outlives its buffer": (HandlerTask, "release", nothing_released, ""),
+    "a translation that outlives its page": (
+        vspace,
+        "SfenceVma",
+        lambda *_: Compute(1),
+        "is translated as it was before",
+    ),
+    "a hart in a space that has gone": (asid, "_void", nobody_stopped, "that has gone"),
+    "a buffer by any right": (uintr_invocations, "_frame", any_rights, "without the rights to"),
+    "a registration of another": (
+        tcb,
+        "bind_notification",
+        bind_anyones,
+        "of what the victim has registered was taken away",
+    ),
+    "a handler that failed and stays": (HandlerTask, "detach", not_told, "is not told"),
+    "an index that is read twice": (Ring, "take", take_twice, "AssertionError"),
+    "registers of microcode": (
+        IntelInstructions,
+        "_no_user",
+        lambda *_: None,
+        "invalid opcode",
+    ),
+    "an unknown CSR": (RiscvInstructions, "_csr", known_csr, "ValueError"),
+    "a quota that is not kept": (Account, "charge", without_limit, "units were taken on a quota"),
+    "a unit that is not given back": (
+        Charge,
+        "release",
+        lambda charge: None,
+        "were taken on it",
+    ),
+}

@@ -1,11 +1,9 @@
 """The library with the interface of Linux' proposal: what its selftests check, as tests of ours."""
 
-from collections.abc import Awaitable, Callable
 from errno import (
     EBADF,
     EBUSY,
     EFAULT,
-    EINTR,
     EINVAL,
     ENOMEM,
     ENOSPC,
@@ -13,68 +11,21 @@ from errno import (
     EOPNOTSUPP,
     ESHUTDOWN,
 )
-from typing import Any
 
 import pytest
+from linux_bench import BOTH, Taken, faults, nothing, receive, run, sends, until
 
-from rel4.bench.program import ProgramRun, run_program
-from rel4.machine.events import Delivered, Fault, Trap, UserTrap
-from rel4.machine.ops import Compute, ReadTime
-from rel4.user.linux_process import CYCLES_PER_USEC, LinuxProcess
+from rel4.bench.program import run_program
+from rel4.machine.ops import Compute
+from rel4.user.linux_process import LinuxProcess
 from rel4.user.linux_uintr import (
     MAX_SENDERS,
     UINTR_HANDLER_FLAG_WAITING_RECEIVER,
     UINTR_HANDLER_FLAG_WAITING_SENDER,
-    UINTR_WAIT_MAX_USEC,
     LinuxThread,
 )
 from rel4.user.user_thread import UserThread
 from uintr.registers import Flavour
-
-BOTH = pytest.mark.parametrize("flavour", Flavour)
-Body = Callable[[LinuxThread], Awaitable[None]]
-
-
-async def nothing(vector: int) -> None:
-    """A handler."""
-
-
-def run(
-    *bodies: Body,
-    flavour: Flavour = Flavour.INTEL,
-    harts: int | None = None,
-    processes: dict[int, LinuxProcess] | None = None,
-    process: LinuxProcess | None = None,
-) -> ProgramRun:
-    """Run threads of one process, each with a notification of its own; ``processes`` names threads
-    of other ones. The last thread keeps time."""
-    shared = process or LinuxProcess(alarm=None)
-
-    def start(number: int, body: Body) -> Callable[[UserThread], Awaitable[None]]:
-        async def program(thread: UserThread) -> None:
-            shared.alarm = thread.notifications[len(bodies)]
-            own = (processes or {}).get(number, shared)
-            await body(LinuxThread(own, thread, thread.notifications[number]))
-
-        return program
-
-    async def keep_time(thread: UserThread) -> None:
-        shared.alarm = thread.notifications[len(bodies)]
-        await shared.keep_time(thread)
-
-    return run_program(
-        *(start(number, body) for number, body in enumerate(bodies)),
-        keep_time,
-        harts=harts or len(bodies),
-        notifications=len(bodies) + 1,
-        flavour=flavour,
-    )
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    """Spin until something has happened elsewhere."""
-    while not condition():
-        await Compute(50)
 
 
 @BOTH
@@ -200,10 +151,6 @@ def test_who_has_no_notification_cannot_receive(flavour: Flavour) -> None:
 # --- SENDUIPI: each of these faults, and the thread ends ------------------------------------------
 
 
-def faults(ended: ProgramRun) -> list[tuple[str, str]]:
-    return [(e.thread, e.reason[:22]) for e in ended.events if isinstance(e, Fault)]
-
-
 def test_a_send_without_a_registration_faults() -> None:
     async def body(linux: LinuxThread) -> None:
         await linux.senduipi(0)
@@ -216,7 +163,7 @@ def test_a_send_without_a_registration_faults() -> None:
 def test_a_send_through_an_invalid_index_faults(index: int) -> None:
     async def body(linux: LinuxThread) -> None:
         assert await linux.uintr_register_handler(nothing, 0) == 0
-        assert await linux.uintr_register_sender(await linux.uintr_vector_fd(1, 0), 0) == 0
+        assert await sends(linux, 1) == 0
         await linux.senduipi(0)
         await linux.senduipi(index)
         raise AssertionError("a send through an invalid index went on")
@@ -226,14 +173,10 @@ def test_a_send_through_an_invalid_index_faults(index: int) -> None:
 
 @pytest.mark.parametrize("whose", ["sender", "receiver"])
 def test_a_send_after_the_registration_is_taken_back_faults(whose: str) -> None:
-    taken: list[int] = []
-
-    async def handler(vector: int) -> None:
-        taken.append(vector)
+    taken = Taken()
 
     async def body(linux: LinuxThread) -> None:
-        assert await linux.uintr_register_handler(handler, 0) == 0
-        await linux.stui()
+        await receive(linux, taken)
         first, second = [await linux.uintr_vector_fd(vector, 0) for vector in (1, 2)]
         assert await linux.uintr_register_sender(first, 0) == 0
         assert await linux.uintr_register_sender(second, 0) == 1
@@ -254,18 +197,14 @@ def test_a_send_after_the_registration_is_taken_back_faults(whose: str) -> None:
 
 def test_an_index_that_was_taken_back_never_reaches_another_receiver() -> None:
     """The kernel uses the entry again; the old index does not lead to it."""
-    taken: list[int] = []
-
-    async def handler(vector: int) -> None:
-        taken.append(vector)
+    taken = Taken()
 
     async def body(linux: LinuxThread) -> None:
-        assert await linux.uintr_register_handler(handler, 0) == 0
-        old = await linux.uintr_register_sender(await linux.uintr_vector_fd(1, 0), 0)
+        assert await linux.uintr_register_handler(taken.handler, 0) == 0
+        old = await sends(linux, 1)
         assert await linux.uintr_unregister_handler(0) == 0
-        assert await linux.uintr_register_handler(handler, 0) == 0
-        await linux.stui()
-        new = await linux.uintr_register_sender(await linux.uintr_vector_fd(2, 0), 0)
+        await receive(linux, taken)
+        new = await sends(linux, 2)
         assert new != old
         await linux.senduipi(new)
         await Compute(500)
@@ -277,16 +216,12 @@ def test_an_index_that_was_taken_back_never_reaches_another_receiver() -> None:
 
 @BOTH
 def test_every_thread_of_the_process_sends_by_the_index(flavour: Flavour) -> None:
-    taken: list[int] = []
+    taken = Taken()
     shared: list[int] = []
 
-    async def handler(vector: int) -> None:
-        taken.append(vector)
-
     async def receiver(linux: LinuxThread) -> None:
-        assert await linux.uintr_register_handler(handler, 0) == 0
-        await linux.stui()
-        shared.append(await linux.uintr_register_sender(await linux.uintr_vector_fd(9, 0), 0))
+        await receive(linux, taken)
+        shared.append(await sends(linux, 9))
         await linux.senduipi(shared[0])
         await until(lambda: len(taken) == 3)
 
@@ -304,17 +239,13 @@ def test_every_thread_of_the_process_sends_by_the_index(flavour: Flavour) -> Non
 
 
 def test_a_forked_child_has_the_descriptor_but_cannot_send_by_the_parents_index() -> None:
-    taken: list[int] = []
+    taken = Taken()
     parent = LinuxProcess()
     children: dict[int, LinuxProcess] = {}
     ends: list[str] = []
 
-    async def handler(vector: int) -> None:
-        taken.append(vector)
-
     async def body(linux: LinuxThread) -> None:
-        assert await linux.uintr_register_handler(handler, 0) == 0
-        await linux.stui()
+        await receive(linux, taken)
         for vector in (3, 4):
             descriptor = await linux.uintr_vector_fd(vector, 0)
         assert await linux.uintr_register_sender(descriptor, 0) == 0
@@ -339,17 +270,13 @@ def test_a_forked_child_has_the_descriptor_but_cannot_send_by_the_parents_index(
 
 @BOTH
 def test_a_forked_child_sends_through_a_table_that_it_shares(flavour: Flavour) -> None:
-    taken: list[int] = []
+    taken = Taken()
     parent = LinuxProcess()
     children = {1: LinuxProcess(1)}
     ends: list[str] = []
 
-    async def handler(vector: int) -> None:
-        taken.append(vector)
-
     async def body(linux: LinuxThread) -> None:
-        assert await linux.uintr_register_handler(handler, 0) == 0
-        await linux.stui()
+        await receive(linux, taken)
         descriptor = await linux.uintr_vector_fd(4, 0)
         assert await linux.uintr_register_sender(descriptor, 0) == 0
         children[1].entries = parent.fork(1, shares_table=True).entries
@@ -369,11 +296,8 @@ def test_a_vector_is_free_when_its_descriptor_is_closed() -> None:
     got: list[int] = []
     process = LinuxProcess()
 
-    async def handler(vector: int) -> None:
-        """Nothing is sent."""
-
     async def body(linux: LinuxThread) -> None:
-        assert await linux.uintr_register_handler(handler, 0) == 0
+        assert await linux.uintr_register_handler(nothing, 0) == 0
         for _ in range(3):
             got.append(await linux.uintr_create_fd(5, 0))
             got.append(await linux.uintr_create_fd(5, 0))
@@ -385,15 +309,11 @@ def test_a_vector_is_free_when_its_descriptor_is_closed() -> None:
 
 @BOTH
 def test_closing_the_descriptor_leaves_the_sender_registered(flavour: Flavour) -> None:
-    taken: list[int] = []
+    taken = Taken()
     process = LinuxProcess()
 
-    async def handler(vector: int) -> None:
-        taken.append(vector)
-
     async def body(linux: LinuxThread) -> None:
-        assert await linux.uintr_register_handler(handler, 0) == 0
-        await linux.stui()
+        await receive(linux, taken)
         descriptor = await linux.uintr_vector_fd(5, 0)
         index = await linux.uintr_register_sender(descriptor, 0)
         assert process.close(descriptor) == 0
@@ -402,267 +322,3 @@ def test_closing_the_descriptor_leaves_the_sender_registered(flavour: Flavour) -
 
     run(body, flavour=flavour, process=process)
     assert taken == [5]
-
-
-# --- delivery, blocking ---------------------------------------------------------------------------
-
-
-@BOTH
-def test_the_handler_runs_after_stui_only_highest_vector_first(flavour: Flavour) -> None:
-    taken: list[int] = []
-
-    async def handler(vector: int) -> None:
-        taken.append(vector)
-
-    async def body(linux: LinuxThread) -> None:
-        assert await linux.uintr_register_handler(handler, 0) == 0
-        for vector in (3, 40, 17):
-            index = await linux.uintr_register_sender(await linux.uintr_vector_fd(vector, 0), 0)
-            await linux.senduipi(index)
-        await Compute(500)
-        assert taken == []
-        await linux.stui()
-        await Compute(3_000)
-        assert len(taken) == 3
-        await linux.clui()
-        await linux.senduipi(index)
-        await Compute(500)
-        assert len(taken) == 3
-        await linux.stui()
-        await Compute(500)
-
-    run(body, flavour=flavour)
-    assert taken == [40, 17, 3, 17]
-
-
-@BOTH
-@pytest.mark.parametrize("open_flag", [True, False])
-@pytest.mark.parametrize("harts", [1, 2])
-def test_a_waiting_receiver_is_woken_also_with_its_flag_clear(
-    flavour: Flavour, open_flag: bool, harts: int
-) -> None:
-    taken: list[int] = []
-    ready: list[int] = []
-    got: list[int] = []
-
-    async def handler(vector: int) -> None:
-        taken.append(vector)
-
-    async def receiver(linux: LinuxThread) -> None:
-        assert await linux.uintr_register_handler(handler, 0x1000) == 0
-        if open_flag:
-            await linux.stui()
-        ready.append(await linux.uintr_vector_fd(8, 0))
-        got.append(await linux.uintr_wait(UINTR_WAIT_MAX_USEC, 0))
-        await Compute(1_000)
-        assert taken == ([8] if open_flag else [])
-        await linux.stui()
-        await Compute(1_000)
-
-    async def sender(linux: LinuxThread) -> None:
-        while not ready:
-            await linux.thread.kernel.yield_()
-        index = await linux.uintr_register_sender(ready[0], 0)
-        await Compute(100_000)
-        await linux.senduipi(index)
-        while True:
-            await linux.thread.kernel.yield_()
-
-    ended = run(receiver, sender, flavour=flavour, harts=harts)
-    assert got == [-EINTR]
-    assert taken == [8]
-    assert any(isinstance(e, Trap) and e.cause == "uipi" for e in ended.events)
-
-
-@BOTH
-def test_a_wait_ends_in_time_or_at_once_and_the_next_wait_is_not_disturbed(
-    flavour: Flavour,
-) -> None:
-    got: list[Any] = []
-
-    async def body(linux: LinuxThread) -> None:
-        got.append(await linux.uintr_wait(5, 0))
-        got.append(await linux.uintr_wait(0, 0))
-        got.append(await linux.uintr_wait(UINTR_WAIT_MAX_USEC + 1, 0))
-        assert await linux.uintr_register_handler(nothing, 0) == 0
-        index = await linux.uintr_register_sender(await linux.uintr_vector_fd(8, 0), 0)
-        for usec in (100, 1, 300):
-            begin = await ReadTime()
-            got.append(await linux.uintr_wait(usec, 0))
-            spent = await ReadTime() - begin
-            got.append(usec * CYCLES_PER_USEC <= spent < (usec + 150) * CYCLES_PER_USEC)
-        await linux.senduipi(index)  # its flag is clear: pending before it waits
-        got.append(await linux.uintr_wait(50, 0))
-        await linux.stui()
-        await Compute(500)
-        await linux.clui()
-        got.append(await linux.uintr_wait(50, 0))
-
-    run(body, flavour=flavour)
-    assert got == [-EOPNOTSUPP, 0, -EINVAL, *[0, True] * 3, -EINTR, 0]
-
-
-@BOTH
-@pytest.mark.parametrize("offset", range(0, 400, 40))
-def test_an_interrupt_and_a_timeout_at_once_are_one_of_them(flavour: Flavour, offset: int) -> None:
-    """Whichever comes first, the interrupt is delivered and the next wait starts clean."""
-    taken: list[int] = []
-    got: list[int] = []
-    begin: list[int] = []
-    descriptors: list[int] = []
-
-    async def handler(vector: int) -> None:
-        taken.append(vector)
-
-    async def receiver(linux: LinuxThread) -> None:
-        assert await linux.uintr_register_handler(handler, 0) == 0
-        await linux.stui()
-        descriptors.append(await linux.uintr_vector_fd(8, 0))
-        await Compute(20_000)
-        begin.append(await ReadTime())
-        got.append(await linux.uintr_wait(60, 0))
-        await until(lambda: taken)
-        got.append(await linux.uintr_wait(60, 0))
-
-    async def sender(linux: LinuxThread) -> None:
-        await until(lambda: descriptors)
-        index = await linux.uintr_register_sender(descriptors[0], 0)
-        await until(lambda: begin)
-        await Compute(6_000 + 15 * offset - (await ReadTime() - begin[0]))
-        await linux.senduipi(index)
-        while True:
-            await Compute(1_000)
-
-    run(receiver, sender, flavour=flavour, harts=3)
-    assert got[0] in (0, -EINTR)
-    assert got[1] == 0
-    assert taken == [8]
-
-
-@BOTH
-@pytest.mark.parametrize("harts", [1, 2])
-def test_two_threads_send_to_each_other(flavour: Flavour, harts: int) -> None:
-    """On one hart every message is a context switch."""
-    rounds = 20
-    heard: dict[str, list[int]] = {"a": [], "b": []}
-    descriptors: dict[str, int] = {}
-
-    def peer(name: str, other: str, vector: int) -> Body:
-        async def handler(got: int) -> None:
-            heard[name].append(got)
-
-        async def body(linux: LinuxThread) -> None:
-            assert await linux.uintr_register_handler(handler, 0) == 0
-            await linux.stui()
-            descriptors[name] = await linux.uintr_vector_fd(vector, 0)
-            while other not in descriptors:
-                await linux.thread.kernel.yield_()
-            index = await linux.uintr_register_sender(descriptors[other], 0)
-            for number in range(rounds):
-                if name == "a":
-                    await linux.senduipi(index)
-                while len(heard[name]) <= number:
-                    await Compute(50)  # an interrupt comes a few cycles after a return
-                    if harts == 1:
-                        await linux.thread.kernel.yield_()
-                if name == "b":
-                    await linux.senduipi(index)
-            while name == "b":
-                await linux.thread.kernel.yield_()
-
-        return body
-
-    ended = run(peer("a", "b", 1), peer("b", "a", 2), flavour=flavour, harts=harts)
-    assert heard == {"a": [1] * rounds, "b": [2] * rounds}
-    kind = Delivered if flavour is Flavour.INTEL else UserTrap
-    assert sum(isinstance(event, kind) for event in ended.events) == 2 * rounds
-
-
-@BOTH
-def test_an_index_never_names_a_second_receiver(flavour: Flavour) -> None:
-    """The receiver's notification is unbound behind the library's back, and another receiver's
-    entry then takes the place in the sender's table: the old index sends nothing to it."""
-    process = LinuxProcess()
-    descriptors: dict[str, int] = {}
-    gone: list[bool] = []
-    operands: list[int] = []
-    vectors: list[int] = []
-
-    async def note(vector: int) -> None:
-        vectors.append(vector)
-
-    async def first(linux: LinuxThread) -> None:
-        assert await linux.uintr_register_handler(nothing, 0) == 0
-        descriptors["first"] = await linux.uintr_vector_fd(1, 0)
-        await until(lambda: operands)
-        await linux.thread.kernel.tcb_unbind_notification(linux.thread.tcb)
-        gone.append(True)
-
-    async def second(linux: LinuxThread) -> None:
-        await until(lambda: gone)
-        assert await linux.uintr_register_handler(note, 0) == 0
-        await linux.stui()
-        descriptors["second"] = await linux.uintr_vector_fd(2, 0)
-        await Compute(1_000_000)
-
-    async def sender(linux: LinuxThread) -> None:
-        await until(lambda: "first" in descriptors)
-        old = await linux.uintr_register_sender(descriptors["first"], 0)
-        operands.extend(process.entries[old].operands.values())
-        await until(lambda: "second" in descriptors)
-        new = await linux.uintr_register_sender(descriptors["second"], 0)
-        operands.extend(process.entries[new].operands.values())
-        await linux.senduipi(old)
-        await Compute(20_000)
-
-    run(sender, first, second, flavour=flavour, process=process)
-    assert operands[0] == operands[1]
-    assert vectors == []
-
-
-@BOTH
-@pytest.mark.parametrize("again", ["first", "second"])
-def test_an_entry_that_was_never_used_names_no_second_receiver(
-    flavour: Flavour, again: str
-) -> None:
-    """A receiver is unbound behind the library's back, and its notification gets another receiver,
-    or the same one anew. A thread whose process had registered to send before, and that has not
-    sent yet, reaches neither."""
-    process = LinuxProcess()
-    known: list[int] = []
-    gone: list[int] = []
-    ready: list[bool] = []
-    vectors: list[int] = []
-
-    async def note(vector: int) -> None:
-        vectors.append(vector)
-
-    async def receive(linux: LinuxThread) -> None:
-        assert await linux.uintr_register_handler(note, 0) == 0
-        await linux.stui()
-
-    async def first(linux: LinuxThread) -> None:
-        await receive(linux)
-        index = await linux.uintr_register_sender(await linux.uintr_vector_fd(1, 0), 0)
-        known.append(index)
-        await linux.thread.kernel.tcb_unbind_notification(linux.thread.tcb)
-        gone.append(linux._notification or 0)
-        if again == "first":
-            await receive(LinuxThread(process, linux.thread, linux._notification))
-            ready.append(True)
-        await Compute(1_000_000)
-
-    async def second(linux: LinuxThread) -> None:
-        await until(lambda: gone)
-        if again == "second":
-            await receive(LinuxThread(process, linux.thread, gone[0]))
-            ready.append(True)
-        await Compute(1_000_000)
-
-    async def sender(linux: LinuxThread) -> None:
-        await until(lambda: known and ready)
-        await linux.senduipi(known[0])
-        await Compute(20_000)
-
-    run(sender, first, second, flavour=flavour, process=process)
-    assert vectors == []

@@ -14,7 +14,7 @@ from uintr.program import Parser, choose, whole
 from uintr.registers import Flavour
 
 from .coverage import missed
-from .hostile_run import run_hostile
+from .hostile.runs import run_hostile
 from .kernel.command import run_kernel_exploration
 from .kernel.given_back import run_pairs
 from .kernel.random_runs import store_random_runs
@@ -103,7 +103,13 @@ def define(parser: Parser) -> None:
         metavar="N",
     )
     option("first", 0, "seed of the first such run (default 0)", type=whole, metavar="SEED")
-    option("store", None, "write the kernel's figures to this file", type=Path, metavar="FILE")
+    option(
+        "store",
+        None,
+        "keep the kernel's figures in this file, and go on from what it holds",
+        type=Path,
+        metavar="FILE",
+    )
     parser.complete("--flavour", Flavour)
     for name, words in (("protocol", PROTOCOLS), ("memory", MEMORIES), ("style", STYLES)):
         parser.complete(f"--{name}", words)
@@ -173,8 +179,8 @@ def _explore(arguments: argparse.Namespace) -> int:
     if arguments.kernel and arguments.random is not None:
         if not 1 <= arguments.random <= 10_000_000:
             raise ValueError(f"random must be 1 to 10000000, not {arguments.random}")
-        wrong = store_random_runs(arguments.first, arguments.random, arguments.store)
-        return FOUND if wrong else 0
+        seeds = range(arguments.first, arguments.first + arguments.random)
+        return store_random_runs(seeds, conduct, arguments.store)
     if arguments.kernel:
         wanted = list(Flavour) if arguments.flavour is None else [arguments.flavour]
         flavours = [Flavour(choose("flavour", one, Flavour)) for one in wanted]
@@ -185,8 +191,8 @@ def _explore(arguments: argparse.Namespace) -> int:
         return run_kernel_exploration(
             flavours=flavours,
             deviations=arguments.deviations,
-            jobs=arguments.jobs,
-            store=arguments.store,
+            conduct=conduct,
+            path=arguments.store,
         )
     programs = _programs(arguments)
     done: list[Exploration] = []

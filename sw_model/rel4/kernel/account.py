@@ -58,16 +58,16 @@ class Account:
 
 
 class Charge:
-    """A unit that was taken, until it is given back."""
+    """A unit that was taken, until it is given back. ``accounts`` are who pays."""
 
     def __init__(self, accounts: list[Account]) -> None:
-        self._accounts = accounts
+        self.accounts = accounts
 
     def release(self) -> None:
         """Give it back; nothing happens if it was already."""
-        for account in self._accounts:
+        for account in self.accounts:
             account.used -= 1
-        self._accounts = []
+        self.accounts = []
 
     async def detach(self) -> None:
         """What it was taken for has gone."""

@@ -6,12 +6,15 @@ shares no code with what it checks beyond the data types.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from inspect import CORO_CLOSED, getcoroutinestate
 from itertools import pairwise
 
+from rel4.abi.message import IPC_BUFFER_BYTES
 from rel4.machine import sv39
 from rel4.machine.sv39 import PTE
 
 from . import objects
+from .account import Charge
 from .boot import BOOT_BASE, UNTYPED_BASE
 from .capability import (
     CNodeCap,
@@ -79,6 +82,8 @@ def violations(kernel: Kernel) -> list[str]:
         *_threads(state, slots),
         *_user_interrupts(state, slots),
         *_handlers(state),
+        *_accounts(state, slots),
+        *_translations(state),
     ]
 
 
@@ -184,11 +189,10 @@ def _walk(
     frames: set[tuple[int, int, int]],
     tables: set[int],
 ) -> Iterator[str]:
-    load = state.machine.memory.load
-    for index in range(512):
-        entry = load(table + 8 * index)
+    for address, entry in state.machine.memory.words(table, table + 8 * 512):
         if not entry & PTE.V:
             continue
+        index = (address - table) // 8
         virtual = base + (index << (sv39.PAGE_BITS + sv39.INDEX_BITS * level))
         target = sv39.pte_address(entry)
         if BOOT_BASE <= target < UNTYPED_BASE and sv39.is_leaf(entry):
@@ -226,6 +230,10 @@ def _threads(state: State, slots: list[Slot]) -> Iterator[str]:
             yield f"{tcb.name} is blocked on what does not know it"
         if (tcb.state is ThreadState.BLOCKED_ON_REPLY) < bool(tcb.reply.children):
             yield f"somebody may reply to {tcb.name}, which does not wait for it"
+        if isinstance(tcb.buffer.cap, FrameCap) and not tcb.buffer.cap.frame.device:
+            size = 1 << tcb.buffer.cap.frame.size_bits
+            if tcb.buffer_address % size + IPC_BUFFER_BYTES > size:
+                yield f"the IPC buffer of {tcb.name} is longer than its frame"
         bound = tcb.bound_notification
         if bound is not None and bound.bound_tcb is not tcb:
             yield f"{tcb.name} is bound to a notification that is not bound to it"
@@ -283,8 +291,50 @@ def _handlers(state: State) -> Iterator[str]:
             own = task.tcb.find(UserInterruptState)
             if not task.sender.live or own is None or task.sender.table is not own.table:
                 yield f"{name} is woken by an entry that is not its thread's"
+        if task.coroutine is not None and getcoroutinestate(task.coroutine) is CORO_CLOSED:
+            yield f"{name} has ended and is not told"
+        for frame in (slot.cap for slot in task.slots if isinstance(slot.cap, FrameCap)):
+            if not (frame.rights.read and frame.rights.write) or frame.frame.device:
+                yield f"{name} uses its buffer without the rights to"
         if any(task not in slot.attached for slot in task.slots):
             yield f"{name} depends on a capability that does not know it"
     for policy in state.policies:
         if any(task not in state.runtime.tasks for task in policy.kept()):
             yield f"policy {policy.name} keeps a handler that has ended"
+
+
+def _accounts(state: State, slots: list[Slot]) -> Iterator[str]:
+    """What an account has used is what was taken on it, and no more than its limit."""
+    held = [
+        attached
+        for entry in state.uintr.kernel_table.entries.values()
+        for attached in entry.attached
+        if isinstance(attached, Charge)
+    ]
+    threads = {slot.cap.tcb for slot in slots if isinstance(slot.cap, ThreadCap)}
+    for tcb in threads | set(state.initial):
+        own = tcb.find(UserInterruptState)
+        if own is None:
+            continue
+        if own.receiver is not None and own.receiver_charge is not None:
+            held.append(own.receiver_charge)
+        if own.table is not None and own.table_charge is not None:
+            held.append(own.table_charge)
+    accounts = {slot.cap.table.account for slot in slots if isinstance(slot.cap, PageTableCap)}
+    used = Counter(account for charge in held for account in charge.accounts)
+    for account in accounts | set(used):
+        if account.used != used[account]:
+            yield f"an account says {account.used} units, and {used[account]} were taken on it"
+        if account.limit is not None and account.used > account.limit:
+            yield f"{account.used} units were taken on a quota of {account.limit}"
+
+
+def _translations(state: State) -> Iterator[str]:
+    """No hart goes on in an address space that has gone, or by a mapping that has."""
+    live = {table.address for pool in state.asid_pools.values() for table in pool.spaces.values()}
+    for scheduler in state.harts.schedulers:
+        context = scheduler.current.context
+        if context is not None and context.root not in (None, state.empty_root, *live):
+            yield f"hart {scheduler.hart} runs in an address space that has gone"
+    for root, page in state.machine.stale_translations():
+        yield f"page {page:#x} of the table at {root:#x} is translated as it was before"

@@ -9,6 +9,7 @@ from .arguments import Arguments
 from .async_runtime import HandlerTask
 from .capability import FrameCap, NotificationCap, Slot, ThreadCap
 from .errors import InvocationError, invalid_argument, invalid_capability, range_error
+from .objects import Frame
 from .state import State
 
 __all__ = ["register_async_syscall", "register_receiver", "register_sender"]
@@ -26,6 +27,16 @@ def _sender(slot: Slot) -> NotificationCap:
     if not cap.can_send:
         raise invalid_capability(0, "the capability cannot send")
     return cap
+
+
+def _frame(source: Slot) -> Frame:
+    """The frame of a syscall buffer; the capability has the rights to what the kernel will do."""
+    cap = source.cap
+    if not isinstance(cap, FrameCap) or cap.frame.device:
+        raise invalid_capability(1, "the syscall buffer must be an ordinary frame")
+    if not (cap.rights.read and cap.rights.write):
+        raise invalid_capability(1, "the syscall buffer must be readable and writable")
+    return cap.frame
 
 
 async def register_receiver(state: State, slot: Slot, arguments: Arguments) -> Result:
@@ -57,15 +68,11 @@ async def register_async_syscall(state: State, slot: Slot, arguments: Arguments)
     cap = _sender(slot)
     (number,) = arguments.words(1)
     source = arguments.slot(0)
-    frame = source.cap
-    if not isinstance(frame, FrameCap) or frame.frame.device:
-        raise invalid_capability(1, "the syscall buffer must be an ordinary frame")
-    if not (frame.rights.read and frame.rights.write):
-        raise invalid_capability(1, "the syscall buffer must be readable and writable")
+    frame = _frame(source)
     if arguments.caller.find(HandlerTask) is not None:
         raise InvocationError(SeL4Error.ILLEGAL_OPERATION, "the thread has a handler already")
     try:
-        buffer = await SyscallBuffer.attach(frame.frame.address, 1 << frame.frame.size_bits)
+        buffer = await SyscallBuffer.attach(frame.address, 1 << frame.size_bits)
     except BufferError as error:
         raise invalid_argument(0, str(error)) from error
     if number >= len(state.policies):

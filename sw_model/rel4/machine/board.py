@@ -111,6 +111,17 @@ class Board(ABC):
             self._translations[key] = found
         return found
 
+    def stale_translations(self) -> list[tuple[int, int]]:
+        """Root and page of what harts still translate, for inspection, otherwise than the tables
+        in memory say."""
+
+        def walked(root: int, page: int) -> tuple[int, int] | None:
+            leaf = sv39.walk(self.memory.load, root, page << sv39.PAGE_BITS)
+            at = page << sv39.PAGE_BITS
+            return None if leaf is None else (leaf.physical(at), leaf.entry & 0xFF)
+
+        return [key for key, found in self._translations.items() if walked(*key) != found]
+
     def forget_translations(self, address: int | None) -> None:
         """What sfence.vma does, on every hart: forget one page's translations, or all. A user that
         waits for a word looks it up anew."""

@@ -37,6 +37,11 @@ class Memory:
         """True if a word from ``begin`` up to ``end`` is not zero; for inspection."""
         return any(begin <= address < end and word for address, word in self._words.items())
 
+    def words(self, begin: int, end: int) -> list[tuple[int, int]]:
+        """Address and word of what is not zero from ``begin`` up to ``end``; for inspection."""
+        get = self._words.get
+        return [(address, word) for address in range(begin, end, 8) if (word := get(address))]
+
     def watch(self, address: int, notify: Callable[[], None]) -> None:
         """Call ``notify`` once, at the next store to ``address``."""
         self._watches.setdefault(address, []).append(notify)

@@ -26,10 +26,12 @@ class SystemCalls(ObjectCalls):
     Parameters
     ----------
     ipc_buffer : virtual address of its IPC buffer
+    tcb : its own TCB's capability, where it was told
     """
 
-    def __init__(self, ipc_buffer: int) -> None:
+    def __init__(self, ipc_buffer: int, tcb: int = 0) -> None:
         self.ipc_buffer = ipc_buffer
+        self.tcb = tcb
 
     async def invoke(
         self, cap: int, label: int, words: tuple[int, ...] = (), caps: tuple[int, ...] = ()

@@ -48,8 +48,10 @@ class ThreadMaker:
         name: str = "",
         resume: bool = True,
         cnode: int | None = None,
+        notification: int | None = None,
     ) -> Thread:
-        """A thread with an IPC buffer of its own that runs ``program(kernel)``.
+        """A thread with an IPC buffer of its own that runs ``program(kernel)``, bound to
+        ``notification`` if there is one.
 
         Raises
         ------
@@ -73,7 +75,10 @@ class ThreadMaker:
             check("TCB_SetAffinity", await kernel.tcb_set_affinity(tcb, hart))
         if name:
             await kernel.name_thread(tcb, name)
-        own = SystemCalls(address)
+        if notification is not None:
+            bound = await kernel.tcb_bind_notification(tcb, notification)
+            check("TCB_BindNotification", bound)
+        own = SystemCalls(address, tcb)
         pc = task.machine.place(lambda: program(own))
         check("TCB_WriteRegisters", await kernel.tcb_write_registers(tcb, (pc,), resume=resume))
         return Thread(tcb, own, frame, address)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from uintr_bench import BOTH, become_receiver, handler_into
 
 from rel4.abi.numbers import ObjectType, SeL4Error
 from rel4.abi.syscall_buffer import SyscallBuffer
@@ -22,18 +23,7 @@ from uintr.registers import ALL_FEATURES, Csr, Feature, Flavour
 RunProgram = Callable[..., Any]
 OK, ANY = SeL4Error.NO_ERROR, 0b1111
 ILLEGAL, MEMORY = SeL4Error.ILLEGAL_OPERATION, SeL4Error.NOT_ENOUGH_MEMORY
-BOTH = pytest.mark.parametrize("flavour", Flavour)
 BUFFER = 0x10_0000_0000
-
-
-async def become_receiver(task: RootTask, ntfn: int, taken: list[int]) -> SeL4Error:
-    async def handler() -> None:
-        taken.append(await task.interrupts.take())
-        await task.interrupts.leave()
-
-    await task.kernel.tcb_bind_notification(task.tcb, ntfn)
-    place = task.machine.place(handler)
-    return await task.interrupts.register(task.kernel, ntfn, task.tcb, place)
 
 
 async def make_buffer(task: RootTask) -> int:
@@ -139,20 +129,14 @@ def test_an_index_that_is_another_threads_interrupts_nobody(
         second = await make_second_frame(task)
 
         async def other(own: SystemCalls) -> None:
-            assert await own.tcb_bind_notification(thread.tcb, others) is OK
-            place = task.machine.place(handler)
-            assert await task.interrupts.register(own, others, thread.tcb, place) is OK
+            handler = handler_into(task, taken["other"])
+            assert await task.interrupts.register(own, others, own.tcb, handler) is OK
             assert (await own.uintr_register_async_syscall(301, second))[0] is OK
             await own.wait(400)
 
-        async def handler() -> None:
-            taken["other"].append(await task.interrupts.take())
-            await task.interrupts.leave()
-
         (never,) = await task.allocate(ObjectType.NOTIFICATION)
         await kernel.cnode_move(task.cnode, 400, never)
-        thread = await made.make(other, priority=255, resume=False)
-        await kernel.tcb_resume(thread.tcb)
+        await made.make(other, priority=255, notification=others)
         await kernel.yield_()
         woken.append(await kernel.wake_syscall_handler())
         await Compute(1_000)
@@ -299,3 +283,36 @@ def test_a_handler_keeps_the_answer_of_the_call_that_it_interrupted(
     run = run_program(body)
     assert polled == [0]
     assert run.events(ReceiverChanged)
+
+
+@BOTH
+@pytest.mark.parametrize("what", ["frame", "badged", "notification"])
+def test_a_handler_ends_with_what_it_needs(
+    run_program: RunProgram, flavour: Flavour, what: str
+) -> None:
+    async def body(task: RootTask) -> None:
+        kernel, root = task.kernel, task.cnode
+        (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
+        (other,) = await task.allocate(ObjectType.RISCV_MEGA_PAGE)
+        (table,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
+        await kernel.page_table_map(table, task.vspace, 0x4000_0000)
+        await kernel.page_map(other, task.vspace, 0x4000_0000)
+        await SyscallBuffer.create(0x4000_0000, 16)
+        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
+        await become_receiver(task, ntfn, [])
+        await kernel.cnode_mint(root, 100, ntfn, ANY, 0)
+        assert (await kernel.uintr_register_async_syscall(100, other))[0] is OK
+        match what:
+            case "frame":
+                await kernel.cnode_delete(root, other)
+            case "badged":
+                await kernel.cnode_delete(root, 100)
+            case _:
+                await kernel.cnode_revoke(root, ntfn)
+                await kernel.cnode_delete(root, ntfn)
+        assert await kernel.wake_syscall_handler() is ILLEGAL
+        await Compute(50_000)
+        del frame
+
+    run = run_program(body, flavour=flavour)
+    assert violations(run.kernel) == []

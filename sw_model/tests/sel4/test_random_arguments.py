@@ -25,7 +25,7 @@ from rel4.machine.events import TrapCause
 from rel4.machine.machine import Machine
 from rel4.reference.device import ReferenceDevice
 
-CALLS, SEEDS = 5_000, 20
+CALLS, SEEDS, LONG = 5_000, 5, 15
 POOL, SLOTS = 500, 40
 SPECIAL = (0, 1, 2, 3, 4, 12, 16, 63, 64, 65, 120, 255, 256, 4096, 1 << 12, 1 << 21, 1 << 30)
 HUGE = (1 << 38, (1 << 38) - 4096, 1 << 63, (1 << 64) - 1, (1 << 64) - 4096)
@@ -180,7 +180,10 @@ def random_pointer(rng: random.Random) -> int:
     return rng.randrange(16) if kind < 9 else random_word(rng)
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize(
+    "seed",
+    [*range(SEEDS), *(pytest.param(SEEDS + n, marks=pytest.mark.long) for n in range(LONG))],
+)
 def test_no_argument_breaks_the_kernel(seed: int) -> None:
     rng = random.Random(f"arguments/{seed}")
     done: Counter[str] = Counter()

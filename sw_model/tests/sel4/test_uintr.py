@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from uintr_bench import BOTH, become_receiver, handler_into, send_index
 
 from rel4.abi.numbers import CapSlot, ObjectType, SeL4Error
-from rel4.abi.syscall_buffer import SyscallBuffer
 from rel4.kernel.invariants import violations
 from rel4.machine.events import ReceiverChanged, Trap, UipiDone, UserTrap
 from rel4.machine.ops import Compute, CsrRead, Uipi
@@ -20,25 +20,6 @@ from uintr.registers import ALL_FEATURES, PAGE_BYTES, Csr, Feature, Flavour, Uip
 RunProgram = Callable[..., Any]
 OK, ANY = SeL4Error.NO_ERROR, 0b1111
 ILLEGAL, MEMORY = SeL4Error.ILLEGAL_OPERATION, SeL4Error.NOT_ENOUGH_MEMORY
-
-
-BOTH = pytest.mark.parametrize("flavour", Flavour)
-
-
-def handler_into(task: RootTask, taken: list[int]) -> int:
-    """Code that notes what it took; returns its address."""
-
-    async def handler() -> None:
-        taken.append(await task.interrupts.take())
-        await task.interrupts.leave()
-
-    return task.machine.place(handler)
-
-
-async def become_receiver(task: RootTask, ntfn: int, taken: list[int]) -> SeL4Error:
-    await task.kernel.tcb_bind_notification(task.tcb, ntfn)
-    handler = handler_into(task, taken)
-    return await task.interrupts.register(task.kernel, ntfn, task.tcb, handler)
 
 
 async def register_only(task: RootTask, own: SystemCalls, ntfn: int, tcb: int) -> SeL4Error:
@@ -97,14 +78,11 @@ def test_a_receiver_ends_with_its_notification_and_nothing_stale_remains(
 
         async def owner(own: SystemCalls) -> None:
             # Never enables user interrupts, so that the bit stays.
-            await register_only(task, own, first, threads[0])
+            await register_only(task, own, first, own.tcb)
             await own.send(ep)
             await own.send(ep)
 
-        thread = await maker.make(owner, priority=100, resume=False)
-        threads = [thread.tcb]
-        await kernel.tcb_bind_notification(thread.tcb, first)
-        await kernel.tcb_resume(thread.tcb)
+        await maker.make(owner, priority=100, notification=first)
         await kernel.recv(ep)
         error, index = await kernel.uintr_register_sender(100)
         assert error is OK
@@ -138,22 +116,16 @@ def test_thread_death_gives_everything_back(
         for number in range(6):
             (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
             await kernel.cnode_mint(root, 100, ntfn, ANY, number)
-            current: list[int] = []
 
-            async def program(
-                own: SystemCalls, ntfn: int = ntfn, tcbs: list[int] = current
-            ) -> None:
-                assert await register_only(task, own, ntfn, tcbs[0]) is OK
+            async def program(own: SystemCalls, ntfn: int = ntfn) -> None:
+                assert await register_only(task, own, ntfn, own.tcb) is OK
                 assert (await own.uintr_register_sender(100))[0] is OK
                 await task.interrupts.send(0)
                 await own.send(ep)
                 while True:
                     await Compute(100)
 
-            thread = await maker.make(program, priority=100, hart=harts - 1, resume=False)
-            current.append(thread.tcb)
-            await kernel.tcb_bind_notification(thread.tcb, ntfn)
-            await kernel.tcb_resume(thread.tcb)
+            thread = await maker.make(program, priority=100, hart=harts - 1, notification=ntfn)
             await kernel.recv(ep)
             await Compute(1_000)
             assert await kernel.cnode_delete(root, thread.tcb) is OK
@@ -174,16 +146,12 @@ def test_receivers_and_tables_are_finite(run_program: RunProgram, flavour: Flavo
         (ep,) = await task.allocate(ObjectType.ENDPOINT)
         for _ in range(3):
             (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
-            tcbs: list[int] = []
 
-            async def program(own: SystemCalls, ntfn: int = ntfn, tcbs: list[int] = tcbs) -> None:
-                got.append(await register_only(task, own, ntfn, tcbs[0]))
+            async def program(own: SystemCalls, ntfn: int = ntfn) -> None:
+                got.append(await register_only(task, own, ntfn, own.tcb))
                 await own.send(ep)
 
-            thread = await maker.make(program, priority=100, resume=False)
-            tcbs.append(thread.tcb)
-            await kernel.tcb_bind_notification(thread.tcb, ntfn)
-            await kernel.tcb_resume(thread.tcb)
+            await maker.make(program, priority=100, notification=ntfn)
             await kernel.recv(ep)
 
     run_program(body, flavour=flavour, receivers=2)
@@ -204,8 +172,7 @@ def test_several_notifications_share_one_threads_receiver(
         got.append(await become_receiver(task, one, taken))
         got.append(await register_only(task, kernel, two, task.tcb))
         for slot, ntfn, badge in ((100, one, 3), (101, two, 4)):
-            await kernel.cnode_mint(root, slot, ntfn, ANY, badge)
-            await kernel.uintr_register_sender(slot)
+            await send_index(task, slot, ntfn, badge)
         await task.interrupts.send(0)
         await Compute(50)
         await task.interrupts.send(1)
@@ -306,27 +273,22 @@ def test_a_receiver_that_something_else_unblocked_is_interrupted_again(
     got: list[int] = []
 
     async def body(task: RootTask) -> None:
-        kernel, root = task.kernel, task.cnode
+        kernel = task.kernel
         (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
         ep, ready = await task.allocate(ObjectType.ENDPOINT, 2)
-        tcbs: list[int] = []
 
         async def receiver(own: SystemCalls) -> None:
             handler = handler_into(task, taken)
-            assert await task.interrupts.register(own, ntfn, tcbs[0], handler) is OK
+            assert await task.interrupts.register(own, ntfn, own.tcb, handler) is OK
             await own.send(ready)
             message = await own.recv(ep)
             got.append(message.words[0] if message.info.length else -1)
             while True:
                 await Compute(10)
 
-        thread = await ThreadMaker(task).make(receiver, hart=1, resume=False, name="receiver")
-        tcbs.append(thread.tcb)
-        await kernel.tcb_bind_notification(thread.tcb, ntfn)
-        await kernel.tcb_resume(thread.tcb)
+        thread = await ThreadMaker(task).make(receiver, hart=1, notification=ntfn, name="receiver")
         await kernel.recv(ready)
-        await kernel.cnode_mint(root, 100, ntfn, ANY, 4)
-        _, index = await kernel.uintr_register_sender(100)
+        index = await send_index(task, 100, ntfn, 4)
 
         async def post() -> None:
             await (kernel.signal(100) if by_kernel else task.interrupts.send(index))
@@ -359,15 +321,14 @@ def test_a_pending_interrupt_keeps_its_thread_from_blocking(
     got: list[int] = []
 
     async def body(task: RootTask) -> None:
-        kernel, root = task.kernel, task.cnode
+        kernel = task.kernel
         (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
         await kernel.tcb_bind_notification(task.tcb, ntfn)
         handler = handler_into(task, taken)
         intel = isinstance(task.interrupts, IntelInterrupts)
         words = (handler, kernel.ipc_buffer + PAGE_BYTES | LOAD) if intel else ()
         assert await kernel.uintr_register_receiver(ntfn, task.tcb, words) is OK
-        await kernel.cnode_mint(root, 100, ntfn, ANY, 1)
-        _, index = await kernel.uintr_register_sender(100)
+        index = await send_index(task, 100, ntfn, 1)
         await task.interrupts.send(index)  # interrupts are not enabled yet
         got.append(await kernel.wait(ntfn))
         await (Stui() if intel else enable_user_interrupts(handler))
@@ -384,15 +345,14 @@ def test_migration_loses_and_misdelivers_nothing(run_program: RunProgram, flavou
     taken: list[int] = []
 
     async def body(task: RootTask) -> None:
-        kernel, root = task.kernel, task.cnode
+        kernel = task.kernel
         (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
         maker = ThreadMaker(task)
-        tcbs: list[int] = []
         ready: list[int] = []
 
         async def receiver(own: SystemCalls) -> None:
             handler = handler_into(task, taken)
-            assert await task.interrupts.register(own, ntfn, tcbs[0], handler) is OK
+            assert await task.interrupts.register(own, ntfn, own.tcb, handler) is OK
             ready.append(1)
             while True:
                 await Compute(37)
@@ -402,19 +362,16 @@ def test_migration_loses_and_misdelivers_nothing(run_program: RunProgram, flavou
                 await Compute(53)
                 await own.yield_()
 
-        thread = await maker.make(receiver, priority=255, hart=1, resume=False, name="receiver")
-        tcbs.append(thread.tcb)
-        await kernel.tcb_bind_notification(thread.tcb, ntfn)
-        await kernel.tcb_resume(thread.tcb)
+        thread = await maker.make(
+            receiver, priority=255, hart=1, notification=ntfn, name="receiver"
+        )
         for hart in (0, 1):
             await maker.make(bystander, priority=255, hart=hart)
         while not ready:
             await Compute(100)
         for vector in range(64):
             slot = 1_000 + vector
-            await kernel.cnode_mint(root, slot, ntfn, ANY, vector)
-            error, index = await kernel.uintr_register_sender(slot)
-            assert error is OK
+            index = await send_index(task, slot, ntfn, vector)
             await task.interrupts.send(index)
             assert await kernel.tcb_set_affinity(thread.tcb, vector % 2) is OK
             await kernel.yield_()
@@ -449,36 +406,3 @@ def test_user_interrupt_registers_are_not_seen_by_others(run_program: RunProgram
     run_program(body)
     assert seen[:-1] == [0] * 5
     assert seen[-1] != 0
-
-
-@BOTH
-@pytest.mark.parametrize("what", ["frame", "badged", "notification"])
-def test_a_handler_ends_with_what_it_needs(
-    run_program: RunProgram, flavour: Flavour, what: str
-) -> None:
-    async def body(task: RootTask) -> None:
-        kernel, root = task.kernel, task.cnode
-        (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
-        (other,) = await task.allocate(ObjectType.RISCV_MEGA_PAGE)
-        (table,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
-        await kernel.page_table_map(table, task.vspace, 0x4000_0000)
-        await kernel.page_map(other, task.vspace, 0x4000_0000)
-        await SyscallBuffer.create(0x4000_0000, 16)
-        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
-        await become_receiver(task, ntfn, [])
-        await kernel.cnode_mint(root, 100, ntfn, ANY, 0)
-        assert (await kernel.uintr_register_async_syscall(100, other))[0] is OK
-        match what:
-            case "frame":
-                await kernel.cnode_delete(root, other)
-            case "badged":
-                await kernel.cnode_delete(root, 100)
-            case _:
-                await kernel.cnode_revoke(root, ntfn)
-                await kernel.cnode_delete(root, ntfn)
-        assert await kernel.wake_syscall_handler() is ILLEGAL
-        await Compute(50_000)
-        del frame
-
-    run = run_program(body, flavour=flavour)
-    assert violations(run.kernel) == []

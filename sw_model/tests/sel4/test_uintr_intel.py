@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from uintr_bench import become_receiver, handler_into, send_index
 
 from rel4.abi.numbers import ObjectType, SeL4Error
 from rel4.kernel.invariants import violations
@@ -25,22 +26,6 @@ EXCEPTION = 3
 """Label of a fault message of an exception; its word 2 is the cause."""
 DONE = 9
 """Label of a thread's own message."""
-
-
-def handler_into(task: RootTask, taken: list[int]) -> int:
-    """Code that notes what it took; returns its address."""
-
-    async def handler() -> None:
-        taken.append(await task.interrupts.take())
-        await task.interrupts.leave()
-
-    return task.machine.place(handler)
-
-
-async def become_receiver(task: RootTask, ntfn: int, taken: list[int]) -> None:
-    assert await task.kernel.tcb_bind_notification(task.tcb, ntfn) is OK
-    handler = handler_into(task, taken)
-    assert await task.interrupts.register(task.kernel, ntfn, task.tcb, handler) is OK
 
 
 async def skip_faults(task: RootTask, ep: int) -> list[int]:
@@ -66,7 +51,7 @@ def test_a_sender_whose_entry_ended_takes_a_general_protection_fault(
         kernel, root = task.kernel, task.cnode
         (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
         (ep, go) = await task.allocate(ObjectType.ENDPOINT, 2)
-        await become_receiver(task, ntfn, taken)
+        assert await become_receiver(task, ntfn, taken) is OK
         await kernel.cnode_mint(root, 100, ntfn, ANY, 3)
 
         async def sender(own: SystemCalls) -> None:
@@ -110,7 +95,7 @@ def test_without_a_table_sending_is_no_instruction_and_the_registers_are_the_ker
     async def body(task: RootTask) -> None:
         (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
         (ep,) = await task.allocate(ObjectType.ENDPOINT)
-        await become_receiver(task, ntfn, [])
+        assert await become_receiver(task, ntfn, []) is OK
         await task.kernel.cnode_mint(task.cnode, 100, ntfn, ANY, 3)
         assert (await task.kernel.uintr_register_sender(100))[0] is OK
 
@@ -176,12 +161,11 @@ def test_a_descriptor_never_carries_a_post_to_its_next_owner(
         first, second = await task.allocate(ObjectType.NOTIFICATION, 2)
         (ready, ep) = await task.allocate(ObjectType.ENDPOINT, 2)
         maker = ThreadMaker(task)
-        tcbs: list[int] = []
         await kernel.cnode_mint(root, 100, first, ANY, 5)
 
         async def owner(own: SystemCalls) -> None:
             # Never opens its handler: what is posted stays in PIR and UIRR.
-            assert await own.uintr_register_receiver(first, tcbs[0], (0x1000, 0)) is OK
+            assert await own.uintr_register_receiver(first, own.tcb, (0x1000, 0)) is OK
             await own.send(ready)
             while True:
                 await Compute(7)
@@ -192,10 +176,7 @@ def test_a_descriptor_never_carries_a_post_to_its_next_owner(
             while True:
                 await SendUipi(index)
 
-        old = await maker.make(owner, hart=1, resume=False)
-        tcbs.append(old.tcb)
-        await kernel.tcb_bind_notification(old.tcb, first)
-        await kernel.tcb_resume(old.tcb)
+        await maker.make(owner, hart=1, notification=first)
         await kernel.recv(ready)
         await maker.make(poster, hart=2, fault_endpoint=ep)
         await kernel.recv(ready)
@@ -211,8 +192,7 @@ def test_a_descriptor_never_carries_a_post_to_its_next_owner(
         while await task.interrupts.register(kernel, second, task.tcb, handler) is not OK:
             await Compute(10)
         await Compute(2_000)
-        await kernel.cnode_mint(root, 101, second, ANY, 9)
-        _, index = await kernel.uintr_register_sender(101)
+        index = await send_index(task, 101, second, 9)
         await SendUipi(index)
         await Compute(2_000)
 
@@ -234,27 +214,22 @@ def test_a_parked_receiver_wakes_where_it_was_sent_to(
     got: list[int] = []
 
     async def body(task: RootTask) -> None:
-        kernel, root = task.kernel, task.cnode
+        kernel = task.kernel
         (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
         (ep,) = await task.allocate(ObjectType.ENDPOINT)
-        tcbs: list[int] = []
 
         async def receiver(own: SystemCalls) -> None:
             handler = handler_into(task, taken)
-            assert await task.interrupts.register(own, ntfn, tcbs[0], handler) is OK
+            assert await task.interrupts.register(own, ntfn, own.tcb, handler) is OK
             await own.send(ep)
             got.append(await own.wait(ntfn))
             await own.send(ep)
             while True:
                 await Compute(10)
 
-        thread = await ThreadMaker(task).make(receiver, hart=1, resume=False, name="receiver")
-        tcbs.append(thread.tcb)
-        await kernel.tcb_bind_notification(thread.tcb, ntfn)
-        await kernel.tcb_resume(thread.tcb)
+        thread = await ThreadMaker(task).make(receiver, hart=1, notification=ntfn, name="receiver")
         await kernel.recv(ep)
-        await kernel.cnode_mint(root, 100, ntfn, ANY, 4)
-        _, index = await kernel.uintr_register_sender(100)
+        index = await send_index(task, 100, ntfn, 4)
         await Compute(10_000)
         if before:
             assert await kernel.tcb_set_affinity(thread.tcb, 2) is OK

@@ -1,24 +1,51 @@
 """``rel4 explore --kernel``: the programs, what is printed, the exit status."""
 
-import json
-import signal
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
 from itertools import chain
-from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from rel4.bench.campaign import Conduct, Store, run_campaign
+from rel4.bench.results import source_commit
+from rel4.explore.source import key as key_of
 from uintr.registers import Flavour
 
-from .search import Finding, Program, explore_program, longer, pairs
+from .search import Program, explore_program, longer, pairs
 
 __all__ = ["run_kernel_exploration"]
 
 FOUND = 1
 SHOWN = 60
 """Moves of a schedule that are printed."""
+
+
+@dataclass(frozen=True)
+class _Meeting:
+    """A task: one program."""
+
+    program: Program
+    commit: str | None
+
+    def run(self, key: str, store: Store) -> None:
+        found = explore_program(self.program)
+        record = {
+            "commit": self.commit,
+            "program": found.program.title(),
+            "deviations": found.program.deviations,
+            "coarse": found.coarse,
+            "outcomes": found.right,
+            "schedules": found.fine,
+            "states": found.states,
+            "moves": found.moves,
+            "seconds": round(found.seconds, 2),
+            "wrong": found.reasons,
+        }
+        if found.wrong is not None:
+            record["schedule"] = found.wrong.moves
+        store.add(key, record)
 
 
 def _programs(flavours: list[Flavour], deviations: int) -> list[Program]:
@@ -29,77 +56,52 @@ def _programs(flavours: list[Flavour], deviations: int) -> list[Program]:
     )
 
 
-@contextmanager
-def _findings(programs: list[Program], jobs: int) -> Iterator[Any]:
-    if jobs == 1:
-        yield map(explore_program, programs)
-        return
-    # Processes that end with this one, and leave Ctrl-C to it.
-    with get_context("fork").Pool(jobs, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
-        yield pool.imap(explore_program, programs, chunksize=4)
-
-
 def run_kernel_exploration(
-    *, flavours: list[Flavour], deviations: int, jobs: int, store: Path | None = None
+    *, flavours: list[Flavour], deviations: int, conduct: Conduct, path: Path | None = None
 ) -> int:
-    """Explore all programs; returns the exit status: 0 nothing is wrong, 1 something is."""
-    programs = _programs(flavours, deviations)
-    done: list[Finding] = []
-    wrong: list[Finding] = []
-    with _findings(programs, jobs) as findings, _stored(store) as keep:
-        for found in findings:
-            done.append(found)
-            keep(found)
-            if found.wrong is not None:
-                wrong.append(found)
-                _print_failure(found)
-            elif len(done) % 50 == 0:
-                print(f"rel4: {len(done)} of {len(programs)} programs", file=sys.stderr, flush=True)
-    schedules = sum(found.fine for found in done)
-    states = sum(found.states for found in done)
-    moves = sum(found.moves for found in done)
-    seconds = sum(found.seconds for found in done)
+    """Explore all programs; returns the exit status: 0 nothing is wrong, 1 something is. What is
+    found is kept in ``path``, from which the same exploration goes on."""
+    commit = source_commit()  # once: somebody may commit while they run
+    tasks = {
+        key_of("kernel", program=program.title(), deviations=program.deviations): _Meeting(
+            program, commit
+        )
+        for program in _programs(flavours, deviations)
+    }
+    with TemporaryDirectory() as folder:
+        store = Store(path or Path(folder) / "meetings.jsonl")
+        if not conduct.resume:
+            store.clear()
+        found = run_campaign(
+            tasks,
+            lambda todo: [partial(task.run, key, store) for key, task in todo.items()],
+            store=store,
+            conduct=conduct,
+            name="kernel",
+            unit="program",
+        )
+    return _print(found.values())
+
+
+def _print(found: Iterable[dict[str, Any]]) -> int:
+    done = list(found)
+    wrong = [record for record in done if record["wrong"]]
+    for record in wrong:
+        print(f"\n{record['program']}")
+        for reason in record["wrong"][:3]:
+            print(f"  {reason}")
+        moves = record["schedule"]
+        for move in moves[:SHOWN]:
+            print(f"    {move}")
+        if len(moves) > SHOWN:
+            print(f"    ... and {len(moves) - SHOWN} more")
+    sums = {
+        name: sum(record[name] for record in done)
+        for name in ("states", "schedules", "moves", "seconds")
+    }
     verdict = "nothing is wrong" if not wrong else f"{len(wrong)} programs go wrong"
     print(
-        f"kernel: {verdict} in {states} states of {schedules} schedules of {len(done)} programs "
-        f"({moves} moves, {seconds:.0f} s)"
+        f"kernel: {verdict} in {sums['states']} states of {sums['schedules']} schedules of "
+        f"{len(done)} programs ({sums['moves']} moves, {sums['seconds']:.0f} s)"
     )
     return FOUND if wrong else 0
-
-
-@contextmanager
-def _stored(path: Path | None) -> Iterator[Callable[[Finding], None]]:
-    """What keeps a finding as one line of JSON in ``path``, if there is one."""
-    if path is None:
-        yield lambda found: None
-        return
-    with path.open("w", encoding="utf-8") as file:
-
-        def keep(found: Finding) -> None:
-            record = {
-                "program": found.program.title(),
-                "deviations": found.program.deviations,
-                "coarse": found.coarse,
-                "outcomes": found.right,
-                "schedules": found.fine,
-                "states": found.states,
-                "moves": found.moves,
-                "seconds": round(found.seconds, 2),
-                "wrong": found.reasons,
-            }
-            file.write(json.dumps(record) + "\n")
-            file.flush()
-
-        yield keep
-
-
-def _print_failure(found: Finding) -> None:
-    assert found.wrong is not None
-    print(f"\n{found.program.title()}")
-    for reason in found.reasons[:3]:
-        print(f"  {reason}")
-    moves = found.wrong.moves
-    for move in moves[:SHOWN]:
-        print(f"    {move}")
-    if len(moves) > SHOWN:
-        print(f"    ... and {len(moves) - SHOWN} more", flush=True)

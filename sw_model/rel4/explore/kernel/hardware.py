@@ -12,7 +12,7 @@ from rel4.reference.device import ReferenceDevice
 from rel4.reference.intel.device import IntelReferenceDevice
 from uintr.intel.registers import UPID, UPID_PIR, Msr
 
-__all__ = ["free_violations", "hardware_violations", "pending", "receivers"]
+__all__ = ["free_violations", "hardware_books", "hardware_violations", "pending", "receivers"]
 
 
 def pending(kernel: Kernel, state: UserInterruptState) -> int:
@@ -29,7 +29,12 @@ def pending(kernel: Kernel, state: UserInterruptState) -> int:
 
 def hardware_violations(kernel: Kernel) -> list[str]:
     """One sentence a violation, while no hart is in the kernel."""
-    return [*free_violations(kernel), *_parked(kernel), *_kernels(kernel)]
+    return [*hardware_books(kernel), *_parked(kernel)]
+
+
+def hardware_books(kernel: Kernel) -> list[str]:
+    """The same of what must hold on any machine, also one whose harts do not stop."""
+    return [*free_violations(kernel), *_kernels(kernel), *_switched_on(kernel)]
 
 
 def receivers(kernel: Kernel) -> int:
@@ -80,3 +85,12 @@ def _kernels(kernel: Kernel) -> Iterator[str]:
     for hart, receiver in kernel.state.uintr.kernel_receivers.items():
         if isinstance(device, ReferenceDevice) and not device.is_supervisors(receiver):
             yield f"the kernel waits on hart {hart} for receiver {receiver}, which cannot tell it"
+
+
+def _switched_on(kernel: Kernel) -> Iterator[str]:
+    """What microcode keeps is no user's: user interrupts stay enabled (Intel)."""
+    device = kernel.state.machine.device
+    if isinstance(device, IntelReferenceDevice):
+        for hart, unit in enumerate(device.units):
+            if not unit.cr4:
+                yield f"somebody has switched user interrupts off on hart {hart}"

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from rel4.abi.numbers import AsyncLabel
+from rel4.abi.numbers import AsyncLabel, SeL4Error
 from rel4.abi.syscall_buffer import Item, SyscallBuffer
 from rel4.machine.ops import CsrRead, CsrWrite, Load, Uipi
 from rel4.machine.ops_intel import Clui, Stui, Testui
@@ -159,6 +159,17 @@ async def signal_plain(actor: Actor) -> Any:
 @_of(VICTIM)
 async def unbind(actor: Actor) -> Any:
     return (await actor.kernel.tcb_unbind_notification(Cap.VICTIM_TCB)).name
+
+
+@_of(VICTIM)
+async def register_receiver(actor: Actor) -> Any:
+    """Anew, by the notification that it had; refused while it has it."""
+    task, own, ntfn = actor.world.task, actor.kernel, Cap.VICTIM_NOTIFICATION
+    error = await own.tcb_bind_notification(Cap.VICTIM_TCB, ntfn)
+    if error is SeL4Error.NO_ERROR:
+        handler = task.machine.place(actor.handler)
+        error = await task.interrupts.register(own, ntfn, Cap.VICTIM_TCB, handler)
+    return error.name
 
 
 @_of(VICTIM)

@@ -10,10 +10,15 @@ import random
 import traceback
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from rel4.abi.numbers import CapSlot, Invocation
+from rel4.bench.campaign import Conduct, Store, run_campaign
+from rel4.bench.results import source_commit
+from rel4.explore.source import key as key_of
 from rel4.kernel import policies
 from rel4.kernel.invariants import violations
 from rel4.machine.device import run_sync
@@ -26,6 +31,7 @@ from .world import Actor, Cap, Operation, World
 
 __all__ = ["RandomRun", "Shape", "random_runs", "store_random_runs"]
 
+FOUND = 1
 MOVES = 250
 LENGTH = 12
 """Operations of each thread."""
@@ -170,21 +176,51 @@ def random_runs(first: int, count: int) -> Iterator[RandomRun]:
         yield RandomRun(**json.loads(answer))
 
 
-def store_random_runs(first: int, count: int, store: Path | None) -> int:
-    """Make runs and keep each as a line of JSON; returns how many had a fault."""
-    wrong = done = moves = 0
-    file = store.open("w", encoding="utf-8") if store is not None else None
-    try:
-        for run in random_runs(first, count):
-            done, moves = done + 1, moves + run.moves
+@dataclass(frozen=True)
+class _Runs:
+    """A task: runs of consecutive seeds, of one shape."""
+
+    first: int
+    count: int
+    commit: str | None
+
+    def run(self, key: str, store: Store) -> None:
+        sums: dict[str, Any] = {"commit": self.commit, "first": self.first, "runs": self.count}
+        sums.update(moves=0, operations=0, wrong={})
+        for run in random_runs(self.first, self.count):
+            sums["shape"] = f"{run.flavour} {run.policy} {run.harts}"
+            sums["moves"] += run.moves
+            sums["operations"] += run.operations
             if run.faults:
-                wrong += 1
-                print(f"seed {run.seed}: {run.faults[0]}", flush=True)
-            if file is not None:
-                file.write(json.dumps(asdict(run)) + "\n")
-                file.flush()
-    finally:
-        if file is not None:
-            file.close()
-    print(f"kernel: {wrong} of {done} random runs went wrong ({moves} moves)")
-    return wrong
+                sums["wrong"][str(run.seed)] = run.faults[:3]
+        store.add(key, sums)
+
+
+def store_random_runs(seeds: range, conduct: Conduct, path: Path | None = None) -> int:
+    """Make the runs of ``seeds``; 0 if nothing was wrong, 1 if something was. Figures are kept in
+    ``path``, from which the same runs go on."""
+    commit = source_commit()  # once: somebody may commit while they run
+    tasks = {}
+    for first in range(seeds.start - seeds.start % AT_ONCE, seeds.stop, AT_ONCE):
+        begin, end = max(first, seeds.start), min(first + AT_ONCE, seeds.stop)
+        name = key_of("kernel", first=begin, count=end - begin)
+        tasks[name] = _Runs(begin, end - begin, commit)
+    with TemporaryDirectory() as folder:
+        store = Store(path or Path(folder) / "random.jsonl")
+        if not conduct.resume:
+            store.clear()
+        found = run_campaign(
+            tasks,
+            lambda todo: [partial(task.run, key, store) for key, task in todo.items()],
+            store=store,
+            conduct=conduct,
+            name="random",
+            unit="run",
+            weight=lambda task: task.count,
+        )
+    wrong = {seed: faults for each in found.values() for seed, faults in each["wrong"].items()}
+    for seed, faults in wrong.items():
+        print(f"seed {seed}: {faults[0]}")
+    runs, moves = (sum(each[name] for each in found.values()) for name in ("runs", "moves"))
+    print(f"kernel: {len(wrong)} of {runs} random runs went wrong ({moves} moves)")
+    return FOUND if wrong else 0

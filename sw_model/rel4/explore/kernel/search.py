@@ -36,6 +36,7 @@ class Program:
     flavour, features : of the hardware
     policy : where handlers of syscall buffers run
     receivers : of the hardware
+    quota : units that their address space may still take; default: as many as there are
 
     Raises
     ------
@@ -51,6 +52,7 @@ class Program:
     features: Feature = ALL_FEATURES
     policy: type[Policy] = Inline
     receivers: int = 16
+    quota: int | None = None
 
     def __post_init__(self) -> None:
         for names, table, who in (
@@ -72,6 +74,7 @@ class Program:
         lacking = "" if self.features == ALL_FEATURES else ", without extensions"
         lacking += "" if self.policy is Inline else f", {self.policy.name}"
         lacking += "" if self.receivers == 16 else f", {self.receivers} receivers"
+        lacking += "" if self.quota is None else f", quota {self.quota}"
         return (
             f"{self.flavour}: root {' '.join(self.root)}, victim {' '.join(self.victim)}"
             f"{third}{ticks}{lacking}"
@@ -88,6 +91,7 @@ class Program:
             features=self.features,
             policy=self.policy,
             receivers=self.receivers,
+            quota=self.quota,
         )
         run_sync(world.prepare())
         return world
@@ -181,12 +185,22 @@ def longer(flavour: Flavour) -> Iterator[Program]:
         yield replace(base, root=(root,), third=("signal_victim",), victim=("yield",))
     for victim in ("yield", "unbind"):
         yield replace(base, root=("register_buffer",), victim=(victim,), policy=Uipi, receivers=2)
+    again = ("unbind", "register_receiver")
+    for quota in (0, 1):  # whoever comes first has the unit that is left, or was given back
+        few = replace(base, victim=again, quota=quota)
+        yield replace(few, root=("register_buffer",))
+        yield replace(few, root=("register_buffer",), policy=Uipi)
+        yield replace(few, root=("register_buffer", "delete_by_buffer"))
+        yield replace(few, root=("unbind_self", "register_buffer"))
+        yield replace(few, root=("unbind_victim", "register_buffer"))
     yield replace(base, root=("move_third",), victim=("yield", "yield"), third=OWN[flavour])
     if flavour is Flavour.RISCV:
         for own in (("write", "activate"), ("activate", "write"), ("deactivate", "read")):
             for root in ("unbind_victim", "delete_victim", "suspend"):
                 yield replace(base, root=(root,), victim=own)
-        few = Feature.SLOT_RESET
-        yield replace(base, root=("register_buffer",), victim=("yield",), policy=Uipi, features=few)
+        slots = Feature.SLOT_RESET
+        yield replace(
+            base, root=("register_buffer",), victim=("yield",), policy=Uipi, features=slots
+        )
         for victim in ("wait_own", "receive_message"):
-            yield replace(base, root=("send",), victim=(victim,), ticks=(0, 1), features=few)
+            yield replace(base, root=("send",), victim=(victim,), ticks=(0, 1), features=slots)

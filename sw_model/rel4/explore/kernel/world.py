@@ -156,6 +156,7 @@ class World:
     policy : where handlers of syscall buffers run
     receivers : of the hardware
     harts : default: one a thread; with fewer, threads share them
+    quota : units that the threads may still take when their operations begin
 
     Members
     -------
@@ -173,6 +174,7 @@ class World:
         policy: type[Policy] = Inline,
         receivers: int = 16,
         harts: int | None = None,
+        quota: int | None = None,
     ) -> None:
         harts = max(2, len(programs)) if harts is None else harts
         config = DeviceConfig(
@@ -183,6 +185,7 @@ class World:
             self.machine, policies=[policy()], timer_period=NEVER, timer_phase=[NEVER] * harts
         )
         self._harts = harts
+        self._quota = quota
         self.task = RootTask(self.machine)
         self.threads: dict[Role, Thread] = {}
         self.tcbs: dict[Role, TCB] = {}
@@ -216,6 +219,9 @@ class World:
 
     async def begin(self) -> None:
         """Let the operations begin; every hart stands before its first one."""
+        if self._quota is not None:
+            account = self.tcbs[Role.ROOT].account
+            account.limit = account.used + self._quota
         self.machine.free = False
         begin = sv39.walk(self.machine.memory.load, self._tables, BEGIN)
         assert begin is not None  # the boot loader maps the page

@@ -1,16 +1,17 @@
 """Many hostile programs: ``rel4 explore --hostile N``."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from rel4.bench.campaign import Conduct, Store, identity, run_campaign
+from rel4.bench.campaign import Conduct, Store, run_campaign
 from rel4.bench.results import source_commit
+from rel4.explore.source import key as key_of
 
-from .hostile import Attack, attack
+from .attack import Attack, attack
 
 __all__ = ["run_hostile"]
 
@@ -46,16 +47,17 @@ def run_hostile(*, seeds: range, conduct: Conduct, path: Path | None = None) -> 
     """Run the programs of ``seeds``; 0 if nothing was wrong, 1 if something was. Figures are kept
     in ``path``, from which the same run goes on."""
     commit = source_commit()  # once: somebody may commit while they run
-    tasks = [
-        _Programs(first, min(_BATCH, seeds.stop - first), commit)
-        for first in range(seeds.start, seeds.stop, _BATCH)
-    ]
+    tasks = {}
+    for first in range(seeds.start, seeds.stop, _BATCH):
+        count = min(_BATCH, seeds.stop - first)
+        name = key_of("hostile", "kernel/hardware.py", first=first, count=count)
+        tasks[name] = _Programs(first, count, commit)
     with TemporaryDirectory() as folder:
         store = Store(path or Path(folder) / "hostile.jsonl")
         if not conduct.resume:
             store.clear()
         found = run_campaign(
-            {identity(what="hostile", task=asdict(task)): task for task in tasks},
+            tasks,
             lambda todo: [partial(task.run, key, store) for key, task in todo.items()],
             store=store,
             conduct=conduct,

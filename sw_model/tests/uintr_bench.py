@@ -1,0 +1,37 @@
+"""What tests of user interrupts as kernel resources share."""
+
+import pytest
+
+from rel4.abi.numbers import SeL4Error
+from rel4.user.root_task import RootTask
+from uintr.registers import Flavour
+
+__all__ = ["BOTH", "become_receiver", "handler_into", "send_index"]
+
+BOTH = pytest.mark.parametrize("flavour", Flavour)
+
+
+def handler_into(task: RootTask, taken: list[int]) -> int:
+    """Code that notes what it took; returns its address."""
+
+    async def handler() -> None:
+        taken.append(await task.interrupts.take())
+        await task.interrupts.leave()
+
+    return task.machine.place(handler)
+
+
+async def become_receiver(task: RootTask, ntfn: int, taken: list[int]) -> SeL4Error:
+    """The initial thread is bound to ``ntfn`` and receives by it."""
+    await task.kernel.tcb_bind_notification(task.tcb, ntfn)
+    handler = handler_into(task, taken)
+    return await task.interrupts.register(task.kernel, ntfn, task.tcb, handler)
+
+
+async def send_index(task: RootTask, slot: int, ntfn: int, badge: int) -> int:
+    """A badged capability in ``slot``, registered to send by; returns what the initial thread sends
+    with."""
+    await task.kernel.cnode_mint(task.cnode, slot, ntfn, 0b1111, badge)
+    error, index = await task.kernel.uintr_register_sender(slot)
+    assert error is SeL4Error.NO_ERROR
+    return index
