@@ -110,8 +110,8 @@ SPECS = (
     Spec("kernel.wait", "signals", Moment.TRAP, ("kernel",), _ECALL, turn=1),
 )
 TWO_HARTS = (
-    Spec("trap.entry", "sync", Moment.TRAP, _ENTRY),
-    Spec("trap.exit", "sync", Moment.TRAP, _EXIT),
+    Spec("trap.entry", "sync", Moment.TRAP, _ENTRY, typical=True),
+    Spec("trap.exit", "sync", Moment.TRAP, _EXIT, typical=True),
     Spec("kernel.invocation", "sync", Moment.TRAP, ("kernel",), cause=_ECALL),
     Spec("user.invoke", "sync", Moment.TRAP, ("user",), cause=_ECALL),
     # What a request costs on the hart that serves, with what only a second hart brings: lines that
@@ -196,7 +196,7 @@ class _Watch(Listener):
                 cycles = self._sums.get((hart, owner), 0.0)
                 turn = self._turns[spec.cost]
                 self._turns[spec.cost] += 1
-                # What was before the first moment belongs to none; then the first kind has its turn.
+                # What was before the first moment belongs to none of them.
                 if spec.turn is None or (turn and (turn - 1) % 2 == spec.turn):
                     self.samples[spec.cost].append(spec.scale * cycles)
         for spec in self._specs:
@@ -218,6 +218,8 @@ def _image(run: str, setup: Setup, harts: int) -> Program:
 def measure(setup: Setup, harts: int = 1) -> dict[str, Sample]:
     """Every cost of `SPECS`, or of `TWO_HARTS`, on what ``setup`` says."""
     specs = SPECS if harts == 1 else TWO_HARTS
+    if setup.root_switch:  # what only other programs do is measured with the usual kernel alone
+        specs = tuple(spec for spec in specs if spec.run in ("sync", "inline", "tick"))
     found: dict[str, Sample] = {}
     for run in dict.fromkeys(spec.run for spec in specs):
         program = _image(run, setup, harts)
@@ -260,16 +262,22 @@ def values(found: dict[str, Sample], harts: int = 1) -> dict[str, float]:
 
 def render(rows: Sequence[tuple[Setup, int, dict[str, Sample]]]) -> str:
     """The TOML file of costs."""
-    lines = [
-        "# What software costs on the compiled system, in cycles. Written by `make costs`.",
-        "#",
-        "# `value` is the mean; or the median where some samples have a wait, or the work of a",
-        "# whole batch, in them: what the mean is more is part of kernel.wake then, once a batch.",
-        f"# `spread`: 5th percentile, median and 95th. Watched: {N} coroutines, {ROUNDS} rounds.",
-        "",
-    ]
-    for setup, harts, found in rows:
-        lines += [
+    return _HEAD + "\n".join(_row(*row) for row in rows)
+
+
+_HEAD = f"""# What software costs on the compiled system, in cycles. Written by `make costs`.
+#
+# `value` is the mean; or the median where some samples have a wait, or the work of a
+# whole batch, in them: what the mean is more is part of kernel.wake then, once a batch.
+# `spread`: 5th percentile, median and 95th. Watched: {N} coroutines, {ROUNDS} rounds. A row of
+# two harts has the costs that are others there.
+
+"""
+
+
+def _place(setup: Setup, harts: int) -> str:
+    return "\n".join(
+        (
             "[[at]]",
             f"memory_latency = {setup.memory_latency}",
             f"cache_kib = {setup.cache_kib}",
@@ -277,18 +285,22 @@ def render(rows: Sequence[tuple[Setup, int, dict[str, Sample]]]) -> str:
             f"harts = {harts}",
             f'compiler = "{find_compiler(setup.compiler).version}"',
             f'flags = "{setup.flags}"',
-            f'commit = "{source_commit()}"',
-        ]
-        specs = {spec.cost: spec for spec in (SPECS if harts == 1 else TWO_HARTS)}
-        made = values(found, harts)
-        for cost, sample in sorted((cost, found[cost]) for cost in made):
-            spread = ", ".join(f"{each:.0f}" for each in (sample.low, sample.median, sample.high))
-            lines.append(
-                f'costs."{cost}" = {{ value = {made[cost]:.1f}, spread = [{spread}], '
-                f'samples = {sample.count}, program = "{specs[cost].run}" }}'
-            )
-        lines.append("")
-    return "\n".join(lines)
+            f'commit = "{source_commit()}"\n',
+        )
+    )
+
+
+def _row(setup: Setup, harts: int, found: dict[str, Sample]) -> str:
+    specs = {spec.cost: spec for spec in (SPECS if harts == 1 else TWO_HARTS)}
+    made = values(found, harts)
+    text = _place(setup, harts)
+    for cost, sample in sorted((cost, found[cost]) for cost in made):
+        spread = ", ".join(f"{each:.0f}" for each in (sample.low, sample.median, sample.high))
+        text += (
+            f'costs."{cost}" = {{ value = {made[cost]:.1f}, spread = [{spread}], '
+            f'samples = {sample.count}, program = "{specs[cost].run}" }}\n'
+        )
+    return text
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -309,7 +321,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             ("root-switches", arguments.root_switches),
         )
     )
-    rows = []
+    before = arguments.out.read_text() if arguments.out.is_file() else ""
+    kept = ["[[at]]" + row.rstrip() + "\n" for row in before.split("[[at]]")[1:]]
+    text = _HEAD
     for switch, cache, latency in itertools.product(switches, caches, latencies):
         setup = Setup(
             device=arguments.device,
@@ -319,10 +333,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             root_switch=switch,
         )
         for harts in (1, 2) if not switch else (1,):
-            rows.append((setup, harts, measure(setup, harts)))
+            # What this commit has measured before an interruption stays.
+            done = [row for row in kept if row.startswith(_place(setup, harts))]
+            text += (done[0] if done else _row(setup, harts, measure(setup, harts))) + "\n"
+            if not done:
+                write_atomically(arguments.out, text.encode())
             where = f"cache {cache} KiB, memory latency {latency}, root switch {switch}"
-            print(f"{where}, harts {harts}: {len(rows[-1][2])} costs", flush=True)
-    write_atomically(arguments.out, render(rows).encode())
+            print(f"{where}, harts {harts}: {'kept' if done else 'measured'}", flush=True)
+    write_atomically(arguments.out, text.encode())
     print(f"Costs are in {arguments.out}")
     return 0
 

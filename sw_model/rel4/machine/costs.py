@@ -183,8 +183,7 @@ def chosen_costs(
     harts: int = 1,
 ) -> Costs:
     """The costs of a set of `SETS`, or of a TOML file: like costs.toml, whose costs stay where the
-    file has none, or like costs.measured.toml. Memory latency, cache, root switch and harts choose in
-    what was measured.
+    file has none, or like costs.measured.toml. The rest chooses in what was measured.
 
     Raises
     ------
