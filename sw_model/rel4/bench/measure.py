@@ -217,9 +217,9 @@ def _image(run: str, setup: Setup, harts: int) -> Program:
 
 def measure(setup: Setup, harts: int = 1) -> dict[str, Sample]:
     """Every cost of `SPECS`, or of `TWO_HARTS`, on what ``setup`` says."""
-    specs = SPECS if harts == 1 else TWO_HARTS
+    specs: Sequence[Spec] = SPECS if harts == 1 else TWO_HARTS
     if setup.root_switch:  # what only other programs do is measured with the usual kernel alone
-        specs = tuple(spec for spec in specs if spec.run in ("sync", "inline", "tick"))
+        specs = [spec for spec in specs if spec.run in ("sync", "inline", "tick")]
     found: dict[str, Sample] = {}
     for run in dict.fromkeys(spec.run for spec in specs):
         program = _image(run, setup, harts)

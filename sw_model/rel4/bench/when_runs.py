@@ -1,7 +1,7 @@
 """The stored runs of docs/when.md, made again: ``python -m rel4.bench.when_runs``.
 
-Every point of docs/data/compiled.jsonl that is not of the present commit is run as it was, and takes
-its place in the file. What is finished is kept when the run is interrupted.
+Every point of docs/data/compiled.jsonl that is not of the present commit is run as it was, and
+takes its place in the file. What is finished is kept when the run is interrupted.
 """
 
 import argparse
@@ -88,16 +88,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         records[point, setup] = record
     for key in hold_out() if arguments.hold_out else big():
         records.setdefault(key, None)
-    for (point, setup), record in list(records.items()):
-        if record is not None and record.commit == commit:
+    for (point, setup), old in list(records.items()):
+        if old is not None and old.commit == commit:
             continue
         made = run_compiled(point, setup, run=compiled_name(point, setup))
         records[point, setup] = made
         lines = (json.dumps(asdict(each)) + "\n" for each in records.values() if each)
         write_atomically(file, "".join(lines).encode())
-        print(
-            f"{made.policy} {made.harts} {made.concurrency} {made.flags}: {made.cycles}", flush=True
-        )
+        print(made.policy, made.harts, made.concurrency, made.flags, made.cycles, flush=True)
         if time.monotonic() > limit:
             break
     return 0
