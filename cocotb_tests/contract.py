@@ -5,6 +5,7 @@ shape it is listed under here.
 """
 
 from collections.abc import Callable, Coroutine
+from inspect import iscoroutinefunction
 from types import ModuleType
 from typing import Any
 
@@ -37,8 +38,15 @@ Bench = Callable[..., Coroutine[Any, Any, Any]]
 
 
 def benches_of(*modules: ModuleType) -> tuple[Bench, ...]:
-    """All that they export."""
-    return tuple(getattr(module, name) for module in modules for name in module.__all__)
+    """Every coroutine function that a module defines and does not keep to itself."""
+    return tuple(
+        bench
+        for module in modules
+        for name, bench in vars(module).items()
+        if iscoroutinefunction(bench)
+        and bench.__module__ == module.__name__
+        and not name.startswith("_")
+    )
 
 
 FEW = benches_of(tb_behaviour, tb_lines, tb_registers, tb_extensions, tb_walking)

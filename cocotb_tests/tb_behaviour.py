@@ -24,24 +24,6 @@ from uintr.registers import (
     UipiFunction,
 )
 
-__all__ = [
-    "all_but_the_table_is_forgotten",
-    "an_interrupt_from_send_to_return",
-    "an_interrupt_needs_every_condition",
-    "bits_of_low_need_software_that_knows_them",
-    "bits_that_are_inactive_stay",
-    "delegation",
-    "loads_and_stores_refused",
-    "moves",
-    "privilege_is_an_input",
-    "quiet_time_passes",
-    "statuses_of_send",
-    "statuses_of_the_others",
-    "sweep_in_pieces",
-    "the_line_is_not_latched",
-    "the_receiver_itself",
-]
-
 _WORD = (1 << XLEN) - 1
 _SOFTWARE = CSRS[Csr.UIP].field("software").mask
 _OK, _ILLEGAL = Response(0, Status.OK), Response(0, Status.ILLEGAL)

@@ -14,21 +14,6 @@ from uintr.intel.registers import (
 )
 from uintr.registers import CsrFunction, Privilege, RequestKind, Status
 
-__all__ = [
-    "a_notification_to_nobody_is_dropped",
-    "a_send_with_notification",
-    "a_send_without_notification",
-    "all_but_the_memory_is_cleared",
-    "faults_before_the_entry",
-    "faults_of_the_descriptor",
-    "faults_of_the_entry",
-    "highest_vector_first",
-    "internal_registers",
-    "quiescent_after_one_cycle",
-    "the_flag",
-    "writes_are_checked",
-]
-
 _OK, _GP, _UD, _ILLEGAL, _BUS = (
     Response(0, status) for status in (Status.OK, Status.GP, Status.UD, Status.ILLEGAL, Status.BUS)
 )

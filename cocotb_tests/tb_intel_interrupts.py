@@ -17,21 +17,6 @@ from uintr.intel.registers import (
 )
 from uintr.registers import CsrFunction, Privilege, RequestKind, Status
 
-__all__ = [
-    "a_notification_waits_and_goes_before_a_request",
-    "an_interrupt_for_everybody",
-    "counting_in_pieces",
-    "locked_stores",
-    "no_vector_is_lost",
-    "once_begun_processing_ends",
-    "ordinary_interrupts",
-    "processing_without_memory_is_noted",
-    "the_timer_counts_to_its_deadline",
-    "the_timer_waits_for_the_flag",
-    "the_timer_waits_for_user_mode",
-    "while_user_interrupts_are_off",
-]
-
 _KERNEL_NV = 0xEB
 _ILLEGAL = Response(0, Status.ILLEGAL)
 _BUS = Response(0, Status.BUS)

@@ -23,16 +23,6 @@ from uintr.registers import (
     UipiFunction,
 )
 
-__all__ = [
-    "bus_and_unit_share_the_controller",
-    "kept_entries_post_one_a_cycle",
-    "one_at_a_time",
-    "posts_are_conserved",
-    "strides",
-    "supervisor_kind",
-    "the_line_in_the_cycle_of_acceptance",
-]
-
 _SOFTWARE = CSRS[Csr.UIP].field("software").mask
 _OK = Response(0, Status.OK)
 

@@ -226,7 +226,9 @@ class Access(wiring.Component):
         m.d.comb += [
             cache.read.eq(1),
             cache.index.eq(Mux(self.hold, address, self.next_address)[_WORD_OFFSET:]),
-            cache.frame.eq(tlb.frame),
+            cache.frame.eq(tlb.frames[1]),
+            cache.other_frame.eq(tlb.frames[0]),
+            cache.is_other.eq(tlb.hits[0]),
             cache.snoop.eq(self.snoop.valid),
             cache.snoop_address.eq(self.snoop.address),
             cache.tag_line.eq(line),

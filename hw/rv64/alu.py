@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from rv64.encoding import Alu
 from uintr.registers import XLEN
 
-__all__ = ["AluUnit", "extend"]
+__all__ = ["AluUnit", "Comparator", "extend"]
 
 
 def extend(word: Any) -> Any:
@@ -17,8 +17,41 @@ def extend(word: Any) -> Any:
     return Cat(word[:32], word[31].replicate(32))
 
 
+class Comparator(wiring.Component):
+    """Decides branches, without the choice of operands that is before an adder; combinational.
+
+    Members
+    -------
+    a, b, funct3 : operands; which branch
+    condition, taken : equal, or less; whether the branch is taken, for which the lowest bit of
+        funct3 turns it round
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "a": In(XLEN),
+                "b": In(XLEN),
+                "funct3": In(3),
+                "condition": Out(1),
+                "taken": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        """Signed numbers are in the order of unsigned ones if their signs are inverted."""
+        m = Module()
+        signed = ~self.funct3[1]
+        a, b = (Cat(each[:-1], each[-1] ^ signed) for each in (self.a, self.b))
+        m.d.comb += [
+            self.condition.eq(Mux(self.funct3[2], a < b, self.a == self.b)),
+            self.taken.eq(self.condition ^ self.funct3[0]),
+        ]
+        return m
+
+
 class AluUnit(wiring.Component):
-    """All results of one cycle, and whether a branch is taken; combinational.
+    """All results of one cycle; combinational.
 
     ``sum`` is there without the choice of a result behind it: it is the address of an access and
     the target of JALR. With ``compare`` it is a difference, whose sign decides.
@@ -27,8 +60,8 @@ class AluUnit(wiring.Component):
     -------
     a, b : operands
     alu, alternative, word : the operation; shift arithmetically, or subtract; of 32 bits
-    compare, funct3 : subtract, for SLT and branches; which branch
-    result, sum, condition, taken : what comes out; a branch's condition before it is turned round
+    compare : subtract, for SLT
+    result, sum : what comes out
     """
 
     def __init__(self) -> None:
@@ -40,11 +73,8 @@ class AluUnit(wiring.Component):
                 "alternative": In(1),
                 "compare": In(1),
                 "word": In(1),
-                "funct3": In(3),
                 "result": Out(XLEN),
                 "sum": Out(XLEN),
-                "condition": Out(1),
-                "taken": Out(1),
             }
         )
 
@@ -63,15 +93,10 @@ class AluUnit(wiring.Component):
         ]
 
         # Less: without a carry there was a borrow. Operands of different signs, if they have any,
-        # are told apart by them. The lowest bit of funct3 turns a branch round.
+        # are told apart by them.
         less = Signal()
-        unsigned = self.funct3.matches(Alu.SLTU, 0b110, 0b111)
         differ = a[-1] ^ b[-1]
-        m.d.comb += [
-            less.eq(Mux(differ, Mux(unsigned, b[-1], a[-1]), ~total[-1])),
-            self.condition.eq(Mux(self.funct3[2], less, a == b)),
-            self.taken.eq(self.condition ^ self.funct3[0]),
-        ]
+        m.d.comb += less.eq(Mux(differ, Mux(self.alu == Alu.SLTU, b[-1], a[-1]), ~total[-1]))
 
         # A shift to the left is one to the right, of the word turned round. A shift of 32 bits
         # brings its own sign, or none, into the upper half.

@@ -43,6 +43,7 @@ class CacheArray(wiring.Component):
     Members
     -------
     read, index, frame : look up
+    other_frame, is_other : the page that is meant instead; whether it is, which may come late
     hit, hits, word : it is there; in which way, one-hot; the word
     write_ways, write_index, write_mask, write_data : write a word, in no or one way
     tag_ways, tag_line, tag_frame, tag_valid : write a tag, in no or one way
@@ -58,6 +59,8 @@ class CacheArray(wiring.Component):
                 "read": In(1),
                 "index": In(INDEX_BITS),
                 "frame": In(FRAME_BITS),
+                "other_frame": In(FRAME_BITS),
+                "is_other": In(1),
                 "hit": Out(1),
                 "hits": Out(ways),
                 "word": Out(XLEN),
@@ -118,7 +121,14 @@ class CacheArray(wiring.Component):
         m.d.comb += [
             read.addr.eq(self.index[_OFFSET_BITS:]),
             read.en.eq(self.read),
-            self.hits[way].eq(read.data.valid & (read.data.frame == self.frame)),
+            self.hits[way].eq(
+                read.data.valid
+                & Mux(
+                    self.is_other,
+                    read.data.frame == self.other_frame,
+                    read.data.frame == self.frame,
+                )
+            ),
         ]
 
         # Invalidations come before fills. Both cannot meet: the bus is the filler's.

@@ -150,7 +150,6 @@ class Commit(wiring.Component):
             csr.trap_interrupt.eq(trap_interrupt),
             csr.trap_pc.eq(last.pc),
             csr.trap_value.eq(trap_value),
-            csr.retire.eq(self.retire),
             csr.returns.eq(kind.matches(Kind.MRET, Kind.SRET)),
             self.cause.eq(trap_cause),
             self.cause[-1].eq(trap_interrupt),
@@ -158,6 +157,7 @@ class Commit(wiring.Component):
         # A halt or an interrupt: known a cycle before.
         will_halt = self.halt_request & ~(budget & ~self.retire & ~self.entered)
         m.d.sync += [halts.eq(will_halt), may_stop.eq(will_halt | csr.interrupt)]
+        m.d.sync += csr.retire.eq(self.retire)  # a cycle late, which nobody can see
         m.d.sync += [leaves.eq(0), ends.eq(0), self.redirect.eq(0), self.entered.eq(0)]
         with m.If(~stays):
             whole = self.finished.valid & ~self.finished.interrupted

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from amaranth.hdl import C, Cat, Module, Signal
+from amaranth.hdl import C, Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from rv64.encoding import DECODED, Alu, Atomic, Kind
 from uintr.registers import UIPI_OPCODE, URET_WORD
 
-__all__ = ["Decoder", "branch_offset", "jal_offset"]
+__all__ = ["Decoder", "follow"]
 
 _FENCES = 0x0F
 _SYSTEM = {
@@ -23,14 +23,19 @@ _SYSTEM = {
 _SFENCE_FUNCT7 = 0b0001001
 
 
-def branch_offset(word: Any) -> Any:
-    """How far a branch goes; its top bit is the sign."""
-    return Cat(C(0, 1), word[8:12], word[25:31], word[7], word[31].replicate(9))
-
-
-def jal_offset(word: Any) -> Any:
-    """How far a JAL goes; its top bit is the sign."""
-    return Cat(C(0, 1), word[21:31], word[20], word[12:20], word[31])
+def follow(raw: Any) -> tuple[Any, Any]:
+    """Whether an instruction as it stands in memory is a jump, or a branch backwards; and how far
+    both go, and branches forward as well. What is neither jump nor branch may say anything."""
+    sign, short_sign = raw[31], raw[12]
+    jal = Cat(C(0, 1), raw[21:31], raw[20], raw[12:20], sign)
+    branch = Cat(C(0, 1), raw[8:12], raw[25:31], raw[7], sign.replicate(9))
+    c_j = Cat(C(0, 1), raw[3:6], raw[11], raw[2], raw[7], raw[6], raw[9:11], raw[8])
+    c_j = Cat(c_j, short_sign.replicate(10))
+    c_branch = Cat(C(0, 1), raw[3:5], raw[10:12], raw[2], raw[5:7], short_sign.replicate(13))
+    jumps = (raw[:7] == 0x6F) | ((raw[:7] == 0x63) & sign)
+    short_jumps = (raw[:2] == 1) & ((raw[13:16] == 5) | (raw[14:16].all() & short_sign))
+    offset = Mux(raw[:2] == 3, Mux(raw[2], jal, branch), Mux(raw[14], c_branch, c_j))
+    return jumps | short_jumps, offset
 
 
 class Decoder(wiring.Component):
@@ -94,7 +99,7 @@ class Decoder(wiring.Component):
             with m.Case(0x67), m.If(funct3 == 0):
                 m.d.comb += is_(Kind.JALR, reads=1, rd=1, use_immediate=1)
             with m.Case(0x63), m.If(funct3[1:] != 1):
-                m.d.comb += is_(Kind.BRANCH, reads=2, compare=1)
+                m.d.comb += is_(Kind.BRANCH, reads=2)
             with m.Case(0x03), m.If(funct3 != 7):
                 m.d.comb += is_(Kind.LOAD, reads=1, rd=1, use_immediate=1)
             with m.Case(0x23), m.If(~funct3[2]):

@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from rv64.alu import AluUnit
-from rv64.decode import Decoder, branch_offset, jal_offset
+from rv64.alu import AluUnit, Comparator
+from rv64.decode import Decoder, follow
 from rv64.divide import Divider
 from rv64.encoding import DECODED, FAULT, Kind
+from rv64.expand import Expander
 from rv64.fetch import FETCHED
 from rv64.multiply import Multiplier
 from rv64.register_file import RegisterFile
@@ -45,6 +46,7 @@ EXECUTED = data.StructLayout(
         "kind": Kind,
         "funct3": 3,
         "rd": 5,
+        "late": 1,  # its result comes later
         "interrupted": 1,  # a user interrupt comes in its place: what follows is its handler
         "result": XLEN,  # or the address of an access, or the operand of what the last stage does
         "b": XLEN,  # what a store stores
@@ -58,10 +60,6 @@ EXECUTED = data.StructLayout(
 )
 """What the fourth stage gets."""
 
-# Bits 2 to 6 of opcodes: of jumps and branches, of SYSTEM, of what reads no rs1, of what reads rs2.
-_JAL, _BRANCH, _SYSTEM = 0b11011, 0b11000, 0b11100
-_NO_RS1 = (0b01101, 0b00101, _JAL, 0b00011)
-_RS2 = (_BRANCH, 0b01000, 0b01100, 0b01110, 0b01011)
 _LATE = (Kind.LOAD, Kind.ATOMIC, Kind.CSR, Kind.UIPI)
 
 
@@ -70,7 +68,7 @@ class Execute(wiring.Component):
 
     An operand comes from the instruction ahead in the fourth or the last stage, or else from the
     register file. Who needs what a load or a last-stage instruction directly ahead of it brings
-    waits in the second stage for one cycle.
+    waits for one cycle.
 
     Jumps, and branches backwards, are followed in the second stage: the target is there a cycle
     after what would have come. In the third stage a branch that went the wrong way, and every JALR,
@@ -115,6 +113,7 @@ class Execute(wiring.Component):
         """Decode; forward; execute; redirect."""
         m = Module()
         fetched, executed = self.fetched, self.executed
+        m.submodules.expander = expander = Expander()
         m.submodules.decoder = decoder = Decoder()
         m.submodules.registers = registers = self.registers
 
@@ -124,36 +123,26 @@ class Execute(wiring.Component):
 
         # Second stage.
         decoded = decoder.decoded
-        waits, d_leaves, follows = Signal(), Signal(), Signal()
+        d_leaves, follows = Signal(), Signal()
         target = Signal(XLEN)
-        # What is decided in this cycle heeds the opcode alone: it makes no difference for a word
-        # that is no instruction.
-        offset = Signal(21)
-        opcode, funct3 = fetched.word[2:7], fetched.word[12:15]
-        system = opcode == _SYSTEM
-        reads_1 = ~(opcode.matches(*_NO_RS1) | (system & funct3[2]))
-        reads_2 = opcode.matches(*_RS2) | (system & (funct3 == 0))
+        # Where to go is not told by the decoder: that would come too late.
+        offset = Signal(signed(21))
+        jumps, distance = follow(fetched.raw)
+        short = fetched.raw[:2] != 3
         m.d.comb += [
-            offset.eq(Mux(fetched.word[2], jal_offset(fetched.word), branch_offset(fetched.word))),
-            decoder.word.eq(fetched.word),
-            decoder.illegal.eq(fetched.illegal | fetched.fault.valid),
+            offset.eq(distance),
+            expander.half.eq(fetched.raw),
+            decoder.word.eq(Mux(short, expander.word, fetched.raw)),
+            decoder.illegal.eq((short & expander.illegal) | fetched.fault.valid),
             registers.rs1.eq(decoded.rs1),
             registers.rs2.eq(decoded.rs2),
             registers.rd.eq(self.rd),
             registers.write.eq(self.write),
             registers.data.eq(self.value),
-            waits.eq(
-                x.valid
-                & x.late
-                & (
-                    (reads_1 & (decoded.rs1 == x.decoded.rd))
-                    | (reads_2 & (decoded.rs2 == x.decoded.rd))
-                )
-            ),
-            d_leaves.eq(fetched.valid & ~waits & ~self.hold & (~x.valid | x_done)),
+            d_leaves.eq(fetched.valid & ~self.hold & (~x.valid | x_done)),
             self.ready.eq(~fetched.valid | d_leaves),
-            target.eq(fetched.pc + Cat(offset, offset[-1].replicate(XLEN - len(offset)))),
-            follows.eq((opcode == _JAL) | ((opcode == _BRANCH) & fetched.word[31])),
+            target.eq(fetched.pc.as_signed() + offset),
+            follows.eq(jumps),
         ]
         with m.If(~self.hold & (~x.valid | x_done)):
             m.d.sync += [
@@ -170,7 +159,7 @@ class Execute(wiring.Component):
                 x.branch.eq(decoded.kind == Kind.BRANCH),
                 x.jalr.eq(decoded.kind == Kind.JALR),
                 x.slow.eq(decoded.kind.matches(Kind.MULTIPLY, Kind.DIVIDE)),
-                x.late.eq(decoded.kind.matches(*_LATE) & decoded.rd.any()),
+                x.late.eq(decoded.kind.matches(*_LATE)),
                 x.fault.eq(fetched.fault),
             ]
             with m.If(fetched.fault.valid):  # the sum becomes the address at fault
@@ -183,9 +172,14 @@ class Execute(wiring.Component):
             m.d.sync += x.valid.eq(0)
 
         # Third stage: operands. Where they will come from is known a cycle before: what is in the
-        # fourth stage now is in the last one then, and what is in the last one is in the register.
-        def forward(number: Any, value: Any) -> Any:
+        # fourth stage now is in the last one then, and what is in the last one is in the register,
+        # or kept here if the instruction stays. What the fourth stage does not know is waited for.
+        waits, needs = Signal(), []
+        m.d.comb += registers.take.eq(x.valid & ~x_done)
+
+        def forward(number: Any, value: Any, read: Any, uses: Any) -> Any:
             fourth, last = Signal(), Signal()
+            needs.append(executed.late & fourth & uses)
             with m.If(~self.hold):
                 with m.If(x_done | ~x.valid):
                     m.d.sync += [
@@ -194,22 +188,28 @@ class Execute(wiring.Component):
                     ]
                 with m.Else():
                     m.d.sync += [fourth.eq(0), last.eq(fourth)]
+                    with m.If(last):
+                        m.d.sync += value.eq(read)
             return Mux(fourth, executed.result, Mux(last, self.value, value))
 
         kind = x.decoded.kind
         a, b = Signal(XLEN), Signal(XLEN)
         immediate = Cat(x.decoded.immediate, x.decoded.immediate[-1].replicate(XLEN - 32))
         m.submodules.alu = alu = AluUnit()
+        m.submodules.comparator = comparator = Comparator()
         m.d.comb += [
-            a.eq(forward(decoded.rs1, x.a)),
-            b.eq(forward(decoded.rs2, x.b)),
+            a.eq(forward(decoded.rs1, x.a, registers.a, x.decoded.use_rs1)),
+            b.eq(forward(decoded.rs2, x.b, registers.b, x.decoded.use_rs2)),
+            waits.eq(Cat(needs).any()),
             alu.a.eq(Mux(x.decoded.from_pc, x.pc, Mux(x.decoded.from_zero, 0, a))),
             alu.b.eq(Mux(x.decoded.use_immediate, immediate, b)),
             alu.alu.eq(x.decoded.alu),
             alu.alternative.eq(x.decoded.alternative),
             alu.word.eq(x.decoded.word),
             alu.compare.eq(x.decoded.compare),
-            alu.funct3.eq(x.decoded.funct3),
+            comparator.a.eq(a),
+            comparator.b.eq(b),
+            comparator.funct3.eq(x.decoded.funct3),
             self.sum.eq(alu.sum),
         ]
 
@@ -224,7 +224,7 @@ class Execute(wiring.Component):
         ):
             m.submodules[name] = unit
             m.d.comb += [
-                unit.start.eq(x.valid & (kind == what) & ~begun & ~self.hold),
+                unit.start.eq(x.valid & (kind == what) & ~begun & ~waits & ~self.hold),
                 unit.cancel.eq(self.flush),
                 unit.a.eq(a),
                 unit.b.eq(b),
@@ -236,12 +236,12 @@ class Execute(wiring.Component):
                 m.d.comb += result.eq(unit.result)
         with m.If(kind.matches(Kind.JAL, Kind.JALR)):
             m.d.comb += result.eq(x.next)
-        m.d.comb += x_done.eq(~x.slow | finished)
+        m.d.comb += x_done.eq((~x.slow | finished) & ~waits)
         m.d.comb += x_leaves.eq(x.valid & x_done & ~self.hold)
         with m.If(self.flush | x_leaves):
             m.d.sync += [begun.eq(0), finished.eq(0)]
         with m.Else():
-            with m.If(x.valid & x.slow & ~self.hold):
+            with m.If(x.valid & x.slow & ~waits & ~self.hold):
                 m.d.sync += begun.eq(1)
             with m.If(done):
                 m.d.sync += finished.eq(1)
@@ -254,6 +254,7 @@ class Execute(wiring.Component):
                 executed.kind.eq(kind),
                 executed.funct3.eq(x.decoded.funct3),
                 executed.rd.eq(x.decoded.rd),
+                executed.late.eq(x.late),
                 executed.interrupted.eq(self.interrupt),
                 executed.result.eq(result),
                 executed.b.eq(b),
@@ -268,7 +269,9 @@ class Execute(wiring.Component):
         # Where to go on: what the third stage knows overrides what the second one guesses.
         jump = Cat(Const(0, 1), alu.sum[1:])
         m.d.comb += [
-            leads.eq(x.valid & ((x.branch & (alu.condition != x.flip)) | x.jalr | self.interrupt)),
+            leads.eq(
+                x.valid & ((x.branch & (comparator.condition != x.flip)) | x.jalr | self.interrupt)
+            ),
             x_wrong.eq(x_leaves & leads),
             self.redirect.eq(x_wrong | (d_leaves & follows)),
             self.target.eq(target),
@@ -281,7 +284,7 @@ class Execute(wiring.Component):
                 m.d.comb += self.target.eq(self.handler)
         with m.If(~self.hold):
             m.d.sync += executed.next.eq(x.next)
-            with m.If((kind == Kind.JAL) | (x.branch & alu.taken)):
+            with m.If((kind == Kind.JAL) | (x.branch & comparator.taken)):
                 m.d.sync += executed.next.eq(x.target)
             with m.Elif(x.jalr):
                 m.d.sync += executed.next.eq(jump)

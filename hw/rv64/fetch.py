@@ -8,7 +8,6 @@ from amaranth.lib.wiring import In, Out
 
 from rv64.cache import FRAME_BITS, INDEX_BITS, LINE_WORDS, CacheArray
 from rv64.encoding import FAULT, Cause
-from rv64.expand import Expander
 from rv64.interfaces import BusPort
 from rv64.tlb import SPACE, Tlb
 from rv64.walker import WalkPort
@@ -21,9 +20,7 @@ FETCHED = data.StructLayout(
         "valid": 1,
         "pc": XLEN,
         "raw": 32,  # as it stands in memory; a compressed one has zeros above
-        "word": 32,  # expanded
         "next": XLEN,  # address behind it
-        "illegal": 1,
         "fault": FAULT,
         "fault_above": 1,  # the fault is in its second half
     }
@@ -35,7 +32,7 @@ _PLACE_BITS = LINE_WORDS.bit_length() - 1
 
 
 class Fetch(wiring.Component):
-    """Fetches words of eight bytes ahead, and hands on one expanded instruction a cycle.
+    """Fetches words of eight bytes ahead, and hands on one instruction a cycle.
 
     A redirection in cycle t presents its target to the cache in t; the word is there in t + 1, and
     its instruction in ``fetched`` in t + 2. In t + 1 ``fetched`` is not valid. An instruction of 32
@@ -86,7 +83,6 @@ class Fetch(wiring.Component):
         m = Module()
         m.submodules.tlb = tlb = self.tlb
         m.submodules.cache = cache = CacheArray(ways=self._ways, snooped=False)
-        m.submodules.expander = expander = Expander()
 
         pc = Signal(XLEN, init=self._reset_vector)  # of the next instruction to hand on
         address = Signal(XLEN, init=self._reset_vector)  # of the word that the cache shows
@@ -131,7 +127,6 @@ class Fetch(wiring.Component):
             available.eq(Mux(holds, full | present | ~needs_next, present & ~needs_next)),
             faults.eq(bad & (~holds | (needs_next & ~full))),
             hands_on.eq((available | faults) & self.ready),
-            expander.half.eq(low),
         ]
         fetched = self.fetched
         with m.If(self.ready):
@@ -139,9 +134,7 @@ class Fetch(wiring.Component):
                 fetched.valid.eq(available | faults),
                 fetched.pc.eq(pc),
                 fetched.raw.eq(Cat(low, high & (~compressed).replicate(16))),
-                fetched.word.eq(Mux(compressed, expander.word, Cat(low, high))),
                 fetched.next.eq(behind),
-                fetched.illegal.eq(compressed & expander.illegal),
                 fetched.fault.valid.eq(faults),
                 fetched.fault.cause.eq(bad_cause),
                 fetched.fault_above.eq(holds),

@@ -18,6 +18,7 @@ class RegisterFile(wiring.Component):
     -------
     rs1, rs2, a, b : numbers, and what is in those registers, in the same cycle
     rd, write, data : number, whether to write, and what
+    take : show ``data`` as both, whatever the numbers are
     words : the memory, for a debugger to see; register 0 of it means nothing
     """
 
@@ -32,6 +33,7 @@ class RegisterFile(wiring.Component):
                 "rd": In(5),
                 "write": In(1),
                 "data": In(XLEN),
+                "take": In(1),
             }
         )
 
@@ -49,6 +51,6 @@ class RegisterFile(wiring.Component):
             read = words.read_port(domain="comb")
             m.d.comb += [
                 read.addr.eq(number),
-                value.eq(Mux(write.en & (number == self.rd), self.data, read.data)),
+                value.eq(Mux(self.take | (write.en & (number == self.rd)), self.data, read.data)),
             ]
         return m

@@ -61,6 +61,7 @@ class Tlb(wiring.Component):
     address, space : look up. An address whose upper bits are not the sign of the lower ones, or
         zero where nothing is translated, is never there
     hit, frame, rights : the answer
+    frames, hits : and what each way has to say, the frames without waiting for what hits
     fill, fill_vpn, fill_space, fill_frame, fill_rights : keep this page
     flush : forget all
     """
@@ -73,6 +74,8 @@ class Tlb(wiring.Component):
                 "space": In(SPACE),
                 "hit": Out(1),
                 "frame": Out(FRAME_BITS),
+                "frames": Out(FRAME_BITS).array(self._ways),
+                "hits": Out(self._ways),
                 "rights": Out(RIGHTS),
                 "fill": In(1),
                 "fill_vpn": In(VPN_BITS),
@@ -110,6 +113,7 @@ class Tlb(wiring.Component):
                 m.d.sync += valid.eq(0)
             with m.Elif(write.en):
                 m.d.sync += valid.bit_select(fill_place, 1).eq(1)
+            m.d.comb += self.frames[way].eq(read.data.frame)
             entries.append(read.data)
             hits.append(
                 valid.bit_select(place, 1)
@@ -121,6 +125,7 @@ class Tlb(wiring.Component):
                 m.d.sync += turn.eq(~turn)
 
         m.d.comb += [
+            self.hits.eq(Cat(hits)),
             self.hit.eq(Cat(hits).any() & proper),
             self.frame.eq(entries[-1].frame),
             self.rights.eq(entries[-1].rights),

@@ -181,7 +181,13 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         "BGEU compares as BGE does",
         "instruction branches",
-        _edited(rv64.execute, "AluUnit", rv64.alu, "(Alu.SLTU, 0b110, 0b111)", "(Alu.SLTU, 0b110)"),
+        _edited(
+            rv64.execute,
+            "Comparator",
+            rv64.alu,
+            "~self.funct3[1]",
+            "~self.funct3[1] | self.funct3[0]",
+        ),
     ),
     Bug(
         "a load of 128 bits is an instruction",

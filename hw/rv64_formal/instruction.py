@@ -99,11 +99,10 @@ class InstructionSpec(Elaboratable):
         fetched, out = dut.fetched, dut.executed
         # What the first stage hands on: a word of 32 bits as it is, without a fault.
         m.d.comb += [
-            Assume(fetched.raw == fetched.word),
             Assume(fetched.raw[:2] == 3),
-            Assume(~fetched.fault.valid & ~fetched.illegal),
+            Assume(~fetched.fault.valid),
             Assume(fetched.next == fetched.pc + 4),
-            Assume(self._comes(fetched.word[:7])),
+            Assume(self._comes(fetched.raw[:7])),
         ]
 
         word, pc, a = out.raw, out.pc, out.a

@@ -134,34 +134,6 @@ def test_the_table_can_be_anywhere_in_memory() -> None:
     with_bench(job)
 
 
-@pytest.mark.parametrize(
-    ("entry", "status"),
-    [
-        (0, Status.INVALID),
-        (ENTRY & ~1, Status.INVALID),
-        (0xFFFE | ENTRY & ~1, Status.INVALID),
-        (SENDER_ENTRY.pack(valid=1, vector=64, receiver=4), Status.VECTOR),
-        (SENDER_ENTRY.pack(valid=1, vector=0x8009, receiver=4), Status.VECTOR),
-        (SENDER_ENTRY.pack(valid=1, vector=0xFFFF, receiver=9), Status.VECTOR),
-        (SENDER_ENTRY.pack(valid=0, vector=64, receiver=9), Status.INVALID),
-        (SENDER_ENTRY.pack(valid=1, vector=63, receiver=5), Status.RECEIVER),
-        (SENDER_ENTRY.pack(valid=1, vector=63, receiver=0xFFFF), Status.RECEIVER),
-        (SENDER_ENTRY.pack(valid=1, vector=63, receiver=4), Status.OK),
-        (SENDER_ENTRY.pack(valid=1, vector=0, receiver=0), Status.OK),
-        (ENTRY | 0x0000_FFFF_0000_FFFE, Status.OK),
-    ],
-)
-def test_what_the_entry_says(entry: int, status: Status) -> None:
-    async def job(bench: Bench) -> None:
-        bench.around.memory[TABLE // 8] = entry
-        end = await bench.uipi(UipiFunction.SEND, 0)
-        assert end == (status, 0, 2 if status else 3)
-        await bench.tick(8)
-        assert len(bench.around.posted) == (status == Status.OK)
-
-    with_bench(job)
-
-
 def test_a_bus_error_ends_send() -> None:
     async def job(bench: Bench) -> None:
         bench.around.error = True
@@ -300,38 +272,6 @@ def test_the_others_operate_on_suirs(
         (posted,) = bench.around.posted
         assert posted[:2] == (operation, 3)
         assert data is None or posted.data == data
-        assert not bench.around.transfers
-
-    with_bench(job)
-
-
-@pytest.mark.parametrize("function", list(UipiFunction)[1:])
-@pytest.mark.parametrize(
-    ("suirs", "status"),
-    [
-        (CSRS[Csr.SUIRS].pack(en=0, index=3), Status.DISABLED),
-        (CSRS[Csr.SUIRS].pack(en=0, index=5), Status.DISABLED),
-        (CSRS[Csr.SUIRS].pack(en=1, index=5), Status.RECEIVER),
-        (CSRS[Csr.SUIRS].pack(en=1, index=0xFFFF), Status.RECEIVER),
-    ],
-)
-def test_a_bad_suirs_is_refused_at_once(function: int, suirs: int, status: Status) -> None:
-    async def job(bench: Bench) -> None:
-        bench.suirs = suirs
-        assert await bench.uipi(function, 1) == (status, 0, 0)
-        await bench.tick(8)
-        assert not bench.around.posted
-
-    with_bench(job)
-
-
-@pytest.mark.parametrize("function", [5, 6, 7, 8, 16, 64, 65, 127])
-def test_a_function_that_does_not_exist_is_illegal(function: int) -> None:
-    async def job(bench: Bench) -> None:
-        for bench.suist, bench.suirs in ((SUIST, SUIRS), (0, 0)):
-            assert await bench.uipi(function) == (Status.ILLEGAL, 0, 0)
-        await bench.tick(8)
-        assert not bench.around.posted
         assert not bench.around.transfers
 
     with_bench(job)

@@ -5,7 +5,7 @@ from functools import reduce
 from operator import or_
 from typing import Any, NamedTuple
 
-from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -337,7 +337,10 @@ class Controller(wiring.Component):
             valid=was_valid, receiver=Signal.like(executing.receiver, name="written_receiver")
         )
         m.d.sync += [was.valid.eq(executing.valid), was.receiver.eq(executing.receiver)]
-        m.d.comb += [near.eq(meet(fetching, executing)), far.eq(meet(fetching, was))]
+        if self._latency == 4 and not self._record.notify:
+            m.d.sync += [near.eq(meet(addressing, fetching)), far.eq(meet(addressing, executing))]
+        else:
+            m.d.comb += [near.eq(meet(fetching, executing)), far.eq(meet(fetching, was))]
         # A register with nothing else to do may be the block RAM's own.
         stored = Signal.like(after, name="stored", reset_less=True)
         is_stored = Signal()
@@ -350,30 +353,23 @@ class Controller(wiring.Component):
         return Mux(is_stored, stored, 0) | bypass.as_value()
 
     def _count_lines(self, m: Module, executing: Any, before: Any, after: Any) -> LineCounters:
-        """Tell the counters who left and who joined."""
-        kinds = [("user", False, self.line)]
-        if self._record.supervisor:
-            kinds.append(("supervisor", True, self.supervisor_line))
+        """Tell the counters what the receiver raised and raises."""
         lines = [
-            (f"{name}_{hart}", supervisor, hart)
-            for name, supervisor, _ in kinds
+            (f"{name}_{hart}", hart, {"supervisor": name == "supervisor"})
+            for name in ("user", "supervisor")[: 1 + self._record.supervisor]
             for hart in range(self._harts)
         ]
         names = tuple(name for name, *_ in lines) + ("queue",) * self._record.notify
         m.submodules.counters = counters = LineCounters(receivers=self._receivers, names=names)
-        contributed, contributes = (
-            Cat(
-                *(
-                    self._record.contributes(record, hart, supervisor=supervisor)
-                    for _, supervisor, hart in lines
-                ),
-                *((record.queued,) if self._record.notify else ()),
-            )
-            for record in (before, after)
-        )
+        had = [self._record.contributes(before, hart, **kind) for _, hart, kind in lines]
+        may = [self._record.may_contribute(after, hart, **kind) for _, hart, kind in lines]
+        wants = [after.wants] * len(lines)
+        if self._record.notify:
+            had, may, wants = [*had, before.queued], [*may, Const(1)], [*wants, after.queued]
         m.d.comb += [
-            counters.leave.eq(Mux(executing, contributed & ~contributes, 0)),
-            counters.join.eq(Mux(executing, contributes & ~contributed, 0)),
+            counters.before.eq(Mux(executing, Cat(had), 0)),
+            counters.after.eq(Mux(executing, Cat(may), 0)),
+            counters.wants.eq(Mux(executing, Cat(wants), 0)),
         ]
         m.d.comb += self.line.eq(counters.line[: self._harts])
         told = Signal(self._harts)

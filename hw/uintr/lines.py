@@ -27,10 +27,11 @@ class LineCounters(wiring.Component):
 
     Members
     -------
-    leave, join : one bit a line: a receiver no longer raises it, or now raises it; never both
+    before, after, wants : one bit a line: the receiver that changes raised it; it raises it now, if
+        it ``wants``. What it wants is known last, so it meets the others behind a register
     line : one bit a line: some receiver raises it
     counts : the counters
-    leaving, joining : what is about to be counted
+    leaving, joining : what is about to be counted; never both
     """
 
     def __init__(self, *, receivers: int, names: tuple[str, ...]) -> None:
@@ -38,12 +39,26 @@ class LineCounters(wiring.Component):
         lines = len(names)
         self.counts = [Signal(range(receivers + 1), name=f"count_{name}") for name in names]
         self.leaving, self.joining = Signal(lines), Signal(lines)
-        super().__init__({"leave": In(lines), "join": In(lines), "line": Out(lines)})
+        super().__init__(
+            {"before": In(lines), "after": In(lines), "wants": In(lines), "line": Out(lines)}
+        )
 
     def elaborate(self, platform: Any) -> Module:
         """One step up or down a cycle."""
         m = Module()
-        m.d.sync += [self.leaving.eq(self.leave), self.joining.eq(self.join)]
+        raised, may, wants = (
+            Signal.like(told, name=f"{name}_told")
+            for name, told in (
+                ("before", self.before),
+                ("after", self.after),
+                ("wants", self.wants),
+            )
+        )
+        m.d.sync += [raised.eq(self.before), may.eq(self.after), wants.eq(self.wants)]
+        m.d.comb += [
+            self.leaving.eq(raised & ~(may & wants)),
+            self.joining.eq(~raised & may & wants),
+        ]
         for place, count in enumerate(self.counts):
             leaving, joining = self.leaving[place], self.joining[place]
             # One adder does both: minus one is all ones.

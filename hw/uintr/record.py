@@ -96,8 +96,12 @@ class Record:
 
     def contributes(self, record: Any, hart: int, *, supervisor: bool) -> Any:
         """The record raises that line of that hart."""
+        return record.wants & self.may_contribute(record, hart, supervisor=supervisor)
+
+    def may_contribute(self, record: Any, hart: int, *, supervisor: bool) -> Any:
+        """The record raises that line of that hart if it ``wants``."""
         kind = record.supervisor if self.supervisor else Const(0, 1)
-        return record.wants & record.active & (record.hartid == hart) & (kind == supervisor)
+        return record.active & (record.hartid == hart) & (kind == supervisor)
 
     def look_ahead(self, m: Module, word: Any, ahead: Any) -> None:
         """What decoding needs to know of an operation's data, ``ahead`` of it if there is time."""
@@ -211,11 +215,12 @@ class Record:
         else:
             m.d.comb += wants.eq((before.wants & ~change.clears) | change.some)
         if self.notify:
+            # Whether anything is unmasked is known last.
             absent = Signal()
             m.d.comb += [
-                absent.eq(wants & ~before.wants & low["notify"] & ~active),
-                after.queued.eq((before.queued & change.keeps_queued) | absent),
-                after.listed.eq((before.listed & change.keeps_listed) | absent),
+                absent.eq(low["notify"] & ~active & ~before.wants),
+                after.queued.eq((before.queued & change.keeps_queued) | (absent & wants)),
+                after.listed.eq((before.listed & change.keeps_listed) | (absent & wants)),
             ]
 
     def answers(self, m: Module, change: Any, receiver: Any, before: Any) -> list[tuple[Any, Any]]:

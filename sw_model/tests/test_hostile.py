@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from rel4.abi.syscall_buffer import Item, Ring
 from rel4.cli import main
 from rel4.explore.hostile.attack import Attack, attack
 from rel4.kernel import asid, notification, tcb, uintr_invocations, vspace
@@ -74,18 +73,6 @@ def bind_anyones(thread: Any, cap: Any) -> None:
         notification.bind(cap.notification, thread.tcb)
 
 
-TAKE = Ring.take
-
-
-async def take_twice(ring: Ring, most: int = 15) -> Item | None:
-    """The index is read again, and must be what it was."""
-    if most and await ring.count() == 0:
-        return None
-    item = await TAKE(ring, most)
-    assert item is not None
-    return item
-
-
 def known_csr(unit: RiscvInstructions, op: Any, frame: object) -> Steps:
     """Every number is thought to be one of a register."""
     Csr(op.csr)
@@ -106,37 +93,55 @@ def without_limit(account: Account) -> Charge:
     return Charge(chain)
 
 
-BROKEN: dict[str, tuple[Any, str, Any, str]] = {
-    "an IPC buffer longer than its frame": (tcb, "_frame", any_offset, "longer than its frame"),
-    "a handler that outlives its buffer": (HandlerTask, "release", nothing_released, ""),
+BROKEN: dict[str, tuple[int, Any, str, Any, str]] = {
+    "an IPC buffer longer than its frame": (13, tcb, "_frame", any_offset, "longer than its frame"),
+    "a handler that outlives its buffer": (6, HandlerTask, "release", nothing_released, ""),
     "a translation that outlives its page": (
+        5,
         vspace,
         "SfenceVma",
         lambda *_: Compute(1),
         "is translated as it was before",
     ),
-    "a hart in a space that has gone": (asid, "_void", nobody_stopped, "that has gone"),
-    "a buffer by any right": (uintr_invocations, "_frame", any_rights, "without the rights to"),
+    "a hart in a space that has gone": (3, asid, "_void", nobody_stopped, "that has gone"),
+    "a buffer by any right": (15, uintr_invocations, "_frame", any_rights, "without the rights to"),
     "a registration of another": (
+        4,
         tcb,
         "bind_notification",
         bind_anyones,
         "of what the victim has registered was taken away",
     ),
-    "a handler that failed and stays": (HandlerTask, "detach", not_told, "is not told"),
-    "an index that is read twice": (Ring, "take", take_twice, "AssertionError"),
+    "a handler that failed and stays": (6, HandlerTask, "detach", not_told, "is not told"),
     "registers of microcode": (
+        7,
         IntelInstructions,
         "_no_user",
         lambda *_: None,
         "invalid opcode",
     ),
-    "an unknown CSR": (RiscvInstructions, "_csr", known_csr, "ValueError"),
-    "a quota that is not kept": (Account, "charge", without_limit, "units were taken on a quota"),
+    "an unknown CSR": (27, RiscvInstructions, "_csr", known_csr, "ValueError"),
+    "a quota that is not kept": (
+        1,
+        Account,
+        "charge",
+        without_limit,
+        "units were taken on a quota",
+    ),
     "a unit that is not given back": (
+        1,
         Charge,
         "release",
         lambda charge: None,
         "were taken on it",
     ),
 }
+"""A seed whose program finds it; place, name and broken design; what the monitor says."""
+
+
+@pytest.mark.parametrize("design", BROKEN)
+def test_a_broken_design_is_found(monkeypatch: pytest.MonkeyPatch, design: str) -> None:
+    seed, place, name, broken, reason = BROKEN[design]
+    assert attack(Attack.of(seed), every=1).wrong == []
+    monkeypatch.setattr(place, name, broken)
+    assert any(reason in sentence for sentence in attack(Attack.of(seed), every=1).wrong)

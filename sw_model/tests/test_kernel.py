@@ -1,27 +1,25 @@
 """The kernel through its system calls: a program makes them and looks at the effect."""
 
 from collections.abc import Callable
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from uintr_bench import become_receiver
 
 from rel4.abi.message import MessageInfo
-from rel4.abi.numbers import AsyncLabel, CapSlot, Invocation, ObjectType, SeL4Error, SysCall
-from rel4.abi.syscall_buffer import SyscallBuffer
+from rel4.abi.numbers import CapSlot, Invocation, ObjectType, SeL4Error, SysCall
 from rel4.kernel.capability import CNodeCap, NotificationCap, NullCap, Rights, Slot
 from rel4.kernel.cspace import derive, lookup_slot
 from rel4.kernel.errors import InvocationError
-from rel4.kernel.kernel import Kernel
 from rel4.kernel.objects import TCB, CNode, Notification, ThreadState
 from rel4.kernel.scheduler import TIME_SLICE, Scheduler
 from rel4.machine import sv39
-from rel4.machine.context import Context
-from rel4.machine.events import ContextSwitch, Fault, LockWait, Trap, UserTrap
-from rel4.machine.ops import Compute, CsrSet, CsrWrite, Ecall, Load, Registers, Store, Uipi, Uret
-from rel4.user.root_task import BUFFER_ADDRESS, RootTask
-from uintr.registers import CSRS, Csr, UipiFunction
+from rel4.machine.events import ContextSwitch, Fault, LockWait
+from rel4.machine.ops import Compute, Ecall, Load, Registers, Store
+from rel4.user.root_task import RootTask
+from rel4.user.syscalls import SystemCalls
+from rel4.user.threads import ThreadMaker
 
 RunProgram = Callable[..., Any]
 FRAME = 0x200_0000
@@ -67,22 +65,6 @@ def test_derived_capabilities_never_gain_rights_or_another_badge() -> None:
         derive(minted, Rights(), 8)
     assert failure.value.code is SeL4Error.ILLEGAL_OPERATION
     assert isinstance(Slot().cap, NullCap)
-
-
-def test_mint_through_the_system_call(run_program: RunProgram) -> None:
-    errors: list[SeL4Error] = []
-
-    async def body(task: RootTask) -> None:
-        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
-        errors.append(await task.kernel.cnode_mint(task.cnode, 100, ntfn, 1, 5))
-        errors.append(await task.kernel.cnode_mint(task.cnode, 100, ntfn, 1, 5))
-        errors.append(await task.kernel.cnode_mint(task.cnode, 101, 999, 1, 5))
-
-    run = run_program(body)
-    assert errors == [SeL4Error.NO_ERROR, SeL4Error.DELETE_FIRST, SeL4Error.FAILED_LOOKUP]
-    slot = run.kernel.state.initial[0].cspace.cnode.slot(100)
-    assert (slot.cap.badge, slot.cap.can_send, slot.cap.can_receive) == (5, True, False)
-    assert isinstance(slot.parent.cap, NotificationCap)
 
 
 # --- untyped memory -------------------------------------------------------------------------------
@@ -281,28 +263,20 @@ def test_signal_then_poll_and_wait_collect_badges(run_program: RunProgram) -> No
 
 def test_a_waiting_thread_sleeps_until_another_hart_signals(run_program: RunProgram) -> None:
     badges: list[int] = []
-    shared: dict[str, TCB] = {}
-
-    def prepare(kernel: Kernel) -> None:
-        (root,) = kernel.state.initial
-
-        async def other() -> None:
-            await Compute(50_000)
-            await Ecall(Registers(SysCall.SEND, 100))
-            await Compute(1_000_000)
-
-        tcb = TCB(0, "other", Context("other", other), 255, 1, TIME_SLICE, cspace=root.cspace)
-        assert tcb.context is not None
-        tcb.context.root = root.vspace.table.address if root.vspace else None
-        shared["other"] = tcb
-        kernel.state.harts.make_runnable(tcb)
 
     async def body(task: RootTask) -> None:
         (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
         await task.kernel.cnode_mint(task.cnode, 100, ntfn, ANY, 9)
+
+        async def other(own: SystemCalls) -> None:
+            await Compute(50_000)
+            await own.signal(100)
+            await Compute(1_000_000)
+
+        await ThreadMaker(task).make(other, hart=1)
         badges.append(await task.kernel.wait(ntfn))
 
-    run = run_program(body, harts=2, prepare=prepare)
+    run = run_program(body, harts=2)
     assert badges == [9]
     switches = [(event.old, event.new) for event in run.events(ContextSwitch) if event.hart == 0]
     assert switches[:3] == [("idle0", "root"), ("root", "idle0"), ("idle0", "root")]
@@ -362,48 +336,16 @@ def test_scheduler_prefers_priority_then_turns_round_after_a_slice() -> None:
 # --- user interrupts as kernel resources ----------------------------------------------------------
 
 
-async def _become_receiver(task: RootTask, handler: Any) -> int:
-    (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
-    assert await task.kernel.tcb_bind_notification(task.tcb, ntfn) is SeL4Error.NO_ERROR
-    await CsrWrite(Csr.UTVEC, task.machine.place(handler))
-    await CsrSet(Csr.USTATUS, CSRS[Csr.USTATUS].pack(uie=1))
-    assert await task.kernel.uintr_register_receiver(ntfn, task.tcb) is SeL4Error.NO_ERROR
-    await CsrSet(Csr.UIE, CSRS[Csr.UIE].pack(software=1))
-    return ntfn
-
-
-def test_a_thread_interrupts_itself_through_its_own_sender_entry(run_program: RunProgram) -> None:
-    taken: list[int] = []
-
-    async def handler() -> None:
-        taken.append(await Uipi(UipiFunction.READ))
-        await Uret()
-
-    async def body(task: RootTask) -> None:
-        ntfn = await _become_receiver(task, handler)
-        await task.kernel.cnode_mint(task.cnode, 100, ntfn, 1, 33)
-        error, index = await task.kernel.uintr_register_sender(100)
-        assert error is SeL4Error.NO_ERROR
-        await Uipi(UipiFunction.SEND, index)
-        await Compute(200)
-
-    run = run_program(body)
-    assert taken == [1 << 33]
-    assert len(run.events(UserTrap)) == 1
-
-
 def test_registration_rules(run_program: RunProgram) -> None:
     answers: dict[str, SeL4Error] = {}
-
-    async def handler() -> None:
-        await Uret()
 
     async def body(task: RootTask) -> None:
         kernel = task.kernel
         (unbound,) = await task.allocate(ObjectType.NOTIFICATION)
         answers["unbound"] = await kernel.uintr_register_receiver(unbound, task.tcb)
         answers["no receiver yet"] = (await kernel.uintr_register_sender(unbound))[0]
-        ntfn = await _become_receiver(task, handler)
+        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
+        assert await become_receiver(task, ntfn, []) is SeL4Error.NO_ERROR
         answers["twice"] = await kernel.uintr_register_receiver(ntfn, task.tcb)
         await kernel.cnode_mint(task.cnode, 100, ntfn, 1, 64)
         answers["vector 64"] = (await kernel.uintr_register_sender(100))[0]
@@ -427,192 +369,3 @@ def test_registration_rules(run_program: RunProgram) -> None:
         "no policy": SeL4Error.INVALID_ARGUMENT,  # the layout is looked at first
         "no handler": SeL4Error.ILLEGAL_OPERATION,
     }
-
-
-def test_an_interrupt_posted_while_another_thread_runs_is_kept_and_delivered(
-    run_program: RunProgram,
-) -> None:
-    """The receiver waits; a lower thread posts to it, then signals it awake. The user interrupt is
-    taken when the receiver is back, and the other thread never sees it."""
-    taken: list[tuple[str, int]] = []
-
-    async def handler() -> None:
-        taken.append(("root", await Uipi(UipiFunction.READ)))
-        await Uret()
-
-    def prepare(kernel: Kernel) -> None:
-        (root,) = kernel.state.initial
-        assert root.vspace is not None
-
-        async def other() -> None:
-            error = (await Ecall(Registers(SysCall.CALL, 100, register))).info >> 12
-            assert error == 0
-            await Uipi(UipiFunction.SEND, 0)
-            await Compute(5_000)
-            taken.append(("other", 0))
-            await Ecall(Registers(SysCall.SEND, 101))
-
-        register = MessageInfo(label=Invocation.UINTR_REGISTER_SENDER).word()
-        context = Context("other", other, root=root.vspace.table.address)
-        tcb = TCB(0, "other", context, 1, 0, TIME_SLICE, cspace=root.cspace)
-        tcb.vtable.cap = root.vspace
-        kernel.state.harts.make_runnable(tcb)
-
-    async def body(task: RootTask) -> None:
-        ntfn = await _become_receiver(task, handler)
-        await task.kernel.cnode_mint(task.cnode, 100, ntfn, 1, 7)
-        (plain,) = await task.allocate(ObjectType.NOTIFICATION)
-        await task.kernel.cnode_mint(task.cnode, 101, plain, ANY, 1)
-        assert await task.kernel.wait(plain) == 1
-        await Compute(200)
-
-    run_program(body, prepare=prepare)
-    assert taken == [("other", 0), ("root", 1 << 7)]
-
-
-# --- asynchronous system calls --------------------------------------------------------------------
-
-
-def test_async_calls_have_the_effect_and_error_of_their_synchronous_twins(
-    run_program: RunProgram,
-) -> None:
-    answers: dict[str, Any] = {}
-
-    async def body(task: RootTask) -> None:
-        (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
-        await task.map_page_tables(FRAME, 8192)
-        calls = await task.start_async_syscalls(16)
-
-        async def worker() -> None:
-            answers["map"] = await calls.page_map(frame, task.vspace, FRAME)
-            await Store(FRAME, 0x1234)
-            answers["address"] = (await calls.page_get_address(frame)).words[0]
-            answers["elsewhere"] = await calls.page_map(frame, task.vspace, FRAME + 4096)
-            answers["unmap"] = await calls.page_unmap(frame)
-            answers["no cap"] = await calls.page_unmap(999)
-            answers["char"] = await calls.put_char("!")
-            answers["misaligned"] = await calls.page_map(frame, task.vspace, FRAME + 8)
-
-        task.executor.spawn(worker, priority=2)
-        await task.executor.run_until_complete()
-        answers["sync"] = (await task.kernel.page_get_address(frame)).words[0]
-
-    run = run_program(body)
-    assert answers["address"] == answers["sync"]
-    assert {name: answers[name] for name in answers if name not in ("address", "sync")} == {
-        "map": SeL4Error.NO_ERROR,
-        "elsewhere": SeL4Error.INVALID_ARGUMENT,
-        "unmap": SeL4Error.NO_ERROR,
-        "no cap": SeL4Error.INVALID_CAPABILITY,
-        "char": SeL4Error.NO_ERROR,
-        "misaligned": SeL4Error.ALIGNMENT_ERROR,
-    }
-    assert run.kernel.state.console == "!"
-    assert run.machine.memory.load(answers["address"]) == 0x1234
-    assert leaf_of(run, FRAME) is None
-
-
-def test_a_string_of_any_length_arrives_whole(run_program: RunProgram) -> None:
-    text = "The quick brown fox. " * 40
-    errors: list[SeL4Error] = []
-
-    async def body(task: RootTask) -> None:
-        calls = await task.start_async_syscalls(4)
-
-        async def worker() -> None:
-            errors.append(await calls.put_string(text))
-            errors.append((await calls.call(AsyncLabel.PUT_STRING, 9, 0)).error)
-            errors.append((await calls.call(AsyncLabel.RISCV_PAGE_MAP, 1)).error)
-            errors.append((await calls.call(AsyncLabel.CNODE_REVOKE, 1)).error)
-
-        task.executor.spawn(worker)
-        await task.executor.run_until_complete()
-
-    assert run_program(body).kernel.state.console == text
-    assert errors == [
-        SeL4Error.NO_ERROR,
-        SeL4Error.TRUNCATED_MESSAGE,
-        SeL4Error.TRUNCATED_MESSAGE,
-        SeL4Error.ILLEGAL_OPERATION,
-    ]
-
-
-def test_a_full_request_ring_makes_coroutines_wait_and_loses_nothing(
-    run_program: RunProgram,
-) -> None:
-    done: list[int] = []
-
-    async def body(task: RootTask) -> None:
-        calls = await task.start_async_syscalls(2)
-
-        async def worker(number: int) -> None:
-            for _ in range(3):
-                assert await calls.put_char(chr(65 + number)) is SeL4Error.NO_ERROR
-            done.append(number)
-
-        for number in range(9):
-            task.executor.spawn(partial(worker, number), priority=2)
-        await task.executor.run_until_complete()
-
-    run = run_program(body)
-    assert sorted(done) == list(range(9))
-    assert sorted(run.kernel.state.console) == sorted("ABCDEFGHI" * 3)
-
-
-@pytest.mark.parametrize(
-    ("offset", "value"),
-    [(0x100, 1 << 40), (0x100, (1 << 64) - 1), (0x140, 5_000), (0xC0, 17)],
-)
-def test_garbage_in_the_buffer_ends_the_handler_not_the_kernel(
-    run_program: RunProgram, offset: int, value: int
-) -> None:
-    async def body(task: RootTask) -> None:
-        await task.start_async_syscalls(16)
-        await Store(BUFFER_ADDRESS + offset, value)
-        # A reply ring is looked at only when a request is there.
-        if offset == 0x140:
-            await Store(BUFFER_ADDRESS + 0x100, 1)
-        await task.kernel.wake_syscall_handler()
-        await Compute(60_000)
-        await task.kernel.put_char("k")
-
-    run = run_program(body)
-    assert run.kernel.state.console == "k"
-    (fault,) = run.events(Fault)
-    assert fault.reason.startswith("syscall buffer: ring indices are")
-
-
-@pytest.mark.parametrize("capacity", [3, 0, 8192, 64])
-def test_a_layout_that_cannot_be_is_refused(run_program: RunProgram, capacity: int) -> None:
-    answers: list[SeL4Error] = []
-
-    async def body(task: RootTask) -> None:
-        (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
-        await task.map_page_tables(FRAME, 4096)
-        await task.kernel.page_map(frame, task.vspace, FRAME)
-        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
-        await SyscallBuffer.create(FRAME, capacity)
-        answers.append((await task.kernel.uintr_register_async_syscall(ntfn, frame))[0])
-
-    run = run_program(body)
-    assert answers == [SeL4Error.INVALID_ARGUMENT]
-    assert not run.kernel.state.runtime.tasks
-
-
-def test_wake_traps_once_for_many_submissions(run_program: RunProgram) -> None:
-    async def body(task: RootTask) -> None:
-        calls = await task.start_async_syscalls(16)
-        before.append(len([event for event in task.machine.log if isinstance(event, Trap)]))
-
-        async def worker() -> None:
-            await calls.put_char("x")
-
-        for _ in range(5):
-            task.executor.spawn(worker, priority=2)
-        await task.executor.run_until_complete()
-
-    before: list[int] = []
-    run = run_program(body, timer_period=100_000)
-    later = [event.cause for event in run.events(Trap)][before[0] :]
-    assert later.count("ecall") == 1
-    assert run.kernel.state.console == "xxxxx"

@@ -8,17 +8,17 @@ import ast
 import hashlib
 import json
 from functools import cache
+from inspect import getfile
 from pathlib import Path
 from typing import Any
 
-import rel4
-import uintr.registers
+from uintr.registers import Flavour
 
 __all__ = ["key", "source"]
 
-_ROOTS = [Path(package.__path__[0]) for package in (rel4, uintr)]
-_RUN = ("kernel", "machine", "reference", "abi", "user", "bench/policies.py", "registers.py")
-_INTEL = ("intel/registers.py", "program.py")
+_ROOTS = (Path(__file__).parents[1], Path(getfile(Flavour)).parent)
+_RUN = ("kernel", "machine", "reference", "abi", "user", "bench/policies.py")
+_HARDWARE = ("registers.py", "intel/registers.py", "shape.py")
 
 
 @cache
@@ -27,7 +27,7 @@ def source(*explorers: str) -> str:
     ``rel4.explore``), as Python reads them: without comments, docstrings and layout."""
     digest = hashlib.sha256()
     for root in _ROOTS:
-        for name in sorted((*_RUN, *_INTEL, *(f"explore/{each}" for each in explorers))):
+        for name in sorted((*_RUN, *_HARDWARE, *(f"explore/{each}" for each in explorers))):
             place = root / name
             for path in [place] if place.is_file() else sorted(place.rglob("*")):
                 if path.suffix == ".toml":

@@ -25,6 +25,8 @@ STALL_POLL = 10
 """Cycles between two looks whether another hart has come into the kernel."""
 WORK_UNITS = 100
 """Units of a long operation between two looks at pending interrupts (seL4's default)."""
+WAIT_FOR = 3
+"""Harts that go first at each of those points: about as many ticks as a call takes cycles."""
 _OF_THE_THREAD = {TrapCause.ECALL, TrapCause.FAULT, TrapCause.EXIT}
 """What the current thread came with, and not an interrupt of the hart."""
 
@@ -59,6 +61,7 @@ class Harts:
         self._inside = [True] * count
         self._waits_with: list[TrapCause | None] = [None] * count
         self._aborted: set[int] = set()
+        self._passed = 0  # points where others might have gone first and did not
         self._preemptible = [False] * count
         for hart in range(count):
             name = f"idle{hart}"
@@ -109,7 +112,7 @@ class Harts:
         runs."""
         await self._lock.acquire()
         self.here = hart
-        self.work_units = 0
+        self.work_units = self._passed = 0
         aborted = hart in self._aborted
         self._aborted.discard(hart)
         self._waits_with[hart] = None
@@ -121,9 +124,12 @@ class Harts:
         await self._lock.release()
 
     async def pass_on(self) -> None:
-        """At a point where others may go first: let those in who wait for the lock."""
+        """At a point where others may go first, of which this is one more: let those in who wait
+        for the lock. Where many wait, the work here goes on for as long as they will take."""
         here = self.here
-        await self._lock.pass_on()
+        self._passed += 1
+        if await self._lock.pass_on(WAIT_FOR * self._passed):
+            self._passed = 0
         self.here = here
 
     @asynccontextmanager

@@ -23,11 +23,16 @@ class KernelLock:
         await AwaitTicket(self._serving, serving, ticket)
         await Log(LockWait(await ReadTime() - begin))
 
-    async def pass_on(self) -> None:
-        """As the holder, at a point where others may go first: let those in who wait."""
-        if await Load(self._next) != await Load(self._serving) + 1:
+    async def pass_on(self, most: int) -> bool:
+        """As the holder, at a point where others may go first: let those in who wait, if they are
+        ``most`` at most. True if nobody waits any more."""
+        waiting = await Load(self._next) - (await Load(self._serving) + 1)
+        if waiting > most:
+            return False
+        if waiting:
             await self.release()
             await self.acquire()
+        return True
 
     async def release(self) -> None:
         """Give the lock to the next in line."""

@@ -210,6 +210,26 @@ def test_a_thread_finds_no_registers_of_another(run_program: RunProgram) -> None
     assert found == {"a": [0, 0, 0xA0, 1], "b": [0, 0, 0xB0, 1]}
 
 
+def test_user_interrupt_registers_are_not_seen_by_others(run_program: RunProgram) -> None:
+    seen: list[int] = []
+
+    async def body(task: RootTask) -> None:
+        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
+        await become_receiver(task, ntfn, [])
+
+        async def other(own: SystemCalls) -> None:
+            for csr in (Csr.UTVEC, Csr.UIE, Csr.USTATUS, Csr.UEPC, Csr.USCRATCH):
+                seen.append(await CsrRead(csr))
+
+        await ThreadMaker(task).make(other, priority=255)
+        await task.kernel.yield_()
+        seen.append(await CsrRead(Csr.UTVEC))
+
+    run_program(body)
+    assert seen[:-1] == [0] * 5
+    assert seen[-1] != 0
+
+
 def test_a_thread_finds_no_flag_of_another(run_program: RunProgram) -> None:
     found: dict[str, list[int]] = {"a": [], "b": []}
 
