@@ -28,7 +28,7 @@ TABLES = {"uintr.registers", "uintr.intel.registers", "rv64.memory_map"}
 # What makes files of the register table and checks a shape, and imports nothing else.
 FILES = {"uintr.register_files", "uintr.c_header", "uintr.shape", "uintr.checks"}
 # The manner of all programs: the standard library alone.
-SHARED = {"uintr.files", "uintr.completion", "uintr.program"}
+SHARED = {"uintr.files", "uintr.completion", "uintr.program", "uintr.entry"}
 # Layers of rel4, lowest first: a layer may import itself and those before it.
 LAYERS = ["machine", "reference", "abi", "kernel", "user", "trace", "compiled", "bench", "explore"]
 
