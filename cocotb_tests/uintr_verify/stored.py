@@ -60,6 +60,8 @@ STORED = (
     Stored("mutation.jsonl", (*_GATEWARE, *_REFERENCE, *_BENCHES), "make mutate"),
     Stored("gates.json", (*_BOARDS, *_REFERENCE), "make test-gates"),
     Stored("rv64_lockstep.jsonl", _HART, "make test-oracle"),
+    Stored("rv64_litmus.jsonl", _HART, "make test-oracle"),
+    Stored("rv64_mutation.jsonl", _HART, "make mutate-hart"),
     Stored("rv64_formal.jsonl", ("hw/rv64", "hw/rv64_formal"), "make formal"),
     Stored("bench_hw.json", _BOARDS, "make bench-hw"),
     Stored("fpga.jsonl", _BOARDS, "make bitstreams"),
