@@ -86,6 +86,7 @@ def test_every_file_of_the_folder_is_known() -> None:
 def test_what_shows_a_waiver_is_there(kind: str) -> None:
     proofs = {proof.name for proof in PROOFS}
     for waiver in load_waivers(kind):
+        assert waiver.shown, f"{waiver.pattern} must say what shows it"
         for shown in waiver.shown:
             file, _, function = shown.partition("::")
             if not function:

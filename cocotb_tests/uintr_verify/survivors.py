@@ -21,7 +21,7 @@ from uintr_verify.mutation import BLOCKS, Mutant, Mutation, yosys
 from uintr_verify.native import ReplayError
 from uintr_verify.waivers import Waiver, waive
 
-__all__ = ["equivalent", "explain", "judge_survivors", "mutant_names"]
+__all__ = ["equivalent", "explain", "judge_survivors", "mutant_name", "mutant_names"]
 
 _SECONDS = 300
 _SCRIPT = r"""
@@ -44,18 +44,22 @@ equiv_status -assert
 _MODULE = re.compile(r" -module \S+")
 
 
+def mutant_name(record: dict[str, Any]) -> str:
+    """A mutant's block, source, what is done to which bit, and by which other."""
+    name = (
+        f"{record['block']} {record['source']}:{record['line']} "
+        f"{record['mode']} {record['port']}[{record['bit']}]"
+    )
+    return name if record["control"] is None else f"{name} on [{record['control']}]"
+
+
 def mutant_names(records: Sequence[dict[str, Any]]) -> list[str]:
-    """What waivers for mutants match: block, source, what is done to which bit, by which other.
+    """What waivers for mutants match: the name of each.
 
     Cells of one line may have the same name: then each is followed by its place among them, so that
     no waiver fits a mutant other than the one that it was written for.
     """
-    names = [
-        f"{record['block']} {record['source']}:{record['line']} "
-        f"{record['mode']} {record['port']}[{record['bit']}]"
-        + ("" if record["control"] is None else f" on [{record['control']}]")
-        for record in records
-    ]
+    names = [mutant_name(record) for record in records]
     total, so_far = Counter(names), Counter[str]()
     for number, name in enumerate(names):
         so_far[name] += 1
