@@ -1,7 +1,6 @@
 // The system with real harts under Verilator, as a library: what retires is written into a buffer.
 
 #include <cstring>
-#include <string>
 #include <vector>
 
 #include "Vsoc.h"
@@ -16,14 +15,10 @@
 namespace {
 
 struct Rtl {
-  Rtl(uint64_t words, int mutant) : memory(words) {
-    const std::string selected = "+mutant=" + std::to_string(mutant);
-    const char *arguments[] = {"soc", selected.c_str()};
-    context.commandArgs(2, arguments);
-  }
+  explicit Rtl(uint64_t words) : memory(words), initial(words) {}
   VerilatedContext context;
   Vsoc soc{&context};
-  std::vector<uint64_t> memory;
+  std::vector<uint64_t> memory, initial;
   uint64_t cycle = 0, tohost = 0;
   bool ended = false;
 
@@ -54,7 +49,7 @@ struct Rtl {
 extern "C" {
 
 int rtl_harts() { return HARTS; }
-Rtl *rtl_new(uint64_t words, int mutant) { return new Rtl(words, mutant); }
+Rtl *rtl_new(uint64_t words) { return new Rtl(words); }
 void rtl_delete(Rtl *rtl) { delete rtl; }
 void *rtl_memory(Rtl *rtl) { return rtl->memory.data(); }
 uint64_t rtl_cycle(Rtl *rtl) { return rtl->cycle; }

@@ -1,9 +1,11 @@
 """The reference device with the supervisor's bus from outside in use as well."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rel4.machine.device import DeviceConfig, Response
 from rel4.reference.bus import Bus, Transfer
+from rel4.reference.control_page import ControlPage
+from rel4.reference.controller import Controller
 from rel4.reference.device import ReferenceDevice
 from uintr.registers import XLEN, Status
 
@@ -26,8 +28,10 @@ class BusTransfer(NamedTuple):
 class _SharedBus(Bus):
     """The bus with one more initiator, whose transfers may be of less than the whole word."""
 
-    def __init__(self, *, config: DeviceConfig, **others: Any) -> None:
-        super().__init__(config=config, **others)
+    def __init__(
+        self, *, config: DeviceConfig, controller: Controller, control: ControlPage
+    ) -> None:
+        super().__init__(config=config, controller=controller, control=control)
         self._outside = config.harts
         self._transfers.append(Transfer(False, 0, 0))
         self._select = ALL_BYTES
@@ -72,29 +76,33 @@ class SharedReference(ReferenceDevice):
     response of that number, in the cycle after ``ack`` or ``err``.
     """
 
-    BUS = _SharedBus
-    bus: _SharedBus
+    def __init__(self, config: DeviceConfig) -> None:
+        super().__init__(config)
+        self._shared = _SharedBus(config=config, controller=self._controller, control=self._control)
+        self._bus = self._shared
+        for unit in self._units:
+            unit._bus = self._bus
 
     def _outputs_after_reset(self) -> None:
         super()._outputs_after_reset()
-        self.outstanding.append(False)
+        self._outstanding.append(False)
         self._responses.append(None)
 
     async def reset(self) -> None:
         await super().reset()
-        self.bus.ended = None
+        self._shared.ended = None
 
     def present(self, transfer: BusTransfer) -> None:
         """Present a transfer in this cycle."""
         outside = self.config.harts
-        if self.outstanding[outside]:
+        if self._outstanding[outside]:
             raise ValueError(f"bus must have no transfer under way, not {transfer!r} on top")
-        self.outstanding[outside] = True
-        self.bus.present(transfer)
+        self._outstanding[outside] = True
+        self._shared.present(transfer)
 
     def _step(self) -> bool:
         stop = super()._step()
-        ended, self.bus.ended = self.bus.ended, None
+        ended, self._shared.ended = self._shared.ended, None
         if ended is not None:
             self._respond(self.config.harts, ended)
             return True

@@ -126,7 +126,10 @@ class Recorder:
 
     def step(self) -> None:
         """One cycle, whatever happens in it."""
-        self.reference.step()
+        reference = self.reference
+        reference.cycles += 1
+        if not reference.quiescent:
+            reference._step()
         self._write(1)
 
     def response(self, hart: int) -> Response | None:
@@ -143,8 +146,8 @@ class Recorder:
         reference, harts = self.reference, self.config.harts
         word = 0
         for hart in self._harts:
-            word |= reference.interrupt(hart) << hart
-            word |= reference.supervisor_interrupt(hart) << harts + hart
+            word |= reference._interrupts[hart] << hart
+            word |= reference._supervisor_lines[hart] << harts + hart
         return word
 
     def _write(self, cycles: int) -> int:
@@ -152,9 +155,9 @@ class Recorder:
         reference, harts = self.reference, self.config.harts
         word = reference.quiescent | self._lines() << 1 + harts
         answers = b""
-        responding = sorted(reference.responding)
+        responding = sorted(reference._responding)
         for number in responding:
-            response = reference.response(number)
+            response = reference._responses[number]
             assert response is not None
             if number < harts:
                 word |= 1 << 1 + number

@@ -145,6 +145,96 @@ def test_random_requests(seed: int) -> None:
     with_bench(job)
 
 
+@pytest.mark.parametrize("csr", Csr, ids=lambda csr: csr.name)
+def test_each_csr_holds_its_writable_bits_and_resets_to_zero(csr: Csr) -> None:
+    async def job(bench: Bench) -> None:
+        await bench.write(Csr.SIDELEG, 0 if csr is Csr.SIDELEG else ONES)
+        mask = CSRS[csr].mask("rw")
+        assert await bench.read(csr) == 0
+        for pattern in (ONES, 0xAAAA_AAAA_AAAA_AAAA, 0x5555_5555_5555_5555, 0):
+            await bench.write(csr, pattern)
+            assert await bench.read(csr) == pattern & mask
+        assert await bench.csr(CsrFunction.SET, csr, ONES) == (0, Status.OK)
+        assert await bench.csr(CsrFunction.CLEAR, csr, 0x10001) == (mask, Status.OK)
+        assert await bench.csr(CsrFunction.READ, csr, ONES) == (mask & ~0x10001, Status.OK)
+        assert await bench.read(csr) == mask & ~0x10001
+
+    with_bench(job)
+
+
+@pytest.mark.parametrize("csr", Csr, ids=lambda csr: csr.name)
+def test_a_csr_is_refused_below_its_privilege_without_effect(csr: Csr) -> None:
+    async def job(bench: Bench) -> None:
+        await bench.write(csr, ONES)
+        before = await bench.read(csr)
+        for level in LEVELS:
+            bench.level = level
+            for function in CsrFunction:
+                answer = await bench.csr(function, csr, 0)
+                assert (answer == ILLEGAL) == (level < csr.privilege)
+                bench.level = 3
+                await bench.write(csr, ONES)
+                bench.level = level
+        bench.level = 3
+        assert await bench.read(csr) == before
+
+    with_bench(job)
+
+
+def test_every_other_number_and_function_is_illegal_without_effect() -> None:
+    async def job(bench: Bench) -> None:
+        await bench.write(Csr.USCRATCH, 0x1234)
+        for number in range(0x400):
+            if number not in list(Csr):
+                assert await bench.csr(CsrFunction.WRITE, number, ONES) == ILLEGAL
+        for bit in range(12, 64):
+            assert await bench.csr(CsrFunction.WRITE, Csr.USCRATCH | 1 << bit, ONES) == ILLEGAL
+        for function in range(4, 128):
+            assert await bench.csr(function, Csr.USCRATCH, ONES) == ILLEGAL
+        assert await bench.read(Csr.USCRATCH) == 0x1234
+
+    with_bench(job)
+
+
+def test_uie_and_uip_show_and_take_only_what_is_delegated() -> None:
+    async def job(bench: Bench) -> None:
+        bench.level = Privilege.S
+        for delegated in (0, 1, 0x10, 0x100, 0x101, 0x111):
+            await bench.write(Csr.SIDELEG, 0x111)
+            await bench.write(Csr.UIE, 0)
+            await bench.write(Csr.UIP, 0)
+            await bench.write(Csr.SIDELEG, delegated)
+            bench.line = 1
+            assert await bench.read(Csr.UIP) == delegated & 1
+            bench.line = 0
+            await bench.write(Csr.UIE, ONES)
+            assert await bench.read(Csr.UIE) == delegated
+            await bench.csr(CsrFunction.SET, Csr.UIP, ONES)
+            assert await bench.read(Csr.UIP) == delegated & 1
+            await bench.write(Csr.SIDELEG, 0)
+            assert await bench.read(Csr.UIE) == await bench.read(Csr.UIP) == 0
+            await bench.csr(CsrFunction.CLEAR, Csr.UIE, ONES)
+            await bench.write(Csr.UIP, 0)
+            await bench.write(Csr.SIDELEG, 0x111)  # what was out of sight has stayed
+            assert await bench.read(Csr.UIE) == delegated
+            assert await bench.read(Csr.UIP) == delegated & 1
+
+    with_bench(job)
+
+
+@pytest.mark.parametrize("function", [CsrFunction.SET, CsrFunction.CLEAR])
+@pytest.mark.parametrize("data", [0, 0x110, ONES & ~1])
+def test_read_modify_write_of_uip_never_latches_the_line(function: int, data: int) -> None:
+    async def job(bench: Bench) -> None:
+        await bench.write(Csr.SIDELEG, 1)
+        bench.line = 1
+        assert await bench.csr(function, Csr.UIP, data) == (1, Status.OK)
+        bench.line = 0
+        assert await bench.read(Csr.UIP) == 0
+
+    with_bench(job)
+
+
 def test_the_software_bit_works_beside_the_line() -> None:
     async def job(bench: Bench) -> None:
         await bench.write(Csr.SIDELEG, 1)

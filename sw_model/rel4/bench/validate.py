@@ -47,9 +47,7 @@ class Comparison:
     @property
     def tuned(self) -> bool:
         """Costs were measured on this very policy and N: agreement proves little."""
-        alone = self.record.harts == 1 and self.record.policy in ("sync", "inline", "tick")
-        beside = self.record.harts > 1 and self.record.policy in ("sync", "uipi")
-        return self.record.concurrency == N and (alone or beside)
+        return self.record.concurrency == N and self.record.policy in ("sync", "inline", "tick")
 
 
 async def _events(point: Point, costs: Costs, device: Device) -> tuple[float, float, float]:
@@ -63,7 +61,7 @@ async def _events(point: Point, costs: Costs, device: Device) -> tuple[float, fl
 
 
 def own_costs(record: PointRecord, choice: str = "measured") -> Costs:
-    """The costs of a set for the memory, the root switch and the harts of ``record``.
+    """The costs of a set for the memory and the root switch of ``record``.
 
     Raises
     ------
@@ -75,7 +73,6 @@ def own_costs(record: PointRecord, choice: str = "measured") -> Costs:
         memory_latency=record.memory_latency or 1,
         cache_kib=record.cache_kib or 4,
         root_switch=int(switch[1]) if switch else 0,
-        harts=record.harts,
     )
 
 

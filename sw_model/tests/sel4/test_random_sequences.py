@@ -285,7 +285,8 @@ class Sequences(RuleBasedStateMachine):
         state = self.kernel.state.harts.schedulers[0].current.find(UserInterruptState)
         assert state is not None
         assert state.receiver is not None
-        assert self.device.look(state.receiver)[1]
+        controller = self.device._controller
+        assert controller.pending[state.receiver]
 
 
 Sequences.TestCase.settings = settings(
