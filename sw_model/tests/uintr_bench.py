@@ -38,11 +38,13 @@ async def send_index(task: RootTask, slot: int, ntfn: int, badge: int) -> int:
     return index
 
 
-async def syscall_buffer_at(task: RootTask, virtual: int) -> int:
-    """A frame with a syscall buffer of four items, mapped."""
+async def syscall_buffer_at(task: RootTask, virtual: int, *, table: bool = True) -> int:
+    """A frame with a syscall buffer of four items, mapped, with the page table that it needs."""
     (frame,) = await task.allocate(ObjectType.RISCV_MEGA_PAGE)
-    (table,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
-    await task.kernel.page_table_map(table, task.vspace, virtual)  # there may be one already
+    if table:
+        (new,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
+        mapped = await task.kernel.page_table_map(new, task.vspace, virtual)
+        assert mapped is SeL4Error.NO_ERROR
     assert await task.kernel.page_map(frame, task.vspace, virtual) is SeL4Error.NO_ERROR
     await SyscallBuffer.create(virtual, 4)
     return frame

@@ -117,7 +117,7 @@ def test_an_index_that_is_another_threads_interrupts_nobody(
         assert (await kernel.uintr_register_async_syscall(300, frame))[0] is OK
         assert await kernel.tcb_unbind_notification(task.tcb) is OK
         made = ThreadMaker(task)
-        second = await syscall_buffer_at(task, BUFFER + (1 << 21))
+        second = await syscall_buffer_at(task, BUFFER + (1 << 21), table=False)
 
         async def other(own: SystemCalls) -> None:
             handler = handler_into(task, taken["other"])
