@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 export AMARANTH_USE_YOSYS = builtin
 
 .DELETE_ON_ERROR:
-.PHONY: explore-kernel help env run test quick lint format formal bench bench-hw random hostile coverage mutate stored claims costs readme flavours docs clean \
+.PHONY: explore-kernel help env run test quick lint format formal bench bench-hw random hostile coverage mutate mutate-hart stored claims costs readme flavours docs clean \
   env-fpga bitstreams test-litex test-package test-blocks test-gates test-long test-oracle check-tools
 
 help: ## list the targets
@@ -84,6 +84,9 @@ stored: $(VENV)/.stamp-test ## how old the data in docs/data is, and what renews
 mutate: $(VENV)/.stamp-test $(VENV)/.stamp-formal ## mutants of the gateware, into docs/data; resumable
 	@$(BIN)/python -m uintr_verify mutate --jobs $(JOBS)
 
+mutate-hart: $(VENV)/.stamp-test $(VENV)/.stamp-formal $(VENV)/.stamp-oracle ## mutants of the hart, into docs/data; resumable
+	@$(BIN)/python -m rv64_verify mutate --jobs $(JOBS)
+
 MINUTES ?= 60
 claims: $(VENV)/.stamp-run ## what is better than published, on RTL, with bounds and sensitivity (long)
 	@mkdir -p docs/data
@@ -133,7 +136,8 @@ test-gates: $(VENV)/.stamp-test $(VENV)/.stamp-fpga-ice40 ## netlists for iCE40 
 	@UINTR_GATES=docs/data/gates.json $(BIN)/python -m pytest fpga/tests/test_gates.py fpga/tests/test_netlist_ecp5.py
 
 test-oracle: $(VENV)/.stamp-test $(VENV)/.stamp-oracle ## the hart in lock-step with Spike, ten million instructions, into docs/data, and litmus tests (ORACLE=quick: less)
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile cocotb_tests/test_spike.py cocotb_tests/test_rv64_*.py $(if $(filter quick,$(ORACLE)),-k "not four_harts")
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile cocotb_tests/test_spike.py cocotb_tests/test_rv64_*.py -k $(if $(filter quick,$(ORACLE)),"not four_harts","not two_harts and not four_harts")
+	@$(if $(filter quick,$(ORACLE)),true,$(BIN)/python -m rv64_verify litmus)
 	@$(BIN)/python -m rv64_verify lockstep --jobs $(JOBS) $(if $(filter quick,$(ORACLE)),--instructions 300_000 --shapes 4 --out build/oracle.jsonl)
 
 test-package: $(BIN)/python ## wheel and sdist, alone in a clean environment, without any HDL tool

@@ -32,6 +32,11 @@ _OK = Response(0, Status.OK)
 class IntelScene:
     """Helper verbs on a device; a request returns (response, cycles until it came)."""
 
+    stride = 1000
+    """Cycles that the device may run in one go."""
+    entries = ENTRIES
+    """That `prepared` fills."""
+
     def __init__(self, device: Device) -> None:
         self.device = device
         self.table = device.config.table_base
@@ -43,7 +48,7 @@ class IntelScene:
         self.device.submit(hart, Request(RequestKind(kind), function, address, data))
         cycles = 0
         while cycles < 10_000:
-            cycles += await self.device.run(1000)
+            cycles += await self.device.run(self.stride)
             response = self.device.response(hart)
             if response is not None:
                 return response, cycles
@@ -52,7 +57,7 @@ class IntelScene:
     async def settle(self) -> int:
         cycles = 0
         while not self.device.quiescent:
-            cycles += await self.device.run(1000)
+            cycles += await self.device.run(self.stride)
         return cycles
 
     async def until(self, condition: Callable[[], bool]) -> int:
@@ -101,7 +106,7 @@ class IntelScene:
         """Every hart may send to every hart: entry i is for hart i % harts, with vector i."""
         scene = cls(device)
         await scene.settle()
-        for index in range(ENTRIES):
+        for index in range(scene.entries):
             target = scene.descriptor(index % len(scene.harts))
             await scene.entry(index, UITTE.pack(v=1, uv=index), target)
         for hart in scene.harts:
@@ -109,7 +114,7 @@ class IntelScene:
             await scene.store(scene.descriptor(hart) + 8, 0)
             await scene.write(Internal.CR4, 1 << 25, hart)
             await scene.write(Msr.UINTR_TT, scene.table | 1, hart)
-            misc = MSRS[Msr.UINTR_MISC].pack(uittsz=ENTRIES - 1, uinv=NV)
+            misc = MSRS[Msr.UINTR_MISC].pack(uittsz=scene.entries - 1, uinv=NV)
             await scene.write(Msr.UINTR_MISC, misc, hart)
             await scene.write(Msr.UINTR_PD, scene.descriptor(hart), hart)
             await scene.write(Msr.UINTR_HANDLER, HANDLER + hart, hart)

@@ -5,7 +5,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
-from rel4.machine.device import Device, Request
+from rel4.machine.device import Device, Request, Response
 from rel4.reference.device import reference_device
 from traffic import Traffic
 from uintr.registers import Privilege, RequestKind
@@ -16,7 +16,7 @@ _KINDS = frozenset(RequestKind)
 
 
 class Pair:
-    """Two devices that get the same inputs and must show the same outputs.
+    """Two devices that get the same inputs and must show the same outputs: a `Device` itself.
 
     Parameters
     ----------
@@ -31,6 +31,7 @@ class Pair:
     def __init__(self, *, rtl: Device, seed: str) -> None:
         self.rtl = rtl
         self.reference: Any = reference_device(rtl.config)
+        self.config = rtl.config
         self.coverage: Counter[str] = Counter()
         self._harts = range(rtl.config.harts)
         self._seed = seed
@@ -71,6 +72,23 @@ class Pair:
         self.reference.submit(hart, request)
         self._requests[hart] = request
 
+    @property
+    def quiescent(self) -> bool:
+        """Both are, or neither."""
+        return self.rtl.quiescent
+
+    def response(self, hart: int) -> Response | None:
+        """Of both."""
+        return self.rtl.response(hart)
+
+    def interrupt(self, hart: int) -> bool:
+        """Of both."""
+        return self.rtl.interrupt(hart)
+
+    def supervisor_interrupt(self, hart: int) -> bool:
+        """Of both."""
+        return self.rtl.supervisor_interrupt(hart)
+
     def free(self, hart: int) -> bool:
         """The hart has no request outstanding."""
         return hart not in self._requests
@@ -109,7 +127,7 @@ class Pair:
 
     def _cover(self) -> None:
         """What only the reference's inside tells about this cycle."""
-        controller, bus = self.reference._controller, self.reference._bus
+        controller, bus = self.reference.controller, self.reference.bus
         coverage = self.coverage
         coverage["quiescent"] += self.reference.quiescent
         coverage["controller contended"] += controller.valid & (controller.valid - 1) != 0

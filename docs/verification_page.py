@@ -166,10 +166,20 @@ def coverage(data: Path) -> str:
 
 
 def mutation(data: Path) -> str:
+    """Mutants of controller and hart unit."""
+    return _mutants(data / "mutation.jsonl", "make mutate")
+
+
+def hart_mutation(data: Path) -> str:
+    """Mutants of the hart."""
+    return _mutants(data / "rv64_mutation.jsonl", "make mutate-hart")
+
+
+def _mutants(path: Path, command: str) -> str:
     """The score, and every mutant that is neither killed nor equivalent."""
-    records = _lines(data / "mutation.jsonl")
+    records = _lines(path)
     if not records:
-        return _missing("make mutate")
+        return _missing(command)
     verdicts = sorted({record["verdict"] for record in records})
     rows = []
     for block in dict.fromkeys(record["block"] for record in records):
@@ -253,6 +263,24 @@ def hart(data: Path) -> str:
     return text + "\n" + _table("broken design | proof | noticed", rows)
 
 
+def hart_litmus(data: Path) -> str:
+    """Which outcomes each litmus test has shown."""
+    records = _lines(data / "rv64_litmus.jsonl")
+    if not records:
+        return _missing("python -m rv64_verify litmus")
+    rows = []
+    for record in records:
+        relaxed = sum(record["seen"].get(each, 0) for each in record["relaxed"])
+        rows.append(
+            f"{record['test']} | `{record['threads']}` | {record['skews']:,} | "
+            f"{len(record['seen'])} of {record['allowed']} | {len(record['forbidden'])} | "
+            + (f"{relaxed:,}" if record["relaxed"] else "none is allowed")
+        )
+    head = "test | threads | skews | allowed outcomes seen | forbidden ones seen | not sequential"
+    total = sum(record["skews"] for record in records)
+    return f"{total:,} skews. {_commits(records)}\n\n" + _table(head, rows)
+
+
 def stored(data: Path) -> str:
     """How each file of stored data stands against the checkout."""
     from uintr_verify.stored import STORED, status
@@ -268,5 +296,16 @@ def stored(data: Path) -> str:
 def write_tables(folder: Path, data: Path = _DATA) -> None:
     """Write them into ``folder``; verification.md includes them."""
     folder.mkdir(parents=True, exist_ok=True)
-    for make in (plan, formal, random, coverage, mutation, gates, hart, stored):
+    for make in (
+        plan,
+        formal,
+        random,
+        coverage,
+        mutation,
+        gates,
+        hart,
+        hart_litmus,
+        hart_mutation,
+        stored,
+    ):
         (folder / f"verification_{make.__name__}.inc").write_text(make(data), encoding="utf-8")

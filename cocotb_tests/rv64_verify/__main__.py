@@ -1,14 +1,23 @@
-"""``python -m rv64_verify lockstep``: what docs/verification.md says of the hart."""
+"""``python -m rv64_verify COMMAND``: what docs/verification.md says of the hart."""
 
 import argparse
+import json
 import os
 import sys
+from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
+from rel4.bench.campaign import Conduct
+from rel4.bench.results import source_commit
 from rel4.compiled.spike import missing
 from rel4.machine.device import DeviceError
+from rv64_verify import litmus
 from rv64_verify.lockstep import LockstepError
 from rv64_verify.long_run import SHAPES, long_run
+from rv64_verify.mutation import Mutation, judged
+from rv64_verify.rtl import Rtl
+from uintr.program import Stopped, UnfinishedError
 
 __all__ = ["main"]
 
@@ -53,6 +62,51 @@ def _lockstep(options: argparse.Namespace) -> int:
     return 0
 
 
+def _litmus(options: argparse.Namespace) -> int:
+    """Run every test, and store what was seen; 1 if something was that is forbidden, or something
+    allowed was not."""
+    records = []
+    commit = source_commit()
+    for harts in (2, 4):
+        with closing(Rtl(harts=harts, memory_bytes=litmus.MEMORY_BYTES)) as rtl:
+            for test in litmus.TESTS.values():
+                if (len(test.threads) > 2) == (harts > 2):
+                    record = litmus.told(test, *litmus.explored(test, rtl))
+                    records.append(record | {"commit": commit})
+                    print(
+                        f"litmus: {test.name}: {record['skews']:,} skews, {len(record['seen'])} of "
+                        f"{record['allowed']} outcomes, {len(record['forbidden'])} forbidden",
+                        flush=True,
+                    )
+    options.out.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return int(any(record["forbidden"] or record["never"] for record in records))
+
+
+def _mutate(options: argparse.Namespace) -> int:
+    reason = missing()
+    if reason is not None:
+        print(f"mutate: skipped: {reason}")
+        return 0
+    folder = Path("build/rv64_mutation")
+    mutation = Mutation(count=options.count, folder=folder)
+    outcomes = mutation.run(
+        results=folder / "results.jsonl",
+        conduct=Conduct(options.jobs, resume=True, minutes=options.minutes),
+    )
+    records, stale = judged(mutation, outcomes[1:])
+    commit = source_commit()
+    lines = [json.dumps(record | {"commit": commit}) + "\n" for record in records]
+    options.out.write_text("".join(lines))
+    for verdict, count in Counter(record["verdict"] for record in records).items():
+        print(f"mutate: {count} {verdict}")
+    alive = [record for record in records if record["verdict"] == "alive"]
+    for r in alive:
+        print(f"alive: {r['name']}")
+    for sentence in stale:
+        print(f"stale waiver: {sentence}")
+    return int(bool(alive or stale))
+
+
 def main() -> int:
     """Run one command; 1 if hardware and model differ, 2 if it cannot run."""
     parser = argparse.ArgumentParser(prog="python -m rv64_verify", description=__doc__)
@@ -65,9 +119,21 @@ def main() -> int:
     command.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1)
     command.add_argument("--out", type=Path, default=Path("docs/data/rv64_lockstep.jsonl"))
     command.set_defaults(run=_lockstep)
+    command = commands.add_parser("litmus", help="memory order among harts, and what was seen")
+    command.add_argument("--out", type=Path, default=Path("docs/data/rv64_litmus.jsonl"))
+    command.set_defaults(run=_litmus)
+    command = commands.add_parser("mutate", help="whether tests kill mutants of the hart's netlist")
+    command.add_argument("--count", type=_positive, default=600, help="mutants (600)")
+    command.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1)
+    command.add_argument("--minutes", type=float, help="stop after so long; the next run goes on")
+    command.add_argument("--out", type=Path, default=Path("docs/data/rv64_mutation.jsonl"))
+    command.set_defaults(run=_mutate)
     options = parser.parse_args()
     try:
         return int(options.run(options))
+    except (UnfinishedError, Stopped) as error:
+        print(f"rv64_verify: {error}", file=sys.stderr)
+        return 1
     except (DeviceError, OSError) as error:
         print(f"rv64_verify: {error}", file=sys.stderr)
         return 2

@@ -15,7 +15,7 @@ from rv64_verify.layout import BASE, TOHOST
 from rv64_verify.lockstep import CAPACITY, Record
 from rv64_verify.rtl import Rtl
 
-__all__ = ["TESTS", "Op", "Outcome", "Test", "allowed", "observed"]
+__all__ = ["TESTS", "Op", "Outcome", "Test", "allowed", "explored", "observed", "told"]
 
 MEMORY_BYTES = 1 << 20
 Outcome = tuple[int, ...]
@@ -29,6 +29,11 @@ class Op(NamedTuple):
     kind: str
     place: int = 0
     value: int = 0
+
+    def __str__(self) -> str:
+        if self.kind == "F":
+            return "F"
+        return f"{self.kind}{'xyz'[self.place]}{'' if self.kind == 'R' else self.value}"
 
 
 def _parse(text: str) -> tuple[Op, ...]:
@@ -56,6 +61,9 @@ class Test:
     def places(self) -> int:
         """How many locations there are."""
         return 1 + max(op.place for thread in self.threads for op in thread)
+
+    def __str__(self) -> str:
+        return " \u2016 ".join(" ".join(map(str, thread)) for thread in self.threads)
 
 
 def _test(name: str, *threads: str) -> Test:
@@ -289,9 +297,11 @@ def observed(
     latency: int = 1,
     jitter: int = 0,
     spread: bool = False,
+    limit: int = 20_000_000,
 ) -> Counter[Outcome]:
     """Outcomes of so many rounds, each with a skew of its own, and how often each was seen; with
-    ``spread`` there is some time between two operations of a hart, else none."""
+    ``spread`` there is some time between two operations of a hart, else none. It has to end within
+    ``limit`` cycles."""
     if not 1 <= rounds <= _MOST_ROUNDS:
         raise ValueError(f"rounds must be 1 to {_MOST_ROUNDS}, not {rounds!r}")
     random = Random(f"{test.name} {seed}")
@@ -308,9 +318,7 @@ def observed(
             skew = random.randrange(most) << 8 | random.getrandbits(test.places)
             skew |= random.getrandbits(16) << 16
             memory[place : place + 4] = skew.to_bytes(4, "little")
-    rtl.start(
-        bytes(memory), tohost=TOHOST, limit=20_000_000, latency=latency, jitter=jitter, seed=seed
-    )
+    rtl.start(bytes(memory), tohost=TOHOST, limit=limit, latency=latency, jitter=jitter, seed=seed)
     buffer: Any = (Record * CAPACITY)()
     while rtl.run(buffer):
         pass
@@ -330,3 +338,54 @@ def observed(
         + words(_LINES + _STEP * number, test.places, 32)
         for number in range(rounds)
     )
+
+
+# --- many settings ---
+
+ROUNDS = 300
+_SETTINGS = [
+    (seed, (1, 2, 3, 4, 6, 10, 20)[seed % 7], (0, 1, 2, 5, 15)[seed % 5]) for seed in range(1, 40)
+]
+_LEAST = 4
+
+
+def explored(test: Test, rtl: Rtl) -> tuple[Counter[Outcome], int]:
+    """Outcomes at many skews, latencies and jitters, and how many settings there were: four in any
+    case, more until every outcome that is allowed was seen. An outcome that is not allowed ends it.
+    """
+    may = allowed(test)
+    seen: Counter[Outcome] = Counter()
+    for number, (seed, latency, jitter) in enumerate(_SETTINGS, 1):
+        seen += observed(
+            test,
+            rtl,
+            rounds=ROUNDS,
+            seed=seed,
+            latency=latency,
+            jitter=jitter,
+            spread=bool(seed % 2),
+        )
+        if set(seen) - may or (number >= _LEAST and set(seen) == may):
+            break
+    return seen, number
+
+
+def told(test: Test, seen: Counter[Outcome], settings: int) -> dict[str, Any]:
+    """What is kept of a test: how often each outcome was seen, whether allowed or not."""
+    may, strong = allowed(test), allowed(test, buffers=False)
+
+    def text(outcome: Outcome) -> str:
+        return " ".join(map(str, outcome))
+
+    return {
+        "test": test.name,
+        "threads": str(test),
+        "harts": len(test.threads),
+        "skews": seen.total(),
+        "settings": settings,
+        "allowed": len(may),
+        "seen": {text(outcome): seen[outcome] for outcome in sorted(seen)},
+        "never": sorted(map(text, may - set(seen))),
+        "forbidden": sorted(map(text, set(seen) - may)),
+        "relaxed": sorted(map(text, may - strong)),
+    }

@@ -1,6 +1,7 @@
 // The system with real harts under Verilator, as a library: what retires is written into a buffer.
 
 #include <cstring>
+#include <string>
 #include <vector>
 
 #include "Vsoc.h"
@@ -15,10 +16,14 @@
 namespace {
 
 struct Rtl {
-  explicit Rtl(uint64_t words) : memory(words), initial(words) {}
+  Rtl(uint64_t words, int mutant) : memory(words) {
+    const std::string selected = "+mutant=" + std::to_string(mutant);
+    const char *arguments[] = {"soc", selected.c_str()};
+    context.commandArgs(2, arguments);
+  }
   VerilatedContext context;
   Vsoc soc{&context};
-  std::vector<uint64_t> memory, initial;
+  std::vector<uint64_t> memory;
   uint64_t cycle = 0, tohost = 0;
   bool ended = false;
 
@@ -49,7 +54,7 @@ struct Rtl {
 extern "C" {
 
 int rtl_harts() { return HARTS; }
-Rtl *rtl_new(uint64_t words) { return new Rtl(words); }
+Rtl *rtl_new(uint64_t words, int mutant) { return new Rtl(words, mutant); }
 void rtl_delete(Rtl *rtl) { delete rtl; }
 void *rtl_memory(Rtl *rtl) { return rtl->memory.data(); }
 uint64_t rtl_cycle(Rtl *rtl) { return rtl->cycle; }

@@ -63,7 +63,7 @@ def _load(path: Path) -> ctypes.CDLL:
     pointer, word, number = ctypes.c_void_p, ctypes.c_uint64, ctypes.c_int
     for name, result, arguments in (
         ("harts", number, ()),
-        ("new", pointer, (word,)),
+        ("new", pointer, (word, number)),
         ("delete", None, (pointer,)),
         ("memory", pointer, (pointer,)),
         ("cycle", word, (pointer,)),
@@ -87,13 +87,20 @@ class Rtl:
     harts, cache_kib : its shape
     memory_bytes : main memory
     path : a library that `build_library` made, instead of the design's own
+    mutant : which one, if the library holds mutants; 0 is none
     """
 
     def __init__(
-        self, *, harts: int = 1, cache_kib: int = 4, memory_bytes: int, path: Path | None = None
+        self,
+        *,
+        harts: int = 1,
+        cache_kib: int = 4,
+        memory_bytes: int,
+        path: Path | None = None,
+        mutant: int = 0,
     ) -> None:
         self._library = _load(_build(harts, cache_kib) if path is None else path)
-        self._rtl = self._library.rtl_new(memory_bytes // 8)
+        self._rtl = self._library.rtl_new(memory_bytes // 8, mutant)
         start = self._library.rtl_memory(self._rtl)
         self._memory = memoryview((ctypes.c_ubyte * memory_bytes).from_address(start)).cast("B")
         self._limit = 0

@@ -22,7 +22,7 @@ from rel4.machine.device import DeviceConfig
 from uintr_cosim.signals import TOP
 from uintr_verify.native import ReplayError, build_replay, run_mutants
 
-__all__ = ["BLOCKS", "Mutant", "Mutation", "yosys"]
+__all__ = ["BLOCKS", "Mutant", "Mutation", "listed_mutants", "yosys"]
 
 BLOCKS = {"controller": "controller", "hart unit": "hart_unit_0"}
 _WIDTH = 14
@@ -91,7 +91,7 @@ def yosys(script: str, folder: Path, *, seconds: float = _SECONDS) -> None:
         raise ReplayError(f"Yosys failed: {done.stderr.strip()[-300:]}")
 
 
-def _mutants(text: str, block: str, first: int) -> Iterator[Mutant]:
+def listed_mutants(text: str, block: str, first: int) -> Iterator[Mutant]:
     """The mutants of a list, numbered from ``first``; a clock is never mutated."""
     number = first
     seen = set()
@@ -153,7 +153,7 @@ class Mutation:
         self.mutants: list[Mutant] = []
         for place, block in enumerate(modules):
             text = (folder / f"list{place}.txt").read_text()
-            self.mutants += _mutants(text, block, len(self.mutants) + 1)
+            self.mutants += listed_mutants(text, block, len(self.mutants) + 1)
         commands = [
             each.command.replace("mutate ", f"mutate -ctrl mutsel {_WIDTH} {each.number} ", 1)
             for each in self.mutants

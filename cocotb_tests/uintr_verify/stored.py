@@ -28,7 +28,11 @@ _BENCHES = (*_TRAFFIC, "cocotb_tests/shapes.py", "cocotb_tests/verbs.py", *(
 ))  # fmt: skip
 _HART = ("hw/rv64", *_GATEWARE, *_REFERENCE, "cocotb_tests/rv64_verify")
 _SOFTWARE = ("hw/uintr", "sw_model/rel4")
-_KERNEL = ("hw/uintr", "sw_model/rel4/kernel", "sw_model/rel4/machine", "sw_model/rel4/explore")
+_KERNEL = (
+    *(f"hw/uintr/{name}.py" for name in ("registers", "intel/registers", "shape")),
+    *(f"sw_model/rel4/{name}" for name in ("kernel", "machine", "reference", "abi", "user")),
+    "sw_model/rel4/explore",
+)
 _BOARDS = ("hw/uintr", "fpga/uintr_fpga")
 
 
@@ -56,6 +60,8 @@ STORED = (
     Stored("mutation.jsonl", (*_GATEWARE, *_REFERENCE, *_BENCHES), "make mutate"),
     Stored("gates.json", (*_BOARDS, *_REFERENCE), "make test-gates"),
     Stored("rv64_lockstep.jsonl", _HART, "make test-oracle"),
+    Stored("rv64_litmus.jsonl", _HART, "make test-oracle"),
+    Stored("rv64_mutation.jsonl", _HART, "make mutate-hart"),
     Stored("rv64_formal.jsonl", ("hw/rv64", "hw/rv64_formal"), "make formal"),
     Stored("bench_hw.json", _BOARDS, "make bench-hw"),
     Stored("fpga.jsonl", _BOARDS, "make bitstreams"),

@@ -4,10 +4,9 @@ import random
 from typing import Any
 
 import pytest
-from hwbench import ONES, Hart, Posted, Result, Surroundings, refused, simulate
+from hwbench import ONES, Hart, Result, Surroundings, refused, simulate
 
 from uintr.hart_unit import HartUnit
-from uintr.interfaces import OperationFunction
 from uintr.registers import (
     CSRS,
     SENDER_ENTRY,
@@ -178,32 +177,7 @@ def test_no_other_kind_touches_a_csr(kind: RequestKind) -> None:
     with_unit(job)
 
 
-def test_uipi_works_at_every_privilege() -> None:
-    async def job(ctx: Any, dut: HartUnit, hart: Hart, around: Surroundings) -> None:
-        await enable(hart, around)
-        for level in range(4):
-            hart.privilege(level)
-            for function in UipiFunction:
-                assert (await hart.uipi(function)).status == Status.OK
-
-    with_unit(job)
-
-
 # --- Send, then something else --------------------------------------------------------------------
-
-
-def test_a_read_at_once_after_a_send_gets_its_own_answer() -> None:
-    async def job(ctx: Any, dut: HartUnit, hart: Hart, around: Surroundings) -> None:
-        await enable(hart, around)
-        for gap in range(5):
-            around.answer = 0xDEAD
-            await hart.send(0)
-            around.answer = 0x77
-            await hart.tick(gap)
-            assert await hart.uipi(UipiFunction.READ) == (0x77, Status.OK, 5)
-        assert around.posted[0] == Posted(OperationFunction.SEND, 4, 9)
-
-    with_unit(job)
 
 
 def test_a_send_after_a_change_of_suist_uses_the_new_table() -> None:

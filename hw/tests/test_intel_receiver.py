@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 import pytest
-from hwbench import ONES, simulate
+from hwbench import simulate
 
 from uintr.intel.receiver import Receiver
 from uintr.intel.registers import INTERNAL_REGISTERS, MSRS, Instruction, Internal, Msr
@@ -82,33 +82,6 @@ def test_every_register_is_read_and_written_as_its_table_says() -> None:
     simulate(dut, testbench)
 
 
-def test_users_reach_internal_registers_alone_and_unknown_numbers_are_faults() -> None:
-    dut = Receiver()
-
-    async def testbench(ctx: Any) -> None:
-        bench = Bench(ctx, dut)
-        await bench.write(Msr.UINTR_RR, 5)
-        for number in (0, 0x984, 0x98B, 0x1B01, 1 << 32 | 5, 1 << 33, Msr.UINTR_RR | 1 << 40):
-            assert (await bench.read(number)).status is Status.GP
-            assert await bench.write(number, 0) is Status.GP
-        for function in (CsrFunction.SET, CsrFunction.CLEAR, 9):
-            end = await bench.ask(RequestKind.CSR, function, Msr.UINTR_RR, ONES)
-            assert end == (Status.ILLEGAL, 0)
-        for register in (Internal.UIRRV, Internal.ACKNOWLEDGE):
-            assert await bench.write(register, 0) is Status.GP
-        assert (await bench.read(Msr.X2APIC_ICR)).status is Status.GP
-        bench.level(Privilege.U)
-        for msr in Msr:
-            assert (await bench.read(msr)).status is Status.GP
-            assert await bench.write(msr, 0) is Status.GP
-        for register in Internal:
-            assert (await bench.read(register)).status is Status.OK
-        bench.level(Privilege.S)
-        assert await bench.read(Msr.UINTR_RR) == (Status.OK, 5)
-
-    simulate(dut, testbench)
-
-
 def test_the_highest_vector_is_delivered_with_the_flag_set_in_user_mode_only() -> None:
     dut = Receiver()
 
@@ -131,27 +104,6 @@ def test_the_highest_vector_is_delivered_with_the_flag_set_in_user_mode_only() -
             assert await bench.ask(RequestKind.URET, data=0x77) == (Status.OK, 0x77)
         assert ctx.get(dut.interrupt) == 0
         assert (await bench.ask(RequestKind.TRAP)).status is Status.NOT_PENDING
-
-    simulate(dut, testbench)
-
-
-def test_the_flags_instructions_need_cr4() -> None:
-    dut = Receiver()
-
-    async def testbench(ctx: Any) -> None:
-        bench = Bench(ctx, dut)
-        bench.level(Privilege.U)
-        for instruction in (Instruction.CLUI, Instruction.STUI, Instruction.TESTUI):
-            assert (await bench.flag(instruction)).status is Status.UD
-        assert (await bench.ask(RequestKind.URET, data=1)) == (Status.UD, 0)
-        await bench.write(Internal.CR4, ONES)
-        assert await bench.read(Internal.CR4) == (Status.OK, CR4)
-        assert await bench.flag(Instruction.TESTUI) == (Status.OK, 0)
-        await bench.flag(Instruction.STUI)
-        assert await bench.flag(Instruction.TESTUI) == (Status.OK, 1)
-        await bench.flag(Instruction.CLUI)
-        assert await bench.flag(Instruction.TESTUI) == (Status.OK, 0)
-        assert (await bench.ask(RequestKind.UIPI, 11)).status is Status.UD
 
     simulate(dut, testbench)
 

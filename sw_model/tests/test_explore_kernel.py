@@ -8,18 +8,21 @@ from typing import Any
 
 import pytest
 
+from rel4.abi.syscall_buffer import Item, Ring, SyscallBuffer
 from rel4.explore.kernel.operations import ROOT, VICTIM
-from rel4.explore.kernel.schedule import play_all
+from rel4.explore.kernel.schedule import Result, play_all
 from rel4.explore.kernel.search import Program, explore_program
+from rel4.explore.kernel.world import BUFFER_ADDRESS, Actor, Cap, Operation, World
 from rel4.kernel.account import Account, Charge
 from rel4.kernel.async_runtime import AsyncRuntime, HandlerTask
-from rel4.kernel.capability import Slot
+from rel4.kernel.capability import FrameCap, Slot
 from rel4.kernel.harts import STALL_POLL, Harts
 from rel4.kernel.objects import TCB
 from rel4.kernel.policies import Inline, Uipi
 from rel4.kernel.uintr_context import HartContexts, UserInterruptState
 from rel4.kernel.uintr_intel import IntelUserInterrupts
 from rel4.kernel.uintr_riscv import RiscvUserInterrupts
+from rel4.machine.device import run_sync
 from rel4.machine.ops import Compute, SendIpi, Store
 from uintr.registers import LOW, Feature, Flavour
 
@@ -231,6 +234,47 @@ def test_registers_of_another_are_found(
     monkeypatch.setattr(hardware, "_save", saves_the_registered)
     results = play_all(program.world(), coarse=True, first=True)
     assert any("third finds" in sentence for result in results for sentence in result.faults)
+
+
+TAKE = Ring.take
+
+
+async def takes_what_it_saw(ring: Ring, most: int = 15) -> Item | None:
+    """There was a request when it was counted, so there must be one to take."""
+    item = await TAKE(ring, most)
+    assert item is not None
+    return item
+
+
+async def take_back(actor: Actor) -> None:
+    """Another thread of the user's takes the index of its requests back."""
+    ring = SyscallBuffer(BUFFER_ADDRESS, 2).requests
+    await Store(ring.tail, await ring.last_taken())
+
+
+@pytest.mark.parametrize("flavour", list(Flavour))
+def test_an_index_that_is_read_twice_is_found(
+    monkeypatch: pytest.MonkeyPatch, flavour: Flavour
+) -> None:
+    """The words of the buffer are shared without the lock, so a hart stops before each access."""
+
+    def results() -> list[Result]:
+        root = [ROOT["register_buffer"], ROOT["call_by_buffer"]]
+        other = [Operation("take_back", take_back, stranger=True)]
+        world = World([root, [VICTIM["yield"]], other], flavour=flavour)
+        run_sync(world.set_up())
+        cap = world._cap(Cap.BUFFER)
+        assert isinstance(cap, FrameCap)
+        indices = range(0xC0, 0x108)
+        places = (cap.frame.address, BUFFER_ADDRESS)  # as the kernel and as a user names them
+        world.machine.shared = tuple(range(p + indices[0], p + indices[-1]) for p in places)
+        run_sync(world.begin())
+        return play_all(world, coarse=False, deviations=1, first=True)
+
+    if flavour is Flavour.RISCV:  # what is right is right on the other, too, after as long a time
+        assert not any("Python" in sentence for one in results() for sentence in one.faults)
+    monkeypatch.setattr(Ring, "take", takes_what_it_saw)
+    assert any("AssertionError" in sentence for one in results() for sentence in one.faults)
 
 
 def test_operations_have_contracts_for_both_threads() -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from rel4.abi.syscall_buffer import Item, Ring
 from rel4.cli import main
 from rel4.explore.hostile.attack import Attack, attack
 from rel4.kernel import asid, notification, tcb, uintr_invocations, vspace
@@ -21,7 +20,7 @@ from rel4.kernel.objects import Frame, PageTable
 from rel4.kernel.state import State
 from rel4.machine.core import Steps
 from rel4.machine.intel_instructions import IntelInstructions
-from rel4.machine.ops import Compute
+from rel4.machine.ops import Compute, SfenceVma
 from rel4.machine.riscv_instructions import RiscvInstructions
 from uintr.registers import Csr
 
@@ -59,6 +58,17 @@ async def nobody_stopped(state: State, tables: list[PageTable]) -> None:
         table.asid = 0
 
 
+async def owners_stopped(state: State, tables: list[PageTable]) -> None:
+    """Of the harts that run in a space those are stopped whose thread still may."""
+    for table in tables:
+        table.asid = 0
+    for scheduler in state.harts.schedulers:
+        space = scheduler.current.vspace
+        if space is not None and space.table in tables:
+            await state.harts.stall(scheduler.hart)
+    await SfenceVma()
+
+
 def any_rights(source: Slot) -> Frame:
     """A syscall buffer by whatever right."""
     if not isinstance(source.cap, FrameCap):
@@ -72,18 +82,6 @@ def bind_anyones(thread: Any, cap: Any) -> None:
         raise invalid_capability(1, "no notification")
     if thread.tcb.bound_notification is None and cap.notification.bound_tcb is None:
         notification.bind(cap.notification, thread.tcb)
-
-
-TAKE = Ring.take
-
-
-async def take_twice(ring: Ring, most: int = 15) -> Item | None:
-    """The index is read again, and must be what it was."""
-    if most and await ring.count() == 0:
-        return None
-    item = await TAKE(ring, most)
-    assert item is not None
-    return item
 
 
 def known_csr(unit: RiscvInstructions, op: Any, frame: object) -> Steps:
@@ -106,37 +104,56 @@ def without_limit(account: Account) -> Charge:
     return Charge(chain)
 
 
-BROKEN: dict[str, tuple[Any, str, Any, str]] = {
-    "an IPC buffer longer than its frame": (tcb, "_frame", any_offset, "longer than its frame"),
-    "a handler that outlives its buffer": (HandlerTask, "release", nothing_released, ""),
+BROKEN: dict[str, tuple[int, Any, str, Any, str]] = {
+    "an IPC buffer longer than its frame": (13, tcb, "_frame", any_offset, "longer than its frame"),
+    "a handler that outlives its buffer": (6, HandlerTask, "release", nothing_released, ""),
     "a translation that outlives its page": (
+        5,
         vspace,
         "SfenceVma",
         lambda *_: Compute(1),
         "is translated as it was before",
     ),
-    "a hart in a space that has gone": (asid, "_void", nobody_stopped, "that has gone"),
-    "a buffer by any right": (uintr_invocations, "_frame", any_rights, "without the rights to"),
+    "a hart in a space that has gone": (3, asid, "_void", nobody_stopped, "that has gone"),
+    "a hart whose thread lost its space": (58, asid, "_void", owners_stopped, "that has gone"),
+    "a buffer by any right": (15, uintr_invocations, "_frame", any_rights, "without the rights to"),
     "a registration of another": (
+        4,
         tcb,
         "bind_notification",
         bind_anyones,
         "of what the victim has registered was taken away",
     ),
-    "a handler that failed and stays": (HandlerTask, "detach", not_told, "is not told"),
-    "an index that is read twice": (Ring, "take", take_twice, "AssertionError"),
+    "a handler that failed and stays": (6, HandlerTask, "detach", not_told, "is not told"),
     "registers of microcode": (
+        7,
         IntelInstructions,
         "_no_user",
         lambda *_: None,
         "invalid opcode",
     ),
-    "an unknown CSR": (RiscvInstructions, "_csr", known_csr, "ValueError"),
-    "a quota that is not kept": (Account, "charge", without_limit, "units were taken on a quota"),
+    "an unknown CSR": (27, RiscvInstructions, "_csr", known_csr, "ValueError"),
+    "a quota that is not kept": (
+        1,
+        Account,
+        "charge",
+        without_limit,
+        "units were taken on a quota",
+    ),
     "a unit that is not given back": (
+        1,
         Charge,
         "release",
         lambda charge: None,
         "were taken on it",
     ),
 }
+"""A seed whose program finds it; place, name and broken design; what the monitor says."""
+
+
+@pytest.mark.parametrize("design", BROKEN)
+def test_a_broken_design_is_found(monkeypatch: pytest.MonkeyPatch, design: str) -> None:
+    seed, place, name, broken, reason = BROKEN[design]
+    assert attack(Attack.of(seed), every=1).wrong == []
+    monkeypatch.setattr(place, name, broken)
+    assert any(reason in sentence for sentence in attack(Attack.of(seed), every=1).wrong)

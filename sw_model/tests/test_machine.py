@@ -7,13 +7,12 @@ import pytest
 
 from rel4.machine import ops, sv39
 from rel4.machine.context import Context, Program
-from rel4.machine.costs import Cost, load_costs
+from rel4.machine.costs import load_costs
 from rel4.machine.device import DeviceConfig, run_sync
-from rel4.machine.events import EventLog, Fault, Mark, PathDone, UserReturn, UserTrap
+from rel4.machine.events import PathDone, UserReturn, UserTrap
 from rel4.machine.faults import MachineError
 from rel4.machine.hart import Hart
 from rel4.machine.machine import Machine
-from rel4.machine.memory import Memory
 from rel4.machine.ops import (
     AmoAdd,
     AmoOr,
@@ -47,6 +46,9 @@ from uintr.registers import (
     Privilege,
     UipiFunction,
 )
+
+HANDLER = 0x1000
+"""Where the first code that is placed lies."""
 
 
 class BareKernel:
@@ -87,10 +89,17 @@ async def _idle() -> None:
 
 
 def run(
-    *programs: Callable[[], Program], set_up: Program | None = None, jump: bool = True
+    *programs: Callable[[], Program],
+    set_up: Program | None = None,
+    jump: bool = True,
+    handler: Callable[[], Program] | None = None,
+    kernel_of: type[BareKernel] = BareKernel,
 ) -> tuple[Machine, BareKernel]:
+    """On a hart each; a handler of user interrupts lies at `HANDLER`."""
     machine = Machine(ReferenceDevice(DeviceConfig(harts=len(programs), receivers=8)), jump=jump)
-    kernel = BareKernel(list(programs), set_up=set_up)
+    if handler is not None:
+        assert machine.place(handler) == HANDLER
+    kernel = kernel_of(list(programs), set_up=set_up)
     kernel.machine = machine
     machine.boot(kernel)
     run_sync(machine.run())
@@ -218,15 +227,20 @@ ENTRY = 3
 HANDLER_RAN = 0x2000
 
 
+async def enable() -> None:
+    """User interrupts come to `HANDLER`."""
+    await CsrWrite(Csr.UTVEC, HANDLER)
+    await CsrSet(Csr.USTATUS, CSRS[Csr.USTATUS].pack(uie=1))
+    await CsrWrite(Csr.SIDELEG, CSRS[Csr.SIDELEG].pack(software=1))
+    await CsrSet(Csr.UIE, CSRS[Csr.UIE].pack(software=1))
+
+
 def _user_interrupt_programs() -> tuple[Callable[[], Program], ...]:
     """Hart 0 computes and counts user interrupts; hart 1 posts one to it."""
     low = DEFAULT_BASE + LOW.address
 
     async def set_up() -> None:
-        await CsrWrite(Csr.UTVEC, 0x1000)
-        await CsrSet(Csr.USTATUS, CSRS[Csr.USTATUS].pack(uie=1))
-        await CsrWrite(Csr.SIDELEG, CSRS[Csr.SIDELEG].pack(software=1))
-        await CsrSet(Csr.UIE, CSRS[Csr.UIE].pack(software=1))
+        await enable()
         await CsrWrite(Csr.SUIRS, CSRS[Csr.SUIRS].pack(en=1, index=0))
         await Store(low, LOW.pack(active=1, mode=1, hartid=0))
         entry = SENDER_ENTRY.pack(valid=1, vector=9, receiver=0)
@@ -243,28 +257,26 @@ def _user_interrupt_programs() -> tuple[Callable[[], Program], ...]:
     return set_up, receiver, sender
 
 
+class TwoHarts(BareKernel):
+    """The second has a sender table."""
+
+    async def start(self, hart: Hart) -> None:
+        if hart.index == 1:
+            table = CSRS[Csr.SUIST].pack(en=1, size=1, ppn=DEFAULT_TABLE_BASE // PAGE_BYTES)
+            await CsrWrite(Csr.SUIST, table)
+        await super().start(hart)
+
+
 def _run_user_interrupt(jump: bool) -> Machine:
     set_up, receiver, sender = _user_interrupt_programs()
-    device = ReferenceDevice(DeviceConfig(harts=2, receivers=8))
-    machine = Machine(device, jump=jump)
 
     async def handler() -> None:
         await Store(HANDLER_RAN, await Uipi(UipiFunction.READ))
         await Uret()
 
-    assert machine.place(handler) == 0x1000
-
-    class TwoHarts(BareKernel):
-        async def start(self, hart: Hart) -> None:
-            if hart.index == 1:
-                table = CSRS[Csr.SUIST].pack(en=1, size=1, ppn=DEFAULT_TABLE_BASE // PAGE_BYTES)
-                await CsrWrite(Csr.SUIST, table)
-            await super().start(hart)
-
-    kernel = TwoHarts([receiver, sender], set_up=set_up())
-    kernel.machine = machine
-    machine.boot(kernel)
-    run_sync(machine.run())
+    machine, kernel = run(
+        receiver, sender, set_up=set_up(), jump=jump, handler=handler, kernel_of=TwoHarts
+    )
     assert [cause for _, _, cause in kernel.traps] == ["exit", "exit"]
     return machine
 
@@ -288,13 +300,7 @@ def test_a_supervisor_line_traps_until_the_receiver_is_read(jump: bool) -> None:
 
     pending: list[int] = []
 
-    class Woken(BareKernel):
-        async def start(self, hart: Hart) -> None:
-            if hart.index == 1:
-                table = CSRS[Csr.SUIST].pack(en=1, size=1, ppn=DEFAULT_TABLE_BASE // PAGE_BYTES)
-                await CsrWrite(Csr.SUIST, table)
-            await super().start(hart)
-
+    class Woken(TwoHarts):
         async def trap(self, hart: Hart, cause: str) -> None:
             if cause == "uipi":
                 assert hart.index == 0
@@ -304,11 +310,7 @@ def test_a_supervisor_line_traps_until_the_receiver_is_read(jump: bool) -> None:
                 return
             await super().trap(hart, cause)
 
-    kernel = Woken([waiter, sender], set_up=set_up())
-    machine = Machine(ReferenceDevice(DeviceConfig(harts=2, receivers=8)), jump=jump)
-    kernel.machine = machine
-    machine.boot(kernel)
-    run_sync(machine.run())
+    run(waiter, sender, set_up=set_up(), jump=jump, kernel_of=Woken)
     assert pending == [0, 1 << 9]
 
 
@@ -316,7 +318,7 @@ def test_a_user_interrupt_reaches_the_handler_without_a_trap_and_returns() -> No
     machine = _run_user_interrupt(jump=True)
     (trap,) = [event for event in machine.log if isinstance(event, UserTrap)]
     (back,) = [event for event in machine.log if isinstance(event, UserReturn)]
-    assert (trap.hart, trap.handler, back.pc) == (0, 0x1000, trap.pc)
+    assert (trap.hart, trap.handler, back.pc) == (0, HANDLER, trap.pc)
 
 
 def test_time_jumps_change_nothing() -> None:
@@ -354,11 +356,7 @@ def test_user_faults_trap_with_a_reason(op: ops.Op[int], reason: str) -> None:
             assert hart.context is not None
             hart.context.root = root
 
-    machine = Machine(ReferenceDevice(DeviceConfig(harts=1, receivers=8)))
-    kernel = Paged([program], set_up=set_up())
-    kernel.machine = machine
-    machine.boot(kernel)
-    run_sync(machine.run())
+    _, kernel = run(program, set_up=set_up(), kernel_of=Paged)
     assert [cause for _, _, cause in kernel.traps] == ["fault"]
     assert re.search(reason, kernel.contexts[0].fault)
 
@@ -369,89 +367,12 @@ def test_a_wrong_return_address_is_noticed() -> None:
         await Uret()
 
     async def set_up() -> None:
-        await CsrWrite(Csr.UTVEC, 0x1000)
-        await CsrSet(Csr.USTATUS, CSRS[Csr.USTATUS].pack(uie=1))
-        await CsrWrite(Csr.SIDELEG, CSRS[Csr.SIDELEG].pack(software=1))
-        await CsrSet(Csr.UIE, CSRS[Csr.UIE].pack(software=1))
+        await enable()
         await CsrSet(Csr.UIP, CSRS[Csr.UIP].pack(software=1))
 
     async def program() -> None:
         await Compute(100)
 
-    machine = Machine(ReferenceDevice(DeviceConfig(harts=1, receivers=8)))
-    machine.place(handler)
-    kernel = BareKernel([program], set_up=set_up())
-    kernel.machine = machine
-    machine.boot(kernel)
-    run_sync(machine.run())
+    _, kernel = run(program, set_up=set_up(), handler=handler)
     assert [cause for _, _, cause in kernel.traps] == ["fault"]
     assert "not where it was interrupted" in kernel.contexts[0].fault
-
-
-def test_memory_is_zero_until_written_and_can_be_cleared() -> None:
-    memory = Memory()
-    assert memory.load(0x8000) == 0
-    memory.store(0x8000, 1 << 64 | 5)
-    assert memory.load(0x8000) == 5
-    memory.clear(0x8000, 4096)
-    assert memory.load(0x8000) == 0
-    memory.store(16, 1)
-    memory.clear(0, 1 << 40)
-    assert memory.load(16) == 0
-
-
-def test_sv39_walk_reads_what_was_written() -> None:
-    memory = Memory()
-    root, middle = 0x1000, 0x2000
-    memory.store(root + 8, sv39.make_pte(middle, PTE.V))
-    flags = PTE.V | PTE.R | PTE.W | PTE.U
-    memory.store(middle + 8 * 3, sv39.make_pte(0x60_0000, flags))
-    virtual = (1 << 30) + (3 << 21) + 0x12345
-    leaf = sv39.walk(memory.load, root, virtual)
-    assert leaf is not None
-    assert (leaf.page_bits, leaf.physical(virtual)) == (21, 0x61_2345)
-    assert sv39.walk(memory.load, root, virtual + (1 << 21)) is None
-    assert sv39.walk(memory.load, root, 1 << 40) is None
-    memory.store(middle + 8 * 3, sv39.make_pte(0x60_1000, flags))  # misaligned superpage
-    assert sv39.walk(memory.load, root, virtual) is None
-    memory.store(middle + 8 * 3, sv39.make_pte(0x60_0000, PTE.V | PTE.W))  # reserved: W without R
-    assert sv39.walk(memory.load, root, virtual) is None
-
-
-def test_every_cost_has_a_value_a_provenance_and_a_source() -> None:
-    for cost in load_costs().table.values():
-        assert cost.value > 0
-        assert len(cost.source) > 20
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        (
-            '[a.b]\nvalue = -1\nprovenance = "assumed"\nsource = "x"',
-            "whole number of cycles, not -1",
-        ),
-        ('[a.b]\nvalue = 1\nprovenance = "felt"\nsource = "x"', "must be one of published"),
-        ('[a.b]\nvalue = 1\nprovenance = "assumed"\nsource = ""', "source must be given"),
-        ("[a.b]\nvalue = 1", r"costs entry a\.b is not right"),
-    ],
-)
-def test_bad_costs_are_refused_with_a_sentence(text: str, sentence: str) -> None:
-    with pytest.raises(ValueError, match=sentence):
-        load_costs(text)
-
-
-def test_unknown_cost_names_the_known_ones() -> None:
-    with pytest.raises(KeyError, match=r"user\.fetch"):
-        load_costs()["user.fetsch"]
-    assert Cost(1, "assumed", "x").value == 1
-
-
-def test_log_lines_are_json() -> None:
-    log = EventLog()
-    log.append(Mark("begin"), cycle=5, hart=0)
-    log.append(Fault("root", "page fault"), cycle=6, hart=1)
-    assert list(log.lines()) == [
-        '{"cycle":5,"hart":0,"event":"Mark","name":"begin"}',
-        '{"cycle":6,"hart":1,"event":"Fault","thread":"root","reason":"page fault"}',
-    ]

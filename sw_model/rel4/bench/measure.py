@@ -11,7 +11,7 @@ import itertools
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, quantiles
 
@@ -38,20 +38,25 @@ _MARK = 0x2013
 
 @dataclass(frozen=True)
 class Spec:
-    """One cost: in which policy's run, per which moment, of which functions' cycles.
+    """One cost: in which run (of a policy, or one of `PROGRAMS`), per which moment, of which
+    functions' cycles.
 
     ``functions`` are names, or ``user`` or ``kernel`` for all of that side that no other cost of
-    the same run has. ``cause`` narrows the moment TRAP down to one cause. ``typical``: the cost is
+    the same run has. ``cause`` narrows the moment TRAP down to one cause. Where
+    two kinds of calls take turns, ``turn`` is the one that is meant. ``scale``: the part of the
+    cycles that is the cost. ``typical``: the cost is
     the median, because some samples have a wait in them. ``batched``: it is the median too, and
     what the mean is more, which is what the first call of a batch costs more (caches and
     translations that the trap displaced), is charged once a batch, to ``kernel.wake``.
     """
 
     cost: str
-    policy: str
+    run: str
     moment: Moment
     functions: tuple[str, ...]
     cause: int | None = None
+    turn: int | None = None
+    scale: float = 1.0
     typical: bool = False
     batched: bool = False
 
@@ -60,6 +65,8 @@ _ECALL, _TIMER = 8, 1 << 63 | 5
 _ENTRY = ("trap_entry", "enter", "not_alone", "trap", "lock_acquire")
 _EXIT = ("kernel_leave", "uintr_switch", "save", "vspace_activate", "lock_release", "trap_exit")
 _TICK = ("policies_on_tick", "scheduler_tick", "interrupt")
+_SIGNAL = ("policies_on_signal", "uintr_take_interrupts", "handler_wake")
+_DECIDE = ("adaptive_grant", "adaptive_made", "next_stretch", "adaptive_start")
 SPECS = (
     Spec("trap.entry", "sync", Moment.TRAP, _ENTRY),
     Spec("trap.exit", "sync", Moment.TRAP, _EXIT),
@@ -85,7 +92,46 @@ SPECS = (
     Spec("user.interrupt_handler", "tick", Moment.USER_TRAP, ("user_interrupt",)),
     Spec("user.fetch", "tick", Moment.SUBMITTED, ("executor_run",), typical=True),
     Spec("user.wake", "tick", Moment.REPLIED, ("receive", "executor_wake")),
+    Spec("user.decide", "adaptive", Moment.SUBMITTED, _DECIDE),
+    # A round trip of the slow path is three sends, receives or replies in two traps.
+    Spec("kernel.ipc", "ipc sync", Moment.TRAP, ("kernel",), cause=_ECALL, scale=2 / 3),
+    Spec("(trap.entry, ipc)", "ipc sync", Moment.TRAP, _ENTRY),
+    Spec("(trap.exit, ipc)", "ipc sync", Moment.TRAP, _EXIT),
+    Spec("user.ipc", "ipc sync", Moment.TRAP, ("user",), cause=_ECALL),
+    Spec("(trap.entry, fast)", "ipc fastpath", Moment.TRAP, _ENTRY),
+    Spec("(trap.exit, fast)", "ipc fastpath", Moment.TRAP, _EXIT),
+    Spec("kernel.fastpath_call", "ipc fastpath", Moment.TRAP, ("kernel",), _ECALL, turn=0),
+    Spec("kernel.fastpath_reply_recv", "ipc fastpath", Moment.TRAP, ("kernel",), _ECALL, turn=1),
+    Spec("user.get_request", "ipc async", Moment.HANDLED, ("get_request",)),
+    Spec("user.put_reply", "ipc async", Moment.HANDLED, ("put_reply",)),
+    Spec("(trap.entry, signals)", "signals", Moment.TRAP, _ENTRY),
+    Spec("(trap.exit, signals)", "signals", Moment.TRAP, _EXIT),
+    Spec("kernel.signal", "signals", Moment.TRAP, ("kernel",), _ECALL, turn=0),
+    Spec("kernel.wait", "signals", Moment.TRAP, ("kernel",), _ECALL, turn=1),
 )
+TWO_HARTS = (
+    Spec("trap.entry", "sync", Moment.TRAP, _ENTRY, typical=True),
+    Spec("trap.exit", "sync", Moment.TRAP, _EXIT, typical=True),
+    Spec("kernel.invocation", "sync", Moment.TRAP, ("kernel",), cause=_ECALL),
+    Spec("user.invoke", "sync", Moment.TRAP, ("user",), cause=_ECALL),
+    # What a request costs on the hart that serves, with what only a second hart brings: lines that
+    # travel, the interrupt that makes the other hart forget, the lock.
+    Spec("kernel.async_call", "uipi", Moment.HANDLED, ("kernel",)),
+    Spec("(waiting)", "uipi", Moment.HANDLED, ("idle", "kernel_leave", "policy_linger", *_TICK)),
+    Spec("kernel.wake", "uipi", Moment.TAKEN, _SIGNAL),
+    Spec("user.get_reply", "uipi", Moment.REPLIED, ("async_next_reply",)),
+    Spec("(polling)", "uipi", Moment.REPLIED, ("find_reply", "announce", "async_due")),
+    Spec("user.resume", "uipi", Moment.REPLIED, ("executor_run",)),
+    Spec("user.fill_and_send", "uipi", Moment.SUBMITTED, ("user",)),
+)
+"""The costs that are others where there are two harts."""
+PROGRAMS = {
+    "ipc sync": ("ipc", [0, 1, N, ROUNDS]),
+    "ipc fastpath": ("ipc", [0, 1, N, ROUNDS]),
+    "ipc async": ("ipc", [1, 1, N, ROUNDS]),
+    "signals": ("signals", [N * ROUNDS]),
+}
+"""Runs that are no policy's: program, and words of its image."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +162,8 @@ class _Watch(Listener):
             self._owner |= dict.fromkeys(spec.functions, spec.cost)
         self._names: dict[int, str | None] = {}
         self._before: dict[int, int] = {}
-        self._sums: dict[str, float] = defaultdict(float)
+        self._sums: dict[tuple[int, str], float] = defaultdict(float)
+        self._turns: dict[str, int] = defaultdict(int)
         self._inside = False
         self.samples: dict[str, list[float]] = {spec.cost: [] for spec in self._specs}
 
@@ -134,38 +181,59 @@ class _Watch(Listener):
         if self._inside and before is not None:
             cost = self._cost(record.pc)
             if cost is not None:
-                self._sums[cost] += record.cycle - before
+                self._sums[record.hart, cost] += record.cycle - before
         if record.insn & 0x7FFF == _MARK:
-            self._moment(record.insn >> 20, record.rs1)
+            self._moment(record.hart, record.insn >> 20, record.rs1)
 
-    def _moment(self, number: int, value: int) -> None:
+    def _moment(self, hart: int, number: int, value: int) -> None:
         if number in (Moment.BEGIN, Moment.END):
             self._inside = number == Moment.BEGIN
             self._sums.clear()
             return
         for spec in self._specs:
             if self._inside and number == spec.moment and spec.cause in (None, value):
-                self.samples[spec.cost].append(self._sums.pop(spec.cost, 0.0))
+                owner = self._owner[spec.functions[0]]
+                cycles = self._sums.get((hart, owner), 0.0)
+                turn = self._turns[spec.cost]
+                self._turns[spec.cost] += 1
+                # What was before the first moment belongs to none of them.
+                if spec.turn is None or (turn and (turn - 1) % 2 == spec.turn):
+                    self.samples[spec.cost].append(spec.scale * cycles)
+        for spec in self._specs:
+            if self._inside and number == spec.moment and spec.cause in (None, value):
+                self._sums.pop((hart, self._owner[spec.functions[0]]), None)
 
 
-def measure(setup: Setup) -> dict[str, Sample]:
-    """Every cost of `SPECS` on what ``setup`` says."""
-    program = system(setup)
+def _image(run: str, setup: Setup, harts: int) -> Program:
+    """The program of a run, with what it is about written into it."""
+    if run in PROGRAMS:
+        name, words = PROGRAMS[run]
+        setup = replace(setup, fastpath=run.endswith("fastpath"))
+        return configured(system(setup, name), {"experiment": words})
+    return configured(
+        system(setup), image_words(Point(policy=run, harts=harts, concurrency=N, rounds=ROUNDS))
+    )
+
+
+def measure(setup: Setup, harts: int = 1) -> dict[str, Sample]:
+    """Every cost of `SPECS`, or of `TWO_HARTS`, on what ``setup`` says."""
+    specs: Sequence[Spec] = SPECS if harts == 1 else TWO_HARTS
+    if setup.root_switch:  # what only other programs do is measured with the usual kernel alone
+        specs = [spec for spec in specs if spec.run in ("sync", "inline", "tick")]
     found: dict[str, Sample] = {}
-    for policy in dict.fromkeys(spec.policy for spec in SPECS):
-        watch = _Watch(program, [spec for spec in SPECS if spec.policy == policy])
-        point = Point(policy=policy, harts=1, concurrency=N, rounds=ROUNDS)
+    for run in dict.fromkeys(spec.run for spec in specs):
+        program = _image(run, setup, harts)
+        watch = _Watch(program, [spec for spec in specs if spec.run == run])
         config = RunConfig(
+            harts=harts,
             memory_latency=setup.memory_latency,
             cache_kib=setup.cache_kib,
             max_cycles=20_000_000,
             instructions=True,
         )
-        result = run_program(
-            configured(program, image_words(point)), config, runner=setup.device, listener=watch
-        )
+        result = run_program(program, config, runner=setup.device, listener=watch)
         if result.status != 0:
-            raise ValueError(f"{policy} must end with status 0, but {result.sentence}")
+            raise ValueError(f"{run} must end with status 0, but {result.sentence}")
         found |= {
             cost: Sample.of(samples[1:])  # the first one begins anywhere
             for cost, samples in watch.samples.items()
@@ -174,9 +242,9 @@ def measure(setup: Setup) -> dict[str, Sample]:
     return found
 
 
-def values(found: dict[str, Sample]) -> dict[str, float]:
+def values(found: dict[str, Sample], harts: int = 1) -> dict[str, float]:
     """The cost that each of the samples makes."""
-    specs = {spec.cost: spec for spec in SPECS}
+    specs = {spec.cost: spec for spec in (SPECS if harts == 1 else TWO_HARTS)}
     made = {}
     once_a_batch = 0.0
     for cost, sample in found.items():
@@ -184,7 +252,7 @@ def values(found: dict[str, Sample]) -> dict[str, float]:
         made[cost] = sample.median if spec.typical or spec.batched else sample.mean
         if spec.batched:
             once_a_batch += (sample.mean - sample.median) * sample.count
-    if "kernel.wake" in found:
+    if harts == 1 and "kernel.wake" in found:
         made["kernel.wake"] += once_a_batch / found["kernel.wake"].count
         # A trap between batches finds its own code displaced, too.
         for cost in ("trap.entry", "trap.exit"):
@@ -192,36 +260,47 @@ def values(found: dict[str, Sample]) -> dict[str, float]:
     return {cost: value for cost, value in made.items() if not cost.startswith("(")}
 
 
-def render(rows: Sequence[tuple[Setup, dict[str, Sample]]]) -> str:
+def render(rows: Sequence[tuple[Setup, int, dict[str, Sample]]]) -> str:
     """The TOML file of costs."""
-    lines = [
-        "# What software costs on the compiled system, in cycles. Written by `make costs`.",
-        "#",
-        "# `value` is the mean; or the median where some samples have a wait, or the work of a",
-        "# whole batch, in them: what the mean is more is part of kernel.wake then, once a batch.",
-        f"# `spread`: 5th percentile, median and 95th. Watched: {N} coroutines, {ROUNDS} rounds.",
-        "",
-    ]
-    for setup, found in rows:
-        lines += [
+    return _HEAD + "\n".join(_row(*row) for row in rows)
+
+
+_HEAD = f"""# What software costs on the compiled system, in cycles. Written by `make costs`.
+#
+# `value` is the mean; or the median where some samples have a wait, or the work of a
+# whole batch, in them: what the mean is more is part of kernel.wake then, once a batch.
+# `spread`: 5th percentile, median and 95th. Watched: {N} coroutines, {ROUNDS} rounds. A row of
+# two harts has the costs that are others there.
+
+"""
+
+
+def _place(setup: Setup, harts: int) -> str:
+    return "\n".join(
+        (
             "[[at]]",
             f"memory_latency = {setup.memory_latency}",
             f"cache_kib = {setup.cache_kib}",
             f"root_switch = {setup.root_switch}",
+            f"harts = {harts}",
             f'compiler = "{find_compiler(setup.compiler).version}"',
             f'flags = "{setup.flags}"',
-            f'commit = "{source_commit()}"',
-        ]
-        specs = {spec.cost: spec for spec in SPECS}
-        made = values(found)
-        for cost, sample in sorted((cost, found[cost]) for cost in made):
-            spread = ", ".join(f"{each:.0f}" for each in (sample.low, sample.median, sample.high))
-            lines.append(
-                f'costs."{cost}" = {{ value = {made[cost]:.1f}, spread = [{spread}], '
-                f'samples = {sample.count}, program = "{specs[cost].policy}" }}'
-            )
-        lines.append("")
-    return "\n".join(lines)
+            f'commit = "{source_commit()}"\n',
+        )
+    )
+
+
+def _row(setup: Setup, harts: int, found: dict[str, Sample]) -> str:
+    specs = {spec.cost: spec for spec in (SPECS if harts == 1 else TWO_HARTS)}
+    made = values(found, harts)
+    text = _place(setup, harts)
+    for cost, sample in sorted((cost, found[cost]) for cost in made):
+        spread = ", ".join(f"{each:.0f}" for each in (sample.low, sample.median, sample.high))
+        text += (
+            f'costs."{cost}" = {{ value = {made[cost]:.1f}, spread = [{spread}], '
+            f'samples = {sample.count}, program = "{specs[cost].run}" }}\n'
+        )
+    return text
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -242,7 +321,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             ("root-switches", arguments.root_switches),
         )
     )
-    rows = []
+    before = arguments.out.read_text() if arguments.out.is_file() else ""
+    kept = ["[[at]]" + row.rstrip() + "\n" for row in before.split("[[at]]")[1:]]
+    text = _HEAD
     for switch, cache, latency in itertools.product(switches, caches, latencies):
         setup = Setup(
             device=arguments.device,
@@ -251,10 +332,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             compiler=arguments.compiler,
             root_switch=switch,
         )
-        rows.append((setup, measure(setup)))
-        where = f"cache {cache} KiB, memory latency {latency}, root switch {switch}"
-        print(f"{where}: {len(rows[-1][1])} costs")
-    write_atomically(arguments.out, render(rows).encode())
+        for harts in (1, 2) if not switch else (1,):
+            # What this commit has measured before an interruption stays.
+            done = [row for row in kept if row.startswith(_place(setup, harts))]
+            text += (done[0] if done else _row(setup, harts, measure(setup, harts))) + "\n"
+            if not done:
+                write_atomically(arguments.out, text.encode())
+            where = f"cache {cache} KiB, memory latency {latency}, root switch {switch}"
+            print(f"{where}, harts {harts}: {'kept' if done else 'measured'}", flush=True)
+    write_atomically(arguments.out, text.encode())
     print(f"Costs are in {arguments.out}")
     return 0
 

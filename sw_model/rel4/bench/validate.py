@@ -47,7 +47,9 @@ class Comparison:
     @property
     def tuned(self) -> bool:
         """Costs were measured on this very policy and N: agreement proves little."""
-        return self.record.concurrency == N and self.record.policy in ("sync", "inline", "tick")
+        alone = self.record.harts == 1 and self.record.policy in ("sync", "inline", "tick")
+        beside = self.record.harts > 1 and self.record.policy in ("sync", "uipi")
+        return self.record.concurrency == N and (alone or beside)
 
 
 async def _events(point: Point, costs: Costs, device: Device) -> tuple[float, float, float]:
@@ -61,7 +63,7 @@ async def _events(point: Point, costs: Costs, device: Device) -> tuple[float, fl
 
 
 def own_costs(record: PointRecord, choice: str = "measured") -> Costs:
-    """The costs of a set for the memory and the root switch of ``record``.
+    """The costs of a set for the memory, the root switch and the harts of ``record``.
 
     Raises
     ------
@@ -73,6 +75,7 @@ def own_costs(record: PointRecord, choice: str = "measured") -> Costs:
         memory_latency=record.memory_latency or 1,
         cache_kib=record.cache_kib or 4,
         root_switch=int(switch[1]) if switch else 0,
+        harts=record.harts,
     )
 
 

@@ -9,6 +9,7 @@
 #include <riscv/processor.h>
 #include <riscv/simif.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <functional>
@@ -429,7 +430,8 @@ reg_t uret(processor_t *proc, insn_t, reg_t) {
 reg_t uipi(processor_t *proc, insn_t insn, reg_t pc) {
   unsigned function;
   if (insn.rm() == 6 || (insn.rm() == 2 && insn.rs2() == 0)) function = insn.bits() >> 25 & 0x7f;
-  else if (insn.rm() == 2) function = insn.bits() >> 20 & 0xfff;
+  else if (insn.rm() == 2)  // the port has seven bits; what does not fit is no function
+    function = std::min<unsigned>(insn.bits() >> 20 & 0xfff, 0x7f);
   else throw trap_illegal_instruction(insn.bits());
   state_t *state = proc->get_state();
   reg_t answer = 0;

@@ -131,51 +131,70 @@ def measured_with() -> set[tuple[str, str]]:
 
 @cache
 def measured_costs(
-    *, memory_latency: int, cache_kib: int, root_switch: int = 0, text: str | None = None
+    *,
+    memory_latency: int,
+    cache_kib: int,
+    root_switch: int = 0,
+    harts: int = 1,
+    text: str | None = None,
 ) -> Costs:
     """Costs of the compiled system from TOML ``text``, or from costs.measured.toml of this package;
     what it does not measure stays as `load_costs` has it. Between two memory latencies that were
-    measured a cost lies on a straight line.
+    measured a cost lies on a straight line. With several harts, costs that are others then (and
+    were measured with two) take the place of those of one.
 
     Raises
     ------
     ValueError : there is nothing measured with this cache and root switch, or not on both sides of
         this latency.
     """
-    rows = {
-        row["memory_latency"]: row["costs"]
-        for row in _measured(text)
-        if (row["cache_kib"], row["root_switch"]) == (cache_kib, root_switch)
-    }
-    below = max((each for each in rows if each <= memory_latency), default=None)
-    above = min((each for each in rows if each >= memory_latency), default=None)
-    if below is None or above is None:
-        known = ", ".join(map(str, sorted(rows))) or "none"
-        raise ValueError(
-            f"memory latency must be within those measured with {cache_kib} KiB of cache and root "
-            f"switch {root_switch} ({known}), not {memory_latency}"
-        )
-    part = (memory_latency - below) / (above - below) if above > below else 0.0
     table = dict(load_costs().table)
-    for name, low in rows[below].items():
-        value = low["value"] + part * (rows[above][name]["value"] - low["value"])
-        source = f"run of {low['program']}, memory latency {memory_latency}, {cache_kib} KiB"
-        table[name] = Cost(round(value), "measured", source)
+    for count in (1, 2)[:harts]:
+        rows = {
+            row["memory_latency"]: row["costs"]
+            for row in _measured(text)
+            if (row["cache_kib"], row["root_switch"]) == (cache_kib, root_switch)
+            and row.get("harts", 1) == count
+        }
+        below = max((each for each in rows if each <= memory_latency), default=None)
+        above = min((each for each in rows if each >= memory_latency), default=None)
+        if below is None or above is None:
+            if count > 1:
+                break
+            known = ", ".join(map(str, sorted(rows))) or "none"
+            raise ValueError(
+                f"memory latency must be within those measured with {cache_kib} KiB of cache and "
+                f"root switch {root_switch} ({known}), not {memory_latency}"
+            )
+        part = (memory_latency - below) / (above - below) if above > below else 0.0
+        for name, low in rows[below].items():
+            value = low["value"] + part * (rows[above][name]["value"] - low["value"])
+            source = f"run of {low['program']}, memory latency {memory_latency}, {cache_kib} KiB"
+            table[name] = Cost(round(value), "measured", source)
     return Costs(table)
 
 
 def chosen_costs(
-    choice: str, *, memory_latency: int = 1, cache_kib: int = 4, root_switch: int = 0
+    choice: str,
+    *,
+    memory_latency: int = 1,
+    cache_kib: int = 4,
+    root_switch: int = 0,
+    harts: int = 1,
 ) -> Costs:
     """The costs of a set of `SETS`, or of a TOML file: like costs.toml, whose costs stay where the
-    file has none, or like costs.measured.toml. Memory latency, cache and root switch choose in what
-    was measured.
+    file has none, or like costs.measured.toml. The rest chooses in what was measured.
 
     Raises
     ------
     ValueError : there is no such file, or it is not right; or nothing was measured there.
     """
-    where = {"memory_latency": memory_latency, "cache_kib": cache_kib, "root_switch": root_switch}
+    where = {
+        "memory_latency": memory_latency,
+        "cache_kib": cache_kib,
+        "root_switch": root_switch,
+        "harts": harts,
+    }
     if choice == "published":
         return load_costs()
     if choice == "measured":

@@ -61,7 +61,7 @@ def test_a_set_of_costs_is_chosen_by_name_or_by_file(tmp_path: Path) -> None:
     few.write_text('[trap]\nentry = {value = 7, provenance = "assumed", source = "a test"}\n')
     assert chosen_costs(str(few)).differences == (("trap.entry", 7),)
     own = tmp_path / "own.toml"
-    own.write_text(render([(Setup(compiler="clang"), {"trap.entry": Sample(9, 9, 9, 9, 9)})]))
+    own.write_text(render([(Setup(compiler="clang"), 1, {"trap.entry": Sample(9, 9, 9, 9, 9)})]))
     assert chosen_costs(str(own))["trap.entry"] == 9
 
 
@@ -147,7 +147,7 @@ def test_what_a_batch_costs_once_is_part_of_the_wake() -> None:
 
 def test_what_is_written_can_be_read() -> None:
     sample = Sample(12.5, 10, 12, 20, 40)
-    text = render([(Setup(compiler="clang"), {"trap.entry": sample})])
+    text = render([(Setup(compiler="clang"), 1, {"trap.entry": sample})])
     costs = measured_costs(memory_latency=1, cache_kib=4, text=text)
     assert costs["trap.entry"] == 12
 

@@ -71,7 +71,7 @@ def test_an_ipc_buffer_lies_within_its_frame(
     assert (error is OK) == (offset % 0x400 == 0 and offset + IPC_BUFFER_BYTES <= PAGE)
 
 
-@pytest.mark.parametrize("how", ["pool", "space", "unmap"])
+@pytest.mark.parametrize("how", ["pool", "space", "revoked", "unmap"])
 @pytest.mark.parametrize("waits", [False, True])
 def test_a_translation_dies_with_the_mapping(
     run_program: RunProgram, how: str, waits: bool
@@ -113,6 +113,9 @@ def test_a_translation_dies_with_the_mapping(
         elif how == "space":
             assert await kernel.cnode_revoke(root, space) is OK
             assert await kernel.tcb_set_space(thread.tcb, 0, root, 0, task.vspace) is OK
+            assert await kernel.cnode_delete(root, space) is OK
+        elif how == "revoked":  # the thread's own capability to its space goes first
+            assert await kernel.cnode_revoke(root, space) is OK
             assert await kernel.cnode_delete(root, space) is OK
         assert await kernel.cnode_revoke(root, untyped) is OK
         assert await kernel.untyped_retype(untyped, ObjectType.RISCV_4K_PAGE, 0, root, 600) is OK

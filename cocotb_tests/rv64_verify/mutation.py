@@ -1,0 +1,359 @@
+"""Mutants of the hart's netlist, and whether lock-step with Spike and litmus tests kill them.
+
+The hart is synthesised to word-level cells as one module, all but the unit that tells what retires.
+Yosys changes one bit of one cell's port: inverted, stuck, or changed by another bit of the port.
+All mutants are in one netlist, in which ``+mutant=N`` selects one; 0 is the hart as it is, and has
+to pass first. The netlist stands for hart 0 in the system of one hart, which runs in lock-step, and
+in that of two, which runs litmus tests. Every mutant has a process of its own with a time limit.
+"""
+
+import hashlib
+import json
+import os
+import re
+import select
+import signal
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from rel4.bench.campaign import Conduct, Store, run_campaign
+from rv64_verify import layout, litmus
+from rv64_verify.directed import PROGRAMS, directed_program
+from rv64_verify.lockstep import LockstepError, lockstep
+from rv64_verify.long_run import SHAPES
+from rv64_verify.random_program import random_program
+from rv64_verify.rtl import Rtl, build_library, verilog
+from uintr_verify.mutation import listed_mutants, yosys
+from uintr_verify.survivors import mutant_name
+from uintr_verify.waivers import load_waivers, waive
+
+__all__ = ["Mutation", "judged", "test_names"]
+
+_BLOCK = "hart"
+_HART = "soc.hart_0"
+_WIDTH = 14
+_WAIVERS = Path(__file__).with_name("waivers.toml")
+_BATCH = 20
+_SECONDS = 300
+"""For one mutant."""
+_SLOWER = 3
+"""A mutant has so many times the cycles that the hart takes."""
+_FIRST = (
+    "random 1",
+    *(name for name in PROGRAMS if name.split()[0] in ("arithmetic", "memory", "pages")),
+    *("CSR writes", "atomics", "compressed", "branches", "random 0", "random 3", "words 0x7b"),
+)
+"""Short programs, of all kinds. A mutant that survives them at another speed is not run further."""
+_OTHERS = (
+    *("immediates", "halves 0x0000", "halves 0x8000", "halves 0x9000", "CSR numbers 0x000 M"),
+    *("CSR numbers 0x800 M", "words 0x33", "words 0x1b", "words 0x03", "words 0x0f", "words 0x2f"),
+    *("random 5", "random 6", "random 7", "random 8", "random 9", "random 11"),
+    *(f"litmus {name}" for name in ("MP", "SB+lrsc", "SB+amos", "R+fences", "CoRR", "swaps")),
+    "SYSTEM M",
+)
+_ROUNDS = 300
+
+_PREPARE = r"""
+read_rtlil top.il
+hierarchy -top {hart}
+setattr -mod -set keep_hierarchy 1 {hart}.trace
+proc
+flatten {hart}
+opt -full
+wreduce
+opt_clean
+memory -nomap
+opt -full
+opt_clean
+add -input mutsel {width}
+write_rtlil prepared.il
+mutate -list {count} -seed 1 -o list.txt -module {hart}
+"""
+
+_MODULE = re.compile(rf"^module \\{re.escape(_HART)}[ .].*?^endmodule$", re.MULTILINE | re.DOTALL)
+_SELECT = f"""
+  reg [{_WIDTH - 1}:0] mutsel;
+  initial if (!$value$plusargs("mutant=%d", mutsel)) mutsel = 0;
+"""
+
+
+def test_names() -> list[str]:
+    """The tests in their order: most mutants die in the first ones."""
+    return [*_FIRST, *_OTHERS]
+
+
+def _program(name: str) -> bytes:
+    if name in PROGRAMS:
+        body, privilege = PROGRAMS[name]
+        return directed_program(body, privilege)
+    return random_program(int(name.removeprefix("random ")))
+
+
+@dataclass
+class _Bench:
+    """Both systems, and what the tests need."""
+
+    one: Path
+    two: Path
+    cycles: Mapping[str, int] = field(default_factory=dict)  # of the hart as it is, by test
+
+    names: list[str] = field(default_factory=test_names)
+
+    @cached_property
+    def programs(self) -> dict[str, bytes]:
+        return {name: _program(name) for name in self.names if not name.startswith("litmus")}
+
+    def run(self, number: int, say: Callable[[dict[str, Any]], None]) -> None:
+        """All tests of a mutant until one kills it; ``say`` is told of the end of each."""
+        with (
+            closing(Rtl(memory_bytes=layout.MEMORY_BYTES, path=self.one, mutant=number)) as one,
+            closing(Rtl(memory_bytes=litmus.MEMORY_BYTES, path=self.two, mutant=number)) as two,
+        ):
+            for name in self.names:
+                if name.startswith("litmus"):
+                    say({"test": name, **self._litmus(two, name)})
+                else:
+                    say({"test": name, **self._lockstep(one, name, self.programs[name])})
+
+    def _limit(self, name: str) -> int:
+        return _SLOWER * self.cycles.get(name, 1_000_000) + 20_000
+
+    def _lockstep(self, rtl: Rtl, name: str, program: bytes) -> dict[str, Any]:
+        shape = SHAPES[0]
+        seed = 1
+        if name.startswith("random"):
+            seed = int(name.removeprefix("random ")) + 1
+            shape = SHAPES[(seed - 1) % 4]
+        rtl.start(
+            program,
+            tohost=layout.TOHOST,
+            limit=self._limit(name),
+            latency=shape.latency,
+            jitter=shape.jitter,
+            seed=seed,
+        )
+        try:
+            outcome = lockstep(program, rtl, memory_bytes=layout.MEMORY_BYTES, limit=1_000_000)
+        except LockstepError as error:
+            return {"killed": str(error).splitlines()[0], "cycles": rtl.cycle}
+        return {
+            "killed": "an interrupt waits" if outcome.longest > 2 else "",
+            "cycles": rtl.cycle,
+        }
+
+    def _litmus(self, rtl: Rtl, name: str) -> dict[str, Any]:
+        test = litmus.TESTS[name.removeprefix("litmus ")]
+        cycles = 0
+        for seed, latency in ((1, 1), (2, 6)):
+            try:
+                seen = litmus.observed(
+                    test,
+                    rtl,
+                    rounds=_ROUNDS,
+                    seed=seed,
+                    latency=latency,
+                    spread=seed == 2,
+                    limit=self._limit(name),
+                )
+            except AssertionError as error:
+                return {"killed": str(error), "cycles": rtl.cycle}
+            cycles += rtl.cycle
+            if wrong := set(seen) - litmus.allowed(test):
+                return {"killed": f"{test.name} shows {min(wrong)}", "cycles": cycles}
+        return {"killed": "", "cycles": cycles}
+
+
+def _run_apart(bench: _Bench, number: int) -> dict[str, Any]:
+    """Run a mutant in a forked process, which may hang or abort. Returns ``killed``, why, or
+    empty; ``by``, the test; ``cycles``, of the tests that took other than the hart's."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(read)
+
+            timed = False
+
+            def say(line: dict[str, Any]) -> None:
+                nonlocal timed
+                os.write(write, (json.dumps(line) + "\n").encode())
+                timed |= line["cycles"] != bench.cycles.get(line["test"], line["cycles"])
+                if line["killed"] or (timed and line["test"] == _FIRST[-1]):
+                    os._exit(0)
+
+            bench.run(number, say)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    os.close(write)
+    deadline = time.monotonic() + _SECONDS
+    text = b""
+    ended = False
+    while not ended and (left := deadline - time.monotonic()) > 0:
+        if select.select([read], [], [], left)[0]:
+            piece = os.read(read, 1 << 16)
+            text += piece
+            ended = not piece
+    os.close(read)
+    if not ended:
+        os.kill(child, signal.SIGKILL)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    lines = [json.loads(line) for line in text.decode().splitlines()]
+    result = {
+        "killed": "",
+        "by": "",
+        "cycles": {
+            line["test"]: line["cycles"]
+            for line in lines
+            if not line["killed"] and line["cycles"] != bench.cycles.get(line["test"])
+        },
+    }
+    names = bench.names
+    if lines and lines[-1]["killed"]:
+        return result | {"killed": lines[-1]["killed"], "by": lines[-1]["test"]}
+    if status or not lines or lines[-1]["test"] not in (_FIRST[-1], names[-1]):
+        why = "does not end" if not ended else "logic does not settle"
+        return result | {"killed": why, "by": names[len(lines)]}
+    return result
+
+
+class Mutation:
+    """All mutants.
+
+    Parameters
+    ----------
+    count : how many mutants are asked for; a few fall away
+    folder : where the netlist is kept
+
+    Members
+    -------
+    mutants : the mutants
+    """
+
+    def __init__(self, *, count: int, folder: Path) -> None:
+        from amaranth.back import rtlil
+
+        from rv64.soc import Soc
+
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        design = str(rtlil.convert(Soc(harts=1), name="soc"))
+        about = hashlib.sha256(f"{count} {_PREPARE} {design}".encode()).hexdigest()
+        known = folder / "design"
+        fresh = not known.is_file() or known.read_text() != about
+        if fresh:
+            (folder / "top.il").write_text(design)
+            yosys(_PREPARE.format(hart=_HART, width=_WIDTH, count=count), folder)
+        self.mutants = list(listed_mutants((folder / "list.txt").read_text(), _BLOCK, 1))
+        if fresh:
+            commands = [
+                each.command.replace("mutate ", f"mutate -ctrl mutsel {_WIDTH} {each.number} ", 1)
+                for each in self.mutants
+            ]
+            last = "write_verilog -noattr mutants.v"
+            yosys("\n".join(("read_rtlil prepared.il", *commands, "opt_clean", last)), folder)
+            known.write_text(about)
+        # In a mutant more than one case may match; the first one counts.
+        self._netlist = (folder / "mutants.v").read_text().replace(" // synopsys parallel_case", "")
+        self._commands = "\n".join(each.command for each in self.mutants)
+
+    def _build(self, harts: int) -> Path:
+        """A system whose hart 0 is the netlist."""
+        text = _MODULE.sub("", verilog(harts, 4))
+        place = re.compile(rf"(\\{re.escape(_HART)} +hart_0 \()")
+        if len(place.findall(text)) != 1:
+            raise ValueError(f"{_HART} must be instantiated once")
+        text = place.sub(r"\1.mutsel(mutsel),", text)
+        declared = re.compile(r"^(module soc\(.*?\);)$", re.MULTILINE | re.DOTALL)
+        text = declared.sub(lambda match: match.group(1) + _SELECT, text, count=1)
+        return build_library(text + self._netlist, harts, 4)
+
+    def bench(self) -> _Bench:
+        """Both systems, built."""
+        return _Bench(self._build(1), self._build(2))
+
+    def run(self, *, results: Path, conduct: Conduct) -> list[dict[str, Any]]:
+        """Run every mutant that ``results`` does not know yet; what became of each, number 0 first.
+
+        Raises
+        ------
+        AssertionError : the unmutated hart does not pass.
+        Whatever `run_campaign` does.
+        """
+        bench = self.bench()
+        digest = hashlib.sha256((self._netlist + self._commands).encode())
+        digest.update(repr(bench.names).encode())
+        key = digest.hexdigest()[:16]
+        store = Store(results)
+        known = store.read()
+        if f"{key} 0" not in known:
+            first = _run_apart(bench, 0)
+            if first["killed"]:
+                raise AssertionError(
+                    f"the unmutated hart must pass {first['by']}, but {first['killed']}"
+                )
+            store.add(f"{key} 0", first)
+            known = store.read()
+        bench.cycles = known[f"{key} 0"]["cycles"]
+        tasks = {f"{key} {number}": number for number in range(len(self.mutants) + 1)}
+
+        def batches(todo: Mapping[str, int]) -> list[_Batch]:
+            left = sorted(todo.values())
+            return [
+                _Batch(bench, left[place : place + _BATCH], key, store)
+                for place in range(0, len(left), _BATCH)
+            ]
+
+        found = run_campaign(
+            tasks, batches, store=store, conduct=conduct, name="mutants", unit="mutant"
+        )
+        return [found[each] for each in tasks]
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Some mutants, one after the other."""
+
+    bench: _Bench
+    numbers: list[int]
+    key: str
+    store: Store
+
+    def __call__(self) -> None:
+        for number in self.numbers:
+            self.store.add(f"{self.key} {number}", _run_apart(self.bench, number))
+
+
+def judged(
+    mutation: Mutation, outcomes: list[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """A record of every mutant, and a sentence for each waiver that is stale. One that retires the
+    same instructions in another number of cycles has a verdict of its own: to be faster or slower
+    is no fault."""
+    records = []
+    for mutant, outcome in zip(mutation.mutants, outcomes, strict=True):
+        record = {
+            name: getattr(mutant, name)
+            for name in ("block", "source", "line", "mode", "cell", "port", "bit", "control")
+        }
+        verdict = "alive"
+        if outcome["killed"]:
+            verdict = "killed by tests"
+        elif outcome["cycles"]:
+            verdict = "changes time alone"
+        record |= {"mutant": mutant.number, "verdict": verdict, "by": outcome["by"]}
+        records.append(record | {"name": mutant_name(record)})
+    alive = {record["name"] for record in records if record["verdict"] == "alive"}
+    killed = {record["name"] for record in records if record["verdict"] == "killed by tests"}
+    waived, _, stale = waive(
+        sorted(alive), sorted(killed - alive), load_waivers("mutation", _WAIVERS)
+    )
+    for record in records:
+        if record["verdict"] == "alive" and (waiver := waived.get(record["name"])):
+            record |= {"verdict": "explained", "by": waiver.reason}
+    return records, stale
