@@ -45,6 +45,8 @@ RUN = {
     "examples/README.md": ["python examples/ping_pong.py"],
 }
 """What is run here, with exit status 0, or 1 where a search finds what it looks for."""
+SECONDS = ("README.md", "docs/studies.md", "docs/tutorial.md")
+"""Pages whose commands take more than a second or two."""
 FOUND = ("rel4 explore --protocol published",)
 
 ELSEWHERE = {
@@ -182,7 +184,10 @@ def test_targets_exist(page: Path) -> None:
             assert any(fnmatch(words[1], each) for each in targets), f"{page.name}: {line}"
 
 
-@pytest.mark.parametrize("name", RUN)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(each, marks=[pytest.mark.long] if each in SECONDS else []) for each in RUN],
+)
 def test_what_takes_seconds_runs(name: str, tmp_path: Path) -> None:
     printed = list(commands(ROOT / name))
     for folder in ("examples", "docs"):
