@@ -217,7 +217,7 @@ def _build_seeds(target: Target, seeds: Sequence[int], root: Path) -> list[dict[
     """One build for each seed, of one netlist."""
     from uintr_fpga.build import build_bitstream
 
-    reports = []
+    reports: list[dict[str, Any]] = []
     for seed in seeds:
         folder = _folder(root, target, seed)
         started = time.monotonic()
