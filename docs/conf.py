@@ -5,7 +5,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from diagrams import figures, write_diagrams
 from generated_pages import write_pages
 from port_pages import write_port_pages
 from verification_page import write_tables
@@ -13,7 +12,6 @@ from verification_page import write_tables
 import rel4
 
 _GENERATED = Path(__file__).parent / "generated"
-write_diagrams(_GENERATED)
 write_pages(_GENERATED)
 write_tables(_GENERATED)
 write_port_pages(_GENERATED)
@@ -23,8 +21,6 @@ author = "The rel4-uintr authors"
 release = version = rel4.__version__
 extensions = ["myst_parser", "sphinx.ext.doctest"]
 myst_heading_anchors = 3
-myst_enable_extensions = ["substitution"]
-myst_substitutions = figures()
 exclude_patterns = ["data"]
 html_theme = "furo"
 html_title = f"rel4-uintr {release}"

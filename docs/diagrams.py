@@ -1,6 +1,6 @@
 """Timing diagrams of the documentation, drawn from what the reference device does.
 
-``python docs/diagrams.py FOLDER`` writes them; the documentation does so whenever it is built.
+``python docs/diagrams.py docs/img`` writes them; a test holds them, and the numbers in the text.
 """
 
 import sys

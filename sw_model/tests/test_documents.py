@@ -220,3 +220,29 @@ def test_the_guide_names_every_hook_of_a_policy() -> None:
     hooks.remove("kept")  # for inspection
     assert len(hooks) > 8
     assert {name for name in hooks if f"`{name}`" not in text} == set()
+
+
+def test_the_theory_of_operation_shows_a_run(tmp_path: Path) -> None:
+    """Drawings and numbers, which are read where nothing was built."""
+    from diagrams import figures, write_diagrams
+
+    for drawn in write_diagrams(tmp_path):
+        stored = ROOT / "docs" / "img" / drawn.name
+        assert stored.read_text() == drawn.read_text(), "python docs/diagrams.py docs/img"
+    text = " ".join((ROOT / "docs" / "theory.md").read_text(encoding="utf-8").split())
+    found = figures()
+    for sentence in (
+        "has its answer in cycle {answered}.",
+        "in cycle {line} hart 1 sees its interrupt",
+        "has the handler's address in cycle {handler}:",
+        "`UIPI READ` ({read} cycles:",
+    ):
+        assert sentence.format(**found) in text
+
+
+def test_a_page_that_is_read_unbuilt_has_no_placeholder() -> None:
+    for page in PAGES:
+        text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        assert "{{" not in text, page
+        for image in re.findall(r"!\[[^]]*\]\(([^)]+)\)", text):
+            assert (page.parent / image).is_file(), (page, image)

@@ -1,6 +1,7 @@
 """The timeline: structure, balance, arrows; the waveform's numbers and views."""
 
 import json
+import shutil
 from collections import defaultdict
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +17,7 @@ from rel4.reference.device import ReferenceDevice
 from rel4.trace.perfetto import CALLS, HARTS, chrome_trace
 from rel4.trace.posts import deliveries
 from rel4.trace.states import hart_states
-from rel4.trace.waveform import align_waveform, write_views
+from rel4.trace.waveform import align_waveform, to_fst, write_views
 
 Records = list[dict[str, Any]]
 
@@ -194,3 +195,34 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "ui.perfetto.dev" in capsys.readouterr().out
     assert cli.main(["trace", "--concurrency", "2,4", "--out", str(tmp_path)]) == 2
     assert "trace must be of one policy, one N and one seed, not of 2" in capsys.readouterr().err
+
+
+def test_stored_logs_are_traced_and_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    point = "--policy tick --concurrency 2 --rounds 1 --jobs 1"
+    for name, period in (("a", 20_000), ("b", 20_000), ("c", 5_000)):
+        words = f"sweep {point} --timer-period {period} --out {tmp_path / name}"
+        assert cli.main(words.split()) == 0
+    a, b, c = (str(tmp_path / name / "tick-h1-n2-s1.jsonl.gz") for name in "abc")
+    capsys.readouterr()
+    assert cli.main(["trace", a, "--out", str(tmp_path / "t")]) == 0
+    trace = json.loads((tmp_path / "t" / "trace.json").read_text())
+    assert trace["otherData"]["log"] == a
+    events = capsys.readouterr().out.partition(" events")[0]
+    assert cli.main(["compare", a, b]) == 0
+    assert f"identical, {events} events" in capsys.readouterr().out
+    assert cli.main(["compare", a, c]) == 2
+    assert "logs must be of one point" in capsys.readouterr().err
+
+
+def test_fst_is_made_by_gtkwaves_converter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vcd = tmp_path / "waves.vcd"
+    vcd.write_text(VCD)
+    if shutil.which("vcd2fst") is not None:
+        fst = to_fst(vcd)
+        assert fst.suffix == ".fst"
+        assert fst.stat().st_size > 0
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ValueError, match="^vcd2fst must be installed for FST .* not in PATH$"):
+        to_fst(vcd)
