@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from hwbench import ONES, Hart, refused, simulate
+from hwbench import ONES, Hart, refused, simulate, transfer
 
 from uintr.registers import (
     ACTIVE,
@@ -32,27 +32,6 @@ BASE, TABLE = DEFAULT_BASE, DEFAULT_TABLE_BASE
 
 def slot(receiver: int, register: Register) -> int:
     return BASE + 32 * receiver + register.address
-
-
-async def transfer(
-    ctx: Any, bus: Any, address: int, data: int | None = None, sel: int = 0xFF
-) -> tuple[bool, int, int]:
-    """On the bus from outside: (error, data, cycles from `stb` to the end)."""
-    ctx.set(bus.cyc, 1)
-    ctx.set(bus.stb, 1)
-    ctx.set(bus.we, data is not None)
-    ctx.set(bus.adr, address // 8)
-    ctx.set(bus.sel, sel)
-    ctx.set(bus.dat_w, data or 0)
-    for cycles in range(200):
-        if ctx.get(bus.ack) or ctx.get(bus.err):
-            end = bool(ctx.get(bus.err)), int(ctx.get(bus.dat_r)), cycles
-            await ctx.tick()
-            ctx.set(bus.cyc, 0)
-            ctx.set(bus.stb, 0)
-            return end
-        await ctx.tick()
-    raise AssertionError("the transfer does not end")
 
 
 async def sending(hart: Hart, receiver: int, vector: int = 9, index: int = 0) -> None:
