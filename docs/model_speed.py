@@ -1,13 +1,14 @@
-"""How fast the model runs, and what memory it takes: measures it (`make bench-model`), makes tables.
+"""How fast the model runs, and in what memory: measures it (`make bench-model`), makes tables.
 
-Each run is a process of its own on the reference device. Seconds are of processor time, so that what
-else the machine does matters less; memory is the most that the process had.
+Each run is a process of its own on the reference device. Seconds are of processor time, so that
+what else the machine does matters less; memory is the most that the process had.
 """
 
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,10 @@ STORE = Path(__file__).parent / "data" / "model_speed.json"
 COROUTINES = (16, 64, 256, 1024, 4096)
 HARTS = (1, 4, 16, 64, 256, 1024)
 POLICIES = ("sync", "tick", "inline", "adaptive", "uipi")
+NEWLINE = "\n"
+COLUMNS = """million cycles | seconds | million cycles a second | memory (MiB) |
+|---|---|---|---|---|
+"""
 RUN = """
 import json, resource, sys, time
 from rel4.bench.point import Point, simulate
@@ -72,37 +77,29 @@ def _row(row: dict[str, Any], name: str) -> str:
 def speed_tables() -> str:
     """Tables of the last measurement."""
     content = json.loads(STORE.read_text(encoding="utf-8"))
-    rows = content["rows"]
-    parts = [rows[: len(POLICIES)]]
-    rest = rows[len(POLICIES) :]
-    parts += [rest[: 2 * len(COROUTINES)], rest[2 * len(COROUTINES) :]]
-    of = "million cycles | seconds | million cycles a second | memory (MiB) |\n|---|---|---|---|---|\n"
-    policies, coroutines, harts = (
-        "\n".join(_row(row, name(row)) for row in part)
-        for part, name in zip(
-            parts,
-            (
-                lambda row: f"`{row['policy']}`, {row['harts']}",
-                lambda row: f"`{row['policy']}`, {row['concurrency']:,}",
-                lambda row: f"{row['harts']:,}",
-            ),
-            strict=True,
-        )
-    )
+    rows = iter(content["rows"])
+    policies = [
+        _row(row, f"`{row['policy']}`, {row['harts']}") for row in islice(rows, len(POLICIES))
+    ]
+    coroutines = [
+        _row(row, f"`{row['policy']}`, {row['concurrency']:,}")
+        for row in islice(rows, 2 * len(COROUTINES))
+    ]
+    harts = [_row(row, f"{row['harts']:,}") for row in rows]
     return f"""\
-`make bench-model`, at {content["commit"]}; seconds of one core, three runs of which the fastest counts (one from
-1 024 coroutines on). Published workload, 64 coroutines:
+`make bench-model`, at {content["commit"]}; seconds of one core, three runs of which the fastest
+counts (one from 1 024 coroutines on). Published workload, 64 coroutines:
 
-| policy, harts | {of}{policies}
+| policy, harts | {COLUMNS}{NEWLINE.join(policies)}
 
-More coroutines:
+More coroutines, of one thread:
 
-| policy, coroutines | {of}{coroutines}
+| policy, coroutines | {COLUMNS}{NEWLINE.join(coroutines)}
 
-More harts, 16 synchronous loops on the first, timer period 1 000 000. Time and memory of one more hart are
-those of its boot and its ticks:
+More harts beside one thread with 16 synchronous loops, timer period 1 000 000. What one more hart
+takes is its boot and its ticks:
 
-| harts | {of}{harts}"""
+| harts | {COLUMNS}{NEWLINE.join(harts)}"""
 
 
 if __name__ == "__main__":

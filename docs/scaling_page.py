@@ -88,13 +88,12 @@ other harts idle, run when these pages are built:
 |---|{"---|" * (len(_FEW) + 1)}
 {chr(10).join(_against_synchronous())}
 
-A tick is {tick} cycles of work in the kernel, so the ticks of {_FEW[-1]} harts ask for the lock
-during more than {_FEW[-1] * tick:,} cycles of every 20 000, and whoever makes a system call waits behind
-all of them. That is why `sync`, `tick`, `ipi` and `inline`, which enter the kernel for each call or
-batch, lose there to one hart alone. A handler that serves calls gives the lock to harts that wait; it
-did so after each call, and every call waited for the ticks of 63 harts. It does so now when it has
-held the lock for as long as they will take it: a call for every three that wait. What is left is not
-the calls' own: for more harts the tick has to be slower.
+A tick is {tick} cycles of work in the kernel, so the ticks of {_FEW[-1]} harts want the lock
+during more than {_FEW[-1] * tick:,} cycles of every 20 000, and whoever makes a system call waits
+behind all of them. That is why `sync`, `tick`, `ipi` and `inline`, which enter the kernel for each
+call or batch, lose there to one hart alone. A handler that serves calls lets in the harts that
+wait, when it has held the lock for about as long as they will: a call for every three of them.
+For more harts the tick has to be slower.
 With a timer period of 1 000 000 cycles, policy `uipi` and eight coroutines
 (`rel4 study examples/studies/many_harts.toml`, commit {few["commit"]}; the last two columns are of
 all harts together):
