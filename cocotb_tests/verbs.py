@@ -32,6 +32,9 @@ class Verbs:
     device : what is asked
     """
 
+    stride = 1000
+    """Cycles that the device may run in one go."""
+
     def __init__(self, *, device: Device) -> None:
         self.device = device
         self.config = device.config
@@ -45,7 +48,7 @@ class Verbs:
         """The response to the hart's outstanding request, and the cycles until it comes."""
         cycles = 0
         while cycles < 100_000:
-            cycles += await self.device.run(1000)
+            cycles += await self.device.run(self.stride)
             response = self.device.response(hart)
             if response is not None:
                 return response, cycles
@@ -55,7 +58,7 @@ class Verbs:
         """Wait until the device is quiescent; returns the cycles that took."""
         cycles = 0
         while not self.device.quiescent:
-            cycles += await self.device.run(1000)
+            cycles += await self.device.run(self.stride)
             assert cycles < 1_000_000, "the device does not come to rest"
         return cycles
 

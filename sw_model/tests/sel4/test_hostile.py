@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from uintr_bench import syscall_buffer_at
 
 from rel4.abi.message import IPC_BUFFER_BYTES
 from rel4.abi.numbers import CapSlot, ObjectType, SeL4Error
@@ -29,16 +30,6 @@ async def frame_at(task: RootTask, virtual: int) -> int:
     (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
     await task.map_page_tables(virtual, PAGE)
     assert await task.kernel.page_map(frame, task.vspace, virtual) is OK
-    return frame
-
-
-async def syscall_buffer_at(task: RootTask, virtual: int) -> int:
-    """A frame with a syscall buffer of four items, mapped."""
-    (frame,) = await task.allocate(ObjectType.RISCV_MEGA_PAGE)
-    (table,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
-    assert await task.kernel.page_table_map(table, task.vspace, virtual) is OK
-    assert await task.kernel.page_map(frame, task.vspace, virtual) is OK
-    await SyscallBuffer.create(virtual, 4)
     return frame
 
 
