@@ -16,6 +16,7 @@ from uintr.intel.registers import (
     Msr,
 )
 from uintr.registers import CsrFunction, RequestKind, Status
+from verbs import Verbs
 
 __all__ = ["ENTRIES", "HANDLER", "NOWHERE", "NV", "IntelScene"]
 
@@ -29,36 +30,21 @@ NOWHERE = 0x10_0000
 _OK = Response(0, Status.OK)
 
 
-class IntelScene:
-    """Helper verbs on a device; a request returns (response, cycles until it came)."""
+class IntelScene(Verbs):
+    """Verbs of its own; `ask` returns (response, cycles until it came)."""
 
-    stride = 1000
-    """Cycles that the device may run in one go."""
     entries = ENTRIES
     """That `prepared` fills."""
 
     def __init__(self, device: Device) -> None:
-        self.device = device
-        self.table = device.config.table_base
+        super().__init__(device=device)
+        self.base = device.config.table_base
         self.harts = range(device.config.harts)
 
     async def ask(
         self, kind: int, function: int = 0, address: int = 0, data: int = 0, hart: int = 0
     ) -> tuple[Response, int]:
-        self.device.submit(hart, Request(RequestKind(kind), function, address, data))
-        cycles = 0
-        while cycles < 10_000:
-            cycles += await self.device.run(self.stride)
-            response = self.device.response(hart)
-            if response is not None:
-                return response, cycles
-        raise AssertionError(f"hart {hart} has no response after {cycles} cycles")
-
-    async def settle(self) -> int:
-        cycles = 0
-        while not self.device.quiescent:
-            cycles += await self.device.run(self.stride)
-        return cycles
+        return await self.request(hart, Request(RequestKind(kind), function, address, data))
 
     async def until(self, condition: Callable[[], bool]) -> int:
         cycles = 0
@@ -67,8 +53,8 @@ class IntelScene:
             assert cycles < 1000
         return cycles
 
-    async def write(self, number: int, data: int, hart: int = 0) -> Response:
-        return (await self.ask(RequestKind.CSR, CsrFunction.WRITE, number, data, hart))[0]
+    async def wrmsr(self, number: int, data: int, hart: int = 0) -> Response:
+        return await self.csr(CsrFunction.WRITE, number, data, hart)
 
     async def read(self, number: int, hart: int = 0) -> int:
         response, cycles = await self.ask(RequestKind.CSR, CsrFunction.READ, number, 0, hart)
@@ -90,16 +76,16 @@ class IntelScene:
         assert await self.ask(RequestKind.STORE, 0, address, data, hart) == (_OK, 3)
 
     def descriptor(self, hart: int) -> int:
-        return self.table + 0x800 + UPID_BYTES * hart
+        return self.base + 0x800 + UPID_BYTES * hart
 
     async def words(self, hart: int) -> tuple[int, int]:
         """The hart's descriptor as it lies in memory."""
         address = self.descriptor(hart)
         return await self.load(address), await self.load(address + 8)
 
-    async def entry(self, index: int, word: int, address: int) -> None:
-        await self.store(self.table + UITTE_BYTES * index, word)
-        await self.store(self.table + UITTE_BYTES * index + 8, address)
+    async def uitte(self, index: int, word: int, address: int) -> None:
+        await self.store(self.base + UITTE_BYTES * index, word)
+        await self.store(self.base + UITTE_BYTES * index + 8, address)
 
     @classmethod
     async def prepared(cls, device: Device) -> "IntelScene":
@@ -108,12 +94,12 @@ class IntelScene:
         await scene.settle()
         for index in range(scene.entries):
             target = scene.descriptor(index % len(scene.harts))
-            await scene.entry(index, UITTE.pack(v=1, uv=index), target)
+            await scene.uitte(index, UITTE.pack(v=1, uv=index), target)
         for hart in scene.harts:
             await scene.store(scene.descriptor(hart), UPID.pack(nv=NV, ndst=hart))
             await scene.store(scene.descriptor(hart) + 8, 0)
             await scene.write(Internal.CR4, 1 << 25, hart)
-            await scene.write(Msr.UINTR_TT, scene.table | 1, hart)
+            await scene.write(Msr.UINTR_TT, scene.base | 1, hart)
             misc = MSRS[Msr.UINTR_MISC].pack(uittsz=scene.entries - 1, uinv=NV)
             await scene.write(Msr.UINTR_MISC, misc, hart)
             await scene.write(Msr.UINTR_PD, scene.descriptor(hart), hart)

@@ -3,12 +3,11 @@
 from itertools import product
 
 from rel4.machine.device import Device
-from traffic import entry_address, slot_address
+from traffic import entry_address
 from uintr.registers import (
     ACTIVE,
     CACHE_ENTRIES,
     CLAIM,
-    CONTROL_OFFSET,
     CSRS,
     ENTRIES_PER_PAGE,
     ENTRY_CACHE,
@@ -20,17 +19,10 @@ from uintr.registers import (
     THROTTLE,
     VECTORS,
     Csr,
-    Register,
     Status,
     UipiFunction,
 )
 from verbs import Verbs
-
-__all__ = ["every_entry", "every_line", "every_notification", "longest_budget"]
-
-
-def _control(device: Device, register: Register, hart: int = 0) -> int:
-    return device.config.base + CONTROL_OFFSET + register.address + 8 * hart
 
 
 async def every_line(device: Device) -> None:
@@ -39,7 +31,7 @@ async def every_line(device: Device) -> None:
     config = device.config
     receivers = range(config.receivers)
     for receiver in receivers:
-        await verbs.store(slot_address(config, receiver, HIGH), 1 << receiver % VECTORS)
+        await verbs.store(verbs.slot(receiver, HIGH), 1 << receiver % VECTORS)
 
     async def raised(hart: int, supervisor: int) -> bool:
         if supervisor:
@@ -54,16 +46,16 @@ async def every_line(device: Device) -> None:
         hart, supervisor = line
         word = LOW.pack(active=1, hartid=hart, supervisor=supervisor)
         for receiver in receivers:
-            await verbs.store(slot_address(config, receiver, LOW), word)
+            await verbs.store(verbs.slot(receiver, LOW), word)
             # Eight at each end are looked at, since of hundreds each would take a read.
             if min(receiver, receivers[-1] - receiver) < 8:
                 assert await raised(*line)
                 assert former is None or await raised(*former) == (receiver != receivers[-1])
-        assert await verbs.load(slot_address(config, receivers[-1], LOW)) == word
+        assert await verbs.load(verbs.slot(receivers[-1], LOW)) == word
         former = line
     for receiver in receivers:
         assert device.supervisor_interrupt(config.harts - 1)
-        pending = await verbs.load(slot_address(config, receiver, HIGH))
+        pending = await verbs.load(verbs.slot(receiver, HIGH))
         assert pending == 1 << receiver % VECTORS
     assert not any(device.supervisor_interrupt(hart) for hart in range(config.harts))
 
@@ -73,20 +65,20 @@ async def every_notification(device: Device) -> None:
     verbs = Verbs(device=device)
     config = device.config
     await verbs.extend()
-    await verbs.store(_control(device, NOTIFY_HART), config.harts - 1)
+    await verbs.store(verbs.control(NOTIFY_HART), config.harts - 1)
     for receiver in range(config.receivers):
-        await verbs.store(slot_address(config, receiver, LOW), LOW.pack(notify=1))
+        await verbs.store(verbs.slot(receiver, LOW), LOW.pack(notify=1))
     for turn in range(3 if config.receivers > 16 else 48):
         first = turn * 5 % config.receivers
         order = [*range(first, config.receivers), *range(first)][:: 1 - turn % 2 * 2]
         for receiver in order:
-            await verbs.store(slot_address(config, receiver, HIGH), 1 << 63)
+            await verbs.store(verbs.slot(receiver, HIGH), 1 << 63)
         for receiver in order:
             assert device.supervisor_interrupt(config.harts - 1)
             claimed = CLAIM.pack(valid=1, receiver=receiver)
-            assert await verbs.load(_control(device, CLAIM)) == claimed
-            assert await verbs.load(slot_address(config, receiver, HIGH)) == 1 << 63
-        assert await verbs.load(_control(device, CLAIM)) == 0
+            assert await verbs.load(verbs.control(CLAIM)) == claimed
+            assert await verbs.load(verbs.slot(receiver, HIGH)) == 1 << 63
+        assert await verbs.load(verbs.control(CLAIM)) == 0
         assert not device.supervisor_interrupt(config.harts - 1)
 
 
@@ -99,20 +91,20 @@ async def every_entry(device: Device) -> None:
     for hart in range(config.harts):
         word = CSRS[Csr.SUIST].pack(ppn=config.table_base // PAGE_BYTES, size=pages, en=1)
         await verbs.write(Csr.SUIST, word, hart)
-        await verbs.store(_control(device, ENTRY_CACHE, hart), 1)
+        await verbs.store(verbs.control(ENTRY_CACHE, hart), 1)
         for place in range(CACHE_ENTRIES):
             for index, vector, receiver in (
                 (place, 0, 0),
                 (end - CACHE_ENTRIES + place, VECTORS - 1, last),
                 (place, 0, 0),
             ):
-                await verbs.store(slot_address(config, receiver, ACTIVE), 1)
+                await verbs.store(verbs.slot(receiver, ACTIVE), 1)
                 entry = SENDER_ENTRY.pack(valid=1, vector=vector, receiver=receiver)
                 await verbs.store(entry_address(config, index), entry)
                 for _ in range(2):  # from memory, then from the cache
                     response = await verbs.uipi(UipiFunction.SEND, index, hart)
                     assert response.status is Status.OK
-                    pending = await verbs.load(slot_address(config, receiver, HIGH))
+                    pending = await verbs.load(verbs.slot(receiver, HIGH))
                     assert pending == 1 << vector
 
 
@@ -123,7 +115,7 @@ async def longest_budget(device: Device) -> None:
     await verbs.store(entry_address(config, 0), SENDER_ENTRY.pack(valid=1))
     for hart in range(config.harts):
         await verbs.enable_sender(hart)
-        throttle = _control(device, THROTTLE, hart)
+        throttle = verbs.control(THROTTLE, hart)
         longest = THROTTLE.pack(period=(1 << 24) - 1, burst=255)
         for count in range(2):
             await verbs.store(throttle, longest)

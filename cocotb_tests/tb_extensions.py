@@ -1,11 +1,10 @@
 """What the extensions do, as software sees it; the same jobs run on every device."""
 
 from rel4.machine.device import Device, Request, Response
-from traffic import entry_address, slot_address
+from traffic import entry_address
 from uintr.registers import (
     ACTIVE,
     CLAIM,
-    CONTROL_OFFSET,
     CSRS,
     ENTRY_CACHE,
     FEATURES,
@@ -26,30 +25,13 @@ from uintr.registers import (
     THROTTLE,
     Csr,
     CsrFunction,
-    Register,
     RequestKind,
     Status,
     UipiFunction,
 )
 from verbs import Verbs
 
-__all__ = [
-    "absent_receivers",
-    "budgets",
-    "entry_caches",
-    "identification",
-    "masks",
-    "posts_in_flight",
-    "rejected_posts",
-    "revocation",
-    "slot_reset",
-]
-
 _VALID = CLAIM.field("valid").mask
-
-
-def _control(device: Device, register: Register, hart: int = 0) -> int:
-    return device.config.base + CONTROL_OFFSET + register.address + 8 * hart
 
 
 def _lines(device: Device) -> list[bool]:
@@ -60,17 +42,17 @@ async def identification(device: Device) -> None:
     """Software finds out what it runs on."""
     verbs = Verbs(device=device)
     config = device.config
-    assert await verbs.load(_control(device, ID)) == ID.reset
-    assert await verbs.load(_control(device, FEATURES)) == config.features
-    assert await verbs.load(_control(device, HARTS)) == config.harts
-    assert await verbs.load(_control(device, RECEIVERS)) == config.receivers
+    assert await verbs.load(verbs.control(ID)) == ID.reset
+    assert await verbs.load(verbs.control(FEATURES)) == config.features
+    assert await verbs.load(verbs.control(HARTS)) == config.harts
+    assert await verbs.load(verbs.control(RECEIVERS)) == config.receivers
 
 
 async def slot_reset(device: Device) -> None:
     """Nothing of the former owner is left, whatever it was."""
     verbs = Verbs(device=device)
     config = device.config
-    low, high = (slot_address(config, 1, register) for register in (LOW, HIGH))
+    low, high = (verbs.slot(1, register) for register in (LOW, HIGH))
     await verbs.extend()
     for supervisor in (0, 1):
         await verbs.store(low, LOW.pack(active=1, mode=1, supervisor=supervisor, hartid=1))
@@ -78,11 +60,11 @@ async def slot_reset(device: Device) -> None:
         await verbs.store(config.base + MASK_OFFSET + MASK_BYTES, 1)
         await verbs.settle()
         assert _lines(device)[1] == supervisor
-        await verbs.store(_control(device, SLOT_RESET), 1)
+        await verbs.store(verbs.control(SLOT_RESET), 1)
         assert not any(_lines(device)), "when the write is answered the line is low"
         for address in (low, high, config.base + MASK_OFFSET + MASK_BYTES):
             assert await verbs.load(address) == 0
-    request = Request(RequestKind.STORE, 0, _control(device, SLOT_RESET), config.receivers)
+    request = Request(RequestKind.STORE, 0, verbs.control(SLOT_RESET), config.receivers)
     assert (await verbs.request(0, request))[0] == Response(0, Status.BUS)
 
 
@@ -91,7 +73,7 @@ async def masks(device: Device) -> None:
     verbs = Verbs(device=device)
     config = device.config
     last = config.receivers - 1
-    low, high, send = (slot_address(config, last, register) for register in (LOW, HIGH, SEND))
+    low, high, send = (verbs.slot(last, register) for register in (LOW, HIGH, SEND))
     mask = config.base + MASK_OFFSET + MASK_BYTES * last
     await verbs.extend()
     await verbs.store(low, LOW.pack(active=1, supervisor=1))
@@ -115,7 +97,7 @@ async def absent_receivers(device: Device) -> None:
     """The kernel is told once of each absent receiver, in order, and of none that was reset."""
     verbs = Verbs(device=device)
     config = device.config
-    claim, told = _control(device, CLAIM), _control(device, NOTIFY_HART)
+    claim, told = verbs.control(CLAIM), verbs.control(NOTIFY_HART)
     hart = config.harts - 1
     assert await verbs.load(told) == config.harts, "after reset nobody is told"
     await verbs.store(told, config.harts + 5)
@@ -125,32 +107,32 @@ async def absent_receivers(device: Device) -> None:
     await verbs.extend()
     for receiver in range(4):
         notify = receiver != 3  # receiver 3 does not ask for it
-        await verbs.store(slot_address(config, receiver, LOW), LOW.pack(notify=notify))
+        await verbs.store(verbs.slot(receiver, LOW), LOW.pack(notify=notify))
     for receiver in (2, 0, 3, 1, 2):
-        await verbs.store(slot_address(config, receiver, SEND), receiver)
+        await verbs.store(verbs.slot(receiver, SEND), receiver)
     assert _lines(device) == [each == hart for each in range(config.harts)]
     # Receiver 0 is reset while it waits: nobody hears of its former owner, and it may wait again.
-    await verbs.store(_control(device, SLOT_RESET), 0)
+    await verbs.store(verbs.control(SLOT_RESET), 0)
     assert await verbs.load(claim) == _VALID | 2
     assert await verbs.load(claim) == _VALID | 1, "the claim passed over receiver 0"
     assert not any(_lines(device))
     assert await verbs.load(claim) == 0
     # Pending is not empty: no further notification until it has been read.
-    await verbs.store(slot_address(config, 2, SEND), 9)
+    await verbs.store(verbs.slot(2, SEND), 9)
     assert await verbs.load(claim) == 0
-    await verbs.load(slot_address(config, 2, HIGH))
-    await verbs.store(slot_address(config, 2, SEND), 9)
+    await verbs.load(verbs.slot(2, HIGH))
+    await verbs.store(verbs.slot(2, SEND), 9)
     assert await verbs.load(claim) == _VALID | 2
     # An active receiver raises its line; nobody else is told.
-    await verbs.load(slot_address(config, 2, HIGH))
-    await verbs.store(slot_address(config, 2, ACTIVE), 1)
-    await verbs.store(slot_address(config, 2, SEND), 9)
+    await verbs.load(verbs.slot(2, HIGH))
+    await verbs.store(verbs.slot(2, ACTIVE), 1)
+    await verbs.store(verbs.slot(2, SEND), 9)
     assert await verbs.load(claim) == 0
     # Reset while it waits, and waiting again: one place in the queue, one notification.
     for _ in range(3):
-        await verbs.store(_control(device, SLOT_RESET), 1)
-        await verbs.store(slot_address(config, 1, LOW), LOW.pack(notify=1))
-        await verbs.store(slot_address(config, 1, HIGH), 1)
+        await verbs.store(verbs.control(SLOT_RESET), 1)
+        await verbs.store(verbs.slot(1, LOW), LOW.pack(notify=1))
+        await verbs.store(verbs.slot(1, HIGH), 1)
     assert _lines(device)[hart]
     assert await verbs.load(claim) == _VALID | 1
     assert await verbs.load(claim) == 0
@@ -168,7 +150,7 @@ async def rejected_posts(device: Device) -> None:
         response = await verbs.uipi(UipiFunction.SEND, operand, hart)
         assert response == Response(0, status)
         expected.append(status)
-        word = await verbs.load(_control(device, REJECTED, hart))
+        word = await verbs.load(verbs.control(REJECTED, hart))
         assert word == REJECTED.pack(count=len(expected), cause=status)
 
     await refuse(0, Status.DISABLED)
@@ -184,12 +166,12 @@ async def rejected_posts(device: Device) -> None:
     await verbs.store(entry_address(config, 0), SENDER_ENTRY.pack(valid=1))
     assert (await verbs.uipi(UipiFunction.SEND, 0, hart)).status is Status.OK
     assert (await verbs.uipi(UipiFunction.READ, 0, hart)).status is Status.DISABLED
-    word = await verbs.load(_control(device, REJECTED, hart))
+    word = await verbs.load(verbs.control(REJECTED, hart))
     assert word == REJECTED.pack(count=len(expected), cause=expected[-1])
     if hart:
-        assert await verbs.load(_control(device, REJECTED, 0)) == 0
-    await verbs.store(_control(device, REJECTED, hart), 0)
-    assert await verbs.load(_control(device, REJECTED, hart)) == 0
+        assert await verbs.load(verbs.control(REJECTED, 0)) == 0
+    await verbs.store(verbs.control(REJECTED, hart), 0)
+    assert await verbs.load(verbs.control(REJECTED, hart)) == 0
 
 
 async def budgets(device: Device) -> None:
@@ -199,16 +181,16 @@ async def budgets(device: Device) -> None:
     hart = config.harts - 1
     await verbs.store(entry_address(config, 0), SENDER_ENTRY.pack(valid=1, vector=3, receiver=1))
     await verbs.enable_sender(hart)
-    throttle = _control(device, THROTTLE, hart)
+    throttle = verbs.control(THROTTLE, hart)
     await verbs.store(throttle, THROTTLE.pack(period=1000, burst=3))
     statuses = [(await verbs.uipi(UipiFunction.SEND, 0, hart)).status for _ in range(5)]
     assert statuses == [Status.OK] * 3 + [Status.THROTTLED] * 2
     assert await verbs.load(throttle) == THROTTLE.pack(period=1000, burst=3, count=2)
-    word = await verbs.load(_control(device, REJECTED, hart))
+    word = await verbs.load(verbs.control(REJECTED, hart))
     assert word == REJECTED.pack(count=2, cause=Status.THROTTLED)
     # A refusal for any other reason takes no token, and comes first where it is found first.
     assert (await verbs.uipi(UipiFunction.SEND, 512, hart)).status is Status.INDEX
-    high = slot_address(config, 1, HIGH)
+    high = verbs.slot(1, HIGH)
     assert await verbs.load(high) == 1 << 3
     assert (await verbs.uipi(UipiFunction.SEND, 0, hart)).status is Status.THROTTLED
     assert await verbs.load(high) == 0
@@ -220,14 +202,14 @@ async def budgets(device: Device) -> None:
         await verbs.enable_sender(0)
         for _ in range(5):
             assert (await verbs.uipi(UipiFunction.SEND, 0, 0)).status is Status.OK
-        assert await verbs.load(_control(device, THROTTLE, 0)) == 0
+        assert await verbs.load(verbs.control(THROTTLE, 0)) == 0
     await verbs.store(throttle, THROTTLE.pack(period=1))
     assert (await verbs.uipi(UipiFunction.SEND, 0, hart)).status is Status.THROTTLED
     await verbs.store(throttle, 0)
     for _ in range(5):
         assert (await verbs.uipi(UipiFunction.SEND, 0, hart)).status is Status.OK
     assert await verbs.settle() <= config.latency + 1
-    beyond = Request(RequestKind.LOAD, 0, _control(device, THROTTLE, config.harts))
+    beyond = Request(RequestKind.LOAD, 0, verbs.control(THROTTLE, config.harts))
     assert (await verbs.request(0, beyond))[0] == Response(0, Status.BUS)
 
 
@@ -240,19 +222,19 @@ async def entry_caches(device: Device) -> None:
 async def _entry_cache(device: Device, hart: int) -> None:
     verbs = Verbs(device=device)
     config = device.config
-    entry, cache = entry_address(config, 0), _control(device, ENTRY_CACHE, hart)
+    entry, cache = entry_address(config, 0), verbs.control(ENTRY_CACHE, hart)
     ppn = config.table_base // PAGE_BYTES
     suist = CSRS[Csr.SUIST].pack(ppn=ppn, size=1, en=1)
 
     async def sends_to() -> int | None:
         """The receiver that the first entry stands for, in the hardware's eyes."""
         for receiver in range(2):
-            await verbs.load(slot_address(config, receiver, HIGH))
+            await verbs.load(verbs.slot(receiver, HIGH))
         response = await verbs.uipi(UipiFunction.SEND, 0, hart)
         if response.status is Status.INVALID:
             return None
         assert response == Response(0, Status.OK)
-        pending = [await verbs.load(slot_address(config, each, HIGH)) for each in range(2)]
+        pending = [await verbs.load(verbs.slot(each, HIGH)) for each in range(2)]
         return pending.index(1)
 
     async def table(receiver: int | None) -> None:
@@ -271,7 +253,7 @@ async def _entry_cache(device: Device, hart: int) -> None:
     # A store is not seen, not even one of this hart; explicit invalidation is needed.
     await table(0)
     assert await sends_to() == 1
-    await verbs.store(_control(device, INVALIDATE), 0)
+    await verbs.store(verbs.control(INVALIDATE), 0)
     assert await sends_to() == 0
     await table(None)
     assert await sends_to() == 0
@@ -289,7 +271,7 @@ async def _entry_cache(device: Device, hart: int) -> None:
         await table(0)
         await verbs.csr(function, Csr.SUIST, word, hart)
         assert await sends_to() == (0 if forgets else 1), function
-        await verbs.store(_control(device, INVALIDATE), 0)
+        await verbs.store(verbs.control(INVALIDATE), 0)
     # Off: invalidated, and nothing is kept any more.
     await table(1)
     assert await sends_to() == 1
@@ -302,7 +284,7 @@ async def _entry_cache(device: Device, hart: int) -> None:
     await verbs.store(cache, ENTRY_CACHE.pack(enable=1))
     await device.reset()
     assert await verbs.load(cache) == 0
-    beyond = Request(RequestKind.STORE, 0, _control(device, ENTRY_CACHE, config.harts), 1)
+    beyond = Request(RequestKind.STORE, 0, verbs.control(ENTRY_CACHE, config.harts), 1)
     assert (await verbs.request(0, beyond))[0] == Response(0, Status.BUS)
 
 
@@ -314,7 +296,7 @@ async def posts_in_flight(device: Device) -> None:
     await verbs.store(entry_address(device.config, 0), SENDER_ENTRY.pack(valid=1, vector=5))
     await verbs.enable_sender()
     await verbs.enable_receiver(0)
-    await verbs.store(_control(device, ENTRY_CACHE), 1)
+    await verbs.store(verbs.control(ENTRY_CACHE), 1)
     for posts in range(1, 7):
         for _ in range(posts):
             assert await verbs.uipi(UipiFunction.SEND, 0) == Response(0, Status.OK)
@@ -329,17 +311,17 @@ async def revocation(device: Device) -> None:
     verbs = Verbs(device=device)
     config = device.config
     senders = range(1, config.harts)
-    entry, high = entry_address(config, 0), slot_address(config, 1, HIGH)
+    entry, high = entry_address(config, 0), verbs.slot(1, HIGH)
     for hart in senders:
         await verbs.enable_sender(hart)
-        await verbs.store(_control(device, ENTRY_CACHE, hart), 1)
+        await verbs.store(verbs.control(ENTRY_CACHE, hart), 1)
     send = Request(RequestKind.UIPI, UipiFunction.SEND)
     for pause in range(12):
         await verbs.store(entry, SENDER_ENTRY.pack(valid=1, receiver=1))
         for hart in senders:
             await verbs.uipi(UipiFunction.SEND, 0, hart)
         device.submit(0, Request(RequestKind.STORE, 0, entry, 0))
-        steps = [Request(RequestKind.STORE, 0, _control(device, SLOT_RESET), 1)]
+        steps = [Request(RequestKind.STORE, 0, verbs.control(SLOT_RESET), 1)]
         waits = dict.fromkeys(senders, pause)
         busy: set[int] = set()
         done = False

@@ -40,7 +40,7 @@ async def all_but_the_memory_is_cleared(device: Device) -> None:
         for number in (*MSRS, *Internal):
             if number is not Msr.X2APIC_ICR:
                 assert await scene.read(number, hart) == 0
-    assert await scene.load(scene.table) == UITTE.pack(v=1)
+    assert await scene.load(scene.base) == UITTE.pack(v=1)
 
 
 _WRITES: tuple[tuple[int, list[int], list[int]], ...] = (
@@ -68,11 +68,11 @@ async def writes_are_checked(device: Device) -> None:
         reserved = MSRS[Msr(number)].mask("reserved") if number in MSRS else 0
         refused = [*bad, *(1 << bit for bit in range(64) if reserved >> bit & 1)]
         for word in good:
-            assert await scene.write(number, word) == _OK
+            assert await scene.wrmsr(number, word) == _OK
             if number != Msr.X2APIC_ICR:
                 assert await scene.read(number) == word
         for word in refused:
-            assert await scene.write(number, word) == _GP, (hex(number), hex(word))
+            assert await scene.wrmsr(number, word) == _GP, (hex(number), hex(word))
         if good and number != Msr.X2APIC_ICR:
             assert await scene.read(number) == good[-1]
         for function in (CsrFunction.SET, CsrFunction.CLEAR, 4, 127):
@@ -93,7 +93,7 @@ async def internal_registers(device: Device) -> None:
     await scene.write(Internal.TSC, 77)
     assert await scene.read(Internal.TSC) == 77
     for number in (Internal.UIRRV, Internal.ACKNOWLEDGE):
-        assert await scene.write(number, 0) == _GP
+        assert await scene.wrmsr(number, 0) == _GP
         assert await scene.read(number) == 0
     kind = max(RequestKind) + 1
     device.submit(0, Request(kind, 0, 0, 0))  # type: ignore[arg-type]  # no kind
@@ -202,7 +202,7 @@ async def faults_of_the_entry(device: Device) -> None:
         *((1, bit, _GP, Fault.ADDRESS, 5) for bit in (1 << 47, 1 << 63)),
         (1, NOWHERE, _BUS, Fault.BUS, 7),
     ):  # fmt: skip
-        await scene.entry(5, word, address)
+        await scene.uitte(5, word, address)
         assert await scene.senduipi(5) == (answer, cycles), (hex(word), hex(address))
         assert await scene.fault() == (1, cause, 0)
         for hart in scene.harts:
@@ -234,10 +234,10 @@ async def faults_before_the_entry(device: Device) -> None:
     assert await scene.fault() == (1, Fault.TABLE, 0)
     assert await scene.senduipi(0) == (_BUS, 3)
     assert await scene.fault() == (1, Fault.BUS, 0)
-    await scene.write(Msr.UINTR_TT, scene.table)
+    await scene.write(Msr.UINTR_TT, scene.base)
     assert await scene.senduipi(0) == (_UD, 1)
     assert await scene.fault() == (1, Fault.DISABLED, 0)
-    await scene.write(Msr.UINTR_TT, scene.table | 1)
+    await scene.write(Msr.UINTR_TT, scene.base | 1)
     await scene.write(Internal.CR4, 0)
     assert await scene.senduipi(99) == (_UD, 1)
     assert await scene.senduipi(0) == (_UD, 1)

@@ -187,17 +187,17 @@ async def locked_stores(device: Device) -> None:
         (StoreFunction.OR, 0b1110),
     ):
         device.set_privilege(0, Privilege.S)
-        await scene.store(scene.table, 0b1010)
+        await scene.store(scene.base, 0b1010)
         store = (RequestKind.STORE, function)
-        answer = await scene.ask(*store, scene.table, 0b0110)
+        answer = await scene.ask(*store, scene.base, 0b0110)
         assert answer == (Response(0b1010, Status.OK), 5)
-        assert await scene.load(scene.table) == after
-        for bad in ((function, scene.table + 4), (max(StoreFunction) + 1, scene.table)):
+        assert await scene.load(scene.base) == after
+        for bad in ((function, scene.base + 4), (max(StoreFunction) + 1, scene.base)):
             assert await scene.ask(RequestKind.STORE, *bad) == (_ILLEGAL, 1)
         assert await scene.ask(*store, NOWHERE, 1) == (_BUS, 3)
         device.set_privilege(0, Privilege.U)
-        assert await scene.ask(*store, scene.table, 1) == (_ILLEGAL, 1)
-    assert await scene.ask(RequestKind.LOAD, 0, scene.table) == (_ILLEGAL, 1)
+        assert await scene.ask(*store, scene.base, 1) == (_ILLEGAL, 1)
+    assert await scene.ask(RequestKind.LOAD, 0, scene.base) == (_ILLEGAL, 1)
 
 
 async def no_vector_is_lost(device: Device, seed: int = 1) -> None:

@@ -29,23 +29,23 @@ class IntelPair(tb_lockstep.Pair):
 
     def _cover(self) -> None:
         reference, coverage = self.reference, self.coverage
-        bus, fabric = reference._bus._waiting, reference._fabric._waiting
+        bus, fabric = reference.bus.waiting, reference.fabric.waiting
         coverage["quiescent"] += reference.quiescent
         coverage["bus contended"] += bus & (bus - 1) != 0
         coverage["fabric contended"] += fabric & (fabric - 1) != 0
         for hart, unit in enumerate(reference.units):
             phase = unit.phase.name
             coverage[phase] += 1
-            processing = phase in _PHASES and not unit._posting
+            processing = phase in _PHASES and not unit.posting
             coverage["processing"] += processing
             coverage["request waits for processing"] += processing and hart in self._requests
             coverage["processing in S"] += processing and unit.privilege is not Privilege.U
             coverage["processing while interrupted"] += processing and unit.interrupt
-            coverage["timer due"] += unit._due
-            if unit._due:
+            coverage["timer due"] += unit.due
+            if unit.due:
                 coverage[f"timer vector {unit.msrs[Msr.UINTR_TIMER] & 63}"] += 1
             coverage["timer waits"] += (
-                unit._due is False and unit.countdown == 0 < unit.msrs[Msr.UINTR_TIMER] >> 6
+                unit.due is False and unit.countdown == 0 < unit.msrs[Msr.UINTR_TIMER] >> 6
             )
             coverage["counting"] += unit.countdown > 0
             coverage["lost"] += bool(unit.fault >> 20)

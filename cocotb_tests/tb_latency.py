@@ -1,7 +1,7 @@
 """Latencies of the contract, in cycles from the cycle in which a request is presented."""
 
 from rel4.machine.device import Device, Request, Response
-from traffic import entry_address, slot_address
+from traffic import entry_address
 from uintr.registers import (
     ACTIVE,
     CLAIM,
@@ -21,8 +21,6 @@ from uintr.registers import (
     UipiFunction,
 )
 from verbs import Verbs
-
-__all__ = ["answers", "budget", "contention", "invalidation", "kept_entries", "lines", "sweep"]
 
 
 async def sweep(device: Device) -> int:
@@ -69,9 +67,9 @@ async def answers(device: Device) -> None:
     await check(Request(RequestKind.LOAD, 0, entry(0)), Status.OK, 3, 5)
     await check(Request(RequestKind.LOAD, 0, entry(-1)), Status.BUS, 3)
     await check(Request(RequestKind.LOAD, 0, entry(0) + 1), Status.ILLEGAL, 1)
-    beyond = slot_address(config, config.receivers, LOW)
+    beyond = verbs.slot(config.receivers, LOW)
     await check(Request(RequestKind.STORE, 0, beyond, 1), Status.BUS, 3)
-    low = slot_address(config, 0, LOW)
+    low = verbs.slot(0, LOW)
     await check(Request(RequestKind.STORE, 0, low, LOW.pack(mode=1)), Status.OK, operated)
     await check(Request(RequestKind.LOAD, 0, low), Status.OK, operated, LOW.pack(mode=1))
 
@@ -101,7 +99,7 @@ async def lines(device: Device) -> None:
     verbs = Verbs(device=device)
     config = device.config
     target = config.harts - 1
-    await verbs.store(slot_address(config, 0, LOW), LOW.pack(active=1, hartid=target))
+    await verbs.store(verbs.slot(0, LOW), LOW.pack(active=1, hartid=target))
     await verbs.store(entry_address(config, 0), SENDER_ENTRY.pack(valid=1, vector=1))
     await verbs.enable_sender()
     await verbs.enable_receiver(0)
@@ -128,11 +126,11 @@ async def lines(device: Device) -> None:
     assert await until_interrupt(Request(RequestKind.UIPI, UipiFunction.DEACTIVATE), False) == shown
     assert await until_interrupt(Request(RequestKind.UIPI, UipiFunction.ACTIVATE), True) == shown
     if config.harts > 1:
-        high = Request(RequestKind.LOAD, 0, slot_address(config, 0, HIGH))
+        high = Request(RequestKind.LOAD, 0, verbs.slot(0, HIGH))
         assert await until_interrupt(high, False) == shown
-        post = Request(RequestKind.STORE, 0, slot_address(config, 0, HIGH), 2)
+        post = Request(RequestKind.STORE, 0, verbs.slot(0, HIGH), 2)
         assert await until_interrupt(post, True) == shown
-        active = slot_address(config, 0, ACTIVE)
+        active = verbs.slot(0, ACTIVE)
         assert await until_interrupt(Request(RequestKind.STORE, 0, active, 0), False) == shown
         assert await until_interrupt(Request(RequestKind.STORE, 0, active, 1), True) == shown
 
@@ -184,7 +182,7 @@ async def contention(device: Device) -> None:
     send = Request(RequestKind.UIPI, UipiFunction.SEND)
     assert await together(send) == [turn + (latency != 2) for turn in turns]
     # A transfer to the controller occupies the bus for a cycle more than its latency.
-    slow = Request(RequestKind.LOAD, 0, slot_address(device.config, 0, LOW))
+    slow = Request(RequestKind.LOAD, 0, verbs.slot(0, LOW))
     turns = [latency + 2 + (latency + 1) * ((hart - 1) % count) for hart in harts]
     assert await together(slow) == turns
 
@@ -196,7 +194,7 @@ async def budget(device: Device) -> None:
     """A token that a post took in cycle p is back for a SEND that is accepted in p + period + 1."""
     verbs = Verbs(device=device)
     config = device.config
-    throttle = config.base + CONTROL_OFFSET + THROTTLE.address
+    throttle = verbs.control(THROTTLE)
     await verbs.store(entry_address(config, 0), SENDER_ENTRY.pack(valid=1))
     await verbs.enable_sender()
     for period in (1, 2, 3, 20):
@@ -215,7 +213,7 @@ async def kept_entries(device: Device) -> dict[str, int]:
     """Cycles of UIPI SEND until its response: with the cache off, when it misses, when it hits."""
     verbs = Verbs(device=device)
     config = device.config
-    cache = config.base + CONTROL_OFFSET + ENTRY_CACHE.address
+    cache = verbs.control(ENTRY_CACHE)
     await verbs.store(entry_address(config, 0), SENDER_ENTRY.pack(valid=1))
     await verbs.enable_sender()
     cycles = {}

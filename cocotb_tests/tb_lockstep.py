@@ -127,7 +127,7 @@ class Pair:
 
     def _cover(self) -> None:
         """What only the reference's inside tells about this cycle."""
-        controller, bus = self.reference._controller, self.reference._bus
+        controller, bus = self.reference.controller, self.reference.bus
         coverage = self.coverage
         coverage["quiescent"] += self.reference.quiescent
         coverage["controller contended"] += controller.valid & (controller.valid - 1) != 0

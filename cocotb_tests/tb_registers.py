@@ -3,7 +3,6 @@
 import random
 
 from rel4.machine.device import Device, Request, Response
-from traffic import slot_address
 from uintr.registers import (
     ACTIVE,
     CLAIM,
@@ -34,16 +33,6 @@ from uintr.registers import (
     registers,
 )
 from verbs import Verbs
-
-__all__ = [
-    "control_page",
-    "csr_bits",
-    "csr_numbers",
-    "csr_privileges",
-    "csr_reset",
-    "mask_words",
-    "slots",
-]
 
 _WORD = (1 << XLEN) - 1
 _REFUSED = Response(0, Status.ILLEGAL)
@@ -138,9 +127,7 @@ async def slots(device: Device) -> None:
     harts = device.config.harts
     receivers = sorted({0, 1 % device.config.receivers, device.config.receivers - 1})
     for receiver in receivers:
-        at = {
-            register: slot_address(device.config, receiver, register) for register in SLOT_REGISTERS
-        }
+        at = {register: verbs.slot(receiver, register) for register in SLOT_REGISTERS}
         for register in SLOT_REGISTERS:
             assert await verbs.load(at[register]) == register.reset, (receiver, register.name)
         await verbs.extend(0)

@@ -1,7 +1,7 @@
 """One bit at a time, through every field that is compared with something or left out of account."""
 
 from rel4.machine.device import Device, Request, Response
-from traffic import entry_address, slot_address
+from traffic import entry_address
 from uintr.registers import (
     ACTIVE,
     CACHE_ENTRIES,
@@ -24,18 +24,6 @@ from uintr.registers import (
 )
 from verbs import Verbs
 
-__all__ = [
-    "walking_addresses",
-    "walking_entries",
-    "walking_far_entries",
-    "walking_kept_entries",
-    "walking_numbers",
-    "walking_operands",
-    "walking_places",
-    "walking_tables",
-    "walking_words",
-]
-
 
 async def walking_words(device: Device) -> None:
     """Words of slot registers: a vector beyond the last is ignored, a hart beyond the last has no
@@ -43,9 +31,7 @@ async def walking_words(device: Device) -> None:
     verbs = Verbs(device=device)
     config = device.config
     slot = config.receivers - 1
-    send, low, high, active = (
-        slot_address(config, slot, each) for each in (SEND, LOW, HIGH, ACTIVE)
-    )
+    send, low, high, active = (verbs.slot(slot, each) for each in (SEND, LOW, HIGH, ACTIVE))
     for bit in range(XLEN):
         word = 1 << bit
         await verbs.store(send, word)
@@ -64,7 +50,7 @@ async def walking_addresses(device: Device) -> None:
     """Addresses next to those of every window, by one bit: loads, stores, and what they change."""
     verbs = Verbs(device=device)
     config = device.config
-    slot = slot_address(config, 0, HIGH)
+    slot = verbs.slot(0, HIGH)
     places = (slot, config.base + CONTROL_OFFSET, entry_address(config, 0))
     for place in places:
         for bit in range(XLEN):
@@ -77,7 +63,7 @@ async def walking_addresses(device: Device) -> None:
                 assert response.status in (Status.OK, Status.BUS, Status.ILLEGAL)
                 assert (response.status is Status.ILLEGAL) == (bit < 3)
     # The store at SEND, next to HIGH by one bit, has posted vector 0, and nothing else is there.
-    assert slot ^ slot_address(config, 0, SEND) == 1 << 4
+    assert slot ^ verbs.slot(0, SEND) == 1 << 4
     assert await verbs.load(slot) == 1
 
 
@@ -86,7 +72,7 @@ async def walking_entries(device: Device) -> None:
     verbs = Verbs(device=device)
     config = device.config
     await verbs.enable_sender()
-    await verbs.store(slot_address(config, 0, ACTIVE), 1)
+    await verbs.store(verbs.slot(0, ACTIVE), 1)
     for bit in range(XLEN):
         word = SENDER_ENTRY.pack(valid=1) | 1 << bit
         await verbs.store(entry_address(config, 0), word)
@@ -100,7 +86,7 @@ async def walking_entries(device: Device) -> None:
         assert (await verbs.uipi(UipiFunction.SEND, 0)).status is expected, f"bit {bit}"
         await verbs.store(entry_address(config, 0), word & ~SENDER_ENTRY.field("valid").mask)
         assert (await verbs.uipi(UipiFunction.SEND, 0)).status is Status.INVALID
-        await verbs.load(slot_address(config, 0, HIGH))
+        await verbs.load(verbs.slot(0, HIGH))
 
 
 async def walking_operands(device: Device) -> None:
@@ -132,8 +118,8 @@ async def walking_kept_entries(device: Device) -> None:
     end = pages * ENTRIES_PER_PAGE
     word = CSRS[Csr.SUIST].pack(ppn=config.table_base // PAGE_BYTES, size=pages, en=1)
     await verbs.write(Csr.SUIST, word)
-    await verbs.store(config.base + CONTROL_OFFSET + ENTRY_CACHE.address, 1)
-    high = slot_address(config, 0, HIGH)
+    await verbs.store(verbs.control(ENTRY_CACHE), 1)
+    high = verbs.slot(0, HIGH)
     for base in (0, end - 1):
         for bit in range(end.bit_length()):
             other = base ^ 1 << bit
@@ -153,7 +139,7 @@ async def walking_far_entries(device: Device) -> None:
     fields = CSRS[Csr.SUIST]
     pages = (1 << fields.field("size").width) - 1
     ppn = config.table_base // PAGE_BYTES
-    await verbs.store(config.base + CONTROL_OFFSET + ENTRY_CACHE.address, 1)
+    await verbs.store(verbs.control(ENTRY_CACHE), 1)
     await verbs.store(entry_address(config, 0), SENDER_ENTRY.pack(valid=1, vector=3))
     far = [1 << bit for bit in range((pages * ENTRIES_PER_PAGE).bit_length())]
     outside = far[far.index(ENTRIES_PER_PAGE) :]
@@ -163,7 +149,7 @@ async def walking_far_entries(device: Device) -> None:
         await verbs.write(Csr.SUIST, fields.pack(ppn=first, size=pages, en=1))
         for _ in range(2):
             assert (await verbs.uipi(UipiFunction.SEND, index)).status is Status.OK
-        assert await verbs.load(slot_address(config, 0, HIGH)) == 1 << 3
+        assert await verbs.load(verbs.slot(0, HIGH)) == 1 << 3
         for bit in far:
             other = index ^ bit
             response = await verbs.uipi(UipiFunction.SEND, other)

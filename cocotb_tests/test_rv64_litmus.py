@@ -60,7 +60,7 @@ def test_r_is_allowed_without_fences_alone() -> None:
 
 
 def test_what_is_told_of_a_test() -> None:
-    seen = Counter({(0, 0, 1, 1): 3, (0, 1, 1, 1): 1, (0, 1, 0, 1): 2})
+    seen: Counter[Outcome] = Counter({(0, 0, 1, 1): 3, (0, 1, 1, 1): 1, (0, 1, 0, 1): 2})
     record = told(TESTS["SB"], seen, 1)
     assert record["threads"] == "Wx1 Ry \u2016 Wy1 Rx"
     assert (record["skews"], record["allowed"]) == (6, 4)

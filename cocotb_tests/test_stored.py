@@ -1,12 +1,16 @@
 """Whether stored data is of the design as it is."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from uintr_formal.catalogue import PROOFS
 from uintr_verify.stored import STORED, Stored, commits_of, status
+from uintr_verify.survivors import explain, mutant_names
+from uintr_verify.waivers import Waiver, load_waivers
 
 ROOT = Path(__file__).parents[1]
 
@@ -76,3 +80,29 @@ def test_every_file_of_the_folder_is_known() -> None:
             commits_of(ROOT / "docs" / "data" / stored.name)
         for source in stored.sources:
             assert (ROOT / source).exists(), source
+
+
+@pytest.mark.parametrize("kind", ["functional", "structural", "mutation"])
+def test_what_shows_a_waiver_is_there(kind: str) -> None:
+    proofs = {proof.name for proof in PROOFS}
+    for waiver in load_waivers(kind):
+        assert waiver.shown, f"{waiver.pattern} must say what shows it"
+        for shown in waiver.shown:
+            file, _, function = shown.partition("::")
+            if not function:
+                assert shown in proofs, waiver.pattern
+            else:
+                assert f"def {function}(" in (ROOT / file).read_text(), waiver.pattern
+
+
+def test_waivers_fit_the_stored_survivors_and_no_mutant_that_is_killed() -> None:
+    lines = (ROOT / "docs/data/mutation.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    names = mutant_names(records)
+    assert len(set(names)) == len(names)
+    before = [record["verdict"] for record in records]
+    assert explain(records, load_waivers("mutation")) == []
+    assert [record["verdict"] for record in records] == before
+    killed = next(name for name, what in zip(names, before, strict=True) if "killed" in what)
+    stale = explain(records, [*load_waivers("mutation"), Waiver(re.escape(killed), "wrong")])
+    assert any(f"must fit holes alone, not {killed!r}" in sentence for sentence in stale)

@@ -1,13 +1,19 @@
-"""Helper verbs on a device, for testbenches that do one thing at a time."""
+"""Helper verbs on a device, and where things lie in it."""
 
 from rel4.machine.device import Device, Request, Response
+from traffic import entry_address, slot_address
 from uintr.registers import (
     CONTROL_OFFSET,
     CSRS,
     ENABLE,
+    HIGH,
+    LOW,
     PAGE_BYTES,
+    SENDER_ENTRY,
     Csr,
     CsrFunction,
+    Privilege,
+    Register,
     RequestKind,
     Status,
     UipiFunction,
@@ -26,6 +32,9 @@ class Verbs:
     device : what is asked
     """
 
+    stride = 1000
+    """Cycles that the device may run in one go."""
+
     def __init__(self, *, device: Device) -> None:
         self.device = device
         self.config = device.config
@@ -39,7 +48,7 @@ class Verbs:
         """The response to the hart's outstanding request, and the cycles until it comes."""
         cycles = 0
         while cycles < 100_000:
-            cycles += await self.device.run(1000)
+            cycles += await self.device.run(self.stride)
             response = self.device.response(hart)
             if response is not None:
                 return response, cycles
@@ -49,7 +58,7 @@ class Verbs:
         """Wait until the device is quiescent; returns the cycles that took."""
         cycles = 0
         while not self.device.quiescent:
-            cycles += await self.device.run(1000)
+            cycles += await self.device.run(self.stride)
             assert cycles < 1_000_000, "the device does not come to rest"
         return cycles
 
@@ -87,7 +96,7 @@ class Verbs:
         """Say whether software knows LOW's further bits, where there are any."""
         if ENABLE.feature & self.config.features:
             word = ENABLE.pack(supervisor=known, notify=known)
-            await self.store(self.config.base + CONTROL_OFFSET + ENABLE.address, word)
+            await self.store(self.control(ENABLE), word)
 
     async def enable_sender(self, hart: int = 0) -> None:
         """Give the hart the one-page table at the beginning of the table memory."""
@@ -103,3 +112,45 @@ class Verbs:
         await self.write(Csr.SIDELEG, _SOFTWARE, hart)
         await self.write(Csr.UIE, _SOFTWARE, hart)
         await self.write(Csr.USTATUS, CSRS[Csr.USTATUS].pack(uie=1), hart)
+
+    @classmethod
+    async def of(cls, device: Device) -> "Verbs":
+        """Of a device that has come to rest."""
+        verbs = cls(device=device)
+        await verbs.settle()
+        return verbs
+
+    def slot(self, receiver: int, register: Register) -> int:
+        return slot_address(self.config, receiver, register)
+
+    def control(self, register: Register, hart: int = 0) -> int:
+        return self.config.base + CONTROL_OFFSET + register.address + 8 * hart
+
+    async def entry(self, index: int, *, hart: int = 0, **fields: int) -> None:
+        word = SENDER_ENTRY.pack(**({"valid": 1} | fields))
+        await self.store(entry_address(self.config, index), word, hart)
+
+    async def table(self, **fields: int) -> None:
+        """Hart 0 has this table."""
+        first = self.config.table_base // PAGE_BYTES
+        await self.write(Csr.SUIST, CSRS[Csr.SUIST].pack(**({"ppn": first, "en": 1} | fields)))
+
+    async def timed(self, function: int, operand: int = 0, hart: int = 0) -> tuple[Response, int]:
+        """A UIPI, and the cycles it took."""
+        return await self.request(hart, Request(RequestKind.UIPI, function, 0, operand))
+
+    async def user(self, hart: int, receiver: int) -> None:
+        """The hart is in user mode, and this receiver interrupts it."""
+        await self.store(self.slot(receiver, LOW), LOW.pack(active=1, hartid=hart))
+        await self.enable_receiver(receiver, hart)
+        await self.enable_interrupt(hart)
+        self.device.set_privilege(hart, Privilege.U)
+        await self.settle()
+
+    async def pend(self, receiver: int = 2) -> None:
+        """The receiver, which is hart 0's, has a bit pending."""
+        await self.store(self.slot(receiver, LOW), LOW.pack(active=1))
+        await self.store(self.slot(receiver, HIGH), 4)
+
+    def lines(self) -> list[bool]:
+        return [self.device.supervisor_interrupt(hart) for hart in range(self.config.harts)]

@@ -15,7 +15,10 @@ from typing import Any, Protocol
 
 from rel4.compiled.spike import Spike, load_library
 
-__all__ = ["CAPACITY", "LockstepError", "Outcome", "Record", "Recorder", "Source", "lockstep"]
+__all__ = [
+    *("CAPACITY", "LockstepError", "Outcome", "Record", "Recorder", "Source", "checker"),
+    "lockstep",
+]
 
 _FOLDER = Path(__file__).parent
 CAPACITY = 4096
@@ -99,7 +102,8 @@ class Outcome:
 
 
 @cache
-def _library() -> ctypes.CDLL:
+def checker() -> ctypes.CDLL:
+    """The library that compares; loaded once."""
     library = load_library(_FOLDER / "lockstep.cpp")
     pointer, word = ctypes.c_void_p, ctypes.c_uint64
     records = ctypes.POINTER(Record)
@@ -124,12 +128,12 @@ class Recorder:
     """Spike in the place of the hardware: to try programs, and the comparison itself."""
 
     def __init__(self, program: bytes, *, memory_bytes: int, tohost: int) -> None:
-        self._spike = Spike(memory_bytes=memory_bytes, tohost=tohost, library=_library())
+        self._spike = Spike(memory_bytes=memory_bytes, tohost=tohost, library=checker())
         self._spike.load([(self._spike.memory_base, program)])
-        self._recorder = _library().recorder_new(self._spike.machine, 0)
+        self._recorder = checker().recorder_new(self._spike.machine, 0)
 
     def run(self, buffer: Any) -> int:
-        return int(_library().recorder_run(self._recorder, buffer, len(buffer)))
+        return int(checker().recorder_run(self._recorder, buffer, len(buffer)))
 
     @property
     def ended(self) -> bool:
@@ -140,13 +144,13 @@ class Recorder:
 
     def close(self) -> None:
         """Give everything back."""
-        _library().recorder_delete(self._recorder)
+        checker().recorder_delete(self._recorder)
         self._spike.close()
 
 
 @contextmanager
 def _following(program: bytes, memory_bytes: int) -> Iterator[tuple[Spike, Any]]:
-    library = _library()
+    library = checker()
     with Spike(memory_bytes=memory_bytes, library=library) as spike:
         spike.load([(spike.memory_base, program)])
         handle = library.lockstep_new(spike.machine, 0)
@@ -164,7 +168,7 @@ def lockstep(program: bytes, source: Source, *, memory_bytes: int, limit: int) -
     ------
     LockstepError : they differ, or the program did not end within ``limit`` instructions.
     """
-    library = _library()
+    library = checker()
     buffer = (Record * CAPACITY)()
     total = 0
     lines: list[str] = []

@@ -1,10 +1,10 @@
-"""Mutants of the hart's netlist, and whether lock-step with Spike and litmus tests kill them.
+"""Mutants of the hart's netlist, and whether lock-step with Spike kills them.
 
 The hart is synthesised to word-level cells as one module, all but the unit that tells what retires.
 Yosys changes one bit of one cell's port: inverted, stuck, or changed by another bit of the port.
 All mutants are in one netlist, in which ``+mutant=N`` selects one; 0 is the hart as it is, and has
-to pass first. The netlist stands for hart 0 in the system of one hart, which runs in lock-step, and
-in that of two, which runs litmus tests. Every mutant has a process of its own with a time limit.
+to pass first. The netlist stands for the hart in the system of one, which runs directed and random
+programs in lock-step. Every mutant has a process of its own with a time limit.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ import re
 import select
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from rel4.bench.campaign import Conduct, Store, run_campaign
-from rv64_verify import layout, litmus
+from rv64_verify import layout
 from rv64_verify.directed import PROGRAMS, directed_program
-from rv64_verify.lockstep import LockstepError, lockstep
+from rv64_verify.lockstep import LockstepError, checker, lockstep
 from rv64_verify.long_run import SHAPES
 from rv64_verify.random_program import random_program
 from rv64_verify.rtl import Rtl, build_library, verilog
@@ -32,7 +32,7 @@ from uintr_verify.mutation import listed_mutants, yosys
 from uintr_verify.survivors import mutant_name
 from uintr_verify.waivers import load_waivers, waive
 
-__all__ = ["Mutation", "judged", "test_names"]
+__all__ = ["Mutation", "judged", "run_apart", "names_of_tests"]
 
 _BLOCK = "hart"
 _HART = "soc.hart_0"
@@ -51,12 +51,9 @@ _FIRST = (
 """Short programs, of all kinds. A mutant that survives them at another speed is not run further."""
 _OTHERS = (
     *("immediates", "halves 0x0000", "halves 0x8000", "halves 0x9000", "CSR numbers 0x000 M"),
-    *("CSR numbers 0x800 M", "words 0x33", "words 0x1b", "words 0x03", "words 0x0f", "words 0x2f"),
-    *("random 5", "random 6", "random 7", "random 8", "random 9", "random 11"),
-    *(f"litmus {name}" for name in ("MP", "SB+lrsc", "SB+amos", "R+fences", "CoRR", "swaps")),
-    "SYSTEM M",
+    *("words 0x33", "words 0x1b", "words 0x03", "words 0x0f", "words 0x2f"),
+    *("random 5", "random 7", "random 9", "random 11"),
 )
-_ROUNDS = 300
 
 _PREPARE = r"""
 read_rtlil top.il
@@ -82,7 +79,7 @@ _SELECT = f"""
 """
 
 
-def test_names() -> list[str]:
+def names_of_tests() -> list[str]:
     """The tests in their order: most mutants die in the first ones."""
     return [*_FIRST, *_OTHERS]
 
@@ -96,29 +93,22 @@ def _program(name: str) -> bytes:
 
 @dataclass
 class _Bench:
-    """Both systems, and what the tests need."""
+    """The system with all mutants, and what the tests need."""
 
-    one: Path
-    two: Path
+    path: Path
     cycles: Mapping[str, int] = field(default_factory=dict)  # of the hart as it is, by test
 
-    names: list[str] = field(default_factory=test_names)
+    names: list[str] = field(default_factory=names_of_tests)
 
     @cached_property
     def programs(self) -> dict[str, bytes]:
-        return {name: _program(name) for name in self.names if not name.startswith("litmus")}
+        return {name: _program(name) for name in self.names}
 
     def run(self, number: int, say: Callable[[dict[str, Any]], None]) -> None:
         """All tests of a mutant until one kills it; ``say`` is told of the end of each."""
-        with (
-            closing(Rtl(memory_bytes=layout.MEMORY_BYTES, path=self.one, mutant=number)) as one,
-            closing(Rtl(memory_bytes=litmus.MEMORY_BYTES, path=self.two, mutant=number)) as two,
-        ):
+        with closing(Rtl(memory_bytes=layout.MEMORY_BYTES, path=self.path, mutant=number)) as rtl:
             for name in self.names:
-                if name.startswith("litmus"):
-                    say({"test": name, **self._litmus(two, name)})
-                else:
-                    say({"test": name, **self._lockstep(one, name, self.programs[name])})
+                say({"test": name, **self._lockstep(rtl, name, self.programs[name])})
 
     def _limit(self, name: str) -> int:
         return _SLOWER * self.cycles.get(name, 1_000_000) + 20_000
@@ -146,31 +136,12 @@ class _Bench:
             "cycles": rtl.cycle,
         }
 
-    def _litmus(self, rtl: Rtl, name: str) -> dict[str, Any]:
-        test = litmus.TESTS[name.removeprefix("litmus ")]
-        cycles = 0
-        for seed, latency in ((1, 1), (2, 6)):
-            try:
-                seen = litmus.observed(
-                    test,
-                    rtl,
-                    rounds=_ROUNDS,
-                    seed=seed,
-                    latency=latency,
-                    spread=seed == 2,
-                    limit=self._limit(name),
-                )
-            except AssertionError as error:
-                return {"killed": str(error), "cycles": rtl.cycle}
-            cycles += rtl.cycle
-            if wrong := set(seen) - litmus.allowed(test):
-                return {"killed": f"{test.name} shows {min(wrong)}", "cycles": cycles}
-        return {"killed": "", "cycles": cycles}
 
-
-def _run_apart(bench: _Bench, number: int) -> dict[str, Any]:
+def run_apart(bench: _Bench, number: int) -> dict[str, Any]:
     """Run a mutant in a forked process, which may hang or abort. Returns ``killed``, why, or
     empty; ``by``, the test; ``cycles``, of the tests that took other than the hart's."""
+    checker()  # what every child needs is made once
+    assert bench.programs
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -262,37 +233,48 @@ class Mutation:
         self._netlist = (folder / "mutants.v").read_text().replace(" // synopsys parallel_case", "")
         self._commands = "\n".join(each.command for each in self.mutants)
 
-    def _build(self, harts: int) -> Path:
-        """A system whose hart 0 is the netlist."""
-        text = _MODULE.sub("", verilog(harts, 4))
+    def _build(self) -> Path:
+        """A system whose hart is the netlist."""
+        text = _MODULE.sub("", verilog(1, 4))
         place = re.compile(rf"(\\{re.escape(_HART)} +hart_0 \()")
         if len(place.findall(text)) != 1:
             raise ValueError(f"{_HART} must be instantiated once")
         text = place.sub(r"\1.mutsel(mutsel),", text)
         declared = re.compile(r"^(module soc\(.*?\);)$", re.MULTILINE | re.DOTALL)
         text = declared.sub(lambda match: match.group(1) + _SELECT, text, count=1)
-        return build_library(text + self._netlist, harts, 4)
+        return build_library(text + self._netlist, 1, 4)
 
     def bench(self) -> _Bench:
-        """Both systems, built."""
-        return _Bench(self._build(1), self._build(2))
+        """The system, built."""
+        return _Bench(self._build())
 
-    def run(self, *, results: Path, conduct: Conduct) -> list[dict[str, Any]]:
-        """Run every mutant that ``results`` does not know yet; what became of each, number 0 first.
+    @property
+    def _key(self) -> str:
+        """Of netlist, mutants and tests; results are of use only for the same."""
+        about = f"{self._netlist} {self._commands} {names_of_tests()!r}"
+        return hashlib.sha256(about.encode()).hexdigest()[:16]
+
+    def known(self, results: Path) -> list[dict[str, Any] | None]:
+        """What became of each mutant so far, number 1 first."""
+        found = Store(results).read()
+        return [found.get(f"{self._key} {mutant.number}") for mutant in self.mutants]
+
+    def run(self, *, results: Path, conduct: Conduct) -> None:
+        """Run every mutant that ``results`` does not know yet.
 
         Raises
         ------
         AssertionError : the unmutated hart does not pass.
         Whatever `run_campaign` does.
         """
+        if all(self.known(results)):
+            return
         bench = self.bench()
-        digest = hashlib.sha256((self._netlist + self._commands).encode())
-        digest.update(repr(bench.names).encode())
-        key = digest.hexdigest()[:16]
+        key = self._key
         store = Store(results)
         known = store.read()
         if f"{key} 0" not in known:
-            first = _run_apart(bench, 0)
+            first = run_apart(bench, 0)
             if first["killed"]:
                 raise AssertionError(
                     f"the unmutated hart must pass {first['by']}, but {first['killed']}"
@@ -309,10 +291,7 @@ class Mutation:
                 for place in range(0, len(left), _BATCH)
             ]
 
-        found = run_campaign(
-            tasks, batches, store=store, conduct=conduct, name="mutants", unit="mutant"
-        )
-        return [found[each] for each in tasks]
+        run_campaign(tasks, batches, store=store, conduct=conduct, name="mutants", unit="mutant")
 
 
 @dataclass(frozen=True)
@@ -326,11 +305,11 @@ class _Batch:
 
     def __call__(self) -> None:
         for number in self.numbers:
-            self.store.add(f"{self.key} {number}", _run_apart(self.bench, number))
+            self.store.add(f"{self.key} {number}", run_apart(self.bench, number))
 
 
 def judged(
-    mutation: Mutation, outcomes: list[dict[str, Any]]
+    mutation: Mutation, outcomes: Sequence[dict[str, Any] | None]
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """A record of every mutant, and a sentence for each waiver that is stale. One that retires the
     same instructions in another number of cycles has a verdict of its own: to be faster or slower
@@ -342,7 +321,9 @@ def judged(
             for name in ("block", "source", "line", "mode", "cell", "port", "bit", "control")
         }
         verdict = "alive"
-        if outcome["killed"]:
+        if outcome is None:
+            verdict, outcome = "not run", {"by": ""}
+        elif outcome["killed"]:
             verdict = "killed by tests"
         elif outcome["cycles"]:
             verdict = "changes time alone"

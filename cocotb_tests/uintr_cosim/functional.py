@@ -14,7 +14,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from rel4.machine.device import DeviceConfig, Request
-from rel4.reference.control_page import Operation
+from rel4.reference.observer import Accepted
+from rel4.reference.operation import Operation
 from uintr.registers import (
     CONTROL_OFFSET,
     CSRS,
@@ -173,12 +174,12 @@ def model(config: DeviceConfig) -> list[str]:
     return bins
 
 
-class Functional:
-    """Watches a reference device and counts bins.
+class Functional(SenderBins):
+    """Watches a whole reference device and counts bins.
 
     Parameters
     ----------
-    reference : what to watch; its acceptance of operations is listened to
+    reference : what to watch
 
     Members
     -------
@@ -187,80 +188,67 @@ class Functional:
 
     def __init__(self, *, reference: SharedReference) -> None:
         self.bins: Counter[str] = Counter()
-        self._reference = reference
+        super().__init__(reference=reference, bins=self.bins)
         self._config = reference.config
-        self._controller = reference._controller
-        self._control = reference._control
-        self._bus = reference._shared
+        self._controller = reference.controller
         self._harts = self._config.harts
         self._cycle = 0
-        self._last: dict[int, tuple[Operation, int]] = {}
-        self._asked: list[Any] = [None] * (self._harts + 1)
         self._contended = (1 << self._harts + 1) - 1
-        self._accept = self._controller._accept
-        self._controller._accept = self._accepted  # type: ignore[method-assign]  # to listen
-        self._senders = SenderBins(reference=reference, bins=self.bins)
+        reference.observe(self)
 
     def reset(self) -> None:
         """The device was reset."""
-        self._last.clear()
-        self._asked = [None] * (self._harts + 1)
-        self._senders.reset()
+        super().reset()
+        self._last: dict[int, tuple[Operation, int]] = {}
+        self._asked: list[Any] = [None] * (self._reference.config.harts + 1)
 
     def submit(self, hart: int, request: Request) -> None:
         """A hart presents a request."""
-        self._asked[hart] = (request, self._reference._units[hart].privilege)
+        self._asked[hart] = (request, self._reference.units[hart].privilege)
 
     def present(self, transfer: BusTransfer) -> None:
         """The supervisor's bus presents a transfer."""
         self._asked[self._harts] = transfer
 
-    def _accepted(self, port: int, operation: Operation, receiver: int, data: int) -> Any:
-        """Instead of the controller's own acceptance, and around it."""
-        controller, bins = self._controller, self.bins
-        waiting = controller.valid.bit_count() + 1
-        if waiting > 1:
-            bins["operation: contended by two ports"] += 1
-            bins["operation: contended by all ports"] += waiting == self._harts + 1
-        if operation is Operation.CLAIM:
-            receiver = controller._ring[0] if controller._ring else -1
-        listed = receiver >= 0 and controller._listed[receiver]
-        queued = receiver >= 0 and controller._queued[receiver]
-        pending = controller.pending[receiver] if receiver >= 0 else 0
-        mask = controller.mask[receiver] if receiver >= 0 else 0
-        notified = receiver >= 0 and controller.notify[receiver] and not controller.active[receiver]
-        flight = self._accept(port, operation, max(receiver, 0), data)
-        if receiver < 0:
-            bins["notify: claim of an empty queue"] += 1
-            return flight
+    def _contention(self, contenders: int) -> None:
+        self.bins["operation: contended by two ports"] += contenders > 1
+        self.bins["operation: contended by all ports"] += contenders == self._harts + 1
+
+    def claimed_nothing(self, contenders: int) -> None:
+        self._contention(contenders)
+        self.bins["notify: claim of an empty queue"] += 1
+
+    def accepted(self, what: Accepted) -> None:
+        bins, none = self.bins, self._controller.none
+        port, operation, receiver, data, contenders, was, now = what
+        self._contention(contenders)
         before = self._last.get(receiver)
         if before is not None:
             name = distance_name(self._cycle - before[1])
             bins[f"L{self._config.latency} {before[0].name} > {operation.name} @{name}"] += 1
         self._last[receiver] = (operation, self._cycle)
-        self._lines(operation, flight)
+        self._lines(operation, was.line, now.line)
         if operation is Operation.SEND:
             bins["vector: beyond the last is ignored"] += data >= 64 and port < self._harts + 1
-            bins["mask: post of a masked vector"] += data < 64 and mask >> data & 1
+            bins["mask: post of a masked vector"] += data < 64 and was.mask >> data & 1
         elif operation is Operation.RESET_SLOT:
-            bins["slot reset: of a receiver that raises a line"] += flight.before != controller.none
-            bins["slot reset: of a receiver in the queue"] += queued
-            bins["slot reset: of an inactive receiver with pending bits"] += bool(pending) and (
-                flight.before == controller.none
+            bins["slot reset: of a receiver that raises a line"] += was.line != none
+            bins["slot reset: of a receiver in the queue"] += was.queued
+            bins["slot reset: of an inactive receiver with pending bits"] += (
+                was.pending > 0 and was.line == none
             )
         elif operation is Operation.CLAIM:
-            bins["notify: claimed" if queued else "notify: claim passes over a reset slot"] += 1
-        if flight.queued > 0:
+            claimed = "notify: claimed" if was.queued else "notify: claim passes over a reset slot"
+            bins[claimed] += 1
+        if now.queued > was.queued:
             bins["notify: queued"] += 1
-            bins["notify: queued while it stands in the ring"] += listed
+            bins["notify: queued while it stands in the ring"] += was.listed
             bins["mask: notification by unmasking"] += operation is Operation.WRITE_MASK
-        elif queued and notified and not pending and controller.pending[receiver]:
+        elif was.queued and was.notify and not was.active and not was.pending and now.pending:
             bins["notify: no second notification before the claim"] += 1
-        return flight
 
-    def _lines(self, operation: Operation, flight: Any) -> None:
-        controller, bins = self._controller, self.bins
-        none, before, after = controller.none, flight.before, flight.after
+    def _lines(self, operation: Operation, before: int, after: int) -> None:
+        none, bins = self._controller.none, self.bins
         if before == after:
             return
         bins["line: joined"] += after < none
@@ -272,7 +260,7 @@ class Functional:
             before < none < after or after < none < before
         )
         bins["line: several receivers raise one"] += (
-            after != none and controller._counters[after] > 0
+            after != none and self._controller.counters[after] > 0
         )
         if operation is Operation.WRITE_MASK:
             bins["mask: line left by masking"] += after == none
@@ -283,14 +271,14 @@ class Functional:
         self._cycle = self._reference.cycles
         bins, reference = self.bins, self._reference
         controller = self._controller
-        self._senders.step()
+        super().step()
         bins["operation: waits for the sweep"] += bool(controller.sweep and controller.valid)
-        bins["bus: contended by all initiators"] += self._bus.waiting == self._contended
+        bins["bus: contended by all initiators"] += reference.bus.waiting == self._contended
         bins["notify: hart is told"] += bool(
-            controller._waiting and controller._notify_hart < self._harts
+            controller.told and reference.control.notify_hart < self._harts
         )
-        for number in reference._responding:
-            response = reference._responses[number]
+        for number in reference.responding:
+            response = reference.response(number)
             asked = self._asked[number]
             if asked is None or response is None:
                 continue
@@ -324,7 +312,7 @@ class Functional:
             bins[f"{RequestKind(kind).name} {name}"] += 1
         else:
             bins[f"request of no kind {name}"] += 1
-        if self._reference._interrupts[hart]:
+        if self._reference.interrupt(hart):
             bins["line: high when a hart in U takes no trap"] += kind != RequestKind.TRAP
 
     def _low(self, request: Request, target: str, status: Status) -> None:
@@ -333,14 +321,14 @@ class Functional:
         low = target == "slot" and offset == LOW.address and request.kind == RequestKind.STORE
         if low and status is Status.OK:
             for name in ("supervisor", "notify"):
-                known = ENABLE.field(name).get(self._control.enable)
+                known = ENABLE.field(name).get(self._reference.control.enable)
                 asked = LOW.field(name).get(request.data)
                 self.bins[f"{name}: set in LOW without ENABLE"] += asked > known
 
     def _csr(self, hart: int, request: Request, level: Privilege, status: Status) -> None:
         bins, number = self.bins, request.address
         if status is Status.OK:
-            hidden = _DELEGATABLE & ~self._reference._units[hart].csrs[Csr.SIDELEG]
+            hidden = _DELEGATABLE & ~self._reference.csr(hart, Csr.SIDELEG)
             if number in (Csr.UIE, Csr.UIP) and request.function != CsrFunction.READ:
                 bins["CSR: a bit that is not delegated is written"] += bool(request.data & hidden)
             bins[f"CSR {CsrFunction(request.function).name} OK"] += 1

@@ -63,7 +63,6 @@ class Scoreboard:
             self.reference = SharedReference(config)
             self._functional = Functional(reference=self.reference)
             self.bins = self._functional.bins
-        self._units = self.reference.units if self._intel else self.reference._units
         self._ports = [HartPins(dut, hart) for hart in range(config.harts)]
         names = ("cyc", "stb", "we", "adr", "sel", "dat_w", "dat_r", "ack", "err")
         self._bus = {name: getattr(dut, f"bus__{name}") for name in names}
@@ -105,7 +104,7 @@ class Scoreboard:
             reference.set_privilege(hart, Privilege(seen.privilege))
         expected = reference.response(hart)
         self._differs(f"response of hart {hart}", seen.response, expected)
-        self._differs(f"interrupt of hart {hart}", seen.interrupt, self._units[hart].interrupt)
+        self._differs(f"interrupt of hart {hart}", seen.interrupt, reference.units[hart].interrupt)
         line = reference.supervisor_interrupt(hart)
         self._differs(f"supervisor interrupt of hart {hart}", seen.supervisor_interrupt, line)
         if expected is not None:
@@ -139,9 +138,6 @@ class Scoreboard:
             self._ended = Response(word, Status.OK)
 
     def _step(self) -> None:
-        reference = self.reference
-        reference.cycles += 1
-        if not reference.quiescent:
-            reference._step()
+        self.reference.step()
         if self._functional is not None:
             self._functional.step()

@@ -1,11 +1,9 @@
 """The reference device with the supervisor's bus from outside in use as well."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rel4.machine.device import DeviceConfig, Response
 from rel4.reference.bus import Bus, Transfer
-from rel4.reference.control_page import ControlPage
-from rel4.reference.controller import Controller
 from rel4.reference.device import ReferenceDevice
 from uintr.registers import XLEN, Status
 
@@ -28,10 +26,8 @@ class BusTransfer(NamedTuple):
 class _SharedBus(Bus):
     """The bus with one more initiator, whose transfers may be of less than the whole word."""
 
-    def __init__(
-        self, *, config: DeviceConfig, controller: Controller, control: ControlPage
-    ) -> None:
-        super().__init__(config=config, controller=controller, control=control)
+    def __init__(self, *, config: DeviceConfig, **others: Any) -> None:
+        super().__init__(config=config, **others)
         self._outside = config.harts
         self._transfers.append(Transfer(False, 0, 0))
         self._select = ALL_BYTES
@@ -76,33 +72,29 @@ class SharedReference(ReferenceDevice):
     response of that number, in the cycle after ``ack`` or ``err``.
     """
 
-    def __init__(self, config: DeviceConfig) -> None:
-        super().__init__(config)
-        self._shared = _SharedBus(config=config, controller=self._controller, control=self._control)
-        self._bus = self._shared
-        for unit in self._units:
-            unit._bus = self._bus
+    BUS = _SharedBus
+    bus: _SharedBus
 
     def _outputs_after_reset(self) -> None:
         super()._outputs_after_reset()
-        self._outstanding.append(False)
+        self.outstanding.append(False)
         self._responses.append(None)
 
     async def reset(self) -> None:
         await super().reset()
-        self._shared.ended = None
+        self.bus.ended = None
 
     def present(self, transfer: BusTransfer) -> None:
         """Present a transfer in this cycle."""
         outside = self.config.harts
-        if self._outstanding[outside]:
+        if self.outstanding[outside]:
             raise ValueError(f"bus must have no transfer under way, not {transfer!r} on top")
-        self._outstanding[outside] = True
-        self._shared.present(transfer)
+        self.outstanding[outside] = True
+        self.bus.present(transfer)
 
     def _step(self) -> bool:
         stop = super()._step()
-        ended, self._shared.ended = self._shared.ended, None
+        ended, self.bus.ended = self.bus.ended, None
         if ended is not None:
             self._respond(self.config.harts, ended)
             return True

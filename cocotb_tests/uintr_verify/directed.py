@@ -8,21 +8,16 @@ import tb_extensions
 import tb_latency
 import tb_registers
 import tb_walking
+from contract import benches_of
 from rel4.machine.device import DeviceConfig, run_sync
 from uintr_verify.random_traffic import record_random
 from uintr_verify.stimulus import Recorder
 
 __all__ = ["BENCHES", "CROWD", "directed_stimulus", "random_stimulus"]
 
-CROWD = tuple(getattr(tb_crowd, name) for name in tb_crowd.__all__)
+CROWD = benches_of(tb_crowd)
 """For many receivers."""
-BENCHES = (
-    *(getattr(tb_registers, name) for name in tb_registers.__all__),
-    *(getattr(tb_extensions, name) for name in tb_extensions.__all__),
-    *(getattr(tb_walking, name) for name in tb_walking.__all__),
-    *CROWD,
-    tb_latency.sweep,
-)
+BENCHES = (*benches_of(tb_registers, tb_extensions, tb_walking), *CROWD, tb_latency.sweep)
 """The register suite, the extensions' tests, one bit at a time, all receivers at once, and
 operations while the sweep runs: for few receivers."""
 

@@ -31,7 +31,7 @@ def record_random(
     traffic = [Traffic(config=config, hart=hart, seed=seed) for hart in range(config.harts)]
     outside = BusTraffic(config=config, seed=seed)
     everyone = [*traffic, outside]
-    outstanding = recorder.reference._outstanding
+    outstanding = recorder.reference.outstanding
     spell, density, pause, duel = 0, 1.0, 0, False
     while recorder.operations < operations:
         if spell == 0:
@@ -48,7 +48,7 @@ def record_random(
         spell -= 1
         if draw.random() < _RESET:
             run_sync(recorder.reset())
-            outstanding = recorder.reference._outstanding
+            outstanding = recorder.reference.outstanding
             for each in traffic:
                 each.begin()
             coverage.reset()

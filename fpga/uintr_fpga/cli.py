@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 done, 1 it ran and the result is bad, 2 it cannot be done, 130 interrupted."""
     errors = dict.fromkeys((DeviceError, ToolError, EmulationError), 2)
     broken = dict.fromkeys((ConservationError, MachineError), 1)
-    return run_program(_parser, argv, statuses=lambda: errors | broken)
+    return run_program(_parser, argv, name="uintr-fpga", statuses=lambda: errors | broken)
 
 
 def _parser() -> Parser:

@@ -154,7 +154,8 @@ def build(*, harts: int, seed: int, folder: Path) -> dict[str, Any]:
         "top",
         synth_opts="-abc9 -nowidelut",
         script_after_read=_NO_COLLISIONS,
-        nextpnr_opts=f"--seed {seed} --report top.pnr-report.json --timing-allow-fail",
+        nextpnr_opts=f"--seed {seed} --router router2 --report top.pnr-report.json "
+        "--timing-allow-fail",
     )
     folder.mkdir(parents=True, exist_ok=True)
     plan.extract(str(folder))

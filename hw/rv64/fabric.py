@@ -135,6 +135,7 @@ class Fabric(wiring.Component):
 
         devices = self.devices
         is_write = Signal()
+        kept, failed, of_device = Signal(XLEN), Signal(), Signal()
         m.d.comb += devices.we.eq(is_write)
 
         with m.FSM():
@@ -190,14 +191,20 @@ class Fabric(wiring.Component):
 
             with m.State("DEVICE"):
                 m.d.comb += [devices.cyc.eq(1), devices.stb.eq(1)]
+                m.d.sync += [failed.eq(devices.err), kept.eq(devices.dat_r)]
                 with m.If(devices.ack | devices.err):
-                    m.d.comb += [
-                        beat.eq(devices.ack & ~is_write),
-                        last.eq(devices.ack),
-                        error.eq(devices.err),
-                    ]
-                    m.next = "FREE"
-        m.d.comb += answer.eq(Mux(devices.cyc, devices.dat_r, memory.read_data))
+                    m.next = "DEVICE_END"
+
+            # A device's answer goes through registers: what is made of it is not behind it.
+            with m.State("DEVICE_END"):
+                m.d.comb += [
+                    of_device.eq(1),
+                    beat.eq(~failed & ~is_write),
+                    last.eq(~failed),
+                    error.eq(failed),
+                ]
+                m.next = "FREE"
+        m.d.comb += answer.eq(Mux(of_device, kept, memory.read_data))
 
         # Who is next: decided when a transfer ends, or while the owner wants nothing.
         turn = Signal()

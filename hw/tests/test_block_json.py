@@ -41,7 +41,9 @@ def ports_of(verilog: str, module: str) -> list[tuple[str, str, int]]:
 def test_the_ports_are_those_of_the_verilog(
     block: str, bus: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ("--block", block, "--bus", bus, "--receivers", "8")
+    arguments: tuple[str, ...] = ("--block", block, "--bus", bus, "--receivers", "8")
+    if block == "system":
+        arguments += ("--harts", "2", "--table-pages", "1")
     content: dict[str, Any] = json.loads(generate(capsys, *arguments, "--json"))
     module = block.replace("-", "_")
     listed = [(port["name"], port["direction"], port["width"]) for port in content["ports"]]
@@ -54,13 +56,14 @@ def test_the_ports_are_those_of_the_verilog(
 
 
 def test_the_parameters_are_those_that_were_given(capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ("--json", "--harts", "3", "--features", "mask,throttle", "--latency", "2")
+    features = ("--features", "mask,throttle", "--latency", "2")
+    arguments = ("--json", "--harts", "3", *features, "--receivers", "8", "--table-pages", "1")
     assert json.loads(generate(capsys, *arguments))["parameters"] == {
-        "block": "system", "flavour": "riscv", "bus": "wishbone", "harts": 3, "receivers": 512,
-        "latency": 2, "base": 0x300_0000, "table_base": 0x8400_0000, "table_pages": 16,
+        "block": "system", "flavour": "riscv", "bus": "wishbone", "harts": 3, "receivers": 8,
+        "latency": 2, "base": 0x300_0000, "table_base": 0x8400_0000, "table_pages": 1,
         "table_wait_states": 0, "features": ["mask", "throttle"],
     }  # fmt: skip
-    alone = ("--json", "--block", "controller")
+    alone = ("--json", "--block", "controller", "--receivers", "8")
     parameters = json.loads(generate(capsys, *alone))["parameters"]
     assert parameters["features"] == ["supervisor", "slot_reset", "notify", "mask"]
     joined = json.loads(generate(capsys, *alone, "--join"))["parameters"]

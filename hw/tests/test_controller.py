@@ -234,6 +234,7 @@ def test_reset_clears_lines_pipeline_and_every_record() -> None:
     simulate(m, testbench)
 
 
+@pytest.mark.long
 def test_the_largest_controller_counts_and_addresses_all_its_receivers() -> None:
     receivers = 65_536
 

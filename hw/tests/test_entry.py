@@ -1,6 +1,9 @@
-"""The command without Amaranth: one sentence and exit status 2."""
+"""The command without Amaranth, or interrupted before it has begun: one sentence."""
 
+import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +20,7 @@ def test_without_amaranth(
     monkeypatch.delattr("uintr.cli", raising=False)
     assert main(["generate"]) == 2
     message = capsys.readouterr().err
-    assert message.startswith("uintr: Amaranth must be installed")
+    assert message.startswith("uintr: amaranth must be installed")
     assert message.count("\n") == 1
 
 
@@ -26,3 +29,14 @@ def test_with_it(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert ended.value.code == 0
     assert "generate" in capsys.readouterr().out
+
+
+def test_interrupted_while_it_is_imported() -> None:
+    text = "from uintr.entry import start; start('uintr', 'slow')"
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "slow.py").write_text("import os; os.kill(os.getpid(), 2)")
+        done = subprocess.run(
+            [sys.executable, "-c", text], cwd=folder, capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 130
+    assert done.stderr == "uintr: interrupted before anything was begun\n"

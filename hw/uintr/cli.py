@@ -295,7 +295,7 @@ def _text(options: argparse.Namespace, defaults: argparse.Namespace) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 0, or 2 for bad input."""
-    return run_program(_parser, arguments)
+    return run_program(_parser, arguments, name="uintr")
 
 
 def _generate(options: argparse.Namespace) -> int:

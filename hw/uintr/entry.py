@@ -1,23 +1,45 @@
-"""Where the ``uintr`` command begins: says in one sentence what is missing."""
+"""Where the three programs begin: one sentence also for what happens while they are imported."""
 
+import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 
-__all__ = ["main"]
+__all__ = ["begin", "main", "start"]
+
+_INTERRUPTED = 128 + signal.SIGINT
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """`uintr.cli.main`, or exit status 2 where the gateware's language is not installed."""
+def start(name: str, module: str, arguments: Sequence[str] | None = None) -> int:
+    """``main`` of ``module``, which is the program ``name``; exit status 2 where a package that it
+    needs is not installed, 130 where it is interrupted before anything has begun (`begin`)."""
+
+    def leave(*_: object) -> None:
+        # No exception: Python drops one that is raised in a callback, of which imports have many.
+        os.write(2, f"{name}: interrupted before anything was begun\n".encode())
+        os._exit(_INTERRUPTED)
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, leave)
     try:
-        from uintr import cli
+        run: Callable[[Sequence[str] | None], int] = import_module(module).main
     except ModuleNotFoundError as error:
-        if error.name is None or not error.name.startswith("amaranth"):
+        missing = (error.name or "").partition(".")[0]
+        if not missing or missing == module.partition(".")[0]:
             raise
-        print(
-            "uintr: Amaranth must be installed to generate gateware, but is not: "
-            "pip install 'rel4-uintr[rtl]'",
-            file=sys.stderr,
-        )
+        how = f"{missing} must be installed (pip install 'rel4-uintr[rtl]'), but is not"
+        print(f"{name}: {how}", file=sys.stderr)
         return 2
-    status: int = cli.main(argv)
-    return status
+    return run(arguments)
+
+
+def begin() -> None:
+    """Have an interrupt raise KeyboardInterrupt, from here on."""
+    if callable(signal.getsignal(signal.SIGINT)):  # not where interrupts are ignored
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """``uintr``."""
+    return start("uintr", "uintr.cli", arguments)

@@ -20,7 +20,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
+from uintr.entry import begin
+
 __all__ = [
+    "NOTHING_KEPT",
     "Commands",
     "Parser",
     "Stopped",
@@ -42,6 +45,7 @@ Commands = argparse._SubParsersAction
 """What commands are added to."""
 
 UNFINISHED = 3
+NOTHING_KEPT = "nothing of this run is kept"
 
 
 class UnfinishedError(Exception):
@@ -266,6 +270,7 @@ def run_program(
     make: Callable[[], Parser],
     argv: Sequence[str] | None = None,
     *,
+    name: str = "",
     statuses: Callable[[], Mapping[type[Exception], int]] = dict,
 ) -> int:
     """Read ``argv``, run its command, and return the exit status. A failure of the world around is
@@ -275,15 +280,18 @@ def run_program(
     Parameters
     ----------
     make : makes the parser, whose commands are described (`Parser.describe`)
+    name : of the program until its parser is made
     statuses : further exceptions that are a sentence, with their status. Asked for only then.
     """
     global _program
     words = list(sys.argv[1:] if argv is None else argv)
     options = argparse.Namespace()
+    _program = name or _program
     try:
         parser = make()
         _program = parser.prog
         options = parser.parse_args(words)
+        begin()
         status: int = options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -291,11 +299,11 @@ def run_program(
         return 128 + signal.SIGPIPE
     except KeyboardInterrupt as stop:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # one is enough
-        _print("; ".join(filter(None, ["interrupted", str(stop), _go_on(stop, options, words)])))
+        _print(f"interrupted; {str(stop) or NOTHING_KEPT}; {_go_on(stop, options, words)}")
         signal.signal(signal.SIGINT, signal.default_int_handler)
         return 128 + signal.SIGINT
     except UnfinishedError as reason:
-        _print("; ".join(filter(None, [str(reason), _go_on(reason, options, words)])))
+        _print(f"{reason}; {_go_on(reason, options, words)}")
         return UNFINISHED
     except OSError as error:
         _print(_world(error))
@@ -327,15 +335,16 @@ def _close_output() -> None:
 
 
 def _go_on(reason: BaseException, options: argparse.Namespace, words: Sequence[str]) -> str:
-    """How to go on: the command as it was given, with --resume if it has that."""
-    if not str(reason):
-        return ""
+    """How to go on: the command as it was given, with --resume if something is kept and it has
+    that."""
     typed = Path(sys.argv[0])
     program = _program
     if typed.name == "__main__.py":
         program = f"python -m {typed.parent.name}"
     elif typed.name == program and shutil.which(program) != str(typed):
-        program = os.path.relpath(typed)
+        program = min(os.path.relpath(typed), os.path.abspath(typed), key=len)
+    if not str(reason) or NOTHING_KEPT in str(reason):
+        return f"begin again with: {program} {shlex.join(words)}"
     more = [] if getattr(options, "resume", True) else ["--resume"]
     return f"go on with: {program} {shlex.join([*words, *more])}"
 

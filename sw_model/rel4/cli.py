@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 done, 1 the run broke a rule, 2 the request was not right, 3 not finished,
     130 interrupted."""
     words = list(sys.argv[1:] if argv is None else argv)
-    return run_program(lambda: _parser(words), words, statuses=_statuses)
+    return run_program(lambda: _parser(words), words, name="rel4", statuses=_statuses)
 
 
 def whole_parser() -> Parser:

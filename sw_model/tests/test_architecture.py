@@ -1,6 +1,7 @@
 """The directions of imports that docs/architecture.md states."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +28,7 @@ TABLES = {"uintr.registers", "uintr.intel.registers", "rv64.memory_map"}
 # What makes files of the register table and checks a shape, and imports nothing else.
 FILES = {"uintr.register_files", "uintr.c_header", "uintr.shape", "uintr.checks"}
 # The manner of all programs: the standard library alone.
-SHARED = {"uintr.files", "uintr.completion", "uintr.program"}
+SHARED = {"uintr.files", "uintr.completion", "uintr.program", "uintr.entry"}
 # Layers of rel4, lowest first: a layer may import itself and those before it.
 LAYERS = ["machine", "reference", "abi", "kernel", "user", "trace", "compiled", "bench", "explore"]
 
@@ -177,3 +178,20 @@ def test_import_circles() -> None:
         if start in reach[start]
     }
     assert circles == CIRCLES
+
+
+def test_nobody_outside_reaches_into_the_reference_device() -> None:
+    """Its blocks are public, and an `Observer` is told what happens in them."""
+    private = re.compile(
+        r"\b(reference|device|controller|control|bus|fabric|units?(\[\w+\])?)\._[a-z]"
+    )
+    inside = HOUSE["rel4"] / "reference"
+    found = [
+        f"{file.relative_to(ROOT)}: {line.strip()}"
+        for folder in ("sw_model", "cocotb_tests", "fpga", "docs", "examples")
+        for file in (ROOT / folder).rglob("*.py")
+        if inside not in file.parents
+        for line in file.read_text(encoding="utf-8").splitlines()
+        if private.search(line.replace("self._", ""))
+    ]
+    assert found == []

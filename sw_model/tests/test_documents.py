@@ -40,11 +40,14 @@ RUN = {
         "rel4 sweep --policy tick --concurrency 2 --timer-period 5000 --out build/second",
     ],
     "docs/compiled.md": ["uintr generate -t header"],
+    "docs/hart.md": ["python -m rv64 --harts 2 -o soc.v"],
     "docs/intel.md": ["uintr generate --flavour intel"],
     "docs/studies.md": ["rel4 study examples/studies/tick_period.toml"],
     "examples/README.md": ["python examples/ping_pong.py"],
 }
 """What is run here, with exit status 0, or 1 where a search finds what it looks for."""
+SECONDS = ("README.md", "docs/studies.md", "docs/tutorial.md")
+"""Pages whose commands take more than a second or two."""
 FOUND = ("rel4 explore --protocol published",)
 
 ELSEWHERE = {
@@ -58,6 +61,7 @@ ELSEWHERE = {
         "rel4 sweep --policy tick-any",
         "rel4 sweep --device counted",
     ),
+    "sw_model/tests/compiled/test_compiled_ipc.py": ("rel4 ipc --software compiled",),
     "sw_model/tests/test_pingpong.py": ("rel4 pingpong",),
 }
 """Beginnings of what other tests run, on the simulator or in an environment of its own."""
@@ -99,7 +103,8 @@ def commands(page: Path) -> Iterator[str]:
     for language, block in fence.findall(text):
         lines = block.replace("\\\n", " ").splitlines() if language in ("", "sh") else ()
         yield from (re.sub(r"\s+(#.*|&(\s.*)?)$", "", line).strip() for line in lines)
-    for found in re.findall(r"`([^`\n]+)`", fence.sub("", text)):
+    paragraphs = re.sub(r"(?<!\n)\n(?!\n)", " ", fence.sub("", text))  # a command may be broken
+    for found in re.findall(r"`([^`\n]+)`", paragraphs):
         if found.split()[0] in PROGRAMS and len(found.split()) > 1:
             yield found
 
@@ -109,7 +114,7 @@ def test_blocks_of_every_kind_are_read(tmp_path: Path) -> None:
     page.write_text(
         "```sh\nuintr one \\\n  two  # why\n```\n\n"
         "```{code-block} python\n:name: x\nrel4 = 1\n```\n"
-        "`rel4 three` and `rel4`\n\n```\nrel4 four &\n```\n"
+        "`rel4\nthree` and `rel4`\n\n```\nrel4 four &\n```\n"
     )
     assert list(commands(page)) == ["uintr one    two", "rel4 four", "rel4 three"]
 
@@ -182,14 +187,17 @@ def test_targets_exist(page: Path) -> None:
             assert any(fnmatch(words[1], each) for each in targets), f"{page.name}: {line}"
 
 
-@pytest.mark.parametrize("name", RUN)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(each, marks=[pytest.mark.long] if each in SECONDS else []) for each in RUN],
+)
 def test_what_takes_seconds_runs(name: str, tmp_path: Path) -> None:
     printed = list(commands(ROOT / name))
     for folder in ("examples", "docs"):
         (tmp_path / folder).symlink_to(ROOT / folder)
     for line in RUN[name]:
         assert line in printed
-        if line.startswith("uintr "):
+        if line.startswith(("uintr ", "python -m rv64 ")):
             pytest.importorskip("amaranth")
         done = subprocess.run(
             line,

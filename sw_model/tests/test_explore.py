@@ -53,7 +53,8 @@ def test_our_protocol_loses_nothing(program: dict[str, Any]) -> None:
     assert found.states > 50
 
 
-@pytest.mark.parametrize("capacity", [1, 4])  # `rel4 explore` has those between, and more callers
+# `rel4 explore` has those between, and more callers.
+@pytest.mark.parametrize("capacity", [1, pytest.param(4, marks=pytest.mark.long)])
 def test_four_items_and_the_least_and_most_capacity_in_program_order(capacity: int) -> None:
     found = run("sc", items=4, capacity=capacity)
     assert found.finished
@@ -130,7 +131,7 @@ def test_counts_do_not_depend_on_the_hash_seed() -> None:
             text=True,
             check=True,
         ).stdout
-        for seed in ("0", "1", "4242")
+        for seed in ("0", "4242")
     }
     assert len(seen) == 1
     assert seen.pop().split()[0] > "0"

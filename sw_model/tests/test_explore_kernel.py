@@ -211,7 +211,7 @@ def test_a_broken_design_is_found(
     ("flavour", "hardware", "own"),
     [
         (Flavour.RISCV, RiscvUserInterrupts, "own_registers"),
-        (Flavour.INTEL, IntelUserInterrupts, "own_flag"),
+        pytest.param(Flavour.INTEL, IntelUserInterrupts, "own_flag", marks=pytest.mark.long),
     ],
 )
 def test_registers_of_another_are_found(

@@ -20,7 +20,7 @@ from rel4.kernel.objects import Frame, PageTable
 from rel4.kernel.state import State
 from rel4.machine.core import Steps
 from rel4.machine.intel_instructions import IntelInstructions
-from rel4.machine.ops import Compute
+from rel4.machine.ops import Compute, SfenceVma
 from rel4.machine.riscv_instructions import RiscvInstructions
 from uintr.registers import Csr
 
@@ -56,6 +56,17 @@ async def nobody_stopped(state: State, tables: list[PageTable]) -> None:
     """An address space goes while harts run in it."""
     for table in tables:
         table.asid = 0
+
+
+async def owners_stopped(state: State, tables: list[PageTable]) -> None:
+    """Of the harts that run in a space those are stopped whose thread still may."""
+    for table in tables:
+        table.asid = 0
+    for scheduler in state.harts.schedulers:
+        space = scheduler.current.vspace
+        if space is not None and space.table in tables:
+            await state.harts.stall(scheduler.hart)
+    await SfenceVma()
 
 
 def any_rights(source: Slot) -> Frame:
@@ -104,6 +115,7 @@ BROKEN: dict[str, tuple[int, Any, str, Any, str]] = {
         "is translated as it was before",
     ),
     "a hart in a space that has gone": (3, asid, "_void", nobody_stopped, "that has gone"),
+    "a hart whose thread lost its space": (58, asid, "_void", owners_stopped, "that has gone"),
     "a buffer by any right": (15, uintr_invocations, "_frame", any_rights, "without the rights to"),
     "a registration of another": (
         4,

@@ -103,3 +103,35 @@ def test_both_readmes_have_the_same_commands() -> None:
         return set(re.findall(r"`(rel4 \w+|make \w+)[^`\n]*`", text))
 
     assert commands("README.md") == commands("README.zh.md")
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern"),
+    [
+        (
+            "README.md",
+            r"gain is (\S+) with .*? and (\S+) with .*? it is (\S+) to (\S+), .*? (\S+) from 16",
+        ),
+        (
+            "README.zh.md",
+            r"增益 (\S+)，16 KiB 时 (\S+)）.*?增益为 (\S+) 至 (\S+)；.*?起为 (\d\.\d)",
+        ),
+    ],
+)
+def test_the_first_page_says_what_was_measured(name: str, pattern: str) -> None:
+    """Of compiled programs; the figures are those of the tables on their page."""
+
+    def table(page: str, mark: str) -> dict[tuple[str, ...], list[str]]:
+        lines = page.split(f"<!-- {mark}: begin -->")[1].split("<!--")[0].strip().splitlines()[2:]
+        rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+        return {tuple(row[:2]): row[2:] for row in rows}
+
+    page = (ROOT / "docs" / "when.md").read_text(encoding="utf-8")
+    surface, second = table(page, "surface"), table(page, "second hart")
+    switch = [float(row[5]) for row in surface.values() if row[5]]
+    measured = [surface["4", "1"][3], surface["16", "1"][3], min(switch), max(switch)]
+    measured.append(second["4", "1"][0])
+    text = " ".join((ROOT / name).read_text(encoding="utf-8").split())
+    found = re.search(pattern, text.replace("， ", "，"))
+    assert found is not None
+    assert list(found.groups()) == [f"{float(value):.1f}" for value in measured]

@@ -2,11 +2,12 @@
 
 import pytest
 
-from rel4.abi.numbers import SeL4Error
+from rel4.abi.numbers import ObjectType, SeL4Error
+from rel4.abi.syscall_buffer import SyscallBuffer
 from rel4.user.root_task import RootTask
 from uintr.registers import Flavour
 
-__all__ = ["BOTH", "become_receiver", "handler_into", "send_index"]
+__all__ = ["BOTH", "become_receiver", "handler_into", "send_index", "syscall_buffer_at"]
 
 BOTH = pytest.mark.parametrize("flavour", Flavour)
 
@@ -35,3 +36,15 @@ async def send_index(task: RootTask, slot: int, ntfn: int, badge: int) -> int:
     error, index = await task.kernel.uintr_register_sender(slot)
     assert error is SeL4Error.NO_ERROR
     return index
+
+
+async def syscall_buffer_at(task: RootTask, virtual: int, *, table: bool = True) -> int:
+    """A frame with a syscall buffer of four items, mapped, with the page table that it needs."""
+    (frame,) = await task.allocate(ObjectType.RISCV_MEGA_PAGE)
+    if table:
+        (new,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
+        mapped = await task.kernel.page_table_map(new, task.vspace, virtual)
+        assert mapped is SeL4Error.NO_ERROR
+    assert await task.kernel.page_map(frame, task.vspace, virtual) is SeL4Error.NO_ERROR
+    await SyscallBuffer.create(virtual, 4)
+    return frame

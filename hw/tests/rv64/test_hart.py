@@ -64,7 +64,7 @@ def test_cycles_of_each_class_of_instruction() -> None:
         ("sc", 5, [amo(3, 14, 10, 5)]),
         ("a load that misses", 9, [load(8, 10)]),
         ("fence", 4, [FENCE]),
-        ("a device", 6, [load(8, 15)]),
+        ("a device", 7, [load(8, 15)]),
         ("between", 1, [NOP]),
         ("jalr", 1, [jalr(0, 16)]),
         ("its target", 3, []),

@@ -218,7 +218,7 @@ def run_campaign(
     until : on the monotonic clock; default: ``conduct.minutes`` from now
     name, unit : for the progress bar: of the campaign, of a task's weight
     weight : how much of the bar a task is
-    task : what a task is called, if not by the bar's unit
+    task : what a task is called, if what is kept is counted by tasks and not by weight
 
     Raises
     ------
@@ -237,9 +237,10 @@ def run_campaign(
     if not todo:
         return known
     tty = sys.stderr.isatty()
+    counts = {key: weight(each) if task is None else 1 for key, each in tasks.items()}
 
     with (
-        keeping(store, tasks, task or unit),
+        keeping(store, counts, task or unit),
         tqdm(
             total=sum(map(weight, tasks.values())),
             initial=sum(weight(tasks[key]) for key in known),
@@ -266,8 +267,7 @@ def run_campaign(
         with _Workers(list(batches(todo)), conduct.jobs, tell) as running:
             while running.left:
                 if until is not None and time.monotonic() >= until:
-                    kept = _kept(known, tasks, task or unit)
-                    raise UnfinishedError(f"time is up, {kept}")
+                    raise UnfinishedError(f"time is up, {_kept(known, counts, task or unit)}")
                 running.wait(_LOOK)
                 look()
                 if tty:
@@ -279,21 +279,25 @@ def run_campaign(
     return {key: known[key] for key in tasks}
 
 
-def _kept(known: Collection[str], tasks: Collection[str], task: str) -> str:
-    return f"{len(set(known) & set(tasks))} of {len(tasks)} {task}s are kept"
+def _kept(known: Collection[str], counts: Mapping[str, int], what: str) -> str:
+    kept = sum(count for key, count in counts.items() if key in known)
+    return f"{kept} of {sum(counts.values())} {what}s are kept"
 
 
 @contextmanager
-def keeping(store: Store, tasks: Collection[str], task: str) -> Iterator[None]:
-    """An interrupt in here, at any moment, says how many of ``tasks`` the store keeps; ``task`` is
-    what one is called. Raises Stopped then."""
+def keeping(store: Store, counts: Mapping[str, int] | None, what: str) -> Iterator[None]:
+    """An interrupt in here, at any moment, says how much the store keeps; a task is so many of
+    ``what``, where it is known which there are to be. Raises Stopped then."""
     try:
         yield
     except Stopped:
         raise
     except KeyboardInterrupt:
         with uninterrupted():
-            raise Stopped(_kept(store.read(), tasks, task)) from None
+            known = store.read()
+            raise Stopped(
+                _kept(known, counts, what) if counts else f"{len(known)} {what}s are kept"
+            ) from None
 
 
 class _Workers:

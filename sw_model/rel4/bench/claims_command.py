@@ -7,7 +7,7 @@ from pathlib import Path
 from uintr.files import check_file, claimed, write_atomically
 from uintr.program import Parser, path, whole
 
-from .campaign import Store
+from .campaign import Store, keeping
 from .claims_run import SEEDS, run_claims
 from .cost_options import add_costs, costs_of
 from .options import (
@@ -64,7 +64,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.out is not None:
         check_file(options.out)
     store = Store(options.store)
-    with claimed(options.store, "store", file=True):
+    with claimed(options.store, "store", file=True), keeping(store, None, "point"):
         if not conduct.resume:
             store.clear()
         record = run_claims(

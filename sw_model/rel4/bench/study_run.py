@@ -60,7 +60,7 @@ def run_study(
         finished = len(store.read().keys() & tasks.keys())
         if finished:
             show(f"{finished} of {len(tasks)} trials were finished before")
-        with keeping(store, tasks, "trial"):
+        with keeping(store, dict.fromkeys(tasks, 1), "trial"):
             if client is not None:
                 _run_on_dask(client, tasks, store)
             found = run_campaign(

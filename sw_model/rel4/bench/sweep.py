@@ -71,7 +71,7 @@ def run_sweep(
         finished = len(store.read().keys() & tasks.keys())
         if finished:
             show(f"{finished} of {len(points)} points were finished before")
-        with keeping(store, tasks, "point"):
+        with keeping(store, dict.fromkeys(tasks, 1), "point"):
             found = run_campaign(
                 tasks,
                 lambda todo: _batches(

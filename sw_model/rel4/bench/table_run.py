@@ -12,7 +12,16 @@ from rel4.machine.device import Device
 from uintr.files import claimed, write_atomically
 from uintr.program import Parser, path
 
-from .campaign import Batch, Shaped, Store, device_batches, identity, run_campaign, split_evenly
+from .campaign import (
+    Batch,
+    Shaped,
+    Store,
+    device_batches,
+    identity,
+    keeping,
+    run_campaign,
+    split_evenly,
+)
 from .compiled_options import add_software
 from .cost_options import add_costs, costs_of
 from .options import add_conduct_options, add_device_options, conduct_of, device_of
@@ -121,18 +130,19 @@ def run_table(
             ): point
             for point in points
         }
-        found = run_campaign(
-            tasks,
-            batches,
-            store=store,
-            conduct=conduct,
-            name=name,
-            unit="point",
-        )
-        records: list[dict[str, Any]] = [found[key] for key in tasks]
-        lines = "".join(json.dumps(record) + "\n" for record in records)
-        write_atomically(out / f"{name}.jsonl", lines.encode())
-        store.path.unlink()
+        with keeping(store, dict.fromkeys(tasks, 1), "point"):
+            found = run_campaign(
+                tasks,
+                batches,
+                store=store,
+                conduct=conduct,
+                name=name,
+                unit="point",
+            )
+            records: list[dict[str, Any]] = [found[key] for key in tasks]
+            lines = "".join(json.dumps(record) + "\n" for record in records)
+            write_atomically(out / f"{name}.jsonl", lines.encode())
+            store.path.unlink()
     print(render(records))
     print(f"\n{len(records)} points, every {what} answered. Results are in {out}")
     return 0

@@ -167,7 +167,7 @@ def _say(text: str) -> None:
 
 
 def _explore(arguments: argparse.Namespace) -> int:
-    conduct = Conduct(arguments.jobs, resume=arguments.store is not None)
+    conduct = Conduct(arguments.jobs)
     if arguments.hostile is not None:
         if arguments.hostile < 1 or arguments.first < 0:
             raise ValueError(

@@ -1,9 +1,11 @@
 """Breadth-first search through all states of a program."""
 
+import marshal
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
 from rel4.machine.ops import Uret
 
@@ -100,8 +102,11 @@ def _search(
     progress: Callable[[str], None] | None,
 ) -> None:
     first = system.initial()
-    number = {first: 0}
+    known = {_digest(first)}
+    pairs = _Pairs(system, result.pairs)
+    pairs.add(first)
     parents: list[tuple[int, Choice | None]] = [(-1, None)]
+    choices_made: dict[Choice, Choice] = {}  # each one once
     queue: list[State] = [first]
     spoken = started
     verdict: Verdict | None = None
@@ -116,10 +121,12 @@ def _search(
         for choice in choices:
             after = system.step(state, choice)
             result.transitions += 1
-            if after in number:
+            digest = _digest(after)
+            if digest in known:
                 continue
-            number[after] = len(parents)
-            parents.append((at, choice))
+            known.add(digest)
+            pairs.add(after)
+            parents.append((at, choices_made.setdefault(choice, choice)))
             queue.append(after)
             if any(system.bad):
                 verdict = judge_state(system, after)
@@ -128,7 +135,7 @@ def _search(
                     break
         if verdict is not None:
             break
-        queue[at] = first  # let go of it; `number` still knows it
+        queue[at] = first  # let go of it; ``known`` has its digest
         at += 1
         if len(parents) > max_states:
             break
@@ -142,7 +149,7 @@ def _search(
     result.local_states = sum(len(automaton.nodes) for automaton in system.automata)
     result.finished = verdict is None and at == len(queue)
     result.verdict = verdict
-    _cover(system, number, result)
+    _cover(system, result)
     if verdict is not None:
         result.lines = _replay(system, parents, at)
         verdict.explain(result.lines)
@@ -169,16 +176,36 @@ def _replay(system: System, parents: list[tuple[int, Choice | None]], at: int) -
     return lines
 
 
-def _cover(system: System, states: dict[State, int], result: Exploration) -> None:
-    """Which operations of the source were performed, and which flag met which ring."""
+def _cover(system: System, result: Exploration) -> None:
+    """Which operations of the source were performed."""
     for automaton in system.automata:
         for node in automaton.nodes:
             done = node.edges or isinstance(node.op, Uret)  # which never comes back
             if done and node.site is not None:
                 result.sites.add((node.site.file, node.site.line, node.site.column))
-    seen = {state.memory for state in states} | {system.settled(state) for state in states}
-    for flag, ring in (("handler_online", "requests"), ("receiver_online", "replies")):
-        slots = [system.slot(name) for name in (flag, f"{ring}.head", f"{ring}.tail")]
-        for memory in seen:
-            online, head, tail = [memory[slot] if slot >= 0 else 0 for slot in slots]
-            result.pairs.add((flag, online, tail - head))
+
+
+class _Pairs:
+    """Which flag met how many items in its ring: in memory, and once all stores have reached it."""
+
+    def __init__(self, system: System, found: set[tuple[str, int, int]]) -> None:
+        self._settled = system.settled
+        self._found = found
+        self._slots = [
+            (flag, [system.slot(name) for name in (flag, f"{ring}.head", f"{ring}.tail")])
+            for flag, ring in (("handler_online", "requests"), ("receiver_online", "replies"))
+        ]
+
+    def add(self, state: State) -> None:
+        """Look at a state."""
+        settled = self._settled(state)
+        for memory in (state.memory, settled) if settled != state.memory else (settled,):
+            for flag, slots in self._slots:
+                online, head, tail = [memory[slot] if slot >= 0 else 0 for slot in slots]
+                self._found.add((flag, online, tail - head))
+
+
+def _digest(state: State) -> bytes:
+    """In place of a state that was seen: 16 bytes for a kilobyte. That two of ten million states
+    have one is less likely than 1 in 10 ** 24."""
+    return blake2b(marshal.dumps(tuple(state), 2), digest_size=16).digest()

@@ -90,13 +90,15 @@ async def delete_pool(state: State, pool: AsidPool) -> None:
 
 
 async def _void(state: State, tables: Sequence[PageTable]) -> None:
-    """Nobody translates through ``tables`` any more. A hart whose thread runs in one of them is
-    brought into the kernel, which it leaves with the empty table: what was mapped there has no
-    way to it from now on, though its entries still stand in the tables."""
+    """Nobody translates through ``tables`` any more. A hart whose thread runs in one of them, be it
+    without a capability to it by now, is brought into the kernel, which it leaves with the empty
+    table: what was mapped there has no way to it from now on, though its entries still stand in the
+    tables."""
+    roots = {table.address for table in tables}
     for table in tables:
         table.asid = 0
     for scheduler in state.harts.schedulers:
-        space = scheduler.current.vspace
-        if space is not None and space.table in tables:
+        context = scheduler.current.context
+        if context is not None and context.root in roots:
             await state.harts.stall(scheduler.hart)
     await SfenceVma()

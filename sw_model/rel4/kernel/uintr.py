@@ -1,13 +1,11 @@
 """User interrupts as kernel resources: receivers, sender tables, signals, threads that wait.
 
-This is the kernel's one interface to them; what the hardware is told, and in which order, stands in
-the flavours (`uintr_riscv`, `uintr_intel`).
+What the hardware is told, in which order, stands in the flavours (`uintr_riscv`, `uintr_intel`).
 
 A receiver belongs to a thread from the first registration on; several notifications of that thread
 may share it, and it is given back when the last of them or the thread goes. Giving back has one
 order: sender entries are made invalid, harts that may still be in a send are waited for, the
-receiver is deactivated, what is pending is cleared, its index is free. So neither a stale entry nor
-a stale bit reaches the next owner.
+receiver is deactivated, what is pending is cleared, its index is free.
 
 A thread that blocks where a user interrupt may wake it is *parked*: its receiver is deactivated,
 and only then its pending word is looked at. Interrupts of the kernel (signals, devices) wake a
@@ -91,9 +89,7 @@ class UserInterrupts(HartContexts):
         """NotEnoughMemory unless a receiver is free."""
         if not self.free_receivers:
             raise InvocationError(
-                SeL4Error.NOT_ENOUGH_MEMORY,
-                f"all {self._count} receivers are in use",
-                (0,),
+                SeL4Error.NOT_ENOUGH_MEMORY, f"all {self._count} receivers are in use", (0,)
             )
 
     async def _allocate_receiver(self) -> int:
@@ -171,8 +167,7 @@ class UserInterrupts(HartContexts):
     async def register_sender(
         self, tcb: TCB, notification: Notification, badge: int, slot: Slot
     ) -> int:
-        """A sender-table entry of ``tcb`` that posts vector ``badge``, by right of the capability
-        in ``slot``; returns its index."""
+        """An entry of ``tcb``'s table for vector ``badge``, by right of ``slot``; its index."""
         _check_sender(notification, badge)
         table = self._table_of(tcb)
         return (await table.add(notification.recv_idx, badge, notification, slot)).index
@@ -236,8 +231,7 @@ class UserInterrupts(HartContexts):
         return True
 
     async def release_kernel_receiver(self, hart: int) -> None:
-        """An entry that leads to the kernel on ``hart`` has gone; with the last its receiver is
-        given back."""
+        """An entry that leads to the kernel on ``hart`` has gone, with the last its receiver."""
         self._kernel_entries[hart] -= 1
         if not self._kernel_entries[hart]:
             receiver = self.kernel_receivers.pop(hart)
@@ -246,8 +240,7 @@ class UserInterrupts(HartContexts):
             self._freed(receiver)
 
     async def listen(self, on: bool) -> None:
-        """Let posts to the kernel interrupt it on this hart, or only be pending. What is pending
-        when it listens again interrupts it at once."""
+        """Let posts to the kernel interrupt it on this hart (what is pending at once), or not."""
         receiver = self.kernel_receivers.get(self._harts.here)
         if receiver is not None:
             await self._listen(receiver, on)
@@ -263,8 +256,7 @@ class UserInterrupts(HartContexts):
     # --- release ----------------------------------------------------------------------------------
 
     async def release_notification(self, notification: Notification) -> None:
-        """The notification goes or is unbound: it is plain again, and the receiver is given back if
-        no other notification shares it."""
+        """The notification goes or is unbound: it is plain again. A receiver goes with its last."""
         tcb = notification.uintr_tcb
         if tcb is None:
             return
@@ -284,8 +276,7 @@ class UserInterrupts(HartContexts):
 
     @abstractmethod
     async def _free_receiver(self, tcb: TCB, state: UserInterruptState) -> None:
-        """Give the receiver of ``tcb`` back; the hart that holds its state saves it before a thread
-        runs there again."""
+        """Give the receiver of ``tcb`` back; a hart saves its state before a thread runs there."""
 
     def _freed(self, receiver: int) -> None:
         heappush(self.free_receivers, receiver)
@@ -347,8 +338,7 @@ class UserInterrupts(HartContexts):
 
     @abstractmethod
     async def _park(self, receiver: int) -> int:
-        """Have the kernel told of posts to ``receiver``, which is active here, instead of its
-        thread, unless something is pending; returns what is."""
+        """Have the kernel told of posts to ``receiver`` unless something is pending; what is."""
 
     def awake(self, tcb: TCB) -> None:
         """``tcb`` waits no more."""
@@ -375,8 +365,7 @@ class UserInterrupts(HartContexts):
 
     @abstractmethod
     async def _absent(self, receiver: int, tcb: TCB) -> int:
-        """What is pending at the receiver of ``tcb``, which is parked. If something is, the kernel
-        is not told of it any more."""
+        """What is pending for ``tcb``, which is parked; if something is, it is told no more."""
 
     async def poll_parked(self) -> None:  # where the hardware tells, there is no need
         """A timer tick: look at parked threads of whose posts the hardware does not tell."""
@@ -385,8 +374,6 @@ class UserInterrupts(HartContexts):
     async def take_interrupts(self) -> int:
         """The hardware interrupted the kernel on this hart: wake the parked threads that it tells
         of, and take what was posted to the kernel here, one bit a vector. The line falls."""
-
-    # --- inspection -------------------------------------------------------------------------------
 
     @abstractmethod
     async def pending(self, receiver: int) -> int:

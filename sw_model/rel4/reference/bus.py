@@ -3,8 +3,9 @@
 from typing import NamedTuple, Protocol
 
 from rel4.machine.device import DeviceConfig
-from rel4.reference.control_page import ControlPage, Drain, Operation
+from rel4.reference.control_page import ControlPage, Drain
 from rel4.reference.controller import CLAIM_STALE, Controller, round_robin
+from rel4.reference.operation import Operation
 from uintr.registers import (
     ACTIVE,
     CONTROL_OFFSET,
@@ -106,6 +107,10 @@ class Bus:
         self.draining: Drain | None = None  # the transfer waits for posts
         self._wait = 0  # cycles until the reply is given
         self.posting.clear()
+
+    def look(self, address: int) -> int:
+        """The word at an aligned address of the table memory."""
+        return self._table.get(address, 0)
 
     def request(self, initiator: int, transfer: Transfer) -> None:
         """Raise `cyc` and `stb` from this cycle on, until `step` returns with the end."""

@@ -1,11 +1,12 @@
 """The control page of the reference device: registers of the whole controller."""
 
 from collections.abc import Callable
-from enum import IntEnum
 from typing import NamedTuple
 
 from rel4.machine.device import DeviceConfig
 from rel4.reference.entry_cache import EntryCache
+from rel4.reference.observer import Observer
+from rel4.reference.operation import Operation
 from rel4.reference.throttle import Throttle
 from uintr.registers import (
     CLAIM,
@@ -27,27 +28,11 @@ from uintr.registers import (
     Status,
 )
 
-__all__ = ["ControlPage", "Drain", "Operation"]
+__all__ = ["ControlPage", "Drain"]
 
 _WORD_BYTES = XLEN // 8
 _COUNT = REJECTED.field("count")
 _CAUSE = REJECTED.field("cause")
-
-
-class Operation(IntEnum):
-    """What a port asks of the controller, for one receiver."""
-
-    SEND = 0
-    READ_LOW = 1
-    WRITE_LOW = 2
-    READ_HIGH = 3
-    WRITE_HIGH = 4
-    READ_ACTIVE = 5
-    WRITE_ACTIVE = 6
-    RESET_SLOT = 7
-    READ_MASK = 8
-    WRITE_MASK = 9
-    CLAIM = 10  # the controller chooses the receiver
 
 
 class Drain(NamedTuple):
@@ -72,6 +57,7 @@ class ControlPage:
     enable : extensions of LOW that software knows
     rejected : (count, status of the last one) for each hart
     throttles, caches : of each hart
+    observer : is told of posts, budgets and caches
     """
 
     def __init__(self, *, config: DeviceConfig, notify: Callable[[int], None]) -> None:
@@ -84,7 +70,9 @@ class ControlPage:
             RECEIVERS.address: config.receivers,
         }
         self._rejects = Feature.REJECTED in config.features
+        self._all = range(config.harts)
         self._enables = ENABLE.built(config.features).mask()
+        self.observer: Observer | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -115,13 +103,18 @@ class ControlPage:
 
     def post(self, hart: int) -> None:
         """The post of a UIPI SEND of ``hart`` is accepted."""
+        if self.observer is not None:
+            self.observer.posted(hart)
         if Feature.THROTTLE in self._config.features:
             self.throttles[hart].post()
             self._moving.add(hart)
 
-    def forget(self, hart: int) -> None:
-        """Invalidate the hart's cache."""
-        self._forgetting.append(self.caches[hart])
+    def forget(self, harts: range, by: str) -> None:
+        """Invalidate these harts' caches, for a write of the register ``by``."""
+        caches = self.caches[harts.start : harts.stop]
+        self._forgetting += caches
+        if self.observer is not None:
+            self.observer.invalidated(by, harts, any(cache.entries for cache in caches))
 
     def reject(self, hart: int, cause: Status) -> None:
         """A UIPI SEND of ``hart`` is refused."""
@@ -151,7 +144,7 @@ class ControlPage:
                 return 0
             if data >= self._config.receivers:
                 return None
-            return self._invalidate(range(self._config.harts), (Operation.RESET_SLOT, data))
+            return self._invalidate(self._all, SLOT_RESET.name, (Operation.RESET_SLOT, data))
         if Feature.NOTIFY in features:
             if offset == CLAIM.address:
                 return 0 if write else (Operation.CLAIM, 0)
@@ -163,7 +156,7 @@ class ControlPage:
                 self._notify(self.notify_hart)
                 return 0
         if offset == INVALIDATE.address and Feature.ENTRY_CACHE in features:
-            return self._invalidate(range(self._config.harts)) if write else 0
+            return self._invalidate(self._all, INVALIDATE.name) if write else 0
         for first, feature, access in (
             (REJECTED_OFFSET, Feature.REJECTED, self._rejected),
             (THROTTLE_OFFSET, Feature.THROTTLE, self._throttle),
@@ -184,6 +177,8 @@ class ControlPage:
     def _throttle(self, write: bool, hart: int, data: int) -> int:
         if not write:
             return self.throttles[hart].word
+        if self.observer is not None:
+            self.observer.throttle_written(hart)
         self.throttles[hart].write(data)
         self._moving.add(hart)
         return 0
@@ -192,9 +187,10 @@ class ControlPage:
         if not write:
             return int(self.caches[hart].enabled)
         self.caches[hart].enabled = bool(ENTRY_CACHE.field("enable").get(data))
-        return self._invalidate(range(hart, hart + 1))
+        return self._invalidate(range(hart, hart + 1), ENTRY_CACHE.name)
 
-    def _invalidate(self, harts: range, then: tuple[Operation, int] | None = None) -> Drain:
-        for hart in harts:
-            self.forget(hart)
+    def _invalidate(
+        self, harts: range, by: str, then: tuple[Operation, int] | None = None
+    ) -> Drain:
+        self.forget(harts, by)
         return Drain(harts, then)

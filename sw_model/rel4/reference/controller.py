@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from rel4.machine.device import DeviceConfig
-from rel4.reference.control_page import Operation
+from rel4.reference.observer import Accepted, Observer, Record
+from rel4.reference.operation import Operation
 from uintr.registers import ACTIVE, CLAIM, LOW, VECTORS, Feature
 
 __all__ = ["CLAIM_STALE", "Controller", "round_robin"]
@@ -61,6 +62,9 @@ class Controller:
     response : the operation that is answered in this cycle
     valid : ports that present an operation
     sweep : records that the sweep has yet to clear
+    counters : receivers that raise each line
+    told : receivers that wait to be claimed, as `step_lines` has counted them
+    observer : is told of accepted operations
     """
 
     def __init__(self, *, config: DeviceConfig) -> None:
@@ -86,6 +90,7 @@ class Controller:
         self._operations: list[tuple[Operation, int, int]] = [(Operation.SEND, 0, 0)] * (
             config.harts + 1
         )
+        self.observer: Observer | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -101,9 +106,9 @@ class Controller:
         self._queued = [False] * self.receivers  # the notification waits to be claimed
         self._listed = [False] * self.receivers  # stands in the ring, maybe without waiting
         self._ring: deque[int] = deque()
-        self._waiting = 0
+        self.told = 0
         # Receivers that raise no line are counted too, at the number that stands for none.
-        self._counters = [0] * (2 * self.harts + 1)
+        self.counters = [0] * (2 * self.harts + 1)
         self.line = [False] * (2 * self.harts + 1)
         self._look = False
         self.valid = 0
@@ -150,7 +155,7 @@ class Controller:
             port = round_robin(self.valid, self._last)
             self._last = port
             self.valid &= ~(1 << port)
-            accepted = self._accept(port, *self._operations[port])
+            accepted = self._accepted(port, *self._operations[port])
         # A number enters the queue when its record is written: after one cycle, or two.
         writing = pipeline[self._latency == 4]
         if writing is not None and writing.listed:
@@ -159,6 +164,36 @@ class Controller:
         self.response = pipeline[-1]
         self.busy = any(flight is not None for flight in pipeline)
         return port
+
+    def _accepted(self, port: int, operation: Operation, receiver: int, data: int) -> _InFlight:
+        """`_accept`, and whoever watches is told."""
+        observer = self.observer
+        if observer is None:
+            return self._accept(port, operation, receiver, data)
+        contenders = self.valid.bit_count() + 1
+        if operation is Operation.CLAIM:
+            if not self._ring:
+                observer.claimed_nothing(contenders)
+                return self._accept(port, operation, receiver, data)
+            receiver = self._ring[0]
+        before = self.look(receiver)
+        flight = self._accept(port, operation, receiver, data)
+        observer.accepted(
+            Accepted(port, operation, receiver, data, contenders, before, self.look(receiver))
+        )
+        return flight
+
+    def look(self, receiver: int) -> Record:
+        """A receiver's record."""
+        return Record(
+            self.pending[receiver],
+            self.mask[receiver],
+            self.active[receiver],
+            self.notify[receiver],
+            self._queued[receiver],
+            self._listed[receiver],
+            self._contribution(receiver),
+        )
 
     def _accept(self, port: int, operation: Operation, receiver: int, data: int) -> _InFlight:
         if operation is Operation.CLAIM:
@@ -196,19 +231,19 @@ class Controller:
         counted = self.response
         if counted is None:
             return look
-        self._waiting += counted.queued
+        self.told += counted.queued
         if counted.before == counted.after:
             return look or counted.queued != 0
-        self._counters[counted.before] -= 1
-        self._counters[counted.after] += 1
-        self.line[counted.before] = self._counters[counted.before] > 0
-        self.line[counted.after] = self._counters[counted.after] > 0
+        self.counters[counted.before] -= 1
+        self.counters[counted.after] += 1
+        self.line[counted.before] = self.counters[counted.before] > 0
+        self.line[counted.after] = self.counters[counted.after] > 0
         return True
 
     def supervisor_lines(self) -> list[bool]:
         """The supervisor line of each hart."""
         lines = self.line[self.none + 1 :]
-        if self._waiting and self._notify_hart < self.harts:
+        if self.told and self._notify_hart < self.harts:
             lines[self._notify_hart] = True
         return lines
 

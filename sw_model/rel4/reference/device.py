@@ -25,6 +25,7 @@ from rel4.reference.control_page import ControlPage
 from rel4.reference.controller import Controller
 from rel4.reference.hart_unit import HartUnit
 from rel4.reference.intel.device import IntelReferenceDevice
+from rel4.reference.observer import Observer
 from uintr.registers import Flavour, Privilege
 from uintr.shape import system_windows
 
@@ -44,24 +45,29 @@ class ReferenceDevice:
     Members
     -------
     cycles : clock cycles stepped since construction
+    controller, control, bus, units : the blocks, to look at; `observe` says what happens in them
+    outstanding : of each hart, whether it waits for a response
+    responding : harts whose response came with the last edge
 
     Raises
     ------
     ValueError : the bus cannot decode the addresses of ``config``.
     """
 
+    BUS: type[Bus] = Bus
+
     def __init__(self, config: DeviceConfig, *, tables: Tables | None = None) -> None:
         shape = {name: value for name, value in vars(config).items() if name != "flavour"}
         system_windows(**shape, most_harts=MODEL_HARTS)
         self.config = config
         self.cycles = 0
-        self._controller = Controller(config=config)
-        self._control = ControlPage(config=config, notify=self._controller.set_notify_hart)
-        self._bus = Bus(
-            config=config, controller=self._controller, control=self._control, tables=tables
+        self.controller = Controller(config=config)
+        self.control = ControlPage(config=config, notify=self.controller.set_notify_hart)
+        self.bus = self.BUS(
+            config=config, controller=self.controller, control=self.control, tables=tables
         )
-        self._units = [
-            HartUnit(hart=hart, controller=self._controller, bus=self._bus, control=self._control)
+        self.units = [
+            HartUnit(hart=hart, controller=self.controller, bus=self.bus, control=self.control)
             for hart in range(config.harts)
         ]
         self._early = config.latency == 2
@@ -70,9 +76,9 @@ class ReferenceDevice:
     def _outputs_after_reset(self) -> None:
         harts = self.config.harts
         self._requests: list[tuple[int, Request]] = []
-        self._outstanding = [False] * harts
+        self.outstanding = [False] * harts
         self._responses: list[Response | None] = [None] * harts
-        self._responding: list[int] = []
+        self.responding: list[int] = []
         self._interrupts = [False] * harts
         self._supervisor_lines = [False] * harts
         self._privileges: list[Privilege] = [Privilege.S] * harts  # of the last edge
@@ -80,19 +86,19 @@ class ReferenceDevice:
 
     @property
     def quiescent(self) -> bool:
-        return not self._controller.sweep and not self._active()
+        return not self.controller.sweep and not self._active()
 
     def _active(self) -> bool:
         """Something other than the sweep's counter changes at the next edge."""
-        bus, controller = self._bus, self._controller
+        bus, controller = self.bus, self.controller
         return bool(
             self._requests
-            or self._responding
+            or self.responding
             or controller.busy
             or bus.reply is not None
             or bus.again
             or bus.draining is not None
-            or not self._control.resting
+            or not self.control.resting
             or (bus.waiting and bus.owner < 0)
             or (controller.valid and not controller.sweep)
             or self._changed
@@ -100,25 +106,25 @@ class ReferenceDevice:
 
     async def reset(self) -> None:
         self.cycles += 1
-        self._bus.step()  # a store that reaches the table memory at this edge is still done
-        self._controller.reset()
-        self._bus.reset()
-        self._control.reset()
-        for unit in self._units:
+        self.bus.step()  # a store that reaches the table memory at this edge is still done
+        self.controller.reset()
+        self.bus.reset()
+        self.control.reset()
+        for unit in self.units:
             unit.reset()
         self._outputs_after_reset()
 
     def set_privilege(self, hart: int, privilege: Privilege) -> None:
         check_hart(hart, self.config.harts)
-        self._units[hart].privilege = Privilege(privilege)
+        self.units[hart].privilege = Privilege(privilege)
         if privilege == self._privileges[hart]:
             self._changed.discard(hart)
         else:
             self._changed.add(hart)
 
     def submit(self, hart: int, request: Request) -> None:
-        check_submission(self._outstanding, hart, request)
-        self._outstanding[hart] = True
+        check_submission(self.outstanding, hart, request)
+        self.outstanding[hart] = True
         self._requests.append((hart, request))
 
     async def run(self, limit: int) -> int:
@@ -127,12 +133,12 @@ class ReferenceDevice:
         stepped = 0
         while stepped < limit:
             if not self._active():
-                sweep = self._controller.sweep
+                sweep = self.controller.sweep
                 # All but the sweep's last cycle, which makes the device quiescent or is followed
                 # by work that waited for it.
                 skip = min(limit - stepped, sweep - 1 if sweep else limit)
                 if skip:
-                    self._controller.sweep = max(sweep - skip, 0)
+                    self.controller.sweep = max(sweep - skip, 0)
                     stepped += skip
                     continue
             stepped += 1
@@ -152,24 +158,34 @@ class ReferenceDevice:
 
     def csr(self, hart: int, number: int) -> int:
         """What the hart's CSR holds now, without a request: in uip the software bit alone."""
-        return self._units[hart].csrs[number]
+        return self.units[hart].csrs[number]
 
     def line(self, hart: int) -> bool:
         """The hart's line of the controller, whatever its CSRs say."""
-        return self._controller.line[hart]
+        return self.controller.line[hart]
+
+    def observe(self, observer: Observer) -> None:
+        """Tell ``observer`` from now on."""
+        self.controller.observer = self.control.observer = observer
+
+    def step(self) -> None:
+        """One cycle, whatever happens in it."""
+        self.cycles += 1
+        if not self.quiescent:
+            self._step()
 
     def _step(self) -> bool:
         """One clock edge. Returns whether `run` must stop after it."""
-        units = self._units
-        controller = self._controller
-        for hart in self._responding:
+        units = self.units
+        controller = self.controller
+        for hart in self.responding:
             self._responses[hart] = None
-        self._responding.clear()
+        self.responding.clear()
 
         # What the blocks' registers and this cycle's combinational paths decide. The controller's
         # response of this cycle is read first, since the edge replaces it.
         answer = controller.response
-        ended = self._bus.step()
+        ended = self.bus.step()
         if ended is not None and self._early:
             # A post is presented in the very cycle in which its entry arrives.
             hart, data, error = ended
@@ -196,8 +212,8 @@ class ReferenceDevice:
             self._changed.clear()
             look = True
 
-        self._control.step()
-        stop = bool(self._responding)
+        self.control.step()
+        stop = bool(self.responding)
         if controller.step_lines() or look:
             interrupts = [unit.interrupt for unit in units]
             if interrupts != self._interrupts:
@@ -211,17 +227,17 @@ class ReferenceDevice:
 
     def look(self, receiver: int) -> tuple[bool, int]:
         """Whether a receiver is active, and its pending word, for a test."""
-        return bool(self._controller.active[receiver]), self._controller.pending[receiver]
+        return bool(self.controller.active[receiver]), self.controller.pending[receiver]
 
     def is_supervisors(self, receiver: int) -> bool:
         """Whether posts to a receiver raise the supervisor's line, for a test."""
-        return bool(self._controller.supervisor[receiver])
+        return bool(self.controller.supervisor[receiver])
 
     def _respond(self, hart: int, response: Response | None) -> None:
         if response is not None:
             self._responses[hart] = response
-            self._responding.append(hart)
-            self._outstanding[hart] = False
+            self.responding.append(hart)
+            self.outstanding[hart] = False
 
 
 def reference_device(config: DeviceConfig) -> Device:

@@ -11,22 +11,23 @@ class EntryCache:
     Members
     -------
     enabled : entries that are read are kept
+    entries : index, receiver and vector by place
     """
 
     def __init__(self) -> None:
         self.enabled = False
-        self._entries: dict[int, tuple[int, int, int]] = {}
+        self.entries: dict[int, tuple[int, int, int]] = {}
 
     def find(self, index: int) -> tuple[int, int] | None:
         """Receiver and vector of the entry, if it is there."""
-        entry = self._entries.get(index % CACHE_ENTRIES)
+        entry = self.entries.get(index % CACHE_ENTRIES)
         return entry[1:] if entry is not None and entry[0] == index else None
 
     def fill(self, index: int, receiver: int, vector: int) -> None:
         """Keep an entry, if enabled."""
         if self.enabled:
-            self._entries[index % CACHE_ENTRIES] = (index, receiver, vector)
+            self.entries[index % CACHE_ENTRIES] = (index, receiver, vector)
 
     def invalidate(self) -> None:
         """Forget all."""
-        self._entries.clear()
+        self.entries.clear()

@@ -4,10 +4,12 @@ from enum import IntEnum
 
 from rel4.machine.device import Request, Response
 from rel4.reference.bus import Bus, Transfer
-from rel4.reference.control_page import ControlPage, Operation
+from rel4.reference.control_page import ControlPage
 from rel4.reference.controller import Controller
+from rel4.reference.operation import Operation
 from uintr.registers import (
     ACTIVE,
+    CACHE_ENTRIES,
     CAUSE_USER_SOFTWARE,
     CSRS,
     ENTRIES_PER_PAGE,
@@ -157,7 +159,7 @@ class HartUnit:
             changes &= self.csrs[Csr.SIDELEG]
         self.csrs[number] = after & changes | before & ~changes
         if number == Csr.SUIST and function != CsrFunction.READ:
-            self._control.forget(self._hart)
+            self._control.forget(range(self._hart, self._hart + 1), "suist")
         return Response(answer, _OK)
 
     def _trap(self, pc: int) -> Response:
@@ -187,6 +189,8 @@ class HartUnit:
                 return self._reject(Status.THROTTLED)
             kept = self._control.caches[self._hart].find(operand)
             if kept is not None:
+                if self._control.observer is not None:
+                    self._control.observer.found(self._hart, operand, kept)
                 self._post(*kept)
                 return None
             self._index = operand
@@ -224,7 +228,11 @@ class HartUnit:
         receiver = _ENTRY_RECEIVER.get(data)
         if receiver >= self._controller.receivers:
             return self._reject(Status.RECEIVER)
-        self._control.caches[self._hart].fill(self._index, receiver, vector)
+        cache = self._control.caches[self._hart]
+        if self._control.observer is not None and cache.enabled:
+            place = self._index % CACHE_ENTRIES
+            self._control.observer.filled(self._hart, place in cache.entries)
+        cache.fill(self._index, receiver, vector)
         self._post(receiver, vector)
         return None
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from uintr_bench import BOTH, become_receiver, handler_into
+from uintr_bench import BOTH, become_receiver, handler_into, syscall_buffer_at
 
 from rel4.abi.numbers import ObjectType, SeL4Error
 from rel4.abi.syscall_buffer import SyscallBuffer
@@ -26,14 +26,11 @@ ILLEGAL, MEMORY = SeL4Error.ILLEGAL_OPERATION, SeL4Error.NOT_ENOUGH_MEMORY
 BUFFER = 0x10_0000_0000
 
 
-async def make_buffer(task: RootTask) -> int:
-    """A mapped buffer of four items; returns its frame."""
-    (frame,) = await task.allocate(ObjectType.RISCV_MEGA_PAGE)
-    (table,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
-    assert await task.kernel.page_table_map(table, task.vspace, BUFFER) is OK
-    assert await task.kernel.page_map(frame, task.vspace, BUFFER) is OK
-    await SyscallBuffer.create(BUFFER, 4)
-    return frame
+async def receiver_and_buffer(task: RootTask) -> tuple[int, int]:
+    """The notification that the initial thread receives by, and the frame of its buffer."""
+    (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
+    assert await become_receiver(task, ntfn, []) is OK
+    return ntfn, await syscall_buffer_at(task, BUFFER)
 
 
 @BOTH
@@ -46,9 +43,7 @@ def test_a_buffer_is_registered_as_often_as_one_likes(
 
     async def body(task: RootTask) -> None:
         kernel = task.kernel
-        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
-        assert await become_receiver(task, ntfn, []) is OK
-        frame = await make_buffer(task)
+        ntfn, frame = await receiver_and_buffer(task)
         for _ in range(70):
             await kernel.cnode_mint(task.cnode, 300, ntfn, ANY, 1)
             answers.append((await kernel.uintr_register_async_syscall(300, frame))[0])
@@ -69,9 +64,7 @@ def test_a_buffer_registered_again_is_not_thought_to_be_awake(run_program: RunPr
 
     async def body(task: RootTask) -> None:
         kernel = task.kernel
-        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
-        assert await become_receiver(task, ntfn, []) is OK
-        frame = await make_buffer(task)
+        ntfn, frame = await receiver_and_buffer(task)
         buffer = SyscallBuffer(BUFFER, 4)
         for _ in range(2):
             await kernel.cnode_mint(task.cnode, 300, ntfn, ANY, 1)
@@ -92,9 +85,7 @@ def test_a_registration_that_fails_leaves_nothing(
 
     async def body(task: RootTask) -> None:
         kernel = task.kernel
-        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
-        assert await become_receiver(task, ntfn, []) is OK
-        frame = await make_buffer(task)
+        ntfn, frame = await receiver_and_buffer(task)
         await kernel.cnode_mint(task.cnode, 300, ntfn, ANY, 1)
         for _ in range(2):
             answers.append((await kernel.uintr_register_async_syscall(300, frame))[0])
@@ -120,13 +111,13 @@ def test_an_index_that_is_another_threads_interrupts_nobody(
         kernel = task.kernel
         mine, others = await task.allocate(ObjectType.NOTIFICATION, 2)
         assert await become_receiver(task, mine, taken["root"]) is OK
-        frame = await make_buffer(task)
+        frame = await syscall_buffer_at(task, BUFFER)
         await kernel.cnode_mint(task.cnode, 300, mine, ANY, 1)
         await kernel.cnode_mint(task.cnode, 301, others, ANY, 2)
         assert (await kernel.uintr_register_async_syscall(300, frame))[0] is OK
         assert await kernel.tcb_unbind_notification(task.tcb) is OK
         made = ThreadMaker(task)
-        second = await make_second_frame(task)
+        second = await syscall_buffer_at(task, BUFFER + (1 << 21), table=False)
 
         async def other(own: SystemCalls) -> None:
             handler = handler_into(task, taken["other"])
@@ -147,15 +138,6 @@ def test_an_index_that_is_another_threads_interrupts_nobody(
     assert violations(run.kernel) == []
 
 
-async def make_second_frame(task: RootTask) -> int:
-    """Another buffer, in a frame of its own."""
-    (frame,) = await task.allocate(ObjectType.RISCV_MEGA_PAGE)
-    address = BUFFER + (1 << 21)
-    assert await task.kernel.page_map(frame, task.vspace, address) is OK
-    await SyscallBuffer.create(address, 4)
-    return frame
-
-
 @pytest.mark.parametrize("policy", ["uipi", "poll", "spread", "adaptive"])
 def test_hardware_without_supervisor_receivers(run_program: RunProgram, policy: str) -> None:
     """What cannot be is refused; `adaptive` serves in the trap instead."""
@@ -163,9 +145,7 @@ def test_hardware_without_supervisor_receivers(run_program: RunProgram, policy: 
 
     async def body(task: RootTask) -> None:
         kernel = task.kernel
-        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
-        assert await become_receiver(task, ntfn, []) is OK
-        frame = await make_buffer(task)
+        ntfn, frame = await receiver_and_buffer(task)
         await kernel.cnode_mint(task.cnode, 300, ntfn, ANY, 1)
         error, sender = await kernel.uintr_register_async_syscall(300, frame)
         outcome.extend((error, sender))

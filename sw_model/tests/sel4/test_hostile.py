@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from uintr_bench import syscall_buffer_at
 
 from rel4.abi.message import IPC_BUFFER_BYTES
 from rel4.abi.numbers import CapSlot, ObjectType, SeL4Error
@@ -29,16 +30,6 @@ async def frame_at(task: RootTask, virtual: int) -> int:
     (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
     await task.map_page_tables(virtual, PAGE)
     assert await task.kernel.page_map(frame, task.vspace, virtual) is OK
-    return frame
-
-
-async def syscall_buffer_at(task: RootTask, virtual: int) -> int:
-    """A frame with a syscall buffer of four items, mapped."""
-    (frame,) = await task.allocate(ObjectType.RISCV_MEGA_PAGE)
-    (table,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
-    assert await task.kernel.page_table_map(table, task.vspace, virtual) is OK
-    assert await task.kernel.page_map(frame, task.vspace, virtual) is OK
-    await SyscallBuffer.create(virtual, 4)
     return frame
 
 
@@ -80,7 +71,7 @@ def test_an_ipc_buffer_lies_within_its_frame(
     assert (error is OK) == (offset % 0x400 == 0 and offset + IPC_BUFFER_BYTES <= PAGE)
 
 
-@pytest.mark.parametrize("how", ["pool", "space", "unmap"])
+@pytest.mark.parametrize("how", ["pool", "space", "revoked", "unmap"])
 @pytest.mark.parametrize("waits", [False, True])
 def test_a_translation_dies_with_the_mapping(
     run_program: RunProgram, how: str, waits: bool
@@ -122,6 +113,9 @@ def test_a_translation_dies_with_the_mapping(
         elif how == "space":
             assert await kernel.cnode_revoke(root, space) is OK
             assert await kernel.tcb_set_space(thread.tcb, 0, root, 0, task.vspace) is OK
+            assert await kernel.cnode_delete(root, space) is OK
+        elif how == "revoked":  # the thread's own capability to its space goes first
+            assert await kernel.cnode_revoke(root, space) is OK
             assert await kernel.cnode_delete(root, space) is OK
         assert await kernel.cnode_revoke(root, untyped) is OK
         assert await kernel.untyped_retype(untyped, ObjectType.RISCV_4K_PAGE, 0, root, 600) is OK

@@ -285,8 +285,7 @@ class Sequences(RuleBasedStateMachine):
         state = self.kernel.state.harts.schedulers[0].current.find(UserInterruptState)
         assert state is not None
         assert state.receiver is not None
-        controller = self.device._controller
-        assert controller.pending[state.receiver]
+        assert self.device.look(state.receiver)[1]
 
 
 Sequences.TestCase.settings = settings(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from uintr_bench import syscall_buffer_at
 
 from rel4.abi.numbers import AsyncLabel, CapSlot, ObjectType, SeL4Error
 from rel4.abi.syscall_buffer import Item, SyscallBuffer
@@ -22,16 +23,6 @@ from uintr.registers import Flavour
 RunProgram = Callable[..., Any]
 OK = SeL4Error.NO_ERROR
 PLACE = 0x5000_0000
-
-
-async def syscall_buffer_at(task: RootTask, virtual: int) -> int:
-    """A frame with a syscall buffer of four items, mapped."""
-    (frame,) = await task.allocate(ObjectType.RISCV_MEGA_PAGE)
-    (table,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
-    assert await task.kernel.page_table_map(table, task.vspace, virtual) is OK
-    assert await task.kernel.page_map(frame, task.vspace, virtual) is OK
-    await SyscallBuffer.create(virtual, 4)
-    return frame
 
 
 async def thread_in(

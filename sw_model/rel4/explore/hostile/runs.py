@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from rel4.bench.campaign import Conduct, Store, run_campaign
 from rel4.bench.results import source_commit
+from rel4.explore.kept import store_at
 from rel4.explore.source import key as key_of
 
 from .attack import Attack, attack
@@ -52,10 +52,7 @@ def run_hostile(*, seeds: range, conduct: Conduct, path: Path | None = None) -> 
         count = min(_BATCH, seeds.stop - first)
         name = key_of("hostile", "kernel/hardware.py", first=first, count=count)
         tasks[name] = _Programs(first, count, commit)
-    with TemporaryDirectory() as folder:
-        store = Store(path or Path(folder) / "hostile.jsonl")
-        if not conduct.resume:
-            store.clear()
+    with store_at(path) as store:
         found = run_campaign(
             tasks,
             lambda todo: [partial(task.run, key, store) for key, task in todo.items()],

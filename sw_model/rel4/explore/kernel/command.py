@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from rel4.bench.campaign import Conduct, Store, run_campaign
 from rel4.bench.results import source_commit
+from rel4.explore.kept import store_at
 from rel4.explore.source import key as key_of
 from uintr.registers import Flavour
 
@@ -68,10 +68,7 @@ def run_kernel_exploration(
         )
         for program in _programs(flavours, deviations)
     }
-    with TemporaryDirectory() as folder:
-        store = Store(path or Path(folder) / "meetings.jsonl")
-        if not conduct.resume:
-            store.clear()
+    with store_at(path) as store:
         found = run_campaign(
             tasks,
             lambda todo: [partial(task.run, key, store) for key, task in todo.items()],

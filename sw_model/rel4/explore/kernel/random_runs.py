@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from rel4.abi.numbers import CapSlot, Invocation
 from rel4.bench.campaign import Conduct, Store, run_campaign
 from rel4.bench.results import source_commit
+from rel4.explore.kept import store_at
 from rel4.explore.source import key as key_of
 from rel4.kernel import policies
 from rel4.kernel.invariants import violations
@@ -205,10 +205,7 @@ def store_random_runs(seeds: range, conduct: Conduct, path: Path | None = None) 
         begin, end = max(first, seeds.start), min(first + AT_ONCE, seeds.stop)
         name = key_of("kernel", first=begin, count=end - begin)
         tasks[name] = _Runs(begin, end - begin, commit)
-    with TemporaryDirectory() as folder:
-        store = Store(path or Path(folder) / "random.jsonl")
-        if not conduct.resume:
-            store.clear()
+    with store_at(path) as store:
         found = run_campaign(
             tasks,
             lambda todo: [partial(task.run, key, store) for key, task in todo.items()],

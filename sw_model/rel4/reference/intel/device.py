@@ -20,7 +20,7 @@ class IntelReferenceDevice:
     Members
     -------
     cycles : clock cycles stepped since construction
-    units : the hart units, for a test to look at
+    bus, fabric, units : the blocks, to look at
 
     Raises
     ------
@@ -31,10 +31,10 @@ class IntelReferenceDevice:
         table_window(table_base=config.table_base, table_pages=config.table_pages)
         self.config = config
         self.cycles = 0
-        self._bus = LockingBus(config=config)
-        self._fabric = InterruptFabric(harts=config.harts)
+        self.bus = LockingBus(config=config)
+        self.fabric = InterruptFabric(harts=config.harts)
         self.units = [
-            IntelHartUnit(hart=hart, bus=self._bus, fabric=self._fabric)
+            IntelHartUnit(hart=hart, bus=self.bus, fabric=self.fabric)
             for hart in range(config.harts)
         ]
         self._outputs_after_reset()
@@ -56,7 +56,7 @@ class IntelReferenceDevice:
 
     def look(self, address: int) -> int:
         """A word of the table memory, for a test."""
-        return self._bus.look(address)
+        return self.bus.look(address)
 
     def _active(self) -> bool:
         """Something other than time-stamp counters changes at the next edge."""
@@ -64,8 +64,8 @@ class IntelReferenceDevice:
             self._fresh
             or self._requests
             or self._responding
-            or self._bus.busy
-            or self._fabric.busy
+            or self.bus.busy
+            or self.fabric.busy
             or any(unit.active for unit in self.units)
             or any(
                 unit.privilege is not before
@@ -75,9 +75,9 @@ class IntelReferenceDevice:
 
     async def reset(self) -> None:
         self.cycles += 1
-        self._bus.step()  # a store that reaches the table memory at this edge is still done
-        self._bus.reset()
-        self._fabric.reset()
+        self.bus.step()  # a store that reaches the table memory at this edge is still done
+        self.bus.reset()
+        self.fabric.reset()
         for unit in self.units:
             unit.reset()
         self._outputs_after_reset()
@@ -125,13 +125,19 @@ class IntelReferenceDevice:
     def supervisor_interrupt(self, hart: int) -> bool:
         return self._supervisor_lines[hart]
 
+    def step(self) -> None:
+        """One cycle, whatever happens in it."""
+        self.cycles += 1
+        if not self.quiescent:
+            self._step()
+
     def _step(self) -> bool:
         """One clock edge. Returns whether `run` must stop after it."""
         self._fresh = False
         units = self.units
         harts = range(len(units))
-        ended = self._bus.step()
-        taken = self._fabric.step()
+        ended = self.bus.step()
+        taken = self.fabric.step()
         accepted = {hart: self._requests.pop(hart) for hart in harts
                     if hart in self._requests and units[hart].ready}  # fmt: skip
         for hart, unit in enumerate(units):

@@ -3,16 +3,10 @@
 from typing import NamedTuple
 
 from rel4.machine.device import DeviceConfig
+from rel4.reference.controller import round_robin
 from uintr.registers import PAGE_BYTES
 
-__all__ = ["Interrupt", "InterruptFabric", "LockingBus", "Transfer", "next_in_turn"]
-
-
-def next_in_turn(waiting: int, last: int) -> int:
-    """First set bit of ``waiting`` (not 0) after bit ``last``, going round."""
-    later = waiting >> (last + 1) << (last + 1)
-    chosen = later or waiting
-    return (chosen & -chosen).bit_length() - 1
+__all__ = ["Interrupt", "InterruptFabric", "LockingBus", "Transfer"]
 
 
 class Transfer(NamedTuple):
@@ -51,14 +45,14 @@ class LockingBus:
 
     def reset(self) -> None:
         """End all transfers. The table memory keeps its words."""
-        self._waiting = 0
+        self.waiting = 0
         self._owner = -1
         self._last = self._outside
         self._reply: tuple[int, bool] | None = None
 
     @property
     def busy(self) -> bool:
-        return bool(self._waiting)
+        return bool(self.waiting)
 
     def request(self, initiator: int, transfer: Transfer, *, locked: bool = False) -> None:
         """Raise `cyc` and `stb` from the next cycle on, until `step` returns with the end.
@@ -66,7 +60,7 @@ class LockingBus:
         it is still connected.
         """
         self._transfers[initiator] = transfer
-        self._waiting |= 1 << initiator
+        self.waiting |= 1 << initiator
         if locked:
             self._owner = initiator
 
@@ -75,12 +69,12 @@ class LockingBus:
         before it."""
         if self._reply is not None:
             (data, error), owner = self._reply, self._owner
-            self._waiting &= ~(1 << owner)
+            self.waiting &= ~(1 << owner)
             self._owner, self._reply = -1, None
             return owner, data, error
-        if self._waiting:
+        if self.waiting:
             if self._owner < 0:
-                self._owner = self._last = next_in_turn(self._waiting, self._last)
+                self._owner = self._last = round_robin(self.waiting, self._last)
             write, address, data = self._transfers[self._owner]
             if not self._base <= address < self._end:
                 self._reply = (0, True)
@@ -114,23 +108,23 @@ class InterruptFabric:
 
     def reset(self) -> None:
         """Forget what is presented."""
-        self._waiting = 0
+        self.waiting = 0
         self._last = self._harts
 
     @property
     def busy(self) -> bool:
         """An interrupt is presented."""
-        return bool(self._waiting)
+        return bool(self.waiting)
 
     def present(self, hart: int, interrupt: Interrupt) -> None:
         """From the next cycle on, until it is accepted."""
         self._interrupts[hart] = interrupt
-        self._waiting |= 1 << hart
+        self.waiting |= 1 << hart
 
     def step(self) -> tuple[int, Interrupt] | None:
         """One clock edge. Returns who was accepted, and with what."""
-        if not self._waiting:
+        if not self.waiting:
             return None
-        hart = self._last = next_in_turn(self._waiting, self._last)
-        self._waiting &= ~(1 << hart)
+        hart = self._last = round_robin(self.waiting, self._last)
+        self.waiting &= ~(1 << hart)
         return hart, self._interrupts[hart]

@@ -108,7 +108,7 @@ class IntelHartUnit:
         self.fault = 0
         self.irr = 0  # bit 0 is FIRST_VECTOR
         self.phase = _Phase.IDLE
-        self._posting = False  # STATUS to WRITE_STATUS are SENDUIPI's, not the processing's
+        self.posting = False  # STATUS to WRITE_STATUS are SENDUIPI's, not the processing's
         self._vector = 0
         self._address = 0  # of the transfer, of the UPID, or of the entry
         self._status = 0  # first word read: of the entry, then of the UPID
@@ -133,7 +133,7 @@ class IntelHartUnit:
         )
 
     @property
-    def _due(self) -> bool:
+    def due(self) -> bool:
         """The user-timer event is processed in this cycle."""
         timer = self.msrs[Msr.UINTR_TIMER]
         return (
@@ -152,7 +152,7 @@ class IntelHartUnit:
     @property
     def active(self) -> bool:
         """Something changes at the next edge, counting, bus and fabric aside."""
-        return self._begins or self._due
+        return self._begins or self.due
 
     @property
     def ready(self) -> bool:
@@ -184,14 +184,14 @@ class IntelHartUnit:
         ``ended``: data and error of the unit's transfer that ends in this cycle; ``taken``: the
         fabric accepts the unit's interrupt; ``request``: is accepted (the unit is `ready`).
         """
-        due, vector = self._due, _TIMER_VECTOR.get(self.msrs[Msr.UINTR_TIMER])
+        due, vector = self.due, _TIMER_VECTOR.get(self.msrs[Msr.UINTR_TIMER])
         counted = self.tsc + 1 if self.countdown else None
         response = None
         if request is not None:
             response = self._accept(request)
         elif self._begins:
             self.irr &= ~self._notification
-            self._posting = False
+            self.posting = False
             self._address = self.msrs[Msr.UINTR_PD]
             self._read(self._address, _Phase.STATUS)
         elif taken:
@@ -344,7 +344,7 @@ class IntelHartUnit:
         address = ((table & _TT_ADDRESS) + index * UITTE_BYTES) & _WORD
         if not canonical(address):
             return self._refuse(Fault.TABLE)
-        self._posting = True
+        self.posting = True
         self._address = address
         self._read(address, _Phase.ENTRY)
         return None
@@ -378,7 +378,7 @@ class IntelHartUnit:
         if error:
             if phase in (_Phase.TRANSFER, _Phase.READ, _Phase.WRITE):
                 return self._end(0, Status.BUS)
-            if self._posting:
+            if self.posting:
                 return self._refuse(Fault.BUS)
             self.phase = _Phase.IDLE
             self.fault |= _LOST
@@ -419,7 +419,7 @@ class IntelHartUnit:
 
     def _update(self, phase: _Phase, data: int) -> Response | None:
         """The locked update of a UPID goes on: read both words, then write them."""
-        posting = self._posting
+        posting = self.posting
         if phase is _Phase.STATUS:
             if posting and data & _UPID_RESERVED:
                 return self._refuse(Fault.DESCRIPTOR)

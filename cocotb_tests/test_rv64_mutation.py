@@ -1,0 +1,108 @@
+"""Mutants of the hart: what is made of an outcome, and that a process apart may hang or die."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from rv64_verify import mutation
+from rv64_verify.directed import PROGRAMS
+from rv64_verify.mutation import Mutation, judged, names_of_tests, run_apart
+from uintr_verify.mutation import Mutant
+
+
+def outcome(killed: str = "", by: str = "", cycles: dict[str, int] | None = None) -> dict[str, Any]:
+    return {"killed": killed, "by": by, "cycles": cycles or {}}
+
+
+def all_of(*modes: str) -> Any:
+    return SimpleNamespace(
+        mutants=[
+            Mutant(number, "hart", "", mode, "cell", "A", number, None, "rv64/alu.py", 40)
+            for number, mode in enumerate(modes, 1)
+        ]
+    )
+
+
+def test_names_are_of_tests_and_none_is_there_twice() -> None:
+    names = names_of_tests()
+    assert len(set(names)) == len(names)
+    assert all(name in PROGRAMS or name.startswith("random ") for name in names)
+
+
+def test_verdicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waivers = tmp_path / "waivers.toml"
+    waivers.write_text(
+        "[[mutation]]\npattern = 'hart rv64/alu\\.py:40 inv A\\[3\\]'\nreason = \"so\"\n"
+        "[[mutation]]\npattern = 'hart rv64/none.*'\nreason = \"stale\"\n"
+    )
+    monkeypatch.setattr(mutation, "_WAIVERS", waivers)
+    records, stale = judged(
+        all_of("inv", "const0", "inv", "const1", "inv"),
+        [outcome("pc", "random 1"), outcome(cycles={"random 1": 7}), outcome(), outcome(), None],
+    )
+    assert [(record["verdict"], record["by"]) for record in records] == [
+        ("killed by tests", "random 1"),
+        ("changes time alone", ""),
+        ("explained", "so"),
+        ("alive", ""),
+        ("not run", ""),
+    ]
+    assert records[3]["name"] == "hart rv64/alu.py:40 const1 A[4]"
+    assert len(stale) == 1
+
+
+def bench(run: Callable[[Callable[[dict[str, Any]], None]], None]) -> Any:
+    return SimpleNamespace(
+        run=lambda number, say: run(say), names=["a", "b"], cycles={"a": 5}, programs={"a": b""}
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([("a", "", 5), ("b", "", 6)], outcome(cycles={"b": 6})),
+        ([("a", "pc", 3)], outcome("pc", "a")),
+        ([("a", "", 4), ("b", "rd", 3)], outcome("rd", "b", {"a": 4})),
+        ([("a", "", 5)], outcome("logic does not settle", "b")),
+    ],
+)
+def test_a_process_tells_of_each_test(
+    lines: list[tuple[str, str, int]], expected: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mutation, "checker", lambda: None)
+
+    def run(say: Callable[[dict[str, Any]], None]) -> None:
+        for test, killed, cycles in lines:
+            say({"test": test, "killed": killed, "cycles": cycles})
+
+    assert run_apart(bench(run), 1) == expected
+
+
+def test_one_that_aborts_and_one_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mutation, "checker", lambda: None)
+    monkeypatch.setattr(mutation, "_SECONDS", 0.2)
+    aborted = run_apart(bench(lambda say: os.kill(os.getpid(), signal.SIGKILL)), 1)
+    assert aborted == outcome("logic does not settle", "a")
+    assert run_apart(bench(lambda say: time.sleep(60)), 1) == outcome("does not end", "a")
+
+
+@pytest.mark.sim
+@pytest.mark.oracle
+def test_a_few_mutants_of_the_netlist() -> None:
+    """They are of the hart's own source, and one that stands still is noticed."""
+    found = Mutation(count=6, folder=Path("build/rv64_mutation-test"))
+    assert found.mutants
+    assert all(each.source.startswith("rv64/") for each in found.mutants if each.source)
+    assert all("trace" not in each.source for each in found.mutants)
+    apart = found.bench()
+    apart.names = ["immediates"]
+    first = run_apart(apart, 0)
+    assert first["killed"] == ""
+    apart.cycles = first["cycles"]
+    assert run_apart(apart, 0) == outcome()
