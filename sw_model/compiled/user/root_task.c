@@ -73,14 +73,9 @@ void root_map_page_tables(word virtual, word bytes)
 /* Contiguous, so that one capability stands for all of it. */
 char *root_map_buffer(word *frame)
 {
-#if SMALL_BUFFER /* for a board with little memory: capacity up to 16 */
-    *frame = root_allocate(OBJECT_RISCV_4K_PAGE, 1, 0);
-    root_map_page_tables(BUFFER_ADDRESS, IPC_BUFFER_BYTES);
-#else
     *frame = root_allocate(OBJECT_RISCV_MEGA_PAGE, 1, 0);
     word table = root_allocate(OBJECT_RISCV_PAGE_TABLE, 1, 0);
     check("PageTable_Map", seL4_RISCV_PageTable_Map(table, SLOT_INIT_THREAD_VSPACE, BUFFER_ADDRESS));
-#endif
     check("Page_Map", seL4_RISCV_Page_Map(*frame, SLOT_INIT_THREAD_VSPACE, BUFFER_ADDRESS, READ_WRITE));
     return (char *)BUFFER_ADDRESS;
 }
