@@ -21,13 +21,17 @@ from uintr.registers import (
 
 __all__ = [
     "ONES",
+    "End",
     "Hart",
     "Posted",
     "Result",
     "Surroundings",
+    "present",
     "refused",
     "simulate",
+    "transfer",
     "unused_components",
+    "withdraw",
 ]
 
 ONES = 2**64 - 1
@@ -161,6 +165,51 @@ class Hart:
     async def store(self, address: int, value: int) -> Result:
         """Supervisor store."""
         return await self.ask(RequestKind.STORE, address=address, data=value)
+
+
+def present(ctx: Any, bus: Any, word: int, data: int | None = None, sel: int = 0xFF) -> None:
+    """A read of the bus at a word's address from now on, or a write."""
+    for name, value in (
+        *(("cyc", 1), ("stb", 1), ("we", data is not None)),
+        *(("adr", word), ("sel", sel), ("dat_w", data or 0)),
+    ):
+        ctx.set(getattr(bus, name), value)
+
+
+def withdraw(ctx: Any, bus: Any) -> None:
+    """No transfer from now on."""
+    ctx.set(bus.cyc, 0)
+    ctx.set(bus.stb, 0)
+
+
+class End(NamedTuple):
+    """How a transfer ended, and how many cycles after `stb`."""
+
+    error: bool
+    data: int
+    cycles: int
+
+
+async def transfer(
+    ctx: Any,
+    bus: Any,
+    address: int,
+    data: int | None = None,
+    sel: int = 0xFF,
+    each_cycle: Callable[[], None] = lambda: None,
+) -> End:
+    """At the address of a byte, to its end."""
+    present(ctx, bus, address // 8, data, sel)
+    for cycles in range(200):
+        each_cycle()
+        if ctx.get(bus.ack) or ctx.get(bus.err):
+            assert ctx.get(bus.ack) != ctx.get(bus.err)
+            end = End(bool(ctx.get(bus.err)), int(ctx.get(bus.dat_r)), cycles)
+            await ctx.tick()
+            withdraw(ctx, bus)
+            return end
+        await ctx.tick()
+    raise AssertionError("the transfer does not end")
 
 
 class Posted(NamedTuple):

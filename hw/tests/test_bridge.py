@@ -1,43 +1,23 @@
 """Slot registers to operations."""
 
 import random
-from typing import Any, NamedTuple
+from typing import Any
 
+import hwbench
 import pytest
-from hwbench import ONES, Posted, Surroundings, refused, simulate
+from hwbench import ONES, End, Posted, Surroundings, refused, simulate
 
 from uintr.bridge import ControllerBridge
 from uintr.interfaces import OperationFunction, Wishbone
 from uintr.registers import ACTIVE, HIGH, LOW, SEND, Register
 
 
-class End(NamedTuple):
-    error: bool
-    data: int
-    cycles: int  # from stb to the end
-
-
 async def transfer(
     ctx: Any, dut: ControllerBridge, around: Surroundings, slot: int, register: Register,
     data: int | None = None, sel: int = 0xFF,
 ) -> End:  # fmt: skip
-    ctx.set(dut.bus.cyc, 1)
-    ctx.set(dut.bus.stb, 1)
-    ctx.set(dut.bus.we, data is not None)
-    ctx.set(dut.bus.adr, slot * 4 + register.address // 8)
-    ctx.set(dut.bus.sel, sel)
-    ctx.set(dut.bus.dat_w, data or 0)
-    for cycles in range(50):
-        around.step()
-        if ctx.get(dut.bus.ack) or ctx.get(dut.bus.err):
-            assert ctx.get(dut.bus.ack) != ctx.get(dut.bus.err)
-            end = End(bool(ctx.get(dut.bus.err)), ctx.get(dut.bus.dat_r), cycles)
-            await ctx.tick()
-            ctx.set(dut.bus.cyc, 0)
-            ctx.set(dut.bus.stb, 0)
-            return end
-        await ctx.tick()
-    raise AssertionError("the transfer does not end")
+    address = 8 * (slot * 4) + register.address
+    return await hwbench.transfer(ctx, dut.bus, address, data, sel, around.step)
 
 
 def with_bridge(job: Any, receivers: int = 5) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hwbench import ONES, refused, simulate
+from hwbench import ONES, present, refused, simulate, withdraw
 
 from uintr.control_page import ControlPage
 from uintr.interfaces import OperationFunction
@@ -33,12 +33,7 @@ async def transfer(
 ) -> int | OperationFunction | None:
     """The word read, or the operation handed over, or None for an error."""
     bus = dut.bus
-    ctx.set(bus.cyc, 1)
-    ctx.set(bus.stb, 1)
-    ctx.set(bus.we, data is not None)
-    ctx.set(bus.adr, address // 8)
-    ctx.set(bus.sel, sel)
-    ctx.set(bus.dat_w, data or 0)
+    present(ctx, bus, address // 8, data, sel)
     answer: int | OperationFunction | None = None
     invalidates = ctx.get(dut.invalidate)
     for _ in range(100 if invalidates else 1):
@@ -65,8 +60,7 @@ async def transfer(
         await ctx.tick()
         assert not ctx.get(bus.ack)
         assert not ctx.get(bus.err)
-    ctx.set(bus.cyc, 0)
-    ctx.set(bus.stb, 0)
+    withdraw(ctx, bus)
     await ctx.tick()
     return answer
 

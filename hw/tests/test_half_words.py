@@ -5,7 +5,7 @@ from typing import Any
 
 from amaranth.hdl import Module
 from amaranth.lib.wiring import connect
-from hwbench import simulate
+from hwbench import present, simulate, withdraw
 
 from uintr.half_words import HalfWords
 from uintr.table_ram import TableRam
@@ -18,20 +18,14 @@ async def transfer(
     ctx: Any, bus: Any, address: int, sel: int, data: int | None = None
 ) -> int | None:
     """One transfer: None if it ended badly, else what was read."""
-    ctx.set(bus.cyc, 1)
-    ctx.set(bus.stb, 1)
-    ctx.set(bus.we, data is not None)
-    ctx.set(bus.adr, address)
-    ctx.set(bus.sel, sel)
-    ctx.set(bus.dat_w, data or 0)
+    present(ctx, bus, address, data, sel)
     assert not ctx.get(bus.ack | bus.err)
     await ctx.tick()
     answer = int(ctx.get(bus.dat_r))
     bad = bool(ctx.get(bus.err))
     assert bad != bool(ctx.get(bus.ack))
     await ctx.tick()
-    ctx.set(bus.stb, 0)
-    ctx.set(bus.cyc, 0)
+    withdraw(ctx, bus)
     return None if bad else answer
 
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from hwbench import ONES, Hart, refused, simulate
+from hwbench import ONES, Hart, present, refused, simulate, transfer, withdraw
 
 from uintr.registers import (
     ACTIVE,
@@ -32,27 +32,6 @@ BASE, TABLE = DEFAULT_BASE, DEFAULT_TABLE_BASE
 
 def slot(receiver: int, register: Register) -> int:
     return BASE + 32 * receiver + register.address
-
-
-async def transfer(
-    ctx: Any, bus: Any, address: int, data: int | None = None, sel: int = 0xFF
-) -> tuple[bool, int, int]:
-    """On the bus from outside: (error, data, cycles from `stb` to the end)."""
-    ctx.set(bus.cyc, 1)
-    ctx.set(bus.stb, 1)
-    ctx.set(bus.we, data is not None)
-    ctx.set(bus.adr, address // 8)
-    ctx.set(bus.sel, sel)
-    ctx.set(bus.dat_w, data or 0)
-    for cycles in range(200):
-        if ctx.get(bus.ack) or ctx.get(bus.err):
-            end = bool(ctx.get(bus.err)), int(ctx.get(bus.dat_r)), cycles
-            await ctx.tick()
-            ctx.set(bus.cyc, 0)
-            ctx.set(bus.stb, 0)
-            return end
-        await ctx.tick()
-    raise AssertionError("the transfer does not end")
 
 
 async def sending(hart: Hart, receiver: int, vector: int = 9, index: int = 0) -> None:
@@ -196,17 +175,13 @@ def test_the_bus_from_outside_reaches_all_a_hart_reaches() -> None:
 def test_a_transfer_from_outside_is_not_quiet(address: int, cycles: int) -> None:
     async def job(ctx: Any, dut: System, hart: list[Hart]) -> None:
         assert ctx.get(dut.quiescent) == 1
-        ctx.set(dut.bus.cyc, 1)
-        ctx.set(dut.bus.stb, 1)
-        ctx.set(dut.bus.sel, 0xFF)
-        ctx.set(dut.bus.adr, address // 8)
+        present(ctx, dut.bus, address // 8)
         for _ in range(cycles):
             assert ctx.get(dut.quiescent) == 0
             ended = ctx.get(dut.bus.ack) | ctx.get(dut.bus.err)
             await ctx.tick()
         assert ended
-        ctx.set(dut.bus.cyc, 0)
-        ctx.set(dut.bus.stb, 0)
+        withdraw(ctx, dut.bus)
         assert ctx.get(dut.quiescent) == 1
 
     with_system(job)

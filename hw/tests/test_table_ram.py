@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from amaranth.hdl import Module, ResetInserter, Signal
-from hwbench import ONES, refused, simulate
+from hwbench import ONES, present, refused, simulate, withdraw
 
 from uintr.table_ram import TableRam
 
@@ -14,12 +14,7 @@ async def transfer(
     ctx: Any, bus: Any, address: int, data: int | None = None, sel: int = 0xFF, waits: int = 0
 ) -> int:
     """One transfer; checks that `ack` comes in the second cycle, or later, and stays for one."""
-    ctx.set(bus.cyc, 1)
-    ctx.set(bus.stb, 1)
-    ctx.set(bus.we, data is not None)
-    ctx.set(bus.adr, address)
-    ctx.set(bus.sel, sel)
-    ctx.set(bus.dat_w, data or 0)
+    present(ctx, bus, address, data, sel)
     for _ in range(waits + 1):
         assert ctx.get(bus.ack) == 0
         await ctx.tick()
@@ -27,8 +22,7 @@ async def transfer(
     assert ctx.get(bus.err) == 0
     answer = int(ctx.get(bus.dat_r))
     await ctx.tick()
-    ctx.set(bus.stb, 0)
-    ctx.set(bus.cyc, 0)
+    withdraw(ctx, bus)
     assert ctx.get(bus.ack) == 0
     return answer
 
