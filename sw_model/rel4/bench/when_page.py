@@ -63,7 +63,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def _gains(find: Find) -> str:
     """Synchronous cycles of one hart over the policy's, and the published curves."""
-    numbers = (1, 2, 4, 8, 16, 32, 64)
+    numbers = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
     rows: list[list[object]] = [
         ["`sync`, cycles", 1, *(f"{find('sync', n) or 0:.0f}" for n in numbers)]
     ]
