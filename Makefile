@@ -14,11 +14,11 @@ BIN := $(VENV)/bin
 export AMARANTH_USE_YOSYS = builtin
 
 .DELETE_ON_ERROR:
-.PHONY: explore-kernel help env run test quick lint format formal bench bench-hw random hostile coverage mutate mutate-hart stored claims costs readme flavours docs clean \
+.PHONY: explore-kernel help env run test quick lint format formal bench bench-hw bench-model random hostile coverage mutate mutate-hart stored claims costs readme flavours docs clean \
   env-fpga bitstreams test-litex test-package test-blocks test-gates test-long test-oracle check-tools
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 env: $(VENV)/.stamp-run ## make the Python environment in .venv
 	@echo "env: ready. Next: . $(BIN)/activate, then rel4 --help; or make run"
@@ -29,7 +29,7 @@ run: $(VENV)/.stamp-run ## the published experiment on RTL: table, results, figu
 
 test: $(VENV)/.stamp-test ## all tests: gateware, software model, co-simulation
 	@echo "test: about ten minutes on two cores; make quick takes a fraction"
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not oracle and not long" && echo "test: passed" || { echo "test: FAILED"; exit 1; }
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not oracle and not long" && echo "test: passed" || { echo "test: FAILED"; exit 1; }
 
 quick: $(VENV)/.stamp-test ## what needs no simulator, no solver and no browser
 	@$(BIN)/python -m pytest -n $(JOBS) -m "not sim and not formal and not browser and not long" && \
@@ -67,10 +67,13 @@ bench-hw: $(VENV)/.stamp-fpga-ecp5 $(VENV)/.stamp-fpga-ice40 ## area, speed and 
 hostile: $(VENV)/.stamp-run ## ten thousand hostile programs against the kernel, into docs/data; resumable
 	@$(BIN)/rel4 explore --hostile 10000 --jobs $(JOBS) --store docs/data/hostile.jsonl
 
+bench-model: $(VENV)/.stamp-run ## how fast the model runs, and in what memory, into docs/data (three minutes)
+	@$(BIN)/python docs/model_speed.py
+
 random: $(VENV)/.stamp-test ## three million random operations against the reference, into docs/data
 	@$(BIN)/python -m uintr_verify random --jobs $(JOBS)
 
-explore-kernel: $(VENV)/.stamp-run ## kernel operations that meet at every boundary, 10 000 random runs, 100 000 pairs of register and deregister (long)
+explore-kernel: $(VENV)/.stamp-run ## kernel operations that meet, random runs, registrations given back (long)
 	@$(BIN)/rel4 explore --kernel --jobs $(JOBS) --store docs/data/kernel_meetings.jsonl
 	@$(BIN)/rel4 explore --kernel --random 10000 --jobs $(JOBS) --store docs/data/kernel_random.jsonl
 	@$(BIN)/rel4 explore --kernel --pairs 100000
@@ -78,7 +81,7 @@ explore-kernel: $(VENV)/.stamp-run ## kernel operations that meet at every bound
 coverage: $(VENV)/.stamp-test ## line, branch, expression and toggle coverage, into docs/data
 	@$(BIN)/python -m uintr_verify coverage --jobs $(JOBS)
 
-stored: $(VENV)/.stamp-test ## how old the data in docs/data is, and what renews it; fails unless all is current
+stored: $(VENV)/.stamp-test ## how old the data in docs/data is; fails unless all is current
 	@$(BIN)/python -m uintr_verify stored
 
 mutate: $(VENV)/.stamp-test $(VENV)/.stamp-formal ## mutants of the gateware, into docs/data; resumable
@@ -93,7 +96,7 @@ claims: $(VENV)/.stamp-run ## what is better than published, on RTL, with bounds
 	@$(BIN)/rel4 claims --device rtl --sensitivity --jobs $(JOBS) --resume --minutes $(MINUTES) --out docs/data/claims.json
 	@$(BIN)/python docs/claims_page.py
 
-costs: $(VENV)/.stamp-test ## what software costs on the compiled system, measured on RTL, with the tables and figures of docs/when.md (wants gcc)
+costs: $(VENV)/.stamp-test ## what software costs on the compiled system, for docs/when.md (wants gcc)
 	@$(BIN)/python -m rel4.bench.measure
 	@$(BIN)/python -m rel4.bench.when_page
 	@$(BIN)/python docs/when_figures.py
@@ -105,7 +108,7 @@ readme: $(VENV)/.stamp-run ## take the README's measured tables and figures from
 	@$(BIN)/python docs/flavours_page.py
 	@echo "readme: README.md, docs/published.md, docs/data/sweep.jsonl and docs/img/ hold the sweep of $(OUT)"
 
-flavours: $(VENV)/.stamp-run ## RISC-V and Intel side by side, on the reference: docs/data and the tables of docs/intel_software.md
+flavours: $(VENV)/.stamp-run ## RISC-V and Intel side by side, for docs/intel_software.md
 	@for flavour in riscv intel; do $(BIN)/rel4 sweep --flavour $$flavour --jobs $(JOBS) --no-log \
 	  --policy sync,tick,ipi,inline,uipi,poll,spread,adaptive --concurrency 2,16,128 \
 	  --out build/flavours/$$flavour || exit; done
@@ -135,7 +138,7 @@ test-blocks: $(VENV)/.stamp-test $(VENV)/.stamp-blocks ## AXI4-Lite and register
 test-gates: $(VENV)/.stamp-test $(VENV)/.stamp-fpga-ice40 ## netlists for iCE40 and ECP5, against the reference
 	@UINTR_GATES=docs/data/gates.json $(BIN)/python -m pytest fpga/tests/test_gates.py fpga/tests/test_netlist_ecp5.py
 
-test-oracle: $(VENV)/.stamp-test $(VENV)/.stamp-oracle ## the hart in lock-step with Spike, ten million instructions, into docs/data, and litmus tests (ORACLE=quick: less)
+test-oracle: $(VENV)/.stamp-test $(VENV)/.stamp-oracle ## the hart in lock-step with Spike, and litmus tests (ORACLE=quick: less)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile cocotb_tests/test_spike.py cocotb_tests/test_rv64_*.py -k $(if $(filter quick,$(ORACLE)),"not four_harts","not two_harts and not four_harts")
 	@$(if $(filter quick,$(ORACLE)),true,$(BIN)/python -m rv64_verify litmus)
 	@$(BIN)/python -m rv64_verify lockstep --jobs $(JOBS) $(if $(filter quick,$(ORACLE)),--instructions 300_000 --shapes 4 --out build/oracle.jsonl)

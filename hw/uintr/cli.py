@@ -109,7 +109,8 @@ def _parser() -> Parser:
         "--type",
         choices=(*_WRITERS, *_MAPS, *_BUILDS, "devicetree-binding"),
         default="verilog",
-        help="default: %(default)s",
+        metavar="TYPE",
+        help="one of %(choices)s (default %(default)s)",
     )
     generate.add_argument("--block", choices=_BLOCKS, default="system", help="default: %(default)s")
     generate.add_argument(

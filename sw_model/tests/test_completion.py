@@ -74,7 +74,9 @@ def test_help_has_examples(name: str, command: str, capsys: pytest.CaptureFixtur
     with pytest.raises(SystemExit) as ended:
         main([command, "--help"])
     assert ended.value.code == 0
-    assert f"  {name} {command}" in capsys.readouterr().out.replace('eval "$(', "  ")
+    text = capsys.readouterr().out
+    assert f"  {name} {command}" in text.replace('eval "$(', "  ")
+    assert max(map(len, text.splitlines())) <= 100
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

@@ -129,9 +129,10 @@ def test_the_first_page_says_what_was_measured(name: str, pattern: str) -> None:
     page = (ROOT / "docs" / "when.md").read_text(encoding="utf-8")
     surface, second = table(page, "surface"), table(page, "second hart")
     switch = [float(row[5]) for row in surface.values() if row[5]]
-    measured = [surface["4", "1"][3], surface["16", "1"][3], min(switch), max(switch)]
-    measured.append(second["4", "1"][0])
+    cells = [surface["4", "1"][3], surface["16", "1"][3], second["4", "1"][0]]
+    four, sixteen, other_hart = map(float, cells)
+    measured = [four, sixteen, min(switch), max(switch), other_hart]
     text = " ".join((ROOT / name).read_text(encoding="utf-8").split())
     found = re.search(pattern, text.replace("， ", "，"))
     assert found is not None
-    assert list(found.groups()) == [f"{float(value):.1f}" for value in measured]
+    assert list(found.groups()) == [f"{value:.1f}" for value in measured]

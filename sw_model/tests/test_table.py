@@ -140,3 +140,8 @@ def test_curves_have_all_runs_of_a_point() -> None:
     assert list(curve.points) == [2, 4]
     assert [run.seed for run in curve.points[4]] == [1, 2]
     assert curve.cycles[4] == 2
+
+
+def test_tables_fit_a_terminal() -> None:
+    wide = [point("tick-smp", n, 12345) for n in (2, 512)]
+    assert max(map(len, render_table([*sweep(), *wide]).splitlines())) <= 100

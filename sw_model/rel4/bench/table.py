@@ -17,9 +17,9 @@ _POINT_HEAD = (
 )
 _SUMMARY_HEAD = (
     ("policy", "harts"),
-    ("cycles:\nmean\n|error| %", "largest\n%"),
-    ("traps:\nmean\n|error| %", "largest\n%"),
-    ("break-even\nN", "published\nN"),
+    ("cycles:\nmean\nerror %", "largest\n%"),
+    ("traps:\nmean\nerror %", "largest\n%"),
+    ("break\neven N", "published\nN"),
     ("gain\nat N", "ours\n%", "published\n%"),
 )
 
