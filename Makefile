@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 export AMARANTH_USE_YOSYS = builtin
 
 .DELETE_ON_ERROR:
-.PHONY: explore-kernel help env run test quick lint format formal bench bench-hw random hostile coverage mutate mutate-hart stored claims costs readme flavours docs clean \
+.PHONY: explore-kernel help env run test quick lint format formal bench bench-hw bench-model random hostile coverage mutate mutate-hart stored claims costs readme flavours docs clean \
   env-fpga bitstreams test-litex test-package test-blocks test-gates test-long test-oracle check-tools
 
 help: ## list the targets
@@ -29,7 +29,7 @@ run: $(VENV)/.stamp-run ## the published experiment on RTL: table, results, figu
 
 test: $(VENV)/.stamp-test ## all tests: gateware, software model, co-simulation
 	@echo "test: about ten minutes on two cores; make quick takes a fraction"
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not oracle and not long" && echo "test: passed" || { echo "test: FAILED"; exit 1; }
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not oracle and not long" && echo "test: passed" || { echo "test: FAILED"; exit 1; }
 
 quick: $(VENV)/.stamp-test ## what needs no simulator, no solver and no browser
 	@$(BIN)/python -m pytest -n $(JOBS) -m "not sim and not formal and not browser and not long" && \
@@ -66,6 +66,9 @@ bench-hw: $(VENV)/.stamp-fpga-ecp5 $(VENV)/.stamp-fpga-ice40 ## area, speed and 
 
 hostile: $(VENV)/.stamp-run ## ten thousand hostile programs against the kernel, into docs/data; resumable
 	@$(BIN)/rel4 explore --hostile 10000 --jobs $(JOBS) --store docs/data/hostile.jsonl
+
+bench-model: $(VENV)/.stamp-run ## how fast the model runs, and in what memory, into docs/data (three minutes)
+	@$(BIN)/python docs/model_speed.py
 
 random: $(VENV)/.stamp-test ## three million random operations against the reference, into docs/data
 	@$(BIN)/python -m uintr_verify random --jobs $(JOBS)

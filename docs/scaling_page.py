@@ -1,9 +1,14 @@
 """The page on many harts: what bursts of posts, and a kernel with one lock, cost there."""
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
+from model_speed import speed_tables
+
+from rel4.bench.analysis import window
 from rel4.bench.burst import burst, shape
+from rel4.bench.point import Point, simulate
 from rel4.machine.costs import load_costs
 from rel4.machine.device import MODEL_HARTS, run_sync
 from rel4.reference.device import ReferenceDevice
@@ -12,6 +17,7 @@ from uintr.registers import MAX_HARTS
 __all__ = ["scaling_page"]
 
 _STUDY = Path(__file__).parent / "data" / "many_harts.csv"
+_FEW, _SLOW = (2, 16, 64), 100_000
 _SHOWN = (
     "cycles_per_round",
     "latency_p50",
@@ -20,6 +26,21 @@ _SHOWN = (
     "kernel_cycles",
     "lock_wait_cycles",
 )
+
+
+def _cycles(policy: str, harts: int, timer_period: int = 20_000) -> int:
+    point = Point(policy=policy, harts=harts, concurrency=8, timer_period=timer_period)
+    return window(run_sync(simulate(point, ReferenceDevice(point.config)))).cycles
+
+
+def _against_synchronous() -> Iterator[str]:
+    alone = _cycles("sync", 1)
+    for policy in ("sync", "tick", "ipi", "inline", "uipi", "poll", "spread", "adaptive"):
+        cells = [alone / _cycles(policy, harts) for harts in _FEW]
+        if policy != "tick":  # which waits for the tick
+            cells.append(alone / _cycles(policy, _FEW[-1], _SLOW))
+        texts = [f"{cell:.2f}" for cell in cells]
+        yield f"| `{policy}` | " + " | ".join([*texts, ""][: len(_FEW) + 1]) + " |"
 
 
 def scaling_page() -> str:
@@ -60,11 +81,19 @@ With a cache of entries in each sender the bus would be out of the way, and one 
 ## The kernel
 
 The kernel is what stops scaling first: it has one lock, and every hart that ticks takes it, an idle
-one too. `rel4 study examples/studies/scaling.toml` measures it with the published timer period: up
-to 16 harts the other harts' ticks hardly matter to a thread with eight coroutines; at 64 they keep
-the lock so busy that all three policies of that study are slower than synchronous calls on one
-hart. A tick is {tick} cycles of work in the kernel, so the ticks of 128 harts would take
-{128 * tick:,} cycles of every 20 000: for more harts the tick has to be slower.
+one too. How many times as fast as synchronous calls on one hart a thread with eight coroutines is,
+other harts idle, run when these pages are built:
+
+| policy | {" | ".join(f"{harts} harts" for harts in _FEW)} | {_FEW[-1]} harts, tick {_SLOW:,} |
+|---|{"---|" * (len(_FEW) + 1)}
+{chr(10).join(_against_synchronous())}
+
+A tick is {tick} cycles of work in the kernel, so the ticks of {_FEW[-1]} harts want the lock
+during more than {_FEW[-1] * tick:,} cycles of every 20 000, and whoever makes a system call waits
+behind all of them. That is why `sync`, `tick`, `ipi` and `inline`, which enter the kernel for each
+call or batch, lose there to one hart alone. A handler that serves calls lets in the harts that
+wait, when it has held the lock for about as long as they will: a call for every three of them.
+For more harts the tick has to be slower.
 With a timer period of 1 000 000 cycles, policy `uipi` and eight coroutines
 (`rel4 study examples/studies/many_harts.toml`, commit {few["commit"]}; the last two columns are of
 all harts together):
@@ -76,6 +105,10 @@ all harts together):
 From {few["harts"]} to {many["harts"]} harts a round grows by {growth:.0%}, and waiting for the lock
 to {waits:.0%} of the kernel's cycles. Idle harts without ticks, as larger kernels have them, would
 be the first remedy.
+
+## The model itself
+
+{speed_tables()}
 
 ## Where it ends, and what would be beyond
 

@@ -74,6 +74,7 @@ STORED = (
     Stored("kernel_meetings.jsonl", _KERNEL, "make explore-kernel"),
     Stored("kernel_random.jsonl", _KERNEL, "make explore-kernel"),
     Stored("hostile.jsonl", _KERNEL, "make hostile"),
+    Stored("model_speed.json", _SOFTWARE, "make bench-model"),
     Stored("many_harts.csv", _SOFTWARE, "rel4 study"),
 )
 """The data of long runs."""

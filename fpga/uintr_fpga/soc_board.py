@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from amaranth.build import ResourceError
-from amaranth.hdl import Elaboratable, Module
+from amaranth.hdl import Cat, Elaboratable, Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from rv64.soc import Soc
 from uintr.program import Parser, run_program, whole
@@ -25,7 +27,7 @@ from uintr_fpga.soc_window import SocWindow
 from uintr_fpga.toolchains import TOOLCHAINS, ToolError, find_tools, search_path
 from uintr_fpga.uart import UartReceiver, UartTransmitter, uart_divisor
 
-__all__ = ["SocBoard", "main"]
+__all__ = ["SocBoard", "SocCore", "build_soc_emulator", "main"]
 
 _CLOCK_HZ = 25_000_000
 _BAUD = 1_000_000
@@ -37,34 +39,39 @@ _NO_COLLISIONS = (
 """Nor is main memory read in a cycle in which it is written."""
 
 
-class SocBoard(Elaboratable):
-    """The system on the pins of a platform.
+class SocCore(wiring.Component):
+    """The system on a serial line. Emulation and boards use this very component.
 
     Parameters
     ----------
     harts, receivers : of the system
-    clock_hz, baud : of the board's clock and the line
+    divisor : clock cycles of a bit
+    quiet : clock cycles after which half a command is forgotten
+
+    Members
+    -------
+    rx, tx : the serial line, high at rest
+    leds : the program has ended; a command is under way; the program runs
     """
 
-    def __init__(
-        self, *, harts: int = 2, receivers: int = 512, clock_hz: int = _CLOCK_HZ, baud: int = _BAUD
-    ) -> None:
-        self._divisor = uart_divisor(clock_hz, baud)
-        self._clock_hz = clock_hz
+    def __init__(self, *, harts: int, receivers: int, divisor: int, quiet: int) -> None:
+        self._divisor, self._quiet = divisor, quiet
         self._window = SocWindow(
             Soc(harts=harts, receivers=receivers), harts=harts, memory_bytes=_MEMORY_BYTES
         )
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "leds": Out(3)})
 
     def elaborate(self, platform: Any) -> Module:
-        """Line, bridge, window; LEDs: runs, has ended, a command is under way."""
+        """Line, bridge, window."""
         m = Module()
         m.submodules.receiver = receiver = UartReceiver(divisor=self._divisor)
         m.submodules.transmitter = transmitter = UartTransmitter(divisor=self._divisor)
-        m.submodules.bridge = bridge = UartBridge(
-            timeout=self._clock_hz // 10, quiet=20 * self._divisor
-        )
+        m.submodules.bridge = bridge = UartBridge(timeout=self._quiet, quiet=20 * self._divisor)
         m.submodules.window = window = self._window
         m.d.comb += [
+            receiver.line.eq(self.rx),
+            self.tx.eq(transmitter.line),
+            self.leds.eq(Cat(window.ended, bridge.busy, window.running & ~window.ended)),
             bridge.receive.valid.eq(receiver.valid),
             bridge.receive.data.eq(receiver.data),
             bridge.receive_error.eq(receiver.error),
@@ -79,15 +86,63 @@ class SocBoard(Elaboratable):
             bridge.bus.dat_r.eq(window.bus.dat_r),
             bridge.bus.ack.eq(window.bus.ack),
         ]
+        return m
+
+
+class SocBoard(Elaboratable):
+    """`SocCore` on the pins of a platform.
+
+    Parameters
+    ----------
+    harts, receivers : of the system
+    clock_hz, baud : of the board's clock and the line
+    """
+
+    def __init__(
+        self, *, harts: int = 2, receivers: int = 512, clock_hz: int = _CLOCK_HZ, baud: int = _BAUD
+    ) -> None:
+        self._core = SocCore(
+            harts=harts,
+            receivers=receivers,
+            divisor=uart_divisor(clock_hz, baud),
+            quiet=clock_hz // 10,
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        """Line and LEDs."""
+        m = Module()
+        m.submodules.core = core = self._core
         uart = platform.request("uart", 0)
-        m.d.comb += [receiver.line.eq(uart.rx.i), uart.tx.o.eq(transmitter.line)]
-        for number, value in enumerate((window.running, window.ended, bridge.busy)):
+        m.d.comb += [core.rx.eq(uart.rx.i), uart.tx.o.eq(core.tx)]
+        for number, value in enumerate(core.leds):
             try:
                 led = platform.request("led", number)
             except ResourceError:
                 break
             m.d.comb += led.o.eq(value)
         return m
+
+
+def build_soc_emulator(*, harts: int, divisor: int = 4) -> Path:
+    """The program that runs a board with so many harts under Verilator, its line on a terminal
+    (`uintr_fpga.emulate.running`), built if it is not there yet.
+
+    Raises
+    ------
+    As `uintr_cosim.harness.build_harness`.
+    """
+    from uintr.generate import verilog_text
+    from uintr_cosim import harness
+
+    core = SocCore(harts=harts, receivers=512, divisor=divisor, quiet=1 << 22)
+    return harness.build_harness(
+        f"emulator-soc-{harts}",
+        {"board.v": verilog_text(core, name="board")},
+        Path(__file__).with_name("emulator.cpp"),
+        top="board",
+        make="OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1",
+        options=("-Wno-TIMESCALEMOD", "-Wno-COMBDLY", "-DNO_ICE40_DEFAULT_ASSIGNMENTS"),
+    )
 
 
 def build(*, harts: int, seed: int, folder: Path) -> dict[str, Any]:

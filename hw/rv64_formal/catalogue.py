@@ -13,6 +13,7 @@ from amaranth.lib import data
 import rv64.alu
 import rv64.cache
 import rv64.commit
+import rv64.csr
 import rv64.decode
 import rv64.execute
 import rv64.fabric
@@ -119,7 +120,7 @@ PROOFS: tuple[Proof, ...] = (
         "requests only for what nothing can void; one answer for one request, used once; nothing "
         "ends in between",
         port.PortSpec,
-        9,
+        12,
         "bmc",
     ),
     Proof(
@@ -204,6 +205,16 @@ BUGS: tuple[Bug, ...] = (
             "with m.Elif(last.fault.valid):",
             "with m.Elif(last.fault.valid & (kind != Kind.UIPI)):",
         ),
+    ),
+    Bug(
+        "a guessed handler is entered whatever the port answers",
+        "port",
+        _edited(port, "Commit", rv64.commit, "response.payload.data != guess.handler", "0"),
+    ),
+    Bug(
+        "what was fetched on a guess outlives a write of utvec",
+        "port",
+        _edited(rv64.commit, "CsrFile", rv64.csr, " - {Csr.UTVEC}", ""),
     ),
     Bug(
         "a write is told to the writer",

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from hwbench import Hart, Result, refused, simulate
+from hwbench import Hart, Result, present, refused, simulate, withdraw
 
 from uintr.intel.registers import (
     INTERNAL_REGISTERS,
@@ -119,23 +119,17 @@ def test_locked_stores_of_all_harts_and_of_the_bus_from_outside_count_right() ->
         return testbench
 
     async def outside(ctx: Any) -> None:
-        bus = dut.bus
-        ctx.set(bus.adr, TABLE // 8)
-        ctx.set(bus.sel, 0xFF)
+        bus, word = dut.bus, 0
         for bit in range(rounds):
-            for write_it in (0, 1):
-                ctx.set(dut.bus_lock, not write_it)
-                ctx.set(bus.we, write_it)
-                ctx.set(bus.cyc, 1)
-                ctx.set(bus.stb, 1)
+            for data in (None, 1 << 8 * harts + bit):
+                ctx.set(dut.bus_lock, data is None)
+                present(ctx, bus, TABLE // 8, None if data is None else word | data)
                 while not ctx.get(bus.ack):
                     await ctx.tick()
                 word = ctx.get(bus.dat_r)
                 await ctx.tick()
-                ctx.set(bus.cyc, 0)
-                ctx.set(bus.stb, 0)
+                withdraw(ctx, bus)
                 await ctx.tick()  # the lock alone holds the bus
-                ctx.set(bus.dat_w, word | 1 << 8 * harts + bit)
         while len(done) < harts:
             await ctx.tick()
         hart = Hart(ctx, dut.hart[0])

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from hwbench import ONES, Hart, refused, simulate, transfer
+from hwbench import ONES, Hart, present, refused, simulate, transfer, withdraw
 
 from uintr.registers import (
     ACTIVE,
@@ -175,17 +175,13 @@ def test_the_bus_from_outside_reaches_all_a_hart_reaches() -> None:
 def test_a_transfer_from_outside_is_not_quiet(address: int, cycles: int) -> None:
     async def job(ctx: Any, dut: System, hart: list[Hart]) -> None:
         assert ctx.get(dut.quiescent) == 1
-        ctx.set(dut.bus.cyc, 1)
-        ctx.set(dut.bus.stb, 1)
-        ctx.set(dut.bus.sel, 0xFF)
-        ctx.set(dut.bus.adr, address // 8)
+        present(ctx, dut.bus, address // 8)
         for _ in range(cycles):
             assert ctx.get(dut.quiescent) == 0
             ended = ctx.get(dut.bus.ack) | ctx.get(dut.bus.err)
             await ctx.tick()
         assert ended
-        ctx.set(dut.bus.cyc, 0)
-        ctx.set(dut.bus.stb, 0)
+        withdraw(ctx, dut.bus)
         assert ctx.get(dut.quiescent) == 1
 
     with_system(job)

@@ -125,6 +125,7 @@ def render(found: Sequence[Comparison]) -> str:
         ("not used for costs", [each for each in found if not each.tuned]),
         ("of these, one hart", [each for each in found if not each.tuned and _one(each)]),
         ("of these, N up to 32", [each for each in found if not each.tuned and _few(each)]),
+        ("two harts", [each for each in found if not each.tuned and not _one(each)]),
     ):
         if chosen:
             errors = [abs(each.error_pct) for each in chosen]
@@ -152,6 +153,7 @@ def define(parser: Parser) -> None:
         "unless a memory latency or a cache is given for all of them.",
         """
         rel4 validate docs/data/compiled.jsonl             every stored point
+        rel4 validate docs/data/holdout.jsonl              those that nothing was chosen by
         rel4 validate docs/data/compiled.jsonl --costs published
         """,
     )

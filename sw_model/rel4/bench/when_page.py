@@ -63,7 +63,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def _gains(find: Find) -> str:
     """Synchronous cycles of one hart over the policy's, and the published curves."""
-    numbers = (1, 2, 4, 8, 16, 32, 64)
+    numbers = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
     rows: list[list[object]] = [
         ["`sync`, cycles", 1, *(f"{find('sync', n) or 0:.0f}" for n in numbers)]
     ]
@@ -145,6 +145,7 @@ def _second_hart(find: Find) -> str:
 
 def _costs() -> str:
     places = [(4, 1, 0), (4, 30, 0), (16, 1, 0), (16, 30, 0), (4, 1, 1), (4, 1, 2)]
+    beside = measured_costs(memory_latency=1, cache_kib=4, harts=2)
     tables = [
         measured_costs(memory_latency=latency, cache_kib=cache, root_switch=switch)
         for cache, latency, switch in places
@@ -154,8 +155,17 @@ def _costs() -> str:
     head = [
         "cost",
         *(f"{cache} KiB, latency {latency}{kinds[kind]}" for cache, latency, kind in places),
+        "4 KiB, latency 1, where two harts differ",
     ]
-    return _table(head, [[f"`{name}`", *(each[name] for each in tables)] for name in sorted(names)])
+
+    def cell(costs: Costs, name: str) -> object:
+        return costs[name] if costs.table[name].provenance == "measured" else ""
+
+    def row(name: str) -> list[object]:
+        other = beside[name] if beside.table[name] != tables[0].table[name] else ""
+        return [f"`{name}`", *(cell(each, name) for each in tables), other]
+
+    return _table(head, [row(name) for name in sorted(names)])
 
 
 def tables(records: Sequence[PointRecord]) -> dict[str, str]:

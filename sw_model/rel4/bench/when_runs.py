@@ -57,9 +57,8 @@ def hold_out() -> list[tuple[Point, Setup]]:
     return [
         (
             Point(policy=policy, harts=harts, concurrency=concurrency),
-            Setup(compiler="gcc", memory_latency=20, cache_kib=cache),
+            Setup(compiler="gcc", memory_latency=20),
         )
-        for cache in (4, 16)
         for policy, harts in HELD_OUT
         for concurrency in (3, 12, 24)
     ]

@@ -39,7 +39,7 @@ def test_a_cost_lies_between_those_of_the_latencies_on_both_sides() -> None:
 
 def test_what_was_not_measured_stays_published() -> None:
     costs = measured_costs(memory_latency=1, cache_kib=16)
-    assert costs["kernel.fastpath_call"] == load_costs()["kernel.fastpath_call"]
+    assert costs["kernel.interrupt"] == load_costs()["kernel.interrupt"]
     assert costs.table["trap.entry"].provenance == "measured"
 
 
