@@ -1,8 +1,7 @@
 """Constrained-random requests for the Intel flavour: mostly sensible, broken in every way."""
 
-import random
-
-from rel4.machine.device import DeviceConfig, Request
+from hart_traffic import HartTraffic
+from rel4.machine.device import Request
 from uintr.intel.registers import (
     BROADCAST,
     CANONICAL_BITS,
@@ -29,28 +28,13 @@ _NOTIFICATION = (0xEC, 0xEC, 0xEC, 0xEB)
 _HIGH = 0xFFFF_8000_0000_0000
 
 
-class IntelTraffic:
-    """Requests of one hart, from one seeded generator. See `traffic.Traffic`.
+class IntelTraffic(HartTraffic):
+    """Requests of one hart. See `traffic.Traffic`."""
 
-    Parameters
-    ----------
-    config : shape of the hardware
-    hart : whose requests
-    seed : of the generator; different for each hart
-    """
+    LEVELS = (Privilege.U, Privilege.U, Privilege.S, Privilege.M)
 
-    def __init__(self, *, config: DeviceConfig, hart: int, seed: str) -> None:
-        self._config = config
-        self._hart = hart
-        self._draw = random.Random(f"{seed} hart {hart}")
-        self._first: list[Request] = []
-        self._level = Privilege.S
-        self.begin()
-
-    def begin(self) -> None:
-        """After a reset: first of all make the hart ready to send and to be interrupted."""
-        self._level = Privilege.S
-        self._first = [
+    def _beginning(self) -> list[Request]:
+        return [
             self._write(Internal.CR4, _UINTR),
             self._write(Msr.UINTR_TT, self._config.table_base | 1),
             self._write(Msr.UINTR_MISC, MSRS[Msr.UINTR_MISC].pack(uittsz=_ENTRIES - 1, uinv=0xEC)),
@@ -65,20 +49,7 @@ class IntelTraffic:
             ),
         ]
 
-    @property
-    def beginning(self) -> bool:
-        """Requests of `begin` remain: the hart should stay in S."""
-        return bool(self._first)
-
-    def privilege(self) -> Privilege:
-        """The hart's next privilege level."""
-        self._level = self._draw.choice((Privilege.U, Privilege.U, Privilege.S, Privilege.M))
-        return self._level
-
-    def request(self, interrupt: bool) -> Request:
-        """The next request, where ``interrupt`` says whether a delivery would take place."""
-        if self._first:
-            return self._first.pop(0)
+    def _next(self, interrupt: bool) -> Request:
         draw = self._draw
         if interrupt and draw.random() < 0.3:
             return Request(RequestKind.TRAP, 0, 0, draw.getrandbits(XLEN))
@@ -122,9 +93,6 @@ class IntelTraffic:
     def _store(self, address: int, word: int, function: int = StoreFunction.PLAIN) -> Request:
         return Request(RequestKind.STORE, function, address % (1 << XLEN), word)
 
-    def _write(self, number: int, word: int) -> Request:
-        return Request(RequestKind.CSR, CsrFunction.WRITE, number, word)
-
     # --- kinds of requests ------------------------------------------------------------------------
 
     def _senduipi(self) -> Request:
@@ -144,9 +112,6 @@ class IntelTraffic:
             (Instruction.CLUI, Instruction.STUI, Instruction.STUI, Instruction.TESTUI, 1, 11)
         )
         return Request(RequestKind.UIPI, function)
-
-    def _trap(self) -> Request:
-        return Request(RequestKind.TRAP, 0, 0, self._draw.getrandbits(XLEN))
 
     def _uret(self) -> Request:
         width = self._draw.choice((CANONICAL_BITS - 1, CANONICAL_BITS, XLEN))
@@ -247,24 +212,3 @@ class IntelTraffic:
         """A hart, one that is not there, or all."""
         destinations: list[int] = [*range(self._config.harts + 1), BROADCAST]
         return self._draw.choice(destinations)
-
-    def _bits(self) -> int:
-        """Requests, often none or one."""
-        draw = self._draw
-        return draw.choice((0, 1 << draw.randrange(VECTORS), draw.getrandbits(VECTORS)))
-
-    def _broken(self, request: Request) -> Request:
-        """The same with one field replaced by anything."""
-        draw = self._draw
-        kind, function = request.kind, request.function
-        address, data = request.address, request.data
-        which = draw.randrange(4)
-        if which == 0:
-            function = draw.randrange(128)
-        elif which == 1:
-            address = draw.choice((address + draw.randrange(1, 8), draw.getrandbits(XLEN)))
-        elif which == 2:
-            address = address ^ 1 << draw.randrange(XLEN)
-        else:
-            data = draw.getrandbits(XLEN)
-        return Request(kind, function, address % (1 << XLEN), data)

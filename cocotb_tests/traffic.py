@@ -1,8 +1,6 @@
 """Constrained-random requests: mostly sensible, broken in every way the hardware must refuse."""
 
-import random
-from typing import cast
-
+from hart_traffic import HartTraffic
 from rel4.machine.device import DeviceConfig, Request
 from uintr.registers import (
     ACTIVE,
@@ -60,7 +58,6 @@ _FAULTS = 3
 """Ways in which an entry is broken: invalid, vector, receiver."""
 _FAVOURITES = range(_FAULTS, _FAULTS + 2)
 """Entries that are used so often that a cache may find them."""
-_UNKNOWN_KINDS = sorted({0, 1, 2, 3, 4, 5, 6, 7} - {kind.value for kind in RequestKind})
 _ALL_BYTES = (1 << XLEN // 8) - 1
 
 
@@ -74,14 +71,8 @@ def entry_address(config: DeviceConfig, index: int) -> int:
     return config.table_base + index * SENDER_ENTRY_BYTES
 
 
-class Traffic:
+class Traffic(HartTraffic):
     """Requests of one hart, from one seeded generator.
-
-    Parameters
-    ----------
-    config : shape of the hardware
-    hart : whose requests
-    seed : of the generator; different for each hart
 
     Members
     -------
@@ -91,24 +82,18 @@ class Traffic:
         whatever the bus does meets whatever it has done a few cycles before
     """
 
-    def __init__(self, *, config: DeviceConfig, hart: int, seed: str) -> None:
-        self._config = config
-        self._hart = hart
-        self._draw = random.Random(f"{seed} hart {hart}")
-        self.focus: int | None = None
-        self.storm = False
-        self.duel = False
-        self._first: list[Request] = []
-        self._level = Privilege.S
-        self.begin()
+    LEVELS = (Privilege.U, Privilege.S, Privilege.M)
+    KINDS = tuple(sorted(set(range(8)) - {kind.value for kind in RequestKind}))
 
-    def begin(self) -> None:
-        """After a reset: first of all make the hart ready to send and to be interrupted."""
-        self._level = Privilege.S
+    focus: int | None = None
+    storm = False
+    duel = False
+
+    def _beginning(self) -> list[Request]:
         ppn = self._config.table_base // PAGE_BYTES
         receiver = self._hart % self._config.receivers
         low = LOW.pack(active=1, hartid=self._hart)
-        self._first = [
+        first = [
             self._write(Csr.SUIST, CSRS[Csr.SUIST].pack(ppn=ppn, size=1, en=1)),
             self._write(Csr.SUIRS, CSRS[Csr.SUIRS].pack(index=receiver, en=1)),
             self._write(Csr.SIDELEG, _SOFTWARE),
@@ -123,24 +108,12 @@ class Traffic:
         ]
         if self._draw.random() < 0.9:
             word = ENABLE.pack(supervisor=1, notify=1)
-            self._first.insert(0, self._control_store(ENABLE, word))
+            first.insert(0, self._control_store(ENABLE, word))
         if Feature.ENTRY_CACHE in self._config.features and self._draw.random() < 0.7:
-            self._first.append(self._control_store(ENTRY_CACHE, 1, 8 * self._hart))
+            first.append(self._control_store(ENTRY_CACHE, 1, 8 * self._hart))
+        return first
 
-    @property
-    def beginning(self) -> bool:
-        """Requests of `begin` remain: the hart should stay in S."""
-        return bool(self._first)
-
-    def privilege(self) -> Privilege:
-        """The hart's next privilege level."""
-        self._level = self._draw.choice((Privilege.U, Privilege.S, Privilege.M))
-        return self._level
-
-    def request(self, interrupt: bool) -> Request:
-        """The next request, where ``interrupt`` says whether a trap would be taken."""
-        if self._first:
-            return self._first.pop(0)
+    def _next(self, interrupt: bool) -> Request:
         draw = self._draw
         if self.duel:
             return self._duelling()
@@ -190,9 +163,6 @@ class Traffic:
         address = self._config.base + CONTROL_OFFSET + register.address + offset
         return Request(RequestKind.STORE, 0, address, word)
 
-    def _write(self, csr: Csr, word: int) -> Request:
-        return Request(RequestKind.CSR, CsrFunction.WRITE, csr, word)
-
     def _csr(self) -> Request:
         draw = self._draw
         csr = draw.choice(list(Csr))
@@ -233,9 +203,6 @@ class Traffic:
     def _own(self) -> Request:
         function = self._draw.choice(list(UipiFunction)[1:])
         return Request(RequestKind.UIPI, function, 0, self._bits())
-
-    def _trap(self) -> Request:
-        return Request(RequestKind.TRAP, 0, 0, self._draw.getrandbits(XLEN))
 
     def _uret(self) -> Request:
         return Request(RequestKind.URET)
@@ -337,34 +304,6 @@ class Traffic:
         draw = self._draw
         last = self._config.receivers
         return draw.choice((*(draw.choice(self._few()) for _ in range(10)), last - 1, last))
-
-    def _bits(self) -> int:
-        """A pending word, often with no or one bit."""
-        draw = self._draw
-        return draw.choice((0, 1 << draw.randrange(VECTORS), draw.getrandbits(VECTORS)))
-
-    def _broken(self, request: Request) -> Request:
-        """The same with one field replaced by anything."""
-        draw = self._draw
-        kind, function, address, data = (
-            request.kind,
-            request.function,
-            request.address,
-            request.data,
-        )
-        which = draw.randrange(5)
-        if which == 4:
-            unknown = draw.choice(_UNKNOWN_KINDS)
-            return Request(cast(RequestKind, unknown), function, address, data)
-        if which == 0:
-            function = draw.randrange(128)
-        elif which == 1:
-            address = draw.choice((address + draw.randrange(1, 8), draw.getrandbits(XLEN)))
-        elif which == 2:
-            address = address ^ 1 << draw.randrange(XLEN)
-        else:
-            data = draw.getrandbits(XLEN)
-        return Request(kind, function, address % (1 << XLEN), data)
 
 
 class BusTraffic(Traffic):

@@ -21,7 +21,10 @@ __all__ = ["STORED", "State", "Stored", "commits_of", "report", "status"]
 
 _GATEWARE = ("hw/uintr",)
 _REFERENCE = ("sw_model/rel4/reference",)
-_TRAFFIC = ("cocotb_tests/uintr_verify", "cocotb_tests/uintr_cosim", "cocotb_tests/traffic.py")
+_TRAFFIC = (
+    *("cocotb_tests/uintr_verify", "cocotb_tests/uintr_cosim"),
+    *("cocotb_tests/traffic.py", "cocotb_tests/hart_traffic.py"),
+)
 _BENCHES = (*_TRAFFIC, "cocotb_tests/shapes.py", "cocotb_tests/verbs.py", *(
     f"cocotb_tests/tb_{name}.py"
     for name in ("crowd", "extensions", "latency", "registers", "walking")

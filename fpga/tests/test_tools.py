@@ -10,7 +10,7 @@ from uintr_fpga.boards import BOARDS, Target, find_board
 from uintr_fpga.build import count_blocks
 from uintr_fpga.record import RecordError, read_record
 from uintr_fpga.report import boards_table, read_results, store_result
-from uintr_fpga.toolchains import TOOLCHAINS
+from uintr_fpga.toolchains import TOOLCHAINS, ToolError
 from uintr_fpga.uart import uart_divisor
 
 pytestmark = pytest.mark.sim
@@ -97,6 +97,43 @@ def test_bad_requests(arguments: list[str], sentence: str, capsys) -> None:
     error = capsys.readouterr().err
     assert sentence in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("harts", "fits", "margins", "beyond"),
+    [
+        (2, 64, {1: 60.0, 2: 11.0, 4: 9.9}, "with 4 harts the margin is 9.9 %"),
+        (2, 2, {1: 60.0, 2: 11.0}, "with 4 harts: the build failed"),
+        (64, 64, {}, "more than 64 harts are not to be had"),
+        (0, 64, {1: 9.0}, "with 1 harts the margin is 9 %"),
+    ],
+)
+def test_the_largest_is_found(
+    harts: int, fits: int, margins: dict[int, float], beyond: str, tmp_path: Path, capsys,
+    monkeypatch,
+) -> None:  # fmt: skip
+    def built(target: Target, *, seed: int, folder: Path, netlist: Path | None) -> object:
+        assert (netlist is None) == (seed == 3)
+        if target.config.harts > fits:
+            raise ToolError("the build failed")
+        folder.mkdir(parents=True)
+        margin = margins.get(target.config.harts, 50.0) + 5 * (seed == 3)
+        return REPORT | {"harts": target.config.harts, "seed": seed, "margin_percent": margin}
+
+    monkeypatch.setattr("uintr_fpga.build.build_bitstream", built)
+    store = tmp_path / "fpga.jsonl"
+    arguments = ["build", "--board", "ulx3s", "--largest", "--seed", "3,4"]
+    status = cli.main([*arguments, "--out", str(tmp_path), "--store", str(store)])
+    assert status == int(not harts)
+    assert beyond in capsys.readouterr().err
+    if harts:
+        stored = read_results(store)
+        assert [(each["harts"], each["seed"]) for each in stored] == [(harts, 3), (harts, 4)]
+        assert all(each["largest"]["beyond"] == beyond for each in stored)
+        report = json.loads((tmp_path / f"ulx3s-{harts}x512x16-4" / "report.json").read_text())
+        assert report["largest"] == {"margin_percent_wanted": 10, "beyond": beyond}
+    else:
+        assert not store.exists()
 
 
 def test_a_missing_loader_is_said(tmp_path: Path, capsys, monkeypatch) -> None:

@@ -1,13 +1,15 @@
 """The command line ``uintr-fpga``: build, report, program, emulate, record, replay, export."""
 
 import argparse
+import json
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import rel4
 from rel4.bench.conservation import ConservationError
@@ -18,9 +20,9 @@ from rel4.bench.results import source_commit
 from rel4.machine.device import DeviceError, device_names
 from rel4.machine.faults import MachineError
 from uintr.completion import define as define_shell_completion
-from uintr.files import check_file, check_folder
+from uintr.files import check_file, check_folder, write_atomically
 from uintr.program import Parser, choose, path, run_program, say, whole
-from uintr.registers import Flavour
+from uintr.registers import MAX_HARTS, Flavour
 from uintr_fpga import export
 from uintr_fpga.boards import BOARDS, Target, find_board
 from uintr_fpga.emulate import EmulationError, emulated
@@ -32,6 +34,8 @@ __all__ = ["main"]
 
 RESULTS = Path("docs/data/fpga.jsonl")
 _PROGRAM_SECONDS = 300
+_MARGIN = 10
+"""Percent that the largest configuration of a board has to spare."""
 MAX_BAUD = 12_000_000
 
 
@@ -64,11 +68,18 @@ def _parser() -> Parser:
         """
         uintr-fpga build --board ulx3s --seed 1,2,3
         uintr-fpga build --board ulx3s --harts 4 --out build/four
+        uintr-fpga build --board ulx3s --largest
         """,
     )
     _add_target(build)
     build.add_argument(
         "--seed", default="1", help="of place and route, or several with commas between (default 1)"
+    )
+    build.add_argument(
+        "--largest",
+        action="store_true",
+        help=f"double the harts while the clock is met with {_MARGIN} %% to spare, and say in the "
+        "reports of the last such build that it is the largest",
     )
     build.add_argument("--out", type=path, help="folder of the builds (default build/fpga)")
     build.add_argument(
@@ -176,8 +187,6 @@ def _target(arguments: argparse.Namespace) -> Target:
 
 
 def _build(arguments: argparse.Namespace) -> int:
-    from uintr_fpga.build import build_bitstream
-
     target = _target(arguments)
     seeds = numbers("seed", arguments.seed)
     if min(seeds) < 0:
@@ -187,16 +196,35 @@ def _build(arguments: argparse.Namespace) -> int:
         if arguments.store.exists():
             read_results(arguments.store)
     root = check_folder(arguments.out if arguments.out is not None else Path("build/fpga"))
-    first = None
-    met = True
+    if not arguments.largest:
+        reports = _build_seeds(target, seeds, root)
+        met = _margin(reports) > 0
+        if not met:
+            say("the clock of the board is not met")
+    else:
+        reports = _build_largest(arguments, seeds, root)
+        met = bool(reports)
+    for report in reports if arguments.store is not None else ():
+        store_result(arguments.store, {**report, "commit": source_commit()})
+    return 0 if met else 1
+
+
+def _margin(reports: Sequence[Mapping[str, Any]]) -> float:
+    return min(float(report["margin_percent"]) for report in reports)
+
+
+def _build_seeds(target: Target, seeds: Sequence[int], root: Path) -> list[dict[str, Any]]:
+    """One build for each seed, of one netlist."""
+    from uintr_fpga.build import build_bitstream
+
+    reports: list[dict[str, Any]] = []
     for seed in seeds:
-        folder = root / f"{target.name}-{seed}"
+        folder = _folder(root, target, seed)
         started = time.monotonic()
         say(f"building {target.name} with seed {seed}: synthesis, place and route (minutes)")
-        report = build_bitstream(target, seed=seed, folder=folder, netlist=first)
-        first = first or folder
-        if arguments.store is not None:
-            store_result(arguments.store, {**report, "commit": source_commit()})
+        netlist = _folder(root, target, seeds[0]) if reports else None
+        report = build_bitstream(target, seed=seed, folder=folder, netlist=netlist)
+        reports.append(report)
         total = report["total"]
         print(
             f"{target.name} seed {seed}: {total['lut']} LUTs, {total['ff']} flip-flops, "
@@ -204,10 +232,46 @@ def _build(arguments: argparse.Namespace) -> int:
             f"{report['clock_mhz']:g} MHz, in {time.monotonic() - started:.0f} s; {folder}",
             flush=True,
         )
-        met = met and report["margin_percent"] > 0
-    if not met:
-        say("the clock of the board is not met")
-    return 0 if met else 1
+    return reports
+
+
+def _folder(root: Path, target: Target, seed: int) -> Path:
+    return root / f"{target.name}-{seed}"
+
+
+def _build_largest(
+    arguments: argparse.Namespace, seeds: Sequence[int], root: Path
+) -> list[dict[str, Any]]:
+    """Reports of the last build whose slowest seed has the margin, one hart first, or two times as
+    many; empty if there is none.
+    """
+    largest: list[dict[str, Any]] = []
+    harts = arguments.harts or 1
+    beyond = f"more than {MAX_HARTS} harts are not to be had"
+    while harts <= MAX_HARTS:
+        arguments.harts = harts
+        try:
+            reports = _build_seeds(_target(arguments), seeds, root)
+        except ToolError as error:
+            if not largest:
+                raise
+            beyond = f"with {harts} harts: {error}"
+            break
+        if _margin(reports) < _MARGIN:
+            beyond = f"with {harts} harts the margin is {_margin(reports):g} %"
+            break
+        largest, harts = reports, harts * 2
+    for report, seed in zip(largest, seeds, strict=False):
+        report["largest"] = {"margin_percent_wanted": _MARGIN, "beyond": beyond}
+        arguments.harts = report["harts"]
+        file = _folder(root, _target(arguments), seed) / "report.json"
+        write_atomically(file, (json.dumps(report, indent=1) + "\n").encode())
+    if largest:
+        board, harts = arguments.board, largest[0]["harts"]
+        say(f"{harts} harts are the largest {board} that has {_MARGIN} % to spare: {beyond}")
+    else:
+        say(f"no configuration has {_MARGIN} % to spare: {beyond}")
+    return largest
 
 
 def _report(arguments: argparse.Namespace) -> int:
