@@ -74,6 +74,11 @@ STORED = (
     Stored("claims.json", _SOFTWARE, "make claims"),
     Stored("claims_intel.json", _SOFTWARE, "make claims"),
     Stored("compiled.jsonl", ("hw/uintr", "hw/rv64", "sw_model/compiled"), "rel4 sweep"),
+    Stored(
+        "holdout.jsonl",
+        ("hw/uintr", "hw/rv64", "sw_model/compiled"),
+        "python -m rel4.bench.when_runs --hold-out",
+    ),
     Stored("kernel_meetings.jsonl", _KERNEL, "make explore-kernel"),
     Stored("kernel_random.jsonl", _KERNEL, "make explore-kernel"),
     Stored("hostile.jsonl", _KERNEL, "make hostile"),
