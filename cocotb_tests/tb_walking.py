@@ -143,6 +143,11 @@ async def walking_far_entries(device: Device) -> None:
     await verbs.store(entry_address(config, 0), SENDER_ENTRY.pack(valid=1, vector=3))
     far = [1 << bit for bit in range((pages * ENTRIES_PER_PAGE).bit_length())]
     outside = far[far.index(ENTRIES_PER_PAGE) :]
+    for index in outside:  # the memory keeps what was there before the reset
+        for bit in far:
+            place = (index ^ bit) - index
+            if 0 < place < config.table_pages * ENTRIES_PER_PAGE:
+                await verbs.store(entry_address(config, place), 0)
     for index in outside:
         # The table begins so far before the memory that this entry is the memory's first.
         first = ppn - index // ENTRIES_PER_PAGE

@@ -1,5 +1,7 @@
 """Latencies and cycle breakdown, from real runs and from logs made by hand."""
 
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -150,3 +152,16 @@ def test_a_log_that_does_not_fit_is_refused() -> None:
     stamped(log, 9, Mark("end"))
     with pytest.raises(ValueError, match="a reply to coroutine 3 answers no request"):
         calls(log.events)
+
+
+def test_events_are_read_back_also_where_nothing_was_collected() -> None:
+    """A dataclass with slots replaces its class; the replaced one lives on for a while."""
+    program = (
+        "import gc; gc.disable()\n"
+        "from rel4.machine import events\n"
+        "from rel4.trace.reader import parse_events\n"
+        'line = \'{"cycle": 1, "hart": 0, "event": "Mark", "name": "begin"}\'\n'
+        "(event,) = parse_events([line])\n"
+        "assert isinstance(event, events.Mark)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

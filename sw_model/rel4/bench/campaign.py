@@ -316,8 +316,12 @@ class _Workers:
         self._batches = batches
 
     def __enter__(self) -> "_Workers":
-        with uninterrupted():  # workers inherit it, and leave Ctrl-C to this process
-            self.left = {self._pool.submit(batch) for batch in self._batches}
+        try:
+            with uninterrupted():  # workers inherit it, and leave Ctrl-C to this process
+                self.left = {self._pool.submit(batch) for batch in self._batches}
+        except KeyboardInterrupt:
+            self.__exit__()  # it came meanwhile
+            raise
         return self
 
     def wait(self, timeout: float) -> None:

@@ -40,5 +40,7 @@ def _known() -> dict[str, Any]:
         cls = waiting.pop()
         waiting += cls.__subclasses__()
         if not cls.__name__.startswith("_") and len(fields(cls)) > 2:
-            found[cls.kind] = cls
+            # Giving a class slots makes it anew, and the one before may not have been collected
+            # yet: of two of a name the later one, which comes first here, is used.
+            found.setdefault(cls.kind, cls)
     return found
