@@ -110,7 +110,7 @@ HART_PROOFS: tuple[Proof, ...] = (
             depth,
             quick=False,
         )
-        for latency, depth in ((2, 4), (3, 4), (4, 5))
+        for latency, depth in ((2, 4), (3, 4), (4, 6))
     ),
     Proof("system quiet cover", _COVER, partial(QuietSpec, latency=3), 16, "cover"),
 )
