@@ -74,7 +74,7 @@ class HartTraffic:
         address, data = request.address, request.data
         which = draw.randrange(5 if self.KINDS else 4)
         if which == 4:
-            kind = draw.choice(self.KINDS)  # type: ignore[assignment]  # no kind
+            kind = draw.choice(self.KINDS)  # type: ignore[assignment]  # any number
             return Request(kind, function, address, data)
         if which == 0:
             function = draw.randrange(128)

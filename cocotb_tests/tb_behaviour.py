@@ -320,7 +320,7 @@ async def loads_and_stores_refused(device: Device) -> None:
             answer = await verbs.request(0, Request(kind, 0, address))
             assert answer == (Response(0, Status.BUS), 3), hex(address)
     for number in (6, 7):
-        request = Request(number, 0, first)  # type: ignore[arg-type]  # no kind
+        request = Request(number, 0, first)  # type: ignore[arg-type]  # no kind: refused
         assert await verbs.request(0, request) == (_ILLEGAL, 1)
     await verbs.store(first, 7)
     assert await verbs.load(first) == 7

@@ -96,7 +96,7 @@ async def internal_registers(device: Device) -> None:
         assert await scene.wrmsr(number, 0) == _GP
         assert await scene.read(number) == 0
     kind = max(RequestKind) + 1
-    device.submit(0, Request(kind, 0, 0, 0))  # type: ignore[arg-type]  # no kind
+    device.submit(0, Request(kind, 0, 0, 0))  # type: ignore[arg-type]  # no kind: refused
     await device.run(1)
     assert device.response(0) == _ILLEGAL
 

@@ -12,7 +12,7 @@ from rel4.cli import main
 from rel4.compiled.runner import Marker
 from rel4.compiled.spike import missing
 
-pytestmark = pytest.mark.skipif(missing() is not None, reason=missing() or "")
+pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
 SPIKE = Setup(device="spike")
 

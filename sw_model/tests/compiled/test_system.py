@@ -18,7 +18,7 @@ from rel4.compiled.spike import missing
 from rel4.compiled.system import build_system, configured
 from uintr.program import Parser
 
-pytestmark = pytest.mark.skipif(missing() is not None, reason=missing() or "")
+pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
 ROUNDS = 3
 HARTS = {"sync": 1, "tick": 1, "tick-smp": 2, "ipi": 2, "inline": 1, "uipi": 2, "poll": 2}

@@ -233,6 +233,7 @@ class Attacker:
             )  # fmt: skip
             if not draw.randrange(40):
                 # No type fits: a user may name any number.
+                # 0x7C0 is no register that the machine knows: that is the attack.
                 operation = CsrRead(draw.choice((0x7C0, Csr.SUIRS)))  # type: ignore[arg-type]
         await operation
 

@@ -102,6 +102,7 @@ async def make_thread(
     await kernel.name_thread(tcb, name)
     own = SystemCalls(IPC)
     # No type fits: a coroutine function, typed as any awaitable.
+    # A program of this package is any awaitable; the machine wants a coroutine, which it is.
     pc = task.machine.place(lambda: program(own))  # type: ignore[arg-type,return-value]
     check("TCB_WriteRegisters", await kernel.tcb_write_registers(tcb, (pc,), resume=False))
     return {Own.TCB: tcb, **made}
