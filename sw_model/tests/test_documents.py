@@ -32,7 +32,10 @@ RUN = {
         "rel4 explore --protocol published --items 2",
         "rel4 trace --policy tick",
     ],
-    "docs/async.md": ["rel4 explore --protocol published --harts 2"],
+    "docs/async.md": [
+        "rel4 explore --protocol published --harts 2",
+        "rel4 study examples/studies/wakeups.toml",
+    ],
     "docs/tutorial.md": [
         "rel4 sweep --policy sync,tick --concurrency 2,8,64 --out build/first",
         "rel4 report build/first",

@@ -18,6 +18,7 @@ from rel4.bench.claims_run import Variant, controls, key_of, plan, run_claims
 from rel4.bench.compare import event_lines
 from rel4.bench.point import Point, simulate
 from rel4.bench.policies import POLICIES
+from rel4.cli import main
 from rel4.machine.clock import Clock
 from rel4.machine.costs import load_costs
 from rel4.machine.device import run_sync
@@ -288,6 +289,21 @@ def test_claims_run_what_is_missing_stop_in_time_and_go_on(tmp_path: Path) -> No
     assert values["uipi-4"] == 1
     cycles = store.read()[key_of(variant, missing)]["cycles"]
     assert values["uipi-1"] == 100 / cycles
+
+
+def test_one_claim_alone_runs_its_own_points(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert {point.harts for point in plan(Variant(device="reference", claims=("fairness",)))} == {4}
+    store = f"--store={tmp_path / 'claims.jsonl'}"
+    assert main(["claims", "--seeds", "1", "--jobs", "1", "--only", "uipi-1", store]) == 0
+    found = capsys.readouterr().out
+    assert found.count("holds  ") == 1
+    assert "two harts: gain of uipi at N = 1" in found
+    assert main(["claims", "--only", "fairnes", store]) == 2
+    assert "did you mean 'fairness'?" in capsys.readouterr().err
+    assert main(["claims", "--only", "fairness", "--sensitivity", store]) == 2
+    assert "only must not be given with --sensitivity" in capsys.readouterr().err
 
 
 def test_the_claims_page_is_made_from_the_findings() -> None:

@@ -39,7 +39,7 @@ PRINTS = {
     "report": "report good --out out/report.html",
     "trace": "trace --out out",
     "explore": "explore --items 1",
-    "claims": None,  # as long as all points take
+    "claims": "claims --only uipi-1 --seeds 1 --jobs 1 --store out/claims.jsonl",
     "study": "study good.toml --out out",
     "compare": "compare --devices reference,reference --policy sync --concurrency 2 --rounds 1",
     "ipc": "ipc --harts 1 --concurrency 1 --rounds 1 --out out",

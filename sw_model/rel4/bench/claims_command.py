@@ -5,9 +5,10 @@ import json
 from pathlib import Path
 
 from uintr.files import check_file, claimed, write_atomically
-from uintr.program import Parser, path, whole
+from uintr.program import Parser, path, several, whole
 
 from .campaign import Store, keeping
+from .claims import CLAIMS
 from .claims_run import SEEDS, run_claims
 from .cost_options import add_costs, costs_of
 from .options import (
@@ -34,6 +35,7 @@ def define(parser: Parser) -> None:
         rel4 claims                                        every claim with its bound
         rel4 claims --device rtl --seeds 1 --minutes 30    on RTL, half an hour at a time
         rel4 claims --device rtl --seeds 1 --resume        and on
+        rel4 claims --only fairness                        one of them
         """,
     )
     parser.add_argument(
@@ -42,6 +44,10 @@ def define(parser: Parser) -> None:
     parser.add_argument(
         "--sensitivity", action="store_true", help="controls, and vary every cost, on the reference"
     )
+    parser.add_argument(
+        "--only", default="", metavar="NAMES", help="these claims, with commas between"
+    )
+    parser.complete("--only", (claim.name for claim in CLAIMS))
     add_flavour_option(parser)
     add_device_options(parser)
     add_costs(parser)
@@ -61,6 +67,10 @@ def _run(options: argparse.Namespace) -> int:
         raise ValueError(f"seeds must be 1 to 1000, not {options.seeds}")
     flavour, device, conduct = flavour_of(options), device_of(options), conduct_of(options)
     costs = costs_of(options)
+    names = [claim.name for claim in CLAIMS]
+    only = tuple(several("only", options.only, names)) if options.only else ()
+    if only and options.sensitivity:
+        raise ValueError("only must not be given with --sensitivity, which is of all claims")
     if options.out is not None:
         check_file(options.out)
     store = Store(options.store)
@@ -75,6 +85,7 @@ def _run(options: argparse.Namespace) -> int:
             seeds=range(1, options.seeds + 1),
             flavour=flavour,
             costs=costs,
+            claims=only,
         )
     if options.out is not None:
         write_atomically(options.out, (json.dumps(record, indent=1) + "\n").encode())

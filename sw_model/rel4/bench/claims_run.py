@@ -13,7 +13,9 @@ from uintr.registers import Flavour
 from .campaign import Batch, Conduct, Store, device_batches, identity, run_campaign
 from .claims import (
     A_FEW_N,
+    CLAIMS,
     EVERY_N,
+    Claim,
     Finding,
     Lab,
     Summary,
@@ -43,7 +45,7 @@ BATCHES = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """One evaluation of all claims.
+    """One evaluation of claims.
 
     Parameters
     ----------
@@ -52,6 +54,7 @@ class Variant:
     every_n : what "every N" means
     flavour : family of user interrupts
     seed : of the timers' phases
+    claims : which, by name; none named: all
     """
 
     device: str
@@ -59,6 +62,12 @@ class Variant:
     every_n: tuple[int, ...] = EVERY_N
     flavour: Flavour = Flavour.RISCV
     seed: int = 1
+    claims: tuple[str, ...] = ()
+
+    @property
+    def chosen(self) -> tuple[Claim, ...]:
+        """The claims that it evaluates."""
+        return tuple(each for each in CLAIMS if not self.claims or each.name in self.claims)
 
     @property
     def costs(self) -> Costs:
@@ -84,7 +93,7 @@ def plan(variant: Variant) -> list[Point]:
     planner = _Planner(
         variant.device, variant.costs, variant.every_n, variant.flavour, variant.seed
     )
-    evaluate(planner)
+    evaluate(planner, variant.chosen)
     return list(planner.known)
 
 
@@ -161,7 +170,7 @@ def _findings(variant: Variant, store: Store) -> list[Finding]:
     lab = variant.lab
     for point in plan(variant):
         lab.known[point] = _summary(known[key_of(variant, point)])
-    return evaluate(lab)
+    return evaluate(lab, variant.chosen)
 
 
 def _touched(
@@ -222,9 +231,10 @@ def run_claims(
     seeds: Sequence[int] = tuple(range(1, SEEDS + 1)),
     flavour: Flavour = Flavour.RISCV,
     costs: Costs | None = None,
+    claims: tuple[str, ...] = (),
     show: Callable[[str], None] = print,
 ) -> dict[str, Any]:
-    """Evaluate every claim on ``device`` with every seed; with ``sensitivity``, the controls and
+    """Evaluate claims on ``device`` with every seed; with ``sensitivity``, the controls and
     each cost at half and at double too, with the first seed on the reference device, whose runs
     are those of the others, cycle for cycle.
 
@@ -233,6 +243,7 @@ def run_claims(
     store : takes finished points, and gives those that were finished before
     flavour : family of user interrupts
     costs : of software work, instead of those of costs.toml
+    claims : which, by name; none named: all
     show : prints a line
 
     Returns the record that docs/data/claims.json holds.
@@ -242,7 +253,7 @@ def run_claims(
     Whatever `run_campaign` does.
     """
     costs = costs or load_costs()
-    own = Variant(device=device, changes=costs.differences, flavour=flavour)
+    own = Variant(device=device, changes=costs.differences, flavour=flavour, claims=claims)
     measured = [replace(own, seed=seed) for seed in seeds]
     base = replace(own, device="reference", every_n=A_FEW_N)
     same_work = controls("reference", flavour, costs) if sensitivity else {}

@@ -53,6 +53,7 @@ METRICS = (
     "traps_per_syscall",
     "timer_traps",
     "user_interrupts",
+    "wakeups_of_kernel",
     "latency_mean",
     "latency_p50",
     "latency_p90",
@@ -62,7 +63,8 @@ METRICS = (
     "lock_wait_cycles",
     "idle_cycles",
 )
-"""Columns that a trial gives; cycles of kernel, lock and idle are those of all harts together."""
+"""Columns that a trial gives; cycles of kernel, lock and idle are those of all harts together, and
+`wakeups_of_kernel` are the interrupts by which posts and other harts tell the kernel of work."""
 
 Value = str | int | bool
 
@@ -294,6 +296,7 @@ def _metrics(point: Point, log: EventLog) -> dict[str, Any]:
         "traps_per_syscall": round(measured.traps("ecall") / point.calls, 6),
         "timer_traps": measured.traps("timer"),
         "user_interrupts": measured.user_interrupts,
+        "wakeups_of_kernel": measured.traps("uipi", "ipi"),
         "latency_mean": round(latency.mean, 3),
         "latency_p50": latency.p50,
         "latency_p90": latency.p90,
