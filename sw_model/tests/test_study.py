@@ -4,19 +4,23 @@ import csv
 import importlib
 import importlib.util
 import json
+import multiprocessing
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from rel4 import cli
+from rel4.bench import campaign
 from rel4.bench.campaign import Conduct
 from rel4.bench.study import Trial, read_study, run_trial
 from rel4.bench.study_run import run_study
+from uintr.program import Stopped
 
 GRID = """
 design = "grid"
@@ -148,6 +152,32 @@ def test_an_interrupt_at_any_moment_says_what_is_kept(
     kept = 0 if moment == "run_trial" else 8
     assert f"interrupted; {kept} of 8 trials are kept; go on with: " in said
     assert said.endswith(" ".join(arguments))
+
+
+def test_an_interrupt_while_workers_start_ends_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is held back while they are started, and comes right behind."""
+    held, late = campaign.uninterrupted, [True]
+
+    @contextmanager
+    def interrupted() -> Iterator[None]:
+        with held():
+            yield
+        if late and late.pop():
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(campaign, "uninterrupted", interrupted)
+    with pytest.raises(Stopped, match="^0 of 1 tasks are kept$"):
+        campaign.run_campaign(
+            {"task": 60.0},
+            lambda todo: [partial(time.sleep, seconds) for seconds in todo.values()],
+            store=campaign.Store(tmp_path / "store.jsonl"),
+            conduct=Conduct(1),
+            name="sleep",
+            unit="task",
+        )
+    assert not multiprocessing.active_children()
 
 
 def test_without_dask_a_scheduler_is_refused(
