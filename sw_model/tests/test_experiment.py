@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from rel4.bench.campaign import split_evenly
 from rel4.bench.compare import event_lines, first_difference
 from rel4.bench.conservation import ConservationError, check_conservation
+from rel4.bench.device_batches import split_evenly
 from rel4.bench.point import Point
 from rel4.bench.policies import POLICIES
 from rel4.bench.results import read_results

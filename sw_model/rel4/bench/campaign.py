@@ -13,30 +13,28 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import Field, dataclass
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, TypeVar
 
-from rel4.machine.device import Device, DeviceConfig, DeviceError, find_device
+from rel4.machine.device import DeviceError
 from uintr.program import Stopped, UnfinishedError, listen
 
 __all__ = [
     "Batch",
     "Conduct",
     "Store",
-    "device_batches",
     "identity",
     "keeping",
     "run_campaign",
     "source_digest",
-    "split_evenly",
     "start_worker",
     "uninterrupted",
 ]
@@ -373,76 +371,3 @@ def start_worker(tell: Callable[[str], None]) -> None:
             os._exit(1)  # closes the standard input of a simulator, which then ends too
 
     threading.Thread(target=end_with_parent, daemon=True).start()
-
-
-# --- tasks on a device ----------------------------------------------------------------------------
-
-
-class Shaped(Protocol):
-    """A task that needs hardware of some shape: a dataclass, whose fields tell it from others."""
-
-    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
-
-    @property
-    def config(self) -> DeviceConfig:
-        """The hardware it runs on."""
-        ...
-
-
-S = TypeVar("S", bound=Shaped)
-
-
-@dataclass(frozen=True)
-class _OnDevice(Generic[S]):
-    """A batch: tasks of one shape, one after the other on one device."""
-
-    device: str
-    job: Callable[[str, S, Device], Coroutine[Any, Any, Any]]
-    tasks: Sequence[tuple[str, S]]
-    store: Store
-
-    def __call__(self) -> None:
-        find_device(self.device)(self.tasks[0][1].config, self._run)
-
-    async def _run(self, device: Device) -> None:
-        for key, task in self.tasks:
-            await device.reset()
-            self.store.add(key, await self.job(key, task, device))
-
-
-def device_batches(
-    tasks: Mapping[str, S],
-    *,
-    device: str,
-    job: Callable[[str, S, Device], Coroutine[Any, Any, Any]],
-    store: Store,
-    parts: int,
-    weight: Callable[[S], int] = lambda _: 1,
-) -> list[Batch]:
-    """Batches for `run_campaign`: tasks of one shape share a device that is brought to life once.
-
-    Parameters
-    ----------
-    job : runs a task, whose key it is told, on a device that was just reset; returns what JSON can
-        hold
-    parts : of each shape
-    """
-    shapes: dict[DeviceConfig, dict[str, S]] = {}
-    for key, task in tasks.items():
-        shapes.setdefault(task.config, {})[key] = task
-    return [
-        _OnDevice(device, job, [(key, alike[key]) for key in keys], store)
-        for alike in shapes.values()
-        for keys in split_evenly(alike, parts, lambda key, alike=alike: weight(alike[key]))  # type: ignore[misc]
-    ]
-
-
-def split_evenly(items: Iterable[T], parts: int, weight: Callable[[T], int]) -> list[list[T]]:
-    """Share items among at most ``parts`` lists of about equal weight, the heaviest first."""
-    lists: list[list[T]] = [[] for _ in range(parts)]
-    loads = [0] * parts
-    for item in sorted(items, key=weight, reverse=True):
-        lightest = loads.index(min(loads))
-        lists[lightest].append(item)
-        loads[lightest] += weight(item)
-    return [batch for batch in lists if batch]

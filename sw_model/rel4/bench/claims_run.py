@@ -10,7 +10,7 @@ from rel4.machine.costs import Costs, load_costs
 from rel4.machine.device import Device
 from uintr.registers import Flavour
 
-from .campaign import Batch, Conduct, Store, device_batches, identity, run_campaign
+from .campaign import Batch, Conduct, Store, identity, run_campaign
 from .claims import (
     A_FEW_N,
     CLAIMS,
@@ -24,6 +24,7 @@ from .claims import (
     over_seeds,
     summarise,
 )
+from .device_batches import device_batches
 from .point import Point
 from .results import source_commit
 

@@ -10,8 +10,9 @@ from rel4.machine.costs import Costs
 from rel4.machine.device import Device
 from uintr.files import claimed
 
-from .campaign import Batch, Conduct, Store, device_batches, keeping, run_campaign, split_evenly
+from .campaign import Batch, Conduct, Store, keeping, run_campaign
 from .compiled import Setup, compiled_name, run_compiled
+from .device_batches import device_batches, split_evenly
 from .point import Point, log_name, run_name, run_point
 from .results import PointRecord, write_results
 

@@ -12,18 +12,10 @@ from rel4.machine.device import Device
 from uintr.files import claimed, write_atomically
 from uintr.program import Parser, path
 
-from .campaign import (
-    Batch,
-    Shaped,
-    Store,
-    device_batches,
-    identity,
-    keeping,
-    run_campaign,
-    split_evenly,
-)
+from .campaign import Batch, Store, identity, keeping, run_campaign
 from .compiled_options import add_software
 from .cost_options import add_costs, costs_of
+from .device_batches import Shaped, device_batches, split_evenly
 from .options import add_conduct_options, add_device_options, conduct_of, device_of
 
 __all__ = ["add_table_options", "run_table"]
