@@ -74,8 +74,10 @@ def test_own_policy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("install")
-def test_own_device(capsys: pytest.CaptureFixture[str]) -> None:
+def test_own_device(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "counted" in device_names()
+    sweep = ["--device", "counted", "--policy", "tick", "--concurrency", "2", "--jobs", "1"]
+    assert cli.main(["sweep", *sweep, "--out", str(tmp_path / "out")]) == 0
     arguments = ["--devices", "reference,counted", "--policy", "tick", "--concurrency", "2"]
     assert cli.main(["compare", *arguments]) == 0
     out = capsys.readouterr().out
