@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,17 @@ def test_data_is_current_until_what_it_describes_changes(checkout: Path) -> None
     state = status(FILE, checkout)
     assert (state.what, state.changed) == ("older", ("hw",))
     assert "changed since: hw; `make runs` renews it" in str(state)
+
+
+def test_comments_count_but_for_what_is_kept_by_meaning(checkout: Path) -> None:
+    store(checkout, commit=git(checkout, "rev-parse", "--short=12", "HEAD"))
+    by_meaning = replace(FILE, by_meaning=True)
+    (checkout / "hw" / "a.py").write_text("1  # one\n")
+    assert (status(FILE, checkout).what, status(by_meaning, checkout).what) == ("older", "current")
+    (checkout / "hw" / "a.py").write_text("2  # one\n")
+    assert status(by_meaning, checkout).what == "older"
+    (checkout / "hw" / "a.py").unlink()
+    assert status(by_meaning, checkout).what == "older"
 
 
 @pytest.mark.parametrize(

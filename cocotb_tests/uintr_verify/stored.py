@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from rel4.explore.source import meaning
+
 __all__ = ["STORED", "State", "Stored", "commits_of", "report", "status"]
 
 _GATEWARE = ("hw/uintr",)
@@ -34,8 +36,10 @@ _SOFTWARE = ("hw/uintr", "sw_model/rel4")
 _KERNEL = (
     *(f"hw/uintr/{name}.py" for name in ("registers", "intel/registers", "shape")),
     *(f"sw_model/rel4/{name}" for name in ("kernel", "machine", "reference", "abi", "user")),
-    "sw_model/rel4/explore",
+    "sw_model/rel4/bench/policies.py",
 )
+_MEETINGS = (*_KERNEL, "sw_model/rel4/explore/kernel")
+_HOSTILE = (*_KERNEL, *(f"sw_model/rel4/explore/{n}" for n in ("hostile", "kernel/hardware.py")))
 _BOARDS = ("hw/uintr", "fpga/uintr_fpga")
 
 
@@ -48,11 +52,14 @@ class Stored:
     name : of the file
     sources : what it describes; it is older when one of them changed
     renew : the command that makes it anew
+    by_meaning : comments and docstrings of the sources do not count, as they do not for the names
+        under which the run itself keeps what it found (`rel4.explore.source`)
     """
 
     name: str
     sources: tuple[str, ...]
     renew: str
+    by_meaning: bool = False
 
 
 STORED = (
@@ -79,9 +86,9 @@ STORED = (
         ("hw/uintr", "hw/rv64", "sw_model/compiled"),
         "python -m rel4.bench.when_runs --hold-out",
     ),
-    Stored("kernel_meetings.jsonl", _KERNEL, "make explore-kernel"),
-    Stored("kernel_random.jsonl", _KERNEL, "make explore-kernel"),
-    Stored("hostile.jsonl", _KERNEL, "make hostile"),
+    Stored("kernel_meetings.jsonl", _MEETINGS, "make explore-kernel", by_meaning=True),
+    Stored("kernel_random.jsonl", _MEETINGS, "make explore-kernel", by_meaning=True),
+    Stored("hostile.jsonl", _HOSTILE, "make hostile", by_meaning=True),
     Stored("model_speed.json", _SOFTWARE, "make bench-model"),
     Stored("many_harts.csv", _SOFTWARE, "rel4 study"),
 )
@@ -143,6 +150,18 @@ def _git(root: Path, *arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
+def _changed(root: Path, commit: str, source: str, *, by_meaning: bool) -> bool:
+    names = (_git(root, "diff", "--name-only", commit, "--", source) or "").split()
+
+    def same(name: str) -> bool:
+        old, new = _git(root, "show", f"{commit}:{name}"), root / name
+        if not by_meaning or not name.endswith(".py") or old is None or not new.is_file():
+            return False
+        return meaning(old) == meaning(new.read_text(encoding="utf-8"))
+
+    return not all(map(same, names))
+
+
 def status(stored: Stored, root: Path) -> State:
     """How a file of the checkout at ``root`` stands against the working tree."""
     path = root / "docs" / "data" / stored.name
@@ -168,7 +187,7 @@ def status(stored: Stored, root: Path) -> State:
         ):
             return state("unknown", shown)
         for source in stored.sources:
-            if _git(root, "diff", "--quiet", commit, "--", source) is None:
+            if _changed(root, commit, source, by_meaning=stored.by_meaning):
                 changed.add(source)
     order = tuple(each for each in stored.sources if each in changed)
     if unsigned:

@@ -14,7 +14,7 @@ from typing import Any
 
 from uintr.registers import Flavour
 
-__all__ = ["key", "source"]
+__all__ = ["key", "meaning", "source"]
 
 _ROOTS = (Path(__file__).parents[1], Path(getfile(Flavour)).parent)
 _RUN = ("kernel", "machine", "reference", "abi", "user", "bench/policies.py")
@@ -33,12 +33,15 @@ def source(*explorers: str) -> str:
                 if path.suffix == ".toml":
                     digest.update(path.read_bytes())
                 elif path.suffix == ".py":
-                    digest.update(f"{path.relative_to(root)} {_meaning(path)}".encode())
+                    digest.update(
+                        f"{path.relative_to(root)} {meaning(path.read_text('utf-8'))}".encode()
+                    )
     return digest.hexdigest()[:16]
 
 
-def _meaning(path: Path) -> str:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+def meaning(program: str) -> str:
+    """A Python program as Python reads it: the same for another layout and other comments."""
+    tree = ast.parse(program)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
