@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rel4.compiled.spike import missing
+from rel4.compiled.spike_library import missing
 from rv64_verify import layout
 from rv64_verify.directed import PROGRAMS, directed_program
 from rv64_verify.encode import ALL, Code, encode

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rel4.bench.campaign import Conduct
 from rel4.bench.results import source_commit
-from rel4.compiled.spike import missing
+from rel4.compiled.spike_library import missing
 from rel4.machine.device import DeviceError
 from rv64_verify import litmus
 from rv64_verify.lockstep import LockstepError

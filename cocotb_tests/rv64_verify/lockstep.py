@@ -13,7 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from rel4.compiled.spike import Spike, load_library
+from rel4.compiled.spike import Spike
+from rel4.compiled.spike_library import load_library
 
 __all__ = [
     *("CAPACITY", "LockstepError", "Outcome", "Record", "Recorder", "Source", "checker"),

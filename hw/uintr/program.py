@@ -139,8 +139,9 @@ class Parser(argparse.ArgumentParser):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A word on what was perhaps meant, to be put behind a sentence; empty if nothing is near."""
-    found = difflib.get_close_matches(name, list(map(str, known)), n=1)
-    return f"; did you mean {str(found[0])!r}?" if found else ""
+    plain = {str(one).lstrip("-"): str(one) for one in known}  # dashes are no likeness
+    found = difflib.get_close_matches(name.lstrip("-"), plain, n=1, cutoff=0.62)
+    return f"; did you mean {plain[found[0]]!r}?" if found else ""
 
 
 def _not_one_of(name: str, value: object, known: Iterable[str]) -> str:

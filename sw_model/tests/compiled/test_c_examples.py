@@ -6,7 +6,7 @@ import pytest
 
 from rel4.compiled import RunConfig, RunResult, compile_program, load_program, run_program
 from rel4.compiled.compiler import COMPILERS, CompileError, find_compiler
-from rel4.compiled.spike import missing
+from rel4.compiled.spike_library import missing
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "compiled"
 

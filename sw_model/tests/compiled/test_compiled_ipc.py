@@ -10,7 +10,7 @@ from rel4.bench.conservation import ConservationError
 from rel4.bench.ipc import KINDS, IpcPoint, IpcRecord
 from rel4.cli import main
 from rel4.compiled.runner import Marker
-from rel4.compiled.spike import missing
+from rel4.compiled.spike_library import missing
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 

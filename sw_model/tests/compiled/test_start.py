@@ -7,7 +7,7 @@ import pytest
 
 from rel4.compiled import Program, RunConfig, RunResult, compile_program, load_program, run_program
 from rel4.compiled.elf import Segment
-from rel4.compiled.spike import missing
+from rel4.compiled.spike_library import missing
 
 if missing() is not None:
     pytest.skip(str(missing()), allow_module_level=True)

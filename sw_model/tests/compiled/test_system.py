@@ -14,7 +14,7 @@ from rel4.bench.conservation import ConservationError, check_conservation
 from rel4.bench.point import Point
 from rel4.bench.results import PointRecord
 from rel4.compiled import Marker, Program, RunConfig, run_program
-from rel4.compiled.spike import missing
+from rel4.compiled.spike_library import missing
 from rel4.compiled.system import build_system, configured
 from uintr.program import Parser
 
