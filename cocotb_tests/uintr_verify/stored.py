@@ -35,7 +35,7 @@ _TRAFFIC = (
 )
 _VERIFY = tuple(
     f"cocotb_tests/uintr_verify/{name}.py"
-    for name in ("stored", "mutation", "survivors", "structural", "directed")
+    for name in ("stored", "mutation", "survivors", "structural", "targets", "linked")
 )
 """No part of a random run."""
 _BENCHES = (*_TRAFFIC, "cocotb_tests/shapes.py", "cocotb_tests/verbs.py", *(
