@@ -13,10 +13,11 @@ from uintr.files import claimed, write_atomically
 from uintr.program import Parser, run_program, seconds
 from uintr_verify.long_run import coverage_record, random_run, write_json
 from uintr_verify.mutation import Mutation
+from uintr_verify.proved import PROVED, ProofMutation
 from uintr_verify.stored import report
 from uintr_verify.structural import structural_run
 from uintr_verify.survivors import explain, judge_survivors, mutant_names
-from uintr_verify.targets import COVERED, MUTATED, Target
+from uintr_verify.targets import COVERED, MUTATED
 from uintr_verify.waivers import WaiverError, load_waivers
 
 __all__ = ["main"]
@@ -89,8 +90,8 @@ def _coverage(options: argparse.Namespace) -> int:
 def _mutate(options: argparse.Namespace) -> int:
     with claimed(Path("build/mutation")) as folder:
         records = []
-        for name in options.tops or MUTATED:
-            records += _mutants_of(name, MUTATED[name], folder / name, options)
+        for name in options.tops or (*MUTATED, *PROVED):
+            records += _mutants_of(name, folder / name.replace(" ", "-"), options)
     stale = explain(records, load_waivers("mutation"))
     _write_lines(options.out / "mutation.jsonl", records)
     for verdict, count in Counter(record["verdict"] for record in records).items():
@@ -103,15 +104,19 @@ def _mutate(options: argparse.Namespace) -> int:
     return _verdict("mutate", {"holes": alive, "stale": stale})
 
 
-def _mutants_of(
-    name: str, target: Target, folder: Path, options: argparse.Namespace
-) -> list[dict[str, Any]]:
-    """All mutants of one top, and what became of them."""
-    mutation = Mutation(target=target, folder=folder)
-    # The short ones first: most mutants die there.
-    stimulus = target.directed(folder)
-    stimulus += target.random(folder, seeds=options.seeds, operations=options.operations)
-    names = [path.name for path in stimulus]
+def _mutants_of(name: str, folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """All mutants of one top, or of a block in its proof, and what became of them."""
+    mutation: Mutation
+    if name in PROVED:
+        mutation = ProofMutation(block=name, count=PROVED[name], folder=folder)
+        stimulus, names = [], [name]
+    else:
+        target = MUTATED[name]
+        mutation = Mutation(target=target, folder=folder)
+        # The short ones first: most mutants die there.
+        stimulus = target.directed(folder)
+        stimulus += target.random(folder, seeds=options.seeds, operations=options.operations)
+        names = [path.name for path in stimulus]
     outcomes = mutation.run(stimulus, results=folder / "results.jsonl", conduct=_conduct(options))
     print(f"mutate: {name}, unmutated: {outcomes[0]['cycles']} cycles passed")
     records = [
@@ -150,7 +155,7 @@ def _parser() -> Parser:
     coverage.add_argument("--shapes", nargs="*", choices=list(COVERED))
     mutate = commands.add_parser("mutate", help="mutants of every block")
     mutate.describe(_mutate, "Whether tests kill mutants; goes on where it was.")
-    mutate.add_argument("--tops", nargs="*", choices=list(MUTATED), help="by default all")
+    mutate.add_argument("--tops", nargs="*", choices=[*MUTATED, *PROVED], help="default: all")
     mutate.add_argument("--seeds", type=_positive, default=4)
     mutate.add_argument("--operations", type=_positive, default=10_000, help="for each seed")
     stored = commands.add_parser("stored", help="how old the stored data is")

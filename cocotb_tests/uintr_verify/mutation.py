@@ -133,6 +133,8 @@ class Mutation:
     digest : of netlist and mutants; results are of use only for the same
     """
 
+    KILLED = "killed by tests"
+
     def __init__(self, *, target: Target, folder: Path) -> None:
         from amaranth.back import rtlil
 
@@ -222,7 +224,7 @@ class Mutation:
             "port": mutant.port,
             "bit": mutant.bit,
             "control": mutant.control,
-            "verdict": "killed by tests" if killed else "alive",
+            "verdict": self.KILLED if killed else "alive",
             "by": names[outcome["file"]] if killed else "",
             "cycles": outcome["cycles"],
             "commit": source_commit(),

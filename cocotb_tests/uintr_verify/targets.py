@@ -107,15 +107,6 @@ MUTATED = {
             ("intel arbiter", "system.arbiter", 200),
         ),
     ),
-    "linked": Target(
-        _SMALL,
-        (
-            ("half words", "half_words", 200),
-            ("axi manager", "axi_manager", 150),
-            ("axi bridge", "axi_bridge", 150),
-        ),
-        linked=True,
-    ),
 }
 """By name. Names of blocks are different in all of them."""
 
