@@ -113,6 +113,8 @@ class _Halves(BusTraffic):
             return write, address, data, HIGH
         if draw.random() < _HALVES:
             select = draw.choice((LOW, LOW, LOW, HIGH))
+            if draw.random() < 0.1:
+                address ^= 1 << draw.randrange(3, 64)
             self._low = (write, address) if select == LOW else None
         return write, address, data, select
 

@@ -88,7 +88,7 @@ def points(verilog: str, data: Path) -> Iterator[tuple[str, int]]:
         if not source:
             continue
         if kind == "toggle":
-            module = _INSTANCE.sub("", module.removeprefix(TOP + "."))
+            module = _NUMBER.sub("", _INSTANCE.sub("", module.removeprefix(TOP + ".")))
             what = f"{module} {_NUMBER.sub('', what)}"
         elif kind == "expr":
             what = re.sub(r"\$\d+", "$", what)

@@ -7,12 +7,10 @@ from typing import Any
 
 import tb_crowd
 import tb_extensions
-import tb_intel
-import tb_intel_interrupts
 import tb_latency
 import tb_registers
 import tb_walking
-from contract import SHAPES, benches_of
+from contract import INTEL, SHAPES, benches_of
 from rel4.machine.device import DeviceConfig, run_sync
 from uintr.registers import ALL_FEATURES, Flavour
 from uintr_verify.linked import linked
@@ -26,7 +24,6 @@ _CROWD = benches_of(tb_crowd)
 _FEW = (*benches_of(tb_registers, tb_extensions, tb_walking), *_CROWD, tb_latency.sweep)
 """The register suite, the extensions' tests, one bit at a time, all receivers at once, and
 operations while the sweep runs: for few receivers."""
-_INTEL = benches_of(tb_intel, tb_intel_interrupts)
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ class Target:
         if self.linked:
             return ()
         if self.config.flavour is Flavour.INTEL:
-            return _INTEL
+            return INTEL
         if self.config.features != ALL_FEATURES:
             return ()
         return _FEW if self.config.receivers < 16 else _CROWD
