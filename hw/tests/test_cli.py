@@ -27,7 +27,7 @@ def test_verilog_goes_to_standard_output(capsys: pytest.CaptureFixture[str]) -> 
     out, err = capsys.readouterr()
     assert "\nmodule system(" in out
     assert out.rstrip().endswith("endmodule")
-    assert err == ""
+    assert err == "uintr: making the verilog of the system\n"
 
 
 @pytest.mark.parametrize(
