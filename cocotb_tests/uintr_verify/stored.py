@@ -31,17 +31,24 @@ _WRITERS = tuple(f"hw/uintr/{name}.py" for name in _NO_HARDWARE)
 _REFERENCE = ("sw_model/rel4/reference",)
 _TRAFFIC = (
     *("cocotb_tests/uintr_verify", "cocotb_tests/uintr_cosim"),
-    *("cocotb_tests/traffic.py", "cocotb_tests/hart_traffic.py"),
+    *(f"cocotb_tests/{name}.py" for name in ("traffic", "hart_traffic", "intel_traffic")),
 )
 _VERIFY = tuple(
     f"cocotb_tests/uintr_verify/{name}.py"
-    for name in ("stored", "mutation", "survivors", "structural", "directed")
+    for name in ("stored", "mutation", "survivors", "structural", "targets", "linked")
 )
 """No part of a random run."""
-_BENCHES = (*_TRAFFIC, "cocotb_tests/shapes.py", "cocotb_tests/verbs.py", *(
-    f"cocotb_tests/tb_{name}.py"
-    for name in ("crowd", "extensions", "latency", "registers", "walking")
-))  # fmt: skip
+_BENCHES = (
+    *_TRAFFIC,
+    *(f"cocotb_tests/{name}.py" for name in ("contract", "shapes", "verbs", "intel_scene")),
+    *(
+        f"cocotb_tests/tb_{name}.py"
+        for name in (
+            *("crowd", "extensions", "latency", "registers", "walking"),
+            *("intel", "intel_interrupts", "intel_walking"),
+        )
+    ),
+)
 _HART = ("hw/rv64", *_GATEWARE, *_REFERENCE, "cocotb_tests/rv64_verify")
 _SOFTWARE = ("hw/uintr", "sw_model/rel4")
 _KERNEL = (
