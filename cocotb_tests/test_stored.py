@@ -1,5 +1,6 @@
 """Whether stored data is of the design as it is."""
 
+import ast
 import json
 import re
 import subprocess
@@ -68,6 +69,24 @@ def test_comments_count_but_for_what_is_kept_by_meaning(checkout: Path) -> None:
     assert status(by_meaning, checkout).what == "older"
 
 
+def test_files_that_have_no_part_in_it_do_not_count(checkout: Path) -> None:
+    store(checkout, commit=git(checkout, "rev-parse", "--short=12", "HEAD"))
+    (checkout / "hw" / "a.py").write_text("2\n")
+    assert status(FILE, checkout).what == "older"
+    assert status(replace(FILE, but=("hw/a.py",)), checkout).good
+
+
+def test_what_is_no_hardware_is_part_of_none() -> None:
+    """No block imports a file that the data of the gateware leaves out."""
+    left_out = {Path(name).stem for name in STORED[0].but}
+    for path in (ROOT / "hw" / "uintr").rglob("*.py"):
+        if path.stem in left_out and path.parent.name == "uintr":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("uintr."):
+                assert str(node.module).removeprefix("uintr.") not in left_out, path
+
+
 @pytest.mark.parametrize(
     ("commit", "what"), [("{}-dirty", "dirty"), ("{}+", "dirty"), ("0123456789ab", "unknown")]
 )
@@ -90,7 +109,7 @@ def test_every_file_of_the_folder_is_known() -> None:
     for stored in STORED:  # one that was not made yet is said to be missing
         if stored.name in there:
             commits_of(ROOT / "docs" / "data" / stored.name)
-        for source in stored.sources:
+        for source in (*stored.sources, *stored.but):
             assert (ROOT / source).exists(), source
 
 

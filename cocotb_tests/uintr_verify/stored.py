@@ -22,15 +22,33 @@ from rel4.explore.source import meaning
 __all__ = ["STORED", "State", "Stored", "commits_of", "report", "status"]
 
 _GATEWARE = ("hw/uintr",)
+_NO_HARDWARE = (
+    *("__main__", "block_json", "c_header", "cli", "completion", "entry", "files", "integration"),
+    *("lint_waivers", "litex_module", "port_table", "program", "register_files"),
+)
+_WRITERS = tuple(f"hw/uintr/{name}.py" for name in _NO_HARDWARE)
+"""Of the gateware's package: the program, and what is written beside the Verilog."""
 _REFERENCE = ("sw_model/rel4/reference",)
 _TRAFFIC = (
     *("cocotb_tests/uintr_verify", "cocotb_tests/uintr_cosim"),
-    *("cocotb_tests/traffic.py", "cocotb_tests/hart_traffic.py"),
+    *(f"cocotb_tests/{name}.py" for name in ("traffic", "hart_traffic", "intel_traffic")),
 )
-_BENCHES = (*_TRAFFIC, "cocotb_tests/shapes.py", "cocotb_tests/verbs.py", *(
-    f"cocotb_tests/tb_{name}.py"
-    for name in ("crowd", "extensions", "latency", "registers", "walking")
-))  # fmt: skip
+_VERIFY = tuple(
+    f"cocotb_tests/uintr_verify/{name}.py"
+    for name in ("stored", "mutation", "survivors", "structural", "targets", "linked")
+)
+"""No part of a random run."""
+_BENCHES = (
+    *_TRAFFIC,
+    *(f"cocotb_tests/{name}.py" for name in ("contract", "shapes", "verbs", "intel_scene")),
+    *(
+        f"cocotb_tests/tb_{name}.py"
+        for name in (
+            *("crowd", "extensions", "latency", "registers", "walking"),
+            *("intel", "intel_interrupts", "intel_walking"),
+        )
+    ),
+)
 _HART = ("hw/rv64", *_GATEWARE, *_REFERENCE, "cocotb_tests/rv64_verify")
 _SOFTWARE = ("hw/uintr", "sw_model/rel4")
 _KERNEL = (
@@ -52,6 +70,7 @@ class Stored:
     name : of the file
     sources : what it describes; it is older when one of them changed
     renew : the command that makes it anew
+    but : files among them that have no part in it
     by_meaning : comments and docstrings of the sources do not count, as they do not for the names
         under which the run itself keeps what it found (`rel4.explore.source`)
     """
@@ -59,22 +78,43 @@ class Stored:
     name: str
     sources: tuple[str, ...]
     renew: str
+    but: tuple[str, ...] = ()
     by_meaning: bool = False
 
 
 STORED = (
-    Stored("formal.jsonl", (*_GATEWARE, "hw/uintr_formal"), "make formal"),
-    Stored("random.jsonl", (*_GATEWARE, *_REFERENCE, *_TRAFFIC), "make random"),
-    Stored("coverage_functional.json", (*_GATEWARE, *_REFERENCE, *_TRAFFIC), "make random"),
-    Stored("coverage.json", (*_GATEWARE, *_REFERENCE, *_BENCHES), "make coverage"),
-    Stored("mutation.jsonl", (*_GATEWARE, *_REFERENCE, *_BENCHES), "make mutate"),
-    Stored("gates.json", (*_BOARDS, *_REFERENCE), "make test-gates"),
+    Stored("formal.jsonl", (*_GATEWARE, "hw/uintr_formal"), "make formal", _WRITERS),
+    Stored(
+        "random.jsonl",
+        (*_GATEWARE, *_REFERENCE, *_TRAFFIC),
+        "make random",
+        (*_WRITERS, *_VERIFY),
+    ),
+    Stored(
+        "coverage_functional.json",
+        (*_GATEWARE, *_REFERENCE, *_TRAFFIC),
+        "make random",
+        (*_WRITERS, *_VERIFY),
+    ),
+    Stored(
+        "coverage.json",
+        (*_GATEWARE, *_REFERENCE, *_BENCHES),
+        "make coverage",
+        (*_WRITERS, _VERIFY[0]),
+    ),
+    Stored(
+        "mutation.jsonl",
+        (*_GATEWARE, *_REFERENCE, *_BENCHES),
+        "make mutate",
+        (*_WRITERS, _VERIFY[0]),
+    ),
+    Stored("gates.json", (*_BOARDS, *_REFERENCE), "make test-gates", _WRITERS),
     Stored("rv64_lockstep.jsonl", _HART, "make test-oracle"),
     Stored("rv64_litmus.jsonl", _HART, "make test-oracle"),
     Stored("rv64_mutation.jsonl", _HART, "make mutate-hart"),
     Stored("rv64_formal.jsonl", ("hw/rv64", "hw/rv64_formal"), "make formal"),
-    Stored("bench_hw.json", _BOARDS, "make bench-hw"),
-    Stored("fpga.jsonl", _BOARDS, "make bitstreams"),
+    Stored("bench_hw.json", _BOARDS, "make bench-hw", _WRITERS),
+    Stored("fpga.jsonl", _BOARDS, "make bitstreams", _WRITERS),
     Stored("sweep.jsonl", _SOFTWARE, "make run readme"),
     Stored("flavours.jsonl", _SOFTWARE, "make flavours"),
     Stored("pingpong.jsonl", _SOFTWARE, "make flavours"),
@@ -150,12 +190,13 @@ def _git(root: Path, *arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def _changed(root: Path, commit: str, source: str, *, by_meaning: bool) -> bool:
-    names = (_git(root, "diff", "--name-only", commit, "--", source) or "").split()
+def _changed(root: Path, commit: str, source: str, stored: Stored) -> bool:
+    found = (_git(root, "diff", "--name-only", commit, "--", source) or "").split()
+    names = [name for name in found if name not in stored.but]
 
     def same(name: str) -> bool:
         old, new = _git(root, "show", f"{commit}:{name}"), root / name
-        if not by_meaning or not name.endswith(".py") or old is None or not new.is_file():
+        if not stored.by_meaning or not name.endswith(".py") or old is None or not new.is_file():
             return False
         return meaning(old) == meaning(new.read_text(encoding="utf-8"))
 
@@ -187,7 +228,7 @@ def status(stored: Stored, root: Path) -> State:
         ):
             return state("unknown", shown)
         for source in stored.sources:
-            if _changed(root, commit, source, by_meaning=stored.by_meaning):
+            if _changed(root, commit, source, stored):
                 changed.add(source)
     order = tuple(each for each in stored.sources if each in changed)
     if unsigned:

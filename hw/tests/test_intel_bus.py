@@ -81,6 +81,21 @@ def test_an_error_ends_the_lock_and_so_does_lowering_it_between_transfers() -> N
     simulate(dut, testbench)
 
 
+def test_stb_without_cyc_asks_for_nothing_and_keeps_nothing() -> None:
+    dut = LockingArbiter(count=2)
+
+    async def testbench(ctx: Any) -> None:
+        want(ctx, dut, 0, 1, locked=1)
+        assert await transfer(ctx, dut) == 0
+        want(ctx, dut, 0, 1, locked=0)
+        want(ctx, dut, 1, 1)
+        ctx.set(dut.initiators[0].cyc, 0)
+        await ctx.tick()
+        assert [await transfer(ctx, dut) for _ in range(2)] == [1, 1]
+
+    simulate(dut, testbench)
+
+
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_nobody_comes_between_locked_transfers(count: int) -> None:
     """Each initiator makes pairs under the lock; every pair is whole, and all get their turn."""

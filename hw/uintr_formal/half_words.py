@@ -33,15 +33,26 @@ class HalfWordsSpec(Elaboratable):
         m.domains.sync = self.domain
         m.submodules.dut = dut = HalfWords()
         bus, target = dut.bus, dut.target
-        free(m, bus.cyc, bus.we, bus.adr, bus.sel, bus.dat_w, target.ack, target.err, target.dat_r)
-        m.d.comb += bus.stb.eq(bus.cyc)
+        free(
+            m,
+            bus.cyc,
+            bus.stb,
+            bus.we,
+            bus.adr,
+            bus.sel,
+            bus.dat_w,
+            target.ack,
+            target.err,
+            target.dat_r,
+        )
+        asked = bus.cyc & bus.stb
         ends = bus.ack | bus.err
-        request = Cat(bus.stb, bus.we, bus.adr, bus.sel, bus.dat_w)
-        waiting, past = ago(m, bus.stb & ~ends, "waiting"), ago(m, request, "request")
-        passed = ago(m, target.stb & ~(target.ack | target.err), "passed")
+        request = Cat(asked, bus.we, bus.adr, bus.sel, bus.dat_w)
+        waiting, past = ago(m, asked & ~ends, "waiting"), ago(m, request, "request")
+        passed = ago(m, target.cyc & target.stb & ~(target.ack | target.err), "passed")
         m.d.comb += [
             Assume(~waiting | (request == past)),
-            Assume(~(target.ack | target.err) | (target.stb & passed)),
+            Assume(~(target.ack | target.err) | (target.cyc & target.stb & passed)),
             Assume(~(target.ack & target.err)),
         ]
         low, high = bus.sel == _LOW, bus.sel == _HIGH
@@ -59,10 +70,9 @@ class HalfWordsSpec(Elaboratable):
                 ]
         follows = kept & (place == bus.adr) & (writes == bus.we)
         through = ~low & ~high
-        makes = bus.stb & Mux(bus.we, through | (high & follows), through | low)
+        makes = asked & Mux(bus.we, through | (high & follows), through | low)
         m.d.comb += [
-            Assert(target.stb == makes),
-            Assert(target.cyc == makes),
+            Assert((target.cyc & target.stb) == makes),
             Assert(~makes | ((target.we == bus.we) & (target.adr == bus.adr))),
             Assert(~makes | (target.sel == Mux(through, bus.sel, 0xFF))),
             Assert(~(makes & through) | (target.dat_w == bus.dat_w)),
@@ -71,7 +81,7 @@ class HalfWordsSpec(Elaboratable):
             Assert(~(bus.ack & ~bus.we & makes) | (bus.dat_r == target.dat_r)),
             Assert(~(bus.ack & ~bus.we & high) | (bus.dat_r[32:] == half)),
             Assert(~(ends & ~makes) | (bus.err == (high & ~follows))),
-            Assert(~ends | (bus.stb & waiting)),
+            Assert(~ends | (asked & waiting)),
             Assert(~(bus.ack & bus.err)),
             Cover(bus.ack & high & bus.we & (half != 0)),
             Cover(bus.ack & high & ~bus.we & (half != 0)),

@@ -3,7 +3,8 @@
 * the transfer that the targets see is held, unchanged, until its end, and is one initiator's;
 * *lock*: from an end with ``ack`` and the lock high on, until the same initiator lowers the lock or
   its transfer ends without it, nobody else's transfer is seen or ended;
-* *fair*: without a lock, an end frees the bus.
+* *fair*: without a lock, an end frees the bus, and so does an owner that neither asks nor locks;
+* ``cyc`` or ``stb`` alone asks for nothing.
 
 The number of initiators is a parameter, and which of them holds the lock is symbolic.
 """
@@ -43,7 +44,8 @@ class LockingBusSpec(Elaboratable):
             bus.ack.eq(AnySeq(1)),
             bus.err.eq(AnySeq(1)),
             bus.dat_r.eq(AnySeq(64)),
-            Assume(~ends | (dut.busy & bus.stb)),  # registered, so never in the first cycle
+            # Registered, so never in the first cycle.
+            Assume(~ends | (dut.busy & bus.cyc & bus.stb)),
             Assume(~(bus.ack & bus.err)),
         ]
         for number, each in enumerate(dut.initiators):
@@ -53,12 +55,11 @@ class LockingBusSpec(Elaboratable):
             now = Cat(getattr(each, name) for name in _HELD)
             past = Signal(len(now), name=f"past_{number}")
             held = Signal(name=f"held_{number}")
-            m.d.sync += [past.eq(now), held.eq(each.stb & ~each.ack & ~each.err)]
-            m.d.comb += Assume(each.cyc == each.stb)
+            m.d.sync += [past.eq(now), held.eq(each.cyc & each.stb & ~each.ack & ~each.err)]
             with m.If(held):
                 m.d.comb += Assume(now == past)
 
-        asking = Cat(each.stb for each in dut.initiators)
+        asking = Cat(each.cyc & each.stb for each in dut.initiators)
         ended = Cat(each.ack | each.err for each in dut.initiators)
         m.d.comb += [
             Assert((ended & (ended - 1)) == 0),
@@ -71,7 +72,7 @@ class LockingBusSpec(Elaboratable):
         seen = Cat(getattr(bus, name) for name in _HELD)
         before = Signal(len(seen))
         under_way = Signal()
-        m.d.sync += [before.eq(seen), under_way.eq(bus.stb & ~ends)]
+        m.d.sync += [before.eq(seen), under_way.eq(bus.cyc & bus.stb & ~ends)]
         with m.If(under_way):
             m.d.comb += [Assert(seen == before), Assert(dut.busy)]
 
@@ -99,10 +100,11 @@ class LockingBusSpec(Elaboratable):
             m.d.comb += [
                 Assert(dut.busy & (dut.owner == mine)),
                 Assert((ended & ~mine) == 0),
-                Assert(bus.stb == asks),
+                Assert((bus.cyc & bus.stb) == asks),
             ]
         freed = Signal()
-        m.d.sync += freed.eq(bus.err | (bus.ack & ~(dut.lock & ended).any()))
+        left = dut.busy & ~(dut.owner & (asking | dut.lock)).any()
+        m.d.sync += freed.eq(bus.err | (bus.ack & ~(dut.lock & ended).any()) | left)
         with m.If(freed):
             m.d.comb += Assert(~dut.busy)
         m.d.comb += [Cover(ended[each]) for each in range(self._count)]

@@ -102,6 +102,18 @@ def _deaf_arbiter(right: Any) -> Any:
     return wrong
 
 
+def _stb_alone(right: Any) -> Any:
+    """An owner that has ``stb`` left over, without ``cyc``, keeps the bus."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        with m.If(self.busy & self.bus.stb & ~self.bus.cyc):
+            m.d.sync += self.busy.eq(1)
+        return m
+
+    return wrong
+
+
 def _vector_lost(right: Any) -> Any:
     """What is already in UIRR is forgotten when a notification is processed."""
 
@@ -203,6 +215,7 @@ INTEL_BUGS: tuple[tuple[str, str, Any, Callable[[Any], Any]], ...] = (
     ("intel: no lock between words", "intel update narrow", DescriptorUnit, _no_lock),
     ("intel: SN is ignored", "intel update narrow", DescriptorUnit, _sn_ignored),
     ("intel: an arbiter without lock", "intel bus 3", LockingArbiter, _deaf_arbiter),
+    ("intel: stb alone keeps the bus", "intel bus 3", LockingArbiter, _stb_alone),
     ("intel: merging forgets UIRR", "intel receiver", Receiver, _vector_lost),
     ("intel: the lowest vector first", "intel receiver", Receiver, _lowest_first),
     ("intel: processing begins again", "intel hart", HartUnit, _begins_again),

@@ -92,10 +92,9 @@ class QuietSpec(Elaboratable):
         presented, holds = Signal(len(Cat(held))), Signal()
         m.d.sync += [
             presented.eq(Cat(held)),
-            holds.eq(dut.bus.stb & ~dut.bus.ack & ~dut.bus.err),
+            holds.eq(dut.bus.cyc & dut.bus.stb & ~dut.bus.ack & ~dut.bus.err),
         ]
         m.d.comb += [
-            Assume(dut.bus.cyc == dut.bus.stb),
             Assume(~holds | (Cat(held) == presented)),
         ]
 
@@ -139,7 +138,7 @@ class QuietSpec(Elaboratable):
         """
         bus = decoder.bus
         begun = Signal()
-        m.d.sync += begun.eq(bus.stb & ~bus.ack & ~bus.err)
+        m.d.sync += begun.eq(bus.cyc & bus.stb & ~bus.ack & ~bus.err)
         m.d.comb += Assume(~(bus.ack | bus.err) | begun)
         for target in decoder.targets:
             m.d.comb += Assume(~(target.ack | target.err) | (target.stb & begun))

@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 
 from rel4.bench.compare import event_lines, first_difference
-from rel4.bench.conservation import ConservationError, check_conservation
+from rel4.bench.conservation import ConservationError, PendingAtEnd, check_conservation
 from rel4.bench.device_batches import split_evenly
-from rel4.bench.point import Point
+from rel4.bench.point import Point, simulate
 from rel4.bench.policies import POLICIES
 from rel4.bench.results import read_results
 from rel4.cli import main
 from rel4.machine import events as ev
 from rel4.machine.costs import load_costs
+from rel4.machine.device import find_device
 from rel4.machine.events import Event, EventLog
 from rel4.trace.logfile import read_about, read_events
 from uintr.registers import CSRS, Csr
@@ -42,12 +43,12 @@ def _good_run() -> list[Event]:
     ]
 
 
-def _check(events: list[Event], pending: dict[int, int] | None = None) -> int:
+def _check(events: list[Event], pending: PendingAtEnd | None = None) -> int:
     """Returns how many events it looked through."""
     log = EventLog()
     for cycle, event in enumerate(events):
         log.append(event, cycle=cycle, hart=0)
-    check_conservation(log, pending or {})
+    check_conservation(log, pending or PendingAtEnd())
     return len(log.events)
 
 
@@ -82,7 +83,19 @@ def test_every_loss_and_every_invention_is_found(
 def test_pending_bits_at_the_end_are_found() -> None:
     run = [*_good_run(), _good_run()[3]]
     with pytest.raises(ConservationError, match="still has 0x20 pending"):
-        _check(run, {0: 1 << 5})
+        _check(run, PendingAtEnd({0: 1 << 5}))
+
+
+def test_the_kernel_may_have_looked_before_it_was_told() -> None:
+    """What tells it of a request that was answered by then waits for the hart's next tick."""
+    _check([*_good_run(), _good_run()[3]], PendingAtEnd({0: 1 << 5}, kernel={0}))
+
+
+def test_a_client_may_end_while_the_next_hart_serves_no_more() -> None:
+    """Its last wake-up is pending at a hart that spent its allowance and has its own client."""
+    costs = load_costs().changed({"kernel.invocation": 1_129})
+    point = Point(policy="poll", harts=4, clients=4, concurrency=4)
+    find_device("reference")(point.config, lambda device: simulate(point, device, costs))
 
 
 # --- points ---------------------------------------------------------------------------------------

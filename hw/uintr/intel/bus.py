@@ -72,7 +72,7 @@ class LockingArbiter(wiring.Component):
             m.d.sync += busy.eq(0)
         with m.Elif(~busy & wanted.any()):
             m.d.sync += [busy.eq(1), owner.eq(round_robin.grant)]
-        with m.Elif(busy & ~self.bus.stb & ~locked):
+        with m.Elif(busy & ~(self.bus.cyc & self.bus.stb) & ~locked):
             m.d.sync += busy.eq(0)
 
         # Forward the connected initiator, and the end of the transfer to it alone.

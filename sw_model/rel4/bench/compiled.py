@@ -28,7 +28,7 @@ from uintr.registers import CSRS, Csr, Flavour, Status, UipiFunction
 
 from .analysis import window
 from .campaign import identity
-from .conservation import ConservationError, check_conservation
+from .conservation import ConservationError, PendingAtEnd, check_conservation
 from .point import Point
 from .policies import find_policy
 from .results import PointRecord, make_record
@@ -155,7 +155,7 @@ def run_compiled(
     started = time.perf_counter()
     result = _run(point, setup)
     log = log_of(result.marks)
-    check_conservation(log, {}, point.flavour)
+    check_conservation(log, PendingAtEnd(), point.flavour)
     wall_s = time.perf_counter() - started
     measured = window(log, by_place=True)  # Spike has no cycles
     if log_path is not None:

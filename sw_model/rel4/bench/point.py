@@ -17,7 +17,7 @@ from uintr.registers import Flavour
 
 from .analysis import window
 from .campaign import identity
-from .conservation import check_conservation
+from .conservation import ConservationError, check_conservation
 from .policies import find_policy
 from .published import CALLS_PER_ROUND
 from .results import PointRecord, make_record
@@ -108,6 +108,12 @@ def log_name(point: Point) -> str:
     return f"{flavour}{point.policy}-h{point.harts}-n{point.concurrency}-s{point.seed}.jsonl.gz"
 
 
+def _said(point: Point) -> str:
+    """What a sentence calls it."""
+    shape = f"{point.harts} harts, {point.clients} clients, N = {point.concurrency}"
+    return f"{point.flavour} {point.policy}, {shape}, seed {point.seed}"
+
+
 async def simulate(point: Point, device: Device, costs: Costs | None = None) -> EventLog:
     """Run one point on a device that was just reset; returns its event log.
 
@@ -141,7 +147,10 @@ async def simulate(point: Point, device: Device, costs: Costs | None = None) -> 
     )
     machine.boot(kernel)
     await machine.run()
-    check_conservation(machine.log, pending, point.flavour)
+    try:
+        check_conservation(machine.log, pending, point.flavour)
+    except ConservationError as error:
+        raise ConservationError(f"{_said(point)}: {error}") from error
     return machine.log
 
 

@@ -23,6 +23,8 @@ from rel4.user.adaptive import AdaptiveSyscalls
 from rel4.user.async_syscalls import Style
 from rel4.user.root_task import RootTask, check
 
+from .conservation import PendingAtEnd
+
 __all__ = ["BEGIN", "END", "FRAME_ADDRESS", "WORKLOADS", "boot_workload"]
 
 FRAME_ADDRESS = 0x200_0000
@@ -82,7 +84,7 @@ def boot_workload(
     concurrency: int,
     rounds: int,
     seed: int,
-) -> dict[int, int]:
+) -> PendingAtEnd:
     """Make ``clients`` initial threads, one a hart from hart 0 on, run the workload.
 
     Parameters
@@ -94,9 +96,9 @@ def boot_workload(
     rounds : rounds of calls that each coroutine does
     seed : of the workers' generators
 
-    Returns the dictionary that holds, after the run, the pending word of every receiver in use.
+    Returns what will hold, after the run, the pending word of every receiver in use.
     """
-    pending: dict[int, int] = {}
+    pending = PendingAtEnd()
     worker = WORKLOADS[workload]
 
     async def program(task: RootTask) -> None:
@@ -132,8 +134,10 @@ def boot_workload(
         await Log(Mark(END))
 
     async def final_look() -> None:
-        for receiver in kernel.state.uintr.receivers:
-            pending[receiver] = await kernel.state.uintr.pending(receiver)
+        uintr = kernel.state.uintr
+        for receiver in uintr.receivers:
+            pending.words[receiver] = await uintr.pending(receiver)
+        pending.kernel.update(uintr.kernel_receivers.values())
 
     kernel.state.at_end = final_look
     for hart in range(clients):
