@@ -116,7 +116,6 @@ class Commit(wiring.Component):
         last, kind, raw = self.last, self.last.kind, self.last.raw
         request, response = self.port.request, self.port.response
 
-        fresh = Signal()  # first cycle here
         complete = Signal()  # nothing is left to do
         stores = Signal()  # nothing but to put a store into the buffer
         leaves = Signal()  # it ends here, or is given up, as it was decided in the cycle before
@@ -125,14 +124,15 @@ class Commit(wiring.Component):
         budget = Signal()  # one step is allowed, while halting is requested
         trap_cause, trap_interrupt, trap_value = Signal(4), Signal(), Signal(XLEN)
         following = Signal(XLEN)
-        may_stop, stops, stays = Signal(), Signal(), Signal()
+        stops = Signal()  # first cycle here, and a halt or an interrupt comes first
+        stays = Signal()
+        legal = Signal()
 
         m.d.comb += [
             following.eq(last.pc + Mux(raw[:2] == 3, 4, 2)),
-            stops.eq(fresh & may_stop),
-            self.store.valid.eq(stores & ~stops),
-            self.retire.eq(ends | ((complete | (stores & self.store.ready)) & ~stops)),
-            stays.eq(last.valid & ~self.retire & ~leaves),
+            self.store.valid.eq(stores),
+            self.retire.eq(ends | complete | (stores & self.store.ready)),
+            stays.eq(last.valid & ~leaves & ~complete & ~(stores & self.store.ready)),
             # Until a guessed handler has come as far as the fourth stage, there is nothing to hold.
             self.hold.eq(stays & (self.finished.valid | ~last.interrupted)),
             self.write.eq(self.retire),
@@ -156,24 +156,21 @@ class Commit(wiring.Component):
         ]
         # A halt or an interrupt: known a cycle before.
         will_halt = self.halt_request & ~(budget & ~self.retire & ~self.entered)
-        m.d.sync += [halts.eq(will_halt), may_stop.eq(will_halt | csr.interrupt)]
+        will_stop = will_halt | csr.interrupt
+        m.d.sync += [halts.eq(will_halt), legal.eq(csr.legal), stops.eq(0)]
         m.d.sync += csr.retire.eq(self.retire)  # a cycle late, which nobody can see
         m.d.sync += [leaves.eq(0), ends.eq(0), self.redirect.eq(0), self.entered.eq(0)]
         with m.If(~stays):
-            whole = self.finished.valid & ~self.finished.interrupted
+            whole = self.finished.valid & ~self.finished.interrupted & ~will_stop
             m.d.sync += [
                 last.eq(self.finished),
-                fresh.eq(self.finished.valid),
+                stops.eq(self.finished.valid & will_stop),
                 complete.eq(whole & self.finished.complete),
                 stores.eq(whole & self.finished.stores),
                 self.mode.eq(csr.privilege),
             ]
-        with m.Else():
-            m.d.sync += fresh.eq(0)
-        with m.If(stops):
-            m.d.sync += [complete.eq(0), stores.eq(0)]
         with m.If(self.redirect):
-            m.d.sync += [last.valid.eq(0), fresh.eq(0), complete.eq(0), stores.eq(0)]
+            m.d.sync += [last.valid.eq(0), stops.eq(0), complete.eq(0), stores.eq(0)]
         with m.If(self.retire | self.entered):
             m.d.sync += budget.eq(0)
 
@@ -282,8 +279,6 @@ class Commit(wiring.Component):
                         m.next = "OWN_CSR"
                         with m.If(csr.behind):
                             m.next = "CSR"
-                        with m.If(~csr.legal):
-                            illegal()
                     with m.Case(Kind.UIPI):
                         m.next = "UIPI"
                         with m.If(~self.drained):
@@ -366,17 +361,23 @@ class Commit(wiring.Component):
                 end(following)
 
             with m.State("OWN_CSR"):
-                access_csr()
+                with m.If(legal):
+                    access_csr()
+                with m.Else():
+                    illegal()
 
             # At the port: part of a CSR or all of it.
             with m.State("CSR"):
-                ask(
-                    RequestKind.CSR,
-                    function=Mux(csr.writes, raw[12:14], CsrFunction.READ),
-                    address=csr.port_number,
-                    data=last.value,
-                )
-                with m.If(request.ready):
+                with m.If(legal):
+                    ask(
+                        RequestKind.CSR,
+                        function=Mux(csr.writes, raw[12:14], CsrFunction.READ),
+                        address=csr.port_number,
+                        data=last.value,
+                    )
+                with m.Else():
+                    illegal()
+                with m.If(legal & request.ready):
                     writes = raw[12:14] == CsrFunction.WRITE
                     m.d.comb += guess.write.eq((csr.port_number == Csr.UTVEC) & writes)
                     m.next = "CSR_ANSWER"

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from rv64.cache import FRAME_BITS, INDEX_BITS, LINE_WORDS, CacheArray
 from rv64.encoding import FAULT, Cause
+from rv64.expand import Expander
 from rv64.interfaces import BusPort
 from rv64.tlb import SPACE, Tlb
 from rv64.walker import WalkPort
@@ -20,6 +21,8 @@ FETCHED = data.StructLayout(
         "valid": 1,
         "pc": XLEN,
         "raw": 32,  # as it stands in memory; a compressed one has zeros above
+        "word": 32,  # what it is, or what a compressed one stands for
+        "illegal": 1,  # a compressed one that does not exist
         "next": XLEN,  # address behind it
         "fault": FAULT,
         "fault_above": 1,  # the fault is in its second half
@@ -128,19 +131,24 @@ class Fetch(wiring.Component):
             faults.eq(bad & (~holds | (needs_next & ~full))),
             hands_on.eq((available | faults) & self.ready),
         ]
+        m.submodules.expander = expander = Expander()
+        m.d.comb += expander.half.eq(low)
         fetched = self.fetched
         with m.If(self.ready):
             m.d.sync += [
                 fetched.valid.eq(available | faults),
                 fetched.pc.eq(pc),
                 fetched.raw.eq(Cat(low, high & (~compressed).replicate(16))),
+                fetched.word.eq(Mux(compressed, expander.word, Cat(low, high))),
+                fetched.illegal.eq(compressed & expander.illegal),
                 fetched.next.eq(behind),
                 fetched.fault.valid.eq(faults),
                 fetched.fault.cause.eq(bad_cause),
                 fetched.fault_above.eq(holds),
             ]
 
-        # While there is room, the word goes into a register, and the next one is looked up.
+        # While there is room, the word goes into a register, and the next one is looked up; that is
+        # done before it is known whether this one is there, since a miss ends in a new lookup.
         uses_up = hands_on & available & crosses
         m.d.comb += advance.eq(present & ~full)
         with m.If(hands_on & available):
@@ -160,7 +168,7 @@ class Fetch(wiring.Component):
             m.d.sync += address[_WORD_OFFSET:].eq(following)
         m.d.comb += [
             cache.index.eq(Mux(running, following, address[_WORD_OFFSET:])),
-            cache.read.eq(self.redirect | advance | ~running),
+            cache.read.eq(self.redirect | ~full | ~running),
         ]
         with m.If(self.redirect):
             m.d.sync += [

@@ -100,6 +100,8 @@ class InstructionSpec(Elaboratable):
         # What the first stage hands on: a word of 32 bits as it is, without a fault.
         m.d.comb += [
             Assume(fetched.raw[:2] == 3),
+            Assume(fetched.word == fetched.raw),
+            Assume(~fetched.illegal),
             Assume(~fetched.fault.valid),
             Assume(fetched.next == fetched.pc + 4),
             Assume(self._comes(fetched.raw[:7])),
