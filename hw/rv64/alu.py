@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -111,26 +111,23 @@ class AluUnit(wiring.Component):
             )
             shifted = more
 
-        # What is not chosen is zero, so that the last step is one of few inputs.
-        logic, shift, summed = Signal(XLEN), Signal(XLEN), Signal(XLEN)
-        result = Signal(XLEN)
-        with m.Switch(self.alu):
-            with m.Case(Alu.ADD):
-                m.d.comb += summed.eq(self.sum)
-            with m.Case(Alu.SLL):
-                m.d.comb += shift.eq(shifted[::-1])
-            with m.Case(Alu.SRL):
-                m.d.comb += shift.eq(shifted)
-            with m.Case(Alu.SLT, Alu.SLTU):
-                m.d.comb += logic.eq(less)
-            with m.Case(Alu.XOR):
-                m.d.comb += logic.eq(a ^ b)
-            with m.Case(Alu.OR):
-                m.d.comb += logic.eq(a | b)
-            with m.Case(Alu.AND):
-                m.d.comb += logic.eq(a & b)
+        # What is not chosen is zero, so that the last steps are of few inputs. An OR is the
+        # exclusive one together with the AND.
+        alu = Value.cast(self.alu)
+        exclusive, both = alu[2] & ~alu[0], alu[2] & alu[1]
+        logic, shift, result = Signal(XLEN), Signal(XLEN), Signal(XLEN)
         m.d.comb += [
-            result.eq(logic | shift | summed),
+            logic.eq((a ^ b) & exclusive.replicate(XLEN) | a & b & both.replicate(XLEN)),
+            shift.eq(
+                shifted[::-1] & left.replicate(XLEN)
+                | shifted & (self.alu == Alu.SRL).replicate(XLEN)
+            ),
+            result.eq(
+                logic
+                | shift
+                | self.sum & (self.alu == Alu.ADD).replicate(XLEN)
+                | less & self.alu.matches(Alu.SLT, Alu.SLTU)
+            ),
             self.result.eq(Cat(result[:32], Mux(word, result[31].replicate(32), result[32:]))),
         ]
         return m

@@ -61,10 +61,9 @@ class CsrFile(wiring.Component):
     behind, port_number : see above
     hart_id : what mhartid reads
     trap, trap_interrupt, trap_cause, trap_pc, trap_value : take a trap
-    handler : where to
     returns, mret, sret, uret : MRET or SRET stands there; return; ``uret`` to user mode, with the
         address coming from the port
-    return_pc : where MRET or SRET goes to, in its cycle
+    goes_to : where to, for a trap or for MRET and SRET
     retire : an instruction is done
     mtime, msip, mtip, external, ssip : from the timers; the supervisor line; sets SSIP
     privilege, effective, sum, mxr, tvm, tw, tsr : state that others heed
@@ -95,12 +94,11 @@ class CsrFile(wiring.Component):
                 "trap_cause": In(4),
                 "trap_pc": In(XLEN),
                 "trap_value": In(XLEN),
-                "handler": Out(XLEN),
                 "returns": In(1),
                 "mret": In(1),
                 "sret": In(1),
                 "uret": In(1),
-                "return_pc": Out(XLEN),
+                "goes_to": Out(XLEN),
                 "retire": In(1),
                 "mtime": In(XLEN),
                 "msip": In(1),
@@ -243,13 +241,13 @@ class CsrFile(wiring.Component):
         vector = words.data
         m.d.comb += [
             to_s.eq((privilege != _M) & delegated),
-            self.handler.eq(
+            # No bit 0 is set in an address to return to.
+            self.goes_to.eq(
                 Cat(
-                    C(0, 2),
+                    vector[:2] & self.returns.replicate(2),
                     vector[2:] + Mux(vector[0] & self.trap_interrupt, cause, 0),
                 )
             ),
-            self.return_pc.eq(words.data),
         ]
         with m.If(self.trap):
             with m.If(to_s):

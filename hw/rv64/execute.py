@@ -161,9 +161,7 @@ class Execute(wiring.Component):
                 x.branch.eq(decoded.kind == Kind.BRANCH),
                 x.jalr.eq(decoded.kind == Kind.JALR),
                 x.slow.eq(decoded.kind.matches(Kind.MULTIPLY, Kind.DIVIDE)),
-                x.other.eq(
-                    decoded.kind.matches(Kind.MULTIPLY, Kind.DIVIDE, Kind.JAL, Kind.JALR)
-                ),
+                x.other.eq(decoded.kind.matches(Kind.MULTIPLY, Kind.DIVIDE, Kind.JAL, Kind.JALR)),
                 x.late.eq(decoded.kind.matches(*_LATE)),
                 x.fault.eq(fetched.fault),
             ]
