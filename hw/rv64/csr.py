@@ -244,7 +244,7 @@ class CsrFile(wiring.Component):
             # No bit 0 is set in an address to return to.
             self.goes_to.eq(
                 Cat(
-                    vector[:2] & self.returns.replicate(2),
+                    vector[:2] & (self.returns & ~self.trap).replicate(2),
                     vector[2:] + Mux(vector[0] & self.trap_interrupt, cause, 0),
                 )
             ),

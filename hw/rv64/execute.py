@@ -132,7 +132,7 @@ class Execute(wiring.Component):
         m.d.comb += [
             offset.eq(distance),
             decoder.word.eq(fetched.word),
-            decoder.illegal.eq(fetched.illegal | fetched.fault.valid),
+            decoder.illegal.eq(fetched.fault.valid),
             registers.rs1.eq(decoded.rs1),
             registers.rs2.eq(decoded.rs2),
             registers.rd.eq(self.rd),

@@ -101,7 +101,6 @@ class InstructionSpec(Elaboratable):
         m.d.comb += [
             Assume(fetched.raw[:2] == 3),
             Assume(fetched.word == fetched.raw),
-            Assume(~fetched.illegal),
             Assume(~fetched.fault.valid),
             Assume(fetched.next == fetched.pc + 4),
             Assume(self._comes(fetched.raw[:7])),
