@@ -204,6 +204,7 @@ class CsrFile(wiring.Component):
         # writes two of them: the value a cycle after the pc, when nobody can look yet.
         m.submodules.words = store = memory.Memory(shape=unsigned(XLEN), depth=16, init=[])
         words, keep = store.read_port(domain="comb"), store.write_port()
+        ways = store.read_port(domain="comb")  # where traps and returns go
         valued = Signal()
         valued_machine = Signal()
         of_words = Signal()
@@ -212,7 +213,6 @@ class CsrFile(wiring.Component):
         m.d.sync += [valued.eq(self.trap), valued_machine.eq(~to_s)]
         with m.If(self.trap):
             m.d.comb += [
-                words.addr.eq(Cat(C(_TVEC & 7, 3), ~to_s)),
                 keep.addr.eq(Cat(C(_EPC & 7, 3), ~to_s)),
                 keep.data.eq(self.trap_pc),
                 keep.en.eq(1),
@@ -225,20 +225,27 @@ class CsrFile(wiring.Component):
             ]
         with m.Else():
             m.d.comb += [
-                words.addr.eq(of_number),
                 keep.addr.eq(of_number),
                 keep.data.eq(Cat(after[0] & ~is_epc, after[1] & ~is_tvec, after[2:])),
                 keep.en.eq(write & of_words),
             ]
-            with m.If(self.returns):
-                m.d.comb += words.addr.eq(Cat(C(_EPC & 7, 3), number[9]))
+        m.d.comb += [
+            words.addr.eq(of_number),
+            ways.addr.eq(
+                Mux(
+                    self.trap,
+                    Cat(C(_TVEC & 7, 3), ~to_s),
+                    Cat(C(_EPC & 7, 3), number[9]),
+                )
+            ),
+        ]
 
         # Traps and returns.
         cause = self.trap_cause
         delegated = Mux(
             self.trap_interrupt, mideleg.bit_select(cause, 1), medeleg.bit_select(cause, 1)
         )
-        vector = words.data
+        vector = ways.data
         m.d.comb += [
             to_s.eq((privilege != _M) & delegated),
             # No bit 0 is set in an address to return to.

@@ -1,7 +1,5 @@
 """Compressed instructions as the instructions that they stand for."""
 
-from functools import reduce
-from operator import or_
 from typing import Any
 
 from amaranth.hdl import C, Cat, Module, Signal
@@ -122,9 +120,8 @@ class Expander(wiring.Component):
         is_(0b10_110, _s(2, _x(2), rs2, Cat(C(0, 2), c[9:13], c[7:9], C(0, 4))))
         is_(0b10_111, _s(3, _x(2), rs2, Cat(C(0, 3), c[10:13], c[7:10], C(0, 3))))
 
-        words = [word & condition.replicate(32) for condition, word in found]
-        m.d.comb += [
-            self.word.eq(reduce(or_, words)),
-            self.illegal.eq(~Cat(condition for condition, _ in found).any()),
-        ]
+        for bit in range(32):
+            terms = (condition & word[bit] for condition, word in found if bit < len(word))
+            m.d.comb += self.word[bit].eq(Cat(terms).any())
+        m.d.comb += self.illegal.eq(~Cat(condition for condition, _ in found).any())
         return m
