@@ -61,6 +61,7 @@ class AluUnit(wiring.Component):
     a, b : operands
     alu, alternative, word : the operation; shift arithmetically, or subtract; of 32 bits
     compare : subtract, for SLT
+    replaces, other : another unit's result takes the place of a sum
     result, sum : what comes out
     """
 
@@ -73,6 +74,8 @@ class AluUnit(wiring.Component):
                 "alternative": In(1),
                 "compare": In(1),
                 "word": In(1),
+                "replaces": In(1),
+                "other": In(XLEN),
                 "result": Out(XLEN),
                 "sum": Out(XLEN),
             }
@@ -115,19 +118,25 @@ class AluUnit(wiring.Component):
         # exclusive one together with the AND.
         alu = Value.cast(self.alu)
         exclusive, both = alu[2] & ~alu[0], alu[2] & alu[1]
-        logic, shift, result = Signal(XLEN), Signal(XLEN), Signal(XLEN)
+        adds = (self.alu == Alu.ADD) & ~self.replaces
+        shift, rest = Signal(XLEN), Signal(XLEN)  # a shift comes last
         m.d.comb += [
-            logic.eq((a ^ b) & exclusive.replicate(XLEN) | a & b & both.replicate(XLEN)),
             shift.eq(
                 shifted[::-1] & left.replicate(XLEN)
                 | shifted & (self.alu == Alu.SRL).replicate(XLEN)
             ),
-            result.eq(
-                logic
-                | shift
-                | self.sum & (self.alu == Alu.ADD).replicate(XLEN)
+            rest.eq(
+                (a ^ b) & exclusive.replicate(XLEN)
+                | a & b & both.replicate(XLEN)
+                | self.sum & adds.replicate(XLEN)
+                | self.other & self.replaces.replicate(XLEN)
                 | less & self.alu.matches(Alu.SLT, Alu.SLTU)
             ),
-            self.result.eq(Cat(result[:32], Mux(word, result[31].replicate(32), result[32:]))),
+            self.result.eq(
+                Cat(
+                    (rest | shift)[:32],
+                    Mux(word, (rest[31] | shift[31]).replicate(32), (rest | shift)[32:]),
+                )
+            ),
         ]
         return m

@@ -220,7 +220,7 @@ class Execute(wiring.Component):
         begun, finished = Signal(), Signal()
         done = Const(0)
         other = Signal(XLEN)
-        m.d.comb += other.eq(x.next)
+        m.d.comb += [other.eq(x.next), alu.replaces.eq(x.other), alu.other.eq(other)]
         for what, name, unit in (
             (Kind.MULTIPLY, "multiplier", Multiplier()),
             (Kind.DIVIDE, "divider", Divider()),
@@ -257,7 +257,7 @@ class Execute(wiring.Component):
                 executed.rd.eq(x.decoded.rd),
                 executed.late.eq(x.late),
                 executed.interrupted.eq(self.interrupt),
-                executed.result.eq(Mux(x.other, other, alu.result)),
+                executed.result.eq(alu.result),
                 executed.b.eq(b),
                 executed.fault.eq(x.fault),
                 executed.rs1.eq(Mux(x.decoded.use_rs1, x.decoded.rs1, 0)),
