@@ -10,6 +10,7 @@ from rv64.alu import AluUnit, Comparator
 from rv64.decode import Decoder, follow
 from rv64.divide import Divider
 from rv64.encoding import DECODED, FAULT, Kind
+from rv64.expand import Expander
 from rv64.fetch import FETCHED
 from rv64.multiply import Multiplier
 from rv64.register_file import RegisterFile
@@ -116,6 +117,7 @@ class Execute(wiring.Component):
         """Decode; forward; execute; redirect."""
         m = Module()
         fetched, executed = self.fetched, self.executed
+        m.submodules.expander = expander = Expander()
         m.submodules.decoder = decoder = Decoder()
         m.submodules.registers = registers = self.registers
 
@@ -131,7 +133,9 @@ class Execute(wiring.Component):
         jumps, distance = follow(fetched.raw)
         m.d.comb += [
             offset.eq(distance),
-            decoder.word.eq(fetched.word),
+            expander.half.eq(fetched.raw),
+            expander.form.eq(fetched.form),
+            decoder.word.eq(expander.word | fetched.raw & fetched.raw[:2].all().replicate(32)),
             decoder.illegal.eq(fetched.fault.valid),
             registers.rs1.eq(decoded.rs1),
             registers.rs2.eq(decoded.rs2),

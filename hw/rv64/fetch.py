@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from rv64.cache import FRAME_BITS, INDEX_BITS, LINE_WORDS, CacheArray
 from rv64.encoding import FAULT, Cause
-from rv64.expand import Expander
+from rv64.expand import FORMS, forms
 from rv64.interfaces import BusPort
 from rv64.tlb import SPACE, Tlb
 from rv64.walker import WalkPort
@@ -23,7 +23,7 @@ FETCHED = data.StructLayout(
         "valid": 1,
         "pc": XLEN,
         "raw": 32,  # as it stands in memory; a compressed one has zeros above
-        "word": 32,  # what it is, or what a compressed one stands for; 0 if that is nothing
+        "form": FORMS,  # which compressed one it is, one-hot; 0 if it is none that exists
         "next": XLEN,  # address behind it
         "fault": FAULT,
         "fault_above": 1,  # the fault is in its second half
@@ -154,15 +154,13 @@ class Fetch(wiring.Component):
             ),
             faults.eq(bad & (~holds | (last & held_long & ~full))),
         ]
-        m.submodules.expander = expander = Expander()
-        m.d.comb += expander.half.eq(low)
         fetched = self.fetched
         with m.If(self.ready):
             m.d.sync += [
                 fetched.valid.eq(available | faults),
                 fetched.pc.eq(pc),
                 fetched.raw.eq(Cat(low, high & (~compressed).replicate(16))),
-                fetched.word.eq(Mux(compressed, expander.word, Cat(low, high))),
+                fetched.form.eq(Cat(condition for condition, _ in forms(low))),
                 fetched.next.eq(behind),
                 fetched.fault.valid.eq(faults),
                 fetched.fault.cause.eq(bad_cause),
