@@ -69,7 +69,11 @@ def build_harness(
             *("--Mdir", "obj", "-o", "program"),
             *(*design, str(main)),
         ]
-        with log.open("wb") as stream, shared_runtime(root, Path(work) / "obj", *recipe):
+        # How hard the design is compiled, warnings and macros of Verilog change no runtime.
+        own = ("OPT_FAST", "OPT_SLOW", "-W", "-D")
+        alike = [word for word in (*make.split(), *options) if not word.startswith(own)]
+        runtime = shared_runtime(root, Path(work) / "obj", *alike, *simulator.versions)
+        with log.open("wb") as stream, runtime:
             for each in (before, command) if before else (command,):
                 try:
                     done = subprocess.run(
