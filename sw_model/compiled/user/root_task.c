@@ -44,19 +44,13 @@ void check(const char *call, word error)
     seL4_DebugHalt(6);
 }
 
-/* Into slots from the next free one on. */
-static word retype(word type, word count, word size_bits)
-{
-    return seL4_Untyped_Retype(SLOT_FIRST_UNTYPED, type, size_bits, SLOT_INIT_THREAD_CNODE,
-                               next_slot, count);
-}
-
 word root_allocate(word type, word count, word size_bits)
 {
     word first = next_slot;
     while (count) {
         word batch = count < RETYPE_AT_ONCE ? count : RETYPE_AT_ONCE;
-        check("Untyped_Retype", retype(type, batch, size_bits));
+        check("Untyped_Retype", seL4_Untyped_Retype(SLOT_FIRST_UNTYPED, type, size_bits,
+                                               SLOT_INIT_THREAD_CNODE, next_slot, batch));
         next_slot += batch;
         count -= batch;
     }
@@ -79,15 +73,9 @@ void root_map_page_tables(word virtual, word bytes)
 /* Contiguous, so that one capability stands for all of it. */
 char *root_map_buffer(word *frame)
 {
-    if (retype(OBJECT_RISCV_MEGA_PAGE, 1, 0) == ERROR_NONE) {
-        *frame = next_slot++;
-        word table = root_allocate(OBJECT_RISCV_PAGE_TABLE, 1, 0);
-        check("PageTable_Map",
-              seL4_RISCV_PageTable_Map(table, SLOT_INIT_THREAD_VSPACE, BUFFER_ADDRESS));
-    } else {
-        *frame = root_allocate(OBJECT_RISCV_4K_PAGE, 1, 0);
-        root_map_page_tables(BUFFER_ADDRESS, 1);
-    }
+    *frame = root_allocate(OBJECT_RISCV_MEGA_PAGE, 1, 0);
+    word table = root_allocate(OBJECT_RISCV_PAGE_TABLE, 1, 0);
+    check("PageTable_Map", seL4_RISCV_PageTable_Map(table, SLOT_INIT_THREAD_VSPACE, BUFFER_ADDRESS));
     check("Page_Map", seL4_RISCV_Page_Map(*frame, SLOT_INIT_THREAD_VSPACE, BUFFER_ADDRESS, READ_WRITE));
     return (char *)BUFFER_ADDRESS;
 }

@@ -14,7 +14,7 @@ void root_map_page_tables(word virtual, word bytes);
  * resumed. Answers its TCB. There is room for one. */
 word root_make_thread(void (*entry)(void), word hart);
 
-/* A zeroed frame at the answer, and its capability: 2 MiB, or 4 KiB where memory is too small. */
+/* A zeroed 2 MiB frame at the answer; its capability. */
 char *root_map_buffer(word *frame);
 
 /* A notification, and a badged capability to signal it. */

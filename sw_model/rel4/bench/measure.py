@@ -27,7 +27,7 @@ from .options import numbers
 from .point import Point
 from .results import source_commit
 
-__all__ = ["MEASURED", "Sample", "measure", "render", "values"]
+__all__ = ["MEASURED", "ONE_REQUEST", "Sample", "measure", "render", "values"]
 
 N, ROUNDS = 8, 8
 """Coroutines and rounds of the runs that are watched; these runs alone make costs."""
@@ -74,6 +74,12 @@ _EXIT = ("kernel_leave", "uintr_switch", "save", "vspace_activate", "lock_releas
 _TICK = ("policies_on_tick", "scheduler_tick", "interrupt")
 _SIGNAL = ("policies_on_signal", "uintr_take_interrupts", "handler_wake")
 _DECIDE = ("adaptive_grant", "adaptive_made", "next_stretch", "adaptive_start")
+_WAITING = ("idle", "kernel_leave", "policy_linger", *_TICK)
+_POLLING = ("find_reply", "announce", "async_due")
+ALONE = " alone"
+"""Ends the name of a run with a single coroutine."""
+ONE_REQUEST = "request alone"
+"""The measure that is `kernel.async_call` in a batch of one."""
 SPECS = (
     Spec("trap.entry", "sync", Moment.TRAP, _ENTRY),
     Spec("trap.exit", "sync", Moment.TRAP, _EXIT),
@@ -129,12 +135,15 @@ TWO_HARTS = (
     # What a request costs on the hart that serves, with what only a second hart brings: lines that
     # travel, the interrupt that makes the other hart forget, the lock.
     Spec("kernel.async_call", "uipi", Moment.HANDLED, ("kernel",)),
-    Spec("(waiting)", "uipi", Moment.HANDLED, ("idle", "kernel_leave", "policy_linger", *_TICK)),
+    Spec("(waiting)", "uipi", Moment.HANDLED, _WAITING),
     Spec("kernel.wake", "uipi", Moment.TAKEN, _SIGNAL),
     Spec("user.get_reply", "uipi", Moment.REPLIED, ("async_next_reply",)),
-    Spec("(polling)", "uipi", Moment.REPLIED, ("find_reply", "announce", "async_due")),
+    Spec("(polling)", "uipi", Moment.REPLIED, _POLLING),
     Spec("user.resume", "uipi", Moment.REPLIED, ("executor_run",)),
     Spec("user.fill_and_send", "uipi", Moment.SUBMITTED, ("user",)),
+    # The same where each request is a batch of its own: `rel4.bench.validate` says what for.
+    Spec(ONE_REQUEST, "poll alone", Moment.HANDLED, ("kernel",)),
+    Spec("(waiting, alone)", "poll alone", Moment.HANDLED, _WAITING),
     Spec("machine.ipi", "wakes", Moment.TRAP, ("send_ipi",), _ECALL, sparse=True),
     Spec("ipi to trap", "wakes", Moment.TRAP, ("send_ipi",), _SOFTWARE, since=True),
     Spec("free lock", "one of two", Moment.TRAP, ("lock_acquire",), _ECALL),
@@ -243,9 +252,11 @@ def _image(run: str, setup: Setup, harts: int) -> Program:
         period, phases = (_NEVER, (_NEVER,)) if run == "posts" else (20_000, (10_000, 5_000))
         parameters = [harts, period, *phases[:harts]]
         return configured(system(setup, name), {"parameters": parameters, "experiment": words})
-    return configured(
-        system(setup), image_words(Point(policy=run, harts=harts, concurrency=N, rounds=ROUNDS))
-    )
+    policy = run.removesuffix(ALONE)
+    point = Point(policy=policy, harts=harts, concurrency=N, rounds=ROUNDS)
+    if policy != run:
+        point = replace(point, concurrency=1, rounds=N * ROUNDS)
+    return configured(system(setup), image_words(point))
 
 
 def measure(setup: Setup, harts: int = 1) -> dict[str, Sample]:
