@@ -69,11 +69,7 @@ def build_harness(
             *("--Mdir", "obj", "-o", "program"),
             *(*design, str(main)),
         ]
-        # How hard the design is compiled, warnings and macros of Verilog change no runtime.
-        own = ("OPT_FAST", "OPT_SLOW", "-W", "-D")
-        alike = [word for word in (*make.split(), *options) if not word.startswith(own)]
-        runtime = shared_runtime(root, Path(work) / "obj", *alike, *simulator.versions)
-        with log.open("wb") as stream, runtime:
+        with log.open("wb") as stream, shared_runtime(root, Path(work) / "obj", *recipe):
             for each in (before, command) if before else (command,):
                 try:
                     done = subprocess.run(

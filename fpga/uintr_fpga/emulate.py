@@ -65,7 +65,6 @@ def build_harness(sources: Mapping[str, str], *, name: str, gates: bool = False)
         sources,
         Path(__file__).with_name("emulator.cpp"),
         top="board",
-        make="OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1",
         options=(
             "-Wno-TIMESCALEMOD",
             "-Wno-COMBDLY",  # migen writes combinational logic so
