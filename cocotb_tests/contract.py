@@ -14,6 +14,7 @@ import tb_crowd
 import tb_extensions
 import tb_intel
 import tb_intel_interrupts
+import tb_intel_walking
 import tb_latency
 import tb_lines
 import tb_registers
@@ -59,7 +60,8 @@ PLAIN = (
     tb_registers.control_page,
 )
 """Without any extension."""
-INTEL = benches_of(tb_intel, tb_intel_interrupts)
+_INTEL = benches_of(tb_intel, tb_intel_interrupts)
+INTEL = (*_INTEL, *benches_of(tb_intel_walking))
 CONTRACT: dict[str, tuple[Bench, ...]] = {
     "1x1": OF_ANY_LATENCY,
     "2x5": FEW,
@@ -72,7 +74,7 @@ CONTRACT: dict[str, tuple[Bench, ...]] = {
     "intel 4": INTEL,
 }
 """By shape."""
-SLOW = frozenset(benches_of(tb_walking, tb_crowd))
+SLOW = frozenset(benches_of(tb_walking, tb_intel_walking, tb_crowd))
 """Thousands of requests: not for an interpreting simulator."""
 RANDOM = (tb_lines.one_at_a_time, tb_lines.posts_are_conserved, tb_lines.strides)
 """They take a seed."""
@@ -83,7 +85,7 @@ BOARD = {
         tb_registers.csr_privileges,
     ),
     Flavour.INTEL: tuple(
-        bench for bench in INTEL if bench is not tb_intel_interrupts.no_vector_is_lost
+        bench for bench in _INTEL if bench is not tb_intel_interrupts.no_vector_is_lost
     ),
 }
 """For a device at the end of a serial link, where a request takes its time."""

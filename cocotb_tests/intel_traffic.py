@@ -1,7 +1,7 @@
 """Constrained-random requests for the Intel flavour: mostly sensible, broken in every way."""
 
 from hart_traffic import HartTraffic
-from rel4.machine.device import Request
+from rel4.machine.device import DeviceConfig, Request
 from uintr.intel.registers import (
     BROADCAST,
     CANONICAL_BITS,
@@ -16,13 +16,14 @@ from uintr.intel.registers import (
     Msr,
     StoreFunction,
 )
-from uintr.registers import VECTORS, XLEN, CsrFunction, Privilege, RequestKind
+from uintr.registers import PAGE_BYTES, VECTORS, XLEN, CsrFunction, Privilege, RequestKind
 
-__all__ = ["IntelTraffic"]
+__all__ = ["IntelBusTraffic", "IntelTraffic"]
 
 _ENTRIES = 32
 """Entries at the beginning of the table that the traffic keeps filled."""
 _DESCRIPTOR_OFFSET = 0x800
+_FREE_OFFSET = 0xC00
 _UINTR = 1 << 25
 _NOTIFICATION = (0xEC, 0xEC, 0xEC, 0xEB)
 _HIGH = 0xFFFF_8000_0000_0000
@@ -212,3 +213,27 @@ class IntelTraffic(HartTraffic):
         """A hart, one that is not there, or all."""
         destinations: list[int] = [*range(self._config.harts + 1), BROADCAST]
         return self._draw.choice(destinations)
+
+
+class IntelBusTraffic(IntelTraffic):
+    """Transfers of the supervisor's bus from outside: mostly of memory that nobody else uses, since
+    it knows no lock, and of any number of bytes."""
+
+    def __init__(self, *, config: DeviceConfig, seed: str) -> None:
+        super().__init__(config=config, hart=config.harts, seed=seed)
+
+    def transfer(self) -> tuple[bool, int, int, int]:
+        """Write or read, byte address, data, and a bit for each byte that is transferred."""
+        draw = self._draw
+        config = self._config
+        write = draw.random() < 0.5
+        place = draw.randrange(_FREE_OFFSET, PAGE_BYTES, 8)
+        chance = draw.random()
+        if chance < 0.05:
+            write, place = False, draw.randrange(0, config.table_pages * PAGE_BYTES, 8)
+        address = config.table_base + place
+        if chance > 0.95:
+            address ^= 1 << draw.randrange(3, XLEN)
+            write &= not config.table_base <= address < config.table_base + _FREE_OFFSET
+        select = draw.getrandbits(8) if draw.random() < 0.2 else (1 << XLEN // 8) - 1
+        return write, address, draw.getrandbits(XLEN), select

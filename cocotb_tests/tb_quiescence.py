@@ -33,12 +33,13 @@ def _pair(rtl: RtlDevice, seed: str) -> tuple[Pair, list[Traffic]]:
     ]
 
 
-async def jumps(rtl: RtlDevice, *, seed: str, pauses: int) -> None:
+async def jumps(rtl: RtlDevice, *, seed: str, pauses: int) -> int:
     """After each pause, in which the RTL runs and the reference jumps, both still agree; and in the
-    pause the RTL's outputs do not move.
+    pause the RTL's outputs do not move. Returns how many cycles the reference jumped over.
     """
     draw = random.Random(f"{seed} pauses")
     pair, traffic = _pair(rtl, seed)
+    jumped = 0
     for _ in range(pauses):
         await _busy(pair, traffic, draw.randrange(1, 40))
         for _ in range(20):
@@ -47,6 +48,8 @@ async def jumps(rtl: RtlDevice, *, seed: str, pauses: int) -> None:
         cycles = draw.choice((1, 2, 3, 100, 1000))
         assert await pair.run(cycles) == cycles
         assert rtl.quiescent
+        jumped += cycles
+    return jumped
 
 
 async def registers(rtl: RtlDevice, *, seed: str, pauses: int) -> int:

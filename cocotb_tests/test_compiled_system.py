@@ -5,6 +5,7 @@ On the build of two harts that test_compiled.py has, so that nothing more is bui
 
 import pytest
 
+from rel4.bench import measure
 from rel4.bench.compiled import Setup, run_compiled
 from rel4.bench.point import Point
 from rel4.bench.results import PointRecord
@@ -30,3 +31,16 @@ def test_sixteen_coroutines_and_a_second_hart_take_fewer_cycles_than_traps() -> 
     assert trapping.traps == trapping.syscalls
     assert helped.traps == 0
     assert helped.cycles < trapping.cycles
+
+
+def test_what_two_harts_do_to_each_other_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = ("wakes", "contended", "one of two")
+    specs = [spec for spec in measure.TWO_HARTS if spec.run in runs]
+    monkeypatch.setattr(measure, "TWO_HARTS", specs)
+    found = measure.measure(Setup(device="rtl"), HARTS)
+    assert set(found) == {spec.cost for spec in specs}
+    assert found["free lock"].median < found["contended lock"].low
+    assert 0 < found["machine.ipi"].median < found["ipi to trap"].low
+    text = measure.render([(Setup(device="rtl"), HARTS, found)])
+    assert 'measures."contended lock"' in text
+    assert 'costs."machine.ipi"' in text

@@ -6,14 +6,16 @@ import pytest
 
 from rel4.machine.device import DeviceConfig
 from uintr.registers import Feature
-from uintr_verify.directed import random_stimulus
 from uintr_verify.mutation import Mutation
 from uintr_verify.native import ReplayError
+from uintr_verify.targets import Target
 
 pytestmark = pytest.mark.sim
 
-CONFIG = DeviceConfig(harts=1, receivers=2, table_pages=1, features=Feature(0))
-COUNTS = {"controller": 12, "hart unit": 12}
+PLAIN = DeviceConfig(harts=1, receivers=2, table_pages=1, features=Feature(0))
+TARGET = Target(
+    PLAIN, (("controller", "system.controller", 12), ("unit", "system.hart_unit_0", 12))
+)
 
 
 @pytest.fixture(scope="module")
@@ -26,11 +28,11 @@ def folder() -> Path:
 
 
 def test_mutants(folder: Path) -> None:
-    mutation = Mutation(config=CONFIG, counts=COUNTS, folder=folder)
+    mutation = Mutation(target=TARGET, folder=folder)
     assert len(mutation.mutants) > 12
-    assert {mutant.block for mutant in mutation.mutants} == set(COUNTS)
+    assert {mutant.block for mutant in mutation.mutants} == {"controller", "unit"}
     assert all(mutant.source.startswith("uintr/") for mutant in mutation.mutants if mutant.source)
-    stimulus = random_stimulus(CONFIG, folder, seeds=1, operations=1500)
+    stimulus = TARGET.random(folder, seeds=1, operations=1500)
     results = folder / "results.jsonl"
     outcomes = mutation.run(stimulus, results=results)
     assert outcomes[0]["file"] == -1, "the unmutated design passes"

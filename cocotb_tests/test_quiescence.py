@@ -14,7 +14,8 @@ pytestmark = pytest.mark.sim
 @pytest.mark.parametrize("shape", ["2x5", "4x64"])
 def test_jumps(simulator: str, shape: str) -> None:
     pauses = 200 if simulator == "verilator" else 20
-    run(SHAPES[shape], partial(tb_quiescence.jumps, seed=f"{shape} jumps", pauses=pauses))
+    job = partial(tb_quiescence.jumps, seed=f"{shape} jumps", pauses=pauses)
+    assert run(SHAPES[shape], job) > 100 * pauses
 
 
 @pytest.mark.parametrize("simulator", ["icarus"], indirect=True)  # Verilator shows only the ports

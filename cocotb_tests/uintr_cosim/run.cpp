@@ -5,7 +5,7 @@
 // when standard input does. `compiled.py` is the other side.
 //
 //   c HEX                        the console printed these bytes
-//   m CYCLE HART ID VALUE        a mark retired
+//   m CYCLE HART ID VALUE RETIRED   a mark retired, after so many instructions of that hart
 //   r CYCLE HART PC NEXT ...     an instruction retired or trapped (fields as in `Retired`)
 //   w CYCLE HART KIND            a cache miss (i, d) or a walk (w)
 //   e KIND NUMBERS               the end: exit STATUS, limit, double HART CAUSE PC, left
@@ -29,7 +29,7 @@
 #include <vector>
 
 #include "Vbench.h"
-#include "ports.h"  // HARTS, EACH_HART(X), RAM_BASE
+#include "ports.h"  // HARTS, EACH_HART(X), RAM_BASE, RESET_CYCLES
 #include "verilated.h"
 
 // Verilator writes two underscores so, which Amaranth puts between the parts of a port's name.
@@ -86,7 +86,8 @@ class Run {
     load();
     instance = this;
     soc_.PORT(console_out, ready) = 1;
-    edge();
+    soc_.eval();  // time zero: the clock is low, so that the first edge is one
+    for (int each = 0; each < RESET_CYCLES; ++each) edge();
   }
 
   u64 setting(unsigned which) const {
@@ -219,7 +220,8 @@ class Run {
       ++hart.retired;
       if (it.rd) hart.x[it.rd] = it.value;
       if ((it.insn & 0x7fff) == 0x2013)  // slti x0: a mark
-        printf("m %llu %d %u %llu\n", (ull)cycle_, index, it.insn >> 20, (ull)it.rs1);
+        printf("m %llu %d %u %llu %llu\n", (ull)cycle_, index, it.insn >> 20, (ull)it.rs1,
+               (ull)hart.retired);
       if (it.write_mask && options_.debug) {
         const u64 place = translate(hart, it.address) >> 3;
         pending_.push_back({place, it.data, it.write_mask});

@@ -69,6 +69,7 @@ def _ports(config: RunConfig) -> str:
     """What ``run.cpp`` must know of the shape."""
     return (
         f"#define HARTS {config.harts}\n#define RAM_BASE {RAM_BASE:#x}ull\n"
+        f"#define RESET_CYCLES {_RESET_CYCLES}\n"
         f"#define EACH_HART(X) {' '.join(f'X({hart})' for hart in range(config.harts))}\n"
     )
 
@@ -115,14 +116,13 @@ module bench(
 {ports}
 );
 {wires}
-  reg rst = 1;
-  reg [7:0] cycles = 0;
+  reg [7:0] left = {reset};
+  wire rst = left != 0;
   always @(posedge clk) begin
     if (memory__enable)
       memory__read_data <=
         main_memory(64'(memory__address), memory__write_mask, memory__write_data);
-    cycles <= rst ? cycles + 1 : cycles;
-    rst <= cycles < {reset};
+    left <= rst ? left - 1 : 0;
   end
   soc soc(
 {connections}

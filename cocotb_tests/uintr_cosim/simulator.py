@@ -270,7 +270,7 @@ _RECIPES = {
             for name in names
         ),
         # What the compiler could do better in a minute is little: Verilator did most.
-        environment={"MAKEFLAGS": "OPT_FAST=-O1 OPT_SLOW=-O1 OPT_GLOBAL=-O2"},
+        environment={"MAKEFLAGS": "OPT_FAST=-Og OPT_SLOW=-O0 OPT_GLOBAL=-O2"},
     ),
     "icarus": _Recipe(result="sim.vvp"),
 }

@@ -1,6 +1,7 @@
 """The top of the simulation: the whole system with its hart ports packed into wide signals."""
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from rel4.machine.device import DeviceConfig
@@ -31,8 +32,14 @@ def verilog(config: DeviceConfig) -> str:
     return verilog_text(top, name=TOP)
 
 
-def make_top(config: DeviceConfig) -> Any:
+def make_top(config: DeviceConfig, front: Callable[[Any, Any], Any] | None = None) -> Any:
     """The top itself, for who writes it in another form.
+
+    Parameters
+    ----------
+    config : shape of the system
+    front : puts something in front of the supervisor's bus, given the module and that bus; answers
+        the bus in the place of it
 
     Raises
     ------
@@ -81,10 +88,15 @@ def make_top(config: DeviceConfig) -> Any:
                     Cat(*map(_value, request)).eq(word[1:]),
                     getattr(self, f"response_{hart}").eq(Cat(*map(_value, response))),
                 ]
-            ended = self._connect_bus(m, system.bus)
+            rests = Signal(init=1)
+            bus = system.bus
+            if front is not None:  # it may have a transfer that the system does not see
+                bus = front(m, bus)
+                m.d.comb += rests.eq(~bus.stb)
+            ended = self._connect_bus(m, bus)
             m.d.comb += self.status.eq(
                 Cat(
-                    system.quiescent & ~ended,
+                    system.quiescent & rests & ~ended,
                     *(port.response.valid for port in ports),
                     *(port.interrupt for port in ports),
                     *(port.supervisor_interrupt for port in ports),

@@ -7,22 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from rel4.bench.campaign import Conduct, Store
-from rel4.machine.device import DeviceConfig, DeviceError
+from rel4.machine.device import DeviceError
 from shapes import SHAPES
 from uintr.files import claimed, write_atomically
 from uintr.program import Parser, run_program, seconds
-from uintr_verify.directed import directed_stimulus, random_stimulus
 from uintr_verify.long_run import coverage_record, random_run, write_json
 from uintr_verify.mutation import Mutation
+from uintr_verify.proved import PROVED, ProofMutation
 from uintr_verify.stored import report
 from uintr_verify.structural import structural_run
-from uintr_verify.survivors import judge_survivors
+from uintr_verify.survivors import explain, judge_survivors, mutant_names
+from uintr_verify.targets import COVERED, MUTATED
 from uintr_verify.waivers import WaiverError, load_waivers
 
 __all__ = ["main"]
-
-_MUTATION_SHAPE = DeviceConfig(harts=2, receivers=5, table_pages=3)
-_COVERAGE_SHAPES = ("2x5", "2x512", "4x64", "2x6 fast", "3x9 slow")
 
 
 def _positive(text: str) -> int:
@@ -78,8 +76,8 @@ def _random(options: argparse.Namespace) -> int:
 
 
 def _coverage(options: argparse.Namespace) -> int:
-    shapes = {name: SHAPES[name] for name in options.shapes or _COVERAGE_SHAPES}
-    summary = structural_run(shapes, operations=options.operations, jobs=options.jobs)
+    targets = {name: COVERED[name] for name in options.shapes or COVERED}
+    summary = structural_run(targets, operations=options.operations, jobs=options.jobs)
     write_json(options.out / "coverage.json", summary)
     for file, kinds in summary["files"].items():
         row = ", ".join(
@@ -90,35 +88,43 @@ def _coverage(options: argparse.Namespace) -> int:
 
 
 def _mutate(options: argparse.Namespace) -> int:
-    counts = {"controller": options.controller, "hart unit": options.hart_unit}
     with claimed(Path("build/mutation")) as folder:
-        return _mutate_in(folder, counts, options)
+        records = []
+        for name in options.tops or (*MUTATED, *PROVED):
+            records += _mutants_of(name, folder / name.replace(" ", "-"), options)
+    stale = explain(records, load_waivers("mutation"))
+    _write_lines(options.out / "mutation.jsonl", records)
+    for verdict, count in Counter(record["verdict"] for record in records).items():
+        print(f"mutate: {count} {verdict}")
+    alive = [
+        f"{name} (mutant {record['mutant']})"
+        for name, record in zip(mutant_names(records), records, strict=True)
+        if record["verdict"] == "alive"
+    ]
+    return _verdict("mutate", {"holes": alive, "stale": stale})
 
 
-def _mutate_in(folder: Path, counts: dict[str, int], options: argparse.Namespace) -> int:
-    mutation = Mutation(config=_MUTATION_SHAPE, counts=counts, folder=folder)
-    # The short ones first: most mutants die there.
-    stimulus = directed_stimulus(mutation.config, folder)
-    stimulus += random_stimulus(
-        mutation.config, folder, seeds=options.seeds, operations=options.operations
-    )
-    names = [path.name for path in stimulus]
+def _mutants_of(name: str, folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """All mutants of one top, or of a block in its proof, and what became of them."""
+    mutation: Mutation
+    if name in PROVED:
+        mutation = ProofMutation(block=name, count=PROVED[name], folder=folder)
+        stimulus, names = [], [name]
+    else:
+        target = MUTATED[name]
+        mutation = Mutation(target=target, folder=folder)
+        # The short ones first: most mutants die there.
+        stimulus = target.directed(folder)
+        stimulus += target.random(folder, seeds=options.seeds, operations=options.operations)
+        names = [path.name for path in stimulus]
     outcomes = mutation.run(stimulus, results=folder / "results.jsonl", conduct=_conduct(options))
+    print(f"mutate: {name}, unmutated: {outcomes[0]['cycles']} cycles passed")
     records = [
         mutation.record(mutant, outcome, names)
         for mutant, outcome in zip(mutation.mutants, outcomes[1:], strict=True)
     ]
-    stale = judge_survivors(records, mutation, load_waivers("mutation"), jobs=options.jobs)
-    _write_lines(options.out / "mutation.jsonl", records)
-    print(f"mutate: unmutated, {outcomes[0]['cycles']} cycles passed")
-    for verdict, count in Counter(record["verdict"] for record in records).items():
-        print(f"mutate: {count} {verdict}")
-    alive = [
-        f"{r['mutant']} {r['source']}:{r['line']} {r['mode']} {r['port']}[{r['bit']}]"
-        for r in records
-        if r["verdict"] == "alive"
-    ]
-    return _verdict("mutate", {"holes": alive, "stale": stale})
+    judge_survivors(records, mutation, jobs=options.jobs)
+    return records
 
 
 def _stored(options: argparse.Namespace) -> int:
@@ -146,11 +152,10 @@ def _parser() -> Parser:
     coverage = commands.add_parser("coverage", help="line, branch, expression and toggle coverage")
     coverage.describe(_coverage, "Structural coverage of all shapes together.")
     coverage.add_argument("--operations", type=_positive, default=40_000, help="for each shape")
-    coverage.add_argument("--shapes", nargs="*", choices=list(SHAPES))
-    mutate = commands.add_parser("mutate", help="mutants of controller and hart unit")
+    coverage.add_argument("--shapes", nargs="*", choices=list(COVERED))
+    mutate = commands.add_parser("mutate", help="mutants of every block")
     mutate.describe(_mutate, "Whether tests kill mutants; goes on where it was.")
-    mutate.add_argument("--controller", type=_positive, default=800, help="mutants")
-    mutate.add_argument("--hart-unit", type=_positive, default=600, help="mutants")
+    mutate.add_argument("--tops", nargs="*", choices=[*MUTATED, *PROVED], help="default: all")
     mutate.add_argument("--seeds", type=_positive, default=4)
     mutate.add_argument("--operations", type=_positive, default=10_000, help="for each seed")
     stored = commands.add_parser("stored", help="how old the stored data is")

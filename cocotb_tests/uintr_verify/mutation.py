@@ -1,10 +1,10 @@
-"""Mutants of the synthesised controller and hart unit, and whether recorded stimulus kills them.
+"""Mutants of the synthesised blocks of a top, and whether recorded stimulus kills them.
 
-The system is synthesised to word-level cells, the controller and the first hart unit each flattened
-into one module. Yosys lists mutations of their cells: a bit of a port inverted, stuck, or changed
-by another bit of the port. All of them go into one netlist behind the input ``mutsel``, which is
-built once; number 0 is the design as it is, and has to pass first. A mutant is killed when an
-output differs from the reference in any cycle of the stimulus.
+The top is synthesised to word-level cells, each of the blocks flattened into one module. Yosys
+lists mutations of their cells: a bit of a port inverted, stuck, or changed by another bit of the
+port. All of them go into one netlist behind the input ``mutsel``, which is built once; number 0 is
+the design as it is, and has to pass first. A mutant is killed when an output differs from the
+reference in any cycle of the stimulus.
 """
 
 import hashlib
@@ -18,13 +18,12 @@ from typing import Any
 
 from rel4.bench.campaign import Conduct, Store, run_campaign
 from rel4.bench.results import source_commit
-from rel4.machine.device import DeviceConfig
 from uintr_cosim.signals import TOP
 from uintr_verify.native import ReplayError, build_replay, run_mutants
+from uintr_verify.targets import Target
 
-__all__ = ["BLOCKS", "Mutant", "Mutation", "listed_mutants", "yosys"]
+__all__ = ["Mutant", "Mutation", "listed_mutants", "yosys"]
 
-BLOCKS = {"controller": "controller", "hart unit": "hart_unit_0"}
 _WIDTH = 14
 _SECONDS = 900
 _BATCH = 25
@@ -120,38 +119,38 @@ def listed_mutants(text: str, block: str, first: int) -> Iterator[Mutant]:
 
 
 class Mutation:
-    """All mutants of one shape.
+    """All mutants of one top.
 
     Parameters
     ----------
-    config : shape
-    counts : how many mutants of each block, controller and hart unit
+    target : the top, with the blocks that are mutated
     folder : where the netlists are kept
 
     Members
     -------
+    modules : of each block, as Yosys names it
     mutants : the mutants
     digest : of netlist and mutants; results are of use only for the same
     """
 
-    def __init__(self, *, config: DeviceConfig, counts: dict[str, int], folder: Path) -> None:
+    KILLED = "killed by tests"
+
+    def __init__(self, *, target: Target, folder: Path) -> None:
         from amaranth.back import rtlil
 
-        from uintr_cosim.top import make_top
-
-        self.config = config
+        self.target = target
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "top.il").write_text(str(rtlil.convert(make_top(config), name=TOP)))
-        modules = {block: f"{TOP}.system.{name}" for block, name in BLOCKS.items()}
-        script = _PREPARE.format(top=TOP, modules=" ".join(modules.values()), width=_WIDTH)
-        for place, (block, module) in enumerate(modules.items()):
-            script += (
-                f"mutate -list {counts[block]} -seed 1 -o list{place}.txt -module \\{module}\n"
-            )
+        (folder / "top.il").write_text(str(rtlil.convert(target.top(), name=TOP)))
+        self.modules = {block: f"{TOP}.{module}" for block, module, _ in target.blocks}
+        modules = " ".join(self.modules.values())
+        script = _PREPARE.format(top=TOP, modules=modules, width=_WIDTH)
+        for place, (block, _, count) in enumerate(target.blocks):
+            module = self.modules[block]
+            script += f"mutate -list {count} -seed 1 -o list{place}.txt -module \\{module}\n"
         yosys(script, folder)
         self.mutants: list[Mutant] = []
-        for place, block in enumerate(modules):
+        for place, block in enumerate(self.modules):
             text = (folder / f"list{place}.txt").read_text()
             self.mutants += listed_mutants(text, block, len(self.mutants) + 1)
         commands = [
@@ -169,7 +168,7 @@ class Mutation:
 
     def build(self) -> Path:
         """The program that holds all of them."""
-        return build_replay(self.config, source=self._verilog, mutants=True)
+        return build_replay(self.target.config, source=self._verilog, mutants=True)
 
     def run(
         self, stimulus: list[Path], *, results: Path, conduct: Conduct | None = None
@@ -225,7 +224,7 @@ class Mutation:
             "port": mutant.port,
             "bit": mutant.bit,
             "control": mutant.control,
-            "verdict": "killed by tests" if killed else "alive",
+            "verdict": self.KILLED if killed else "alive",
             "by": names[outcome["file"]] if killed else "",
             "cycles": outcome["cycles"],
             "commit": source_commit(),

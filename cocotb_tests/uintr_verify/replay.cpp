@@ -6,8 +6,8 @@
 // What a file holds is said in stimulus.py. ports.h is made for the shape: HARTS, MUTANTS, and the
 // signals. The log has a line for each cycle with responses, and for each change of the status.
 //
-// What a request says counts only in the cycle in which it is accepted, the first one, so afterwards
-// the words of others stand there: of those that were presented lately, another one in each cycle.
+// What a request says counts only until the cycle in which it is accepted, so afterwards the words of
+// others stand there: of those that were presented lately, another one in each cycle.
 // (Not where coverage is counted: what is met shall be met by requests.)
 //
 // A run ends with a line of JSON. Exit status 0: all outputs as recorded (mutants: always), 1: not.
@@ -91,10 +91,11 @@ class Noise {
  public:
   void present(const EData* words) { memcpy(kept_[next_++ % kKept], words, sizeof kept_[0]); }
   // A cycle is over. The lowest bit, the ticket, stays: it tells that a request is new.
-  void drive(EData* const* requests) {
+  void drive(EData* const* requests, uint32_t waiting) {
 #if !VM_COVERAGE
     ++cycle_;
     for (int hart = 0; hart < HARTS; ++hart) {
+      if (waiting >> hart & 1) continue;
       const EData ticket = requests[hart][0] & 1;
       memcpy(requests[hart], kept_[(cycle_ * 5 + hart * 3) % kKept], sizeof kept_[0]);
       requests[hart][0] = (requests[hart][0] & ~EData{1}) | ticket;
@@ -128,6 +129,7 @@ Outcome run(Vuintr_top& top, const Bytes& bytes, FILE* log) {
   rest(top);
   top.eval();
   uint64_t last = 0;
+  uint32_t waiting = 0;
   const auto clock = [&] {
     top.clk = 1;
     top.eval();
@@ -179,7 +181,7 @@ Outcome run(Vuintr_top& top, const Bytes& bytes, FILE* log) {
           }
           if (log && (seen != last || (seen & VALID))) fputc('\n', log);
           last = seen;
-          noise.drive(requests);
+          noise.drive(requests, waiting);
           fall();
         }
         break;
@@ -209,6 +211,11 @@ Outcome run(Vuintr_top& top, const Bytes& bytes, FILE* log) {
         top.rst = 0;
         rest(top);
         last = 0;
+        waiting = 0;
+        break;
+      case 6:
+        waiting = get<uint32_t>(at);
+        at += 4;
         break;
       default:
         fprintf(stderr, "a record must have a known kind\n");

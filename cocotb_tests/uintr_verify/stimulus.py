@@ -15,6 +15,7 @@ kind   contents
 4      request word of the bus (17)
 5      a cycle of reset; afterwards requests and privilege levels are those of the start, and every
        bit of the status is 0
+6      harts whose request is not accepted in the next cycle, and so stays (4); at first none
 ====== ===========================================================================================
 """
 
@@ -26,7 +27,7 @@ from typing import Any, NamedTuple
 
 from rel4.machine.device import DeviceConfig, Request, Response
 from uintr.registers import Feature, Privilege
-from uintr_cosim.shared_reference import BusTransfer, SharedReference
+from uintr_cosim.shared_reference import BusTransfer, shared_reference
 from uintr_cosim.signals import PRIVILEGE_BITS, pack_bus_request, pack_request
 
 __all__ = ["Recorder", "Step", "read_header", "read_steps"]
@@ -34,6 +35,7 @@ __all__ = ["Recorder", "Step", "read_header", "read_steps"]
 _STEP = struct.Struct("<BIQ")
 _RESPONSE = struct.Struct("<BQ")
 _PRIVILEGE = struct.Struct("<BQ")
+_WAITING = struct.Struct("<BI")
 _REQUEST_BYTES = 18
 _BUS_BYTES = 17
 
@@ -54,6 +56,7 @@ class Recorder:
     config : shape
     path : the file; complete after `close`
     about : for its first line
+    reference : the device, if it is not that of ``config``
 
     Members
     -------
@@ -62,12 +65,15 @@ class Recorder:
     cycle : cycles so far
     """
 
-    def __init__(self, *, config: DeviceConfig, path: Path, about: dict[str, Any]) -> None:
+    def __init__(
+        self, *, config: DeviceConfig, path: Path, about: dict[str, Any], reference: Any = None
+    ) -> None:
         self.config = config
-        self.reference = SharedReference(config)
+        self.reference = shared_reference(config) if reference is None else reference
         self.operations = 0
         self.cycle = 0
         self._harts = range(config.harts)
+        self._everyone = range(config.harts + 1)
         self._file = path.open("wb")
         shape = {**vars(config), "features": int(config.features)}
         self._file.write(json.dumps({"shape": shape, **about}).encode() + b"\n")
@@ -76,10 +82,11 @@ class Recorder:
     def _begin(self) -> None:
         self._tickets = [0] * (self.config.harts + 1)
         self._levels = [Privilege.S] * self.config.harts
+        self._waiting = 0
 
     @property
     def quiescent(self) -> bool:
-        return self.reference.quiescent
+        return bool(self.reference.quiescent)
 
     async def reset(self) -> None:
         self._file.write(b"\5")
@@ -130,13 +137,14 @@ class Recorder:
         self._write(1)
 
     def response(self, hart: int) -> Response | None:
-        return self.reference.response(hart)
+        response: Response | None = self.reference.response(hart)
+        return response
 
     def interrupt(self, hart: int) -> bool:
-        return self.reference.interrupt(hart)
+        return bool(self.reference.interrupt(hart))
 
     def supervisor_interrupt(self, hart: int) -> bool:
-        return self.reference.supervisor_interrupt(hart)
+        return bool(self.reference.supervisor_interrupt(hart))
 
     def _lines(self) -> int:
         """All lines, as they stand in the status."""
@@ -150,12 +158,18 @@ class Recorder:
     def _write(self, cycles: int) -> int:
         """Write a step down. Returns how many responses it shows."""
         reference, harts = self.reference, self.config.harts
+        waiting = sum(1 << hart for hart in reference.waiting)
+        if waiting != self._waiting:
+            self._file.write(_WAITING.pack(6, waiting))
+            self._waiting = waiting
         word = reference.quiescent | self._lines() << 1 + harts
         answers = b""
-        responding = sorted(reference.responding)
-        for number in responding:
+        responding = 0
+        for number in self._everyone:
             response = reference.response(number)
-            assert response is not None
+            if response is None:
+                continue
+            responding += 1
             if number < harts:
                 word |= 1 << 1 + number
                 answers += _RESPONSE.pack(response.status, response.data)
@@ -164,8 +178,8 @@ class Recorder:
                 answers += _RESPONSE.pack(response.status != 0, response.data)
         self._file.write(_STEP.pack(1, cycles, word) + answers)
         self.cycle += cycles
-        self.operations += len(responding)
-        return len(responding)
+        self.operations += responding
+        return responding
 
     def close(self) -> None:
         """Complete the file."""
@@ -207,6 +221,9 @@ def read_steps(path: Path) -> Iterator[Step]:
         elif kind == 4:
             yield Step(kind, (int.from_bytes(content[at + 1 : at + 1 + _BUS_BYTES], "little"),))
             at += 1 + _BUS_BYTES
+        elif kind == 6:
+            yield Step(kind, _WAITING.unpack_from(content, at)[1:])
+            at += _WAITING.size
         else:
             yield Step(kind, ())
             at += 1

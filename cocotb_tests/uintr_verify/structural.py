@@ -18,11 +18,9 @@ from typing import Any
 from tqdm import tqdm
 
 from rel4.bench.results import source_commit
-from rel4.machine.device import DeviceConfig
-from uintr.registers import ALL_FEATURES
 from uintr_cosim.signals import TOP
-from uintr_verify.directed import BENCHES, CROWD, directed_stimulus, random_stimulus
 from uintr_verify.native import build_replay, replay
+from uintr_verify.targets import Target
 from uintr_verify.waivers import Waiver, load_waivers, waive
 
 __all__ = ["KINDS", "merge", "points", "structural_run", "summary", "verilog_with_sources"]
@@ -30,7 +28,7 @@ __all__ = ["KINDS", "merge", "points", "structural_run", "summary", "verilog_wit
 KINDS = ("line", "branch", "expr", "toggle")
 
 _SOURCE = re.compile(r'src = "([^"]*)"')
-_OURS = re.compile(r"hw/(uintr/\w+\.py):(\d+)")
+_OURS = re.compile(r"hw/(uintr/(?:intel/)?\w+\.py):(\d+)")
 _MANGLED = re.compile(r"__0([0-9A-Fa-f]{2})")
 _INSTANCE = re.compile(r"_\d+(?=\.|$)")
 _NUMBER = re.compile(r"\$\d+|(?<=__)\d+(?=__)")
@@ -40,13 +38,11 @@ _NEAR = 12
 """Lines of Verilog before a statement in which its attribute may stand."""
 
 
-def verilog_with_sources(config: DeviceConfig) -> str:
-    """Verilog of the simulation's top, with attributes."""
+def verilog_with_sources(target: Target) -> str:
+    """Verilog of a top, with attributes."""
     from amaranth.back import verilog
 
-    from uintr_cosim.top import make_top
-
-    text: str = verilog.convert(make_top(config), name=TOP, emit_src=True)
+    text: str = verilog.convert(target.top(), name=TOP, emit_src=True)
     return text
 
 
@@ -92,7 +88,7 @@ def points(verilog: str, data: Path) -> Iterator[tuple[str, int]]:
         if not source:
             continue
         if kind == "toggle":
-            module = _INSTANCE.sub("", module.removeprefix(TOP + "."))
+            module = _NUMBER.sub("", _INSTANCE.sub("", module.removeprefix(TOP + ".")))
             what = f"{module} {_NUMBER.sub('', what)}"
         elif kind == "expr":
             what = re.sub(r"\$\d+", "$", what)
@@ -133,27 +129,22 @@ def summary(merged: Mapping[str, int], waivers: list[Waiver]) -> dict[str, Any]:
     }
 
 
-def _run_shape(name: str, config: DeviceConfig, operations: int) -> list[tuple[str, int]]:
-    """Points of one shape, under random traffic and the register and extension tests."""
-    text = verilog_with_sources(config)
-    program = build_replay(config, source=text, coverage=True)
+def _run_target(name: str, target: Target, operations: int) -> list[tuple[str, int]]:
+    """Points of one top, under random traffic and its testbenches."""
+    text = verilog_with_sources(target)
+    program = build_replay(target.config, source=text, coverage=True)
     with tempfile.TemporaryDirectory(prefix="coverage-") as work:
         folder = Path(work)
-        files = random_stimulus(config, folder, seeds=1, operations=operations)
-        if config.features == ALL_FEATURES:
-            benches = BENCHES if config.receivers < 16 else CROWD
-            files += directed_stimulus(config, folder, benches)
+        files = target.random(folder, seeds=1, operations=operations) + target.directed(folder)
         data = folder / "coverage.dat"
         for path, outcome in zip(files, replay(program, files, coverage=data), strict=True):
             if not outcome["good"]:
-                raise AssertionError(f"shape {name!r}, {path.name}: {outcome['what']}")
+                raise AssertionError(f"{name!r}, {path.name}: {outcome['what']}")
         return list(points(text, data))
 
 
-def structural_run(
-    shapes: Mapping[str, DeviceConfig], *, operations: int, jobs: int
-) -> dict[str, Any]:
-    """Coverage of all shapes together.
+def structural_run(targets: Mapping[str, Target], *, operations: int, jobs: int) -> dict[str, Any]:
+    """Coverage of all tops together.
 
     Raises
     ------
@@ -161,8 +152,8 @@ def structural_run(
     """
     with ProcessPoolExecutor(jobs) as pool:
         futures = [
-            pool.submit(_run_shape, name, config, operations) for name, config in shapes.items()
+            pool.submit(_run_target, name, target, operations) for name, target in targets.items()
         ]
         runs = [future.result() for future in tqdm(futures, desc="coverage", unit="shape")]
-    about = {"commit": source_commit(), "shapes": list(shapes), "operations": operations}
+    about = {"commit": source_commit(), "shapes": list(targets), "operations": operations}
     return about | summary(merge(runs), load_waivers("structural"))

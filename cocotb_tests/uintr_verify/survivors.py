@@ -16,8 +16,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from uintr_cosim.signals import TOP
-from uintr_verify.mutation import BLOCKS, Mutant, Mutation, yosys
+from uintr_verify.mutation import Mutant, Mutation, yosys
 from uintr_verify.native import ReplayError
 from uintr_verify.waivers import Waiver, waive
 
@@ -38,7 +37,7 @@ equiv_make gold gate equivalence
 hierarchy -top equivalence
 opt_clean
 equiv_simple
-equiv_induct -seq 2
+equiv_induct -seq 1
 equiv_status -assert
 """
 _MODULE = re.compile(r" -module \S+")
@@ -70,7 +69,7 @@ def mutant_names(records: Sequence[dict[str, Any]]) -> list[str]:
 
 def equivalent(mutation: Mutation, mutant: Mutant) -> bool:
     """Yosys proves that the mutant is as the design."""
-    module = f"\\{TOP}.system.{BLOCKS[mutant.block]}"
+    module = f"\\{mutation.modules[mutant.block]}"
     command = _MODULE.sub("", mutant.command)
     with tempfile.TemporaryDirectory(prefix="equal-", dir=mutation.folder) as work:
         folder = Path(work)
@@ -102,24 +101,17 @@ def _prove(mutation: Mutation, mutants: Sequence[Mutant], jobs: int) -> dict[int
     return known
 
 
-def judge_survivors(
-    records: Sequence[dict[str, Any]], mutation: Mutation, waivers: list[Waiver], *, jobs: int
-) -> list[str]:
-    """Change the verdict of a survivor that is equivalent or explained. Answers stale waivers: they
-    fit no survivor, or a mutant that the tests kill.
-    """
+def judge_survivors(records: Sequence[dict[str, Any]], mutation: Mutation, *, jobs: int) -> None:
+    """Change the verdict of a survivor that is equivalent."""
     alive = [
-        (record, mutant, name)
-        for record, mutant, name in zip(
-            records, mutation.mutants, mutant_names(records), strict=True
-        )
+        (record, mutant)
+        for record, mutant in zip(records, mutation.mutants, strict=True)
         if record["verdict"] == "alive"
     ]
-    known = _prove(mutation, [mutant for _, mutant, _ in alive], jobs)
-    for record, mutant, _ in alive:
+    known = _prove(mutation, [mutant for _, mutant in alive], jobs)
+    for record, mutant in alive:
         if known[mutant.number]:
             record["verdict"] = "equivalent"
-    return explain(records, waivers)
 
 
 def explain(records: Sequence[dict[str, Any]], waivers: list[Waiver]) -> list[str]:

@@ -50,6 +50,7 @@ class SocCore(wiring.Component):
     harts, receivers : of the system
     divisor : clock cycles of a bit
     quiet : clock cycles after which half a command is forgotten
+    memory_bytes, block_ram : as `SocWindow`
 
     Members
     -------
@@ -57,10 +58,22 @@ class SocCore(wiring.Component):
     leds : the program has ended; a command is under way; the program runs
     """
 
-    def __init__(self, *, harts: int, receivers: int, divisor: int, quiet: int) -> None:
+    def __init__(
+        self,
+        *,
+        harts: int,
+        receivers: int,
+        divisor: int,
+        quiet: int,
+        memory_bytes: int = _MEMORY_BYTES,
+        block_ram: bool = True,
+    ) -> None:
         self._divisor, self._quiet = divisor, quiet
         self._window = SocWindow(
-            Soc(harts=harts, receivers=receivers), harts=harts, memory_bytes=_MEMORY_BYTES
+            Soc(harts=harts, receivers=receivers),
+            harts=harts,
+            memory_bytes=memory_bytes,
+            block_ram=block_ram,
         )
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "leds": Out(3)})
 
@@ -126,9 +139,24 @@ class SocBoard(Elaboratable):
         return m
 
 
-def build_soc_emulator(*, harts: int, divisor: int = 4) -> Path:
+_LARGE_MEMORY = """module main_memory #(parameter WORDS = 1) (
+  input clk, input read_en, input [31:0] read_addr, output reg [63:0] read_data,
+  input [7:0] write_en, input [31:0] write_addr, input [63:0] write_data);
+  reg [63:0] words [0:WORDS-1];
+  integer n;
+  always @(posedge clk) begin
+    if (read_en) read_data <= words[read_addr];
+    for (n = 0; n < 8; n = n + 1)
+      if (write_en[n]) words[write_addr][8*n +: 8] <= write_data[8*n +: 8];
+  end
+endmodule
+"""
+
+
+def build_soc_emulator(*, harts: int, divisor: int = 4, memory_bytes: int = _MEMORY_BYTES) -> Path:
     """The program that runs a board with so many harts under Verilator, its line on a terminal
-    (`uintr_fpga.emulate.running`), built if it is not there yet.
+    (`uintr_fpga.emulate.running`), built if it is not there yet. More than 1 MiB of memory is none
+    that a board has.
 
     Raises
     ------
@@ -137,10 +165,19 @@ def build_soc_emulator(*, harts: int, divisor: int = 4) -> Path:
     from uintr.generate import verilog_text
     from uintr_cosim import harness
 
-    core = SocCore(harts=harts, receivers=512, divisor=divisor, quiet=1 << 22)
+    large = memory_bytes > 1 << 20
+    core = SocCore(
+        harts=harts,
+        receivers=512,
+        divisor=divisor,
+        quiet=1 << 22,
+        memory_bytes=memory_bytes,
+        block_ram=not large,
+    )
+    sources = {"board.v": verilog_text(core, name="board")}
     return harness.build_harness(
         f"emulator-soc-{harts}",
-        {"board.v": verilog_text(core, name="board")},
+        {**sources, "memory.v": _LARGE_MEMORY} if large else sources,
         Path(__file__).with_name("emulator.cpp"),
         top="board",
         make="OPT_FAST=-O1 OPT_SLOW=-O0 OPT_GLOBAL=-O1",

@@ -2,7 +2,17 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, ResetInserter, Signal, unsigned
+from amaranth.hdl import (
+    Cat,
+    ClockSignal,
+    Const,
+    Instance,
+    Module,
+    Mux,
+    ResetInserter,
+    Signal,
+    unsigned,
+)
 from amaranth.lib import memory, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
@@ -27,7 +37,8 @@ class SocWindow(wiring.Component):
     ----------
     soc : the system
     harts : of it, for the host to know
-    memory_bytes : block RAM, a power of two of at least 4096
+    memory_bytes : of main memory, a power of two of at least 4096
+    block_ram : it is block RAM; else a module ``main_memory`` that an emulator brings
 
     Members
     -------
@@ -40,13 +51,14 @@ class SocWindow(wiring.Component):
     ValueError : ``memory_bytes`` is none of those.
     """
 
-    def __init__(self, soc: Soc, *, harts: int, memory_bytes: int) -> None:
-        check_range("memory_bytes", memory_bytes, 4096, 1 << 20)
+    def __init__(self, soc: Soc, *, harts: int, memory_bytes: int, block_ram: bool = True) -> None:
+        check_range("memory_bytes", memory_bytes, 4096, 1 << (20 if block_ram else 24))
         if memory_bytes & memory_bytes - 1:
             raise ValueError(f"memory_bytes must be a power of two, not {memory_bytes!r}")
         self._soc = soc
         self._harts = harts
         self._bytes = memory_bytes
+        self._block_ram = block_ram
         super().__init__({"bus": In(WindowBus()), "running": Out(1), "ended": Out(1)})
 
     def elaborate(self, platform: Any) -> Module:
@@ -56,8 +68,22 @@ class SocWindow(wiring.Component):
         run = Signal()
         m.submodules.soc = ResetInserter(~run)(soc)
         words = self._bytes // (XLEN // 8)
-        m.submodules.ram_words = store = memory.Memory(shape=unsigned(XLEN), depth=words, init=[])
-        read, write = store.read_port(), store.write_port(granularity=8)
+        if self._block_ram:
+            store = memory.Memory(shape=unsigned(XLEN), depth=words, init=[])
+            read, write = store.read_port(), store.write_port(granularity=8)
+        else:
+            reads = memory.ReadPort.Signature(addr_width=32, shape=unsigned(XLEN))
+            writes = memory.WritePort.Signature(addr_width=32, shape=unsigned(XLEN), granularity=8)
+            read, write = reads.flip().create(), writes.flip().create()
+            store = Instance(
+                "main_memory",
+                ("p", "WORDS", words),
+                ("i", "clk", ClockSignal()),
+                *(("i", f"read_{name}", getattr(read, name)) for name in ("en", "addr")),
+                ("o", "read_data", read.data),
+                *(("i", f"write_{name}", getattr(write, name)) for name in ("en", "addr", "data")),
+            )
+        m.submodules.ram_words = store
         m.submodules.console = console = SyncFIFOBuffered(width=8, depth=CONSOLE_BYTES)
 
         begun = Signal()

@@ -27,7 +27,7 @@ def test_verilog_goes_to_standard_output(capsys: pytest.CaptureFixture[str]) -> 
     out, err = capsys.readouterr()
     assert "\nmodule system(" in out
     assert out.rstrip().endswith("endmodule")
-    assert err == ""
+    assert err == "uintr: making the verilog of the system\n"
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_a_file_is_written_with_ordinary_permissions(
     path.write_text("old")
     assert main(["generate", "-t", kind, "-o", str(path), *SMALL]) == 0
     assert sign in path.read_text()
-    assert capsys.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", f"uintr: making the {kind} of the system\n")
     assert list(tmp_path.iterdir()) == [path]
     mask = os.umask(0)
     os.umask(mask)

@@ -268,14 +268,22 @@ def _arguments(options: argparse.Namespace, defaults: argparse.Namespace) -> str
     return " ".join(found)
 
 
+def _said(options: argparse.Namespace) -> Any:
+    """The block, of which something will be made that takes seconds."""
+    block = _block(options)
+    what = "interface" if options.json else options.type
+    print(f"uintr: making the {what} of the {options.block}", file=sys.stderr, flush=True)
+    return block
+
+
 def _text(options: argparse.Namespace, defaults: argparse.Namespace) -> str:
     """What is to be written."""
     _check(options)
     name = options.name or options.block.replace("-", "_")
     if options.json:
-        return interface_json(_block(options), name=name, parameters=_parameters(options))
+        return interface_json(_said(options), name=name, parameters=_parameters(options))
     if options.type in _WRITERS:
-        return _WRITERS[options.type](_block(options), name=name)
+        return _WRITERS[options.type](_said(options), name=name)
     if options.type == "devicetree-binding":
         return devicetree_binding()
     if options.type == "vlt":

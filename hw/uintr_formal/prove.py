@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Outcome", "Proof", "prove"]
+__all__ = ["Outcome", "Proof", "design", "prove", "solve"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ timeout {seconds}
 [script]
 read_rtlil design.il
 hierarchy -top top
+{change}
 proc
 flatten
 delete t:$meminit*
@@ -75,22 +76,36 @@ design.il
 """
 
 
+def design(proof: Proof, *, make: Any = None, sources: bool = False) -> str:
+    """What is proven, as RTLIL. ``make`` replaces the specification's maker; ``sources``: cells say
+    which line they come from."""
+    os.environ["AMARANTH_USE_YOSYS"] = "builtin"
+    from amaranth.back import rtlil
+
+    specification = (make or proof.make)()
+    ports = [specification.domain.clk]
+    text: str = rtlil.convert(
+        specification, name="top", ports=ports, platform="formal", emit_src=sources
+    )
+    return text
+
+
 def prove(proof: Proof, *, folder: Path, seconds: int = 600, make: Any = None) -> Outcome:
     """Run ``proof`` in ``folder``, for at most ``seconds``. ``make`` replaces the specification's
     maker, to try a broken design.
     """
-    os.environ["AMARANTH_USE_YOSYS"] = "builtin"
-    from amaranth.back import rtlil
-
     work = folder / proof.name.replace(" ", "-")
     work.mkdir(parents=True, exist_ok=True)
-    specification = (make or proof.make)()
-    ports = [specification.domain.clk]
-    text = rtlil.convert(specification, name="top", ports=ports, platform="formal", emit_src=False)
-    (work / "design.il").write_text(text)
-    (work / "proof.sby").write_text(
-        _SCRIPT.format(mode=proof.mode, depth=proof.depth, seconds=seconds, engine=_ENGINE)
+    (work / "design.il").write_text(design(proof, make=make))
+    return solve(proof, work=work, seconds=seconds)
+
+
+def solve(proof: Proof, *, work: Path, seconds: int = 600, change: str = "") -> Outcome:
+    """Run ``proof`` of the design that lies in ``work``, after the Yosys commands ``change``."""
+    script = _SCRIPT.format(
+        mode=proof.mode, depth=proof.depth, seconds=seconds, engine=_ENGINE, change=change
     )
+    (work / "proof.sby").write_text(script)
     bin_folder = Path(sys.executable).parent
     environment = os.environ | {"PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"}
     tools = [

@@ -164,4 +164,7 @@ def test_events_are_read_back_also_where_nothing_was_collected() -> None:
         "(event,) = parse_events([line])\n"
         "assert isinstance(event, events.Mark)\n"
     )
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -93,8 +93,11 @@ def test_background_coroutines_do_not_keep_the_executor_running(run_program: Run
         task.executor.spawn(for_ever, background=True)
         task.executor.spawn(work)
         await task.executor.run_until_complete()
+        ended.append(True)
 
+    ended: list[bool] = []
     run_program(body)
+    assert ended
 
 
 def test_limits_are_said_in_a_sentence() -> None:

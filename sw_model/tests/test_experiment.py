@@ -43,15 +43,17 @@ def _good_run() -> list[Event]:
     ]
 
 
-def _check(events: list[Event], pending: PendingAtEnd | None = None) -> None:
+def _check(events: list[Event], pending: PendingAtEnd | None = None) -> int:
+    """Returns how many events it looked through."""
     log = EventLog()
     for cycle, event in enumerate(events):
         log.append(event, cycle=cycle, hart=0)
     check_conservation(log, pending or PendingAtEnd())
+    return len(log.events)
 
 
 def test_a_complete_run_is_conserved() -> None:
-    _check(_good_run())
+    assert _check(_good_run()) == 8
 
 
 @pytest.mark.parametrize(

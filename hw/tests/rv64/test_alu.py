@@ -1,8 +1,10 @@
 """The ALU against integers."""
 
 import random
+from itertools import product
 from typing import Any
 
+import pytest
 from rv64bench import ONES, extended, simulate_combinational
 
 from rv64.alu import AluUnit, Comparator
@@ -74,5 +76,25 @@ def test_every_branch() -> None:
             for funct3, holds in branches.items():
                 ctx.set(dut.funct3, funct3)
                 assert ctx.get(dut.taken) == holds(a, b), (funct3, hex(a), hex(b))
+
+    simulate_combinational(dut, bench)
+
+
+@pytest.mark.parametrize("word", [0, 1])
+def test_every_amount_of_every_shift(word: int) -> None:
+    dut = AluUnit()
+    shifts = ((Alu.SLL, 0), (Alu.SRL, 0), (Alu.SRL, 1))
+
+    async def bench(ctx: Any) -> None:
+        ctx.set(dut.word, word)
+        for (alu, alternative), amount, a in product(
+            shifts, range(64), (1, 1 << 31, 1 << 63, ONES, 0x0123_4567_89AB_CDEF)
+        ):
+            # Bits above those of the amount mean nothing.
+            b = amount | 0xFFFF_FFFF_FFFF_FF40 * (amount & 1)
+            for name, value in (("a", a), ("b", b), ("alu", alu), ("alternative", alternative)):
+                ctx.set(getattr(dut, name), value)
+            wanted = expected(alu, alternative, word, a, b)
+            assert ctx.get(dut.result) == wanted, (alu, alternative, amount, hex(a))
 
     simulate_combinational(dut, bench)

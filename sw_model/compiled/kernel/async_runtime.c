@@ -55,9 +55,7 @@ static bool drain(struct handler *handler)
 {
     const struct policy *policy = handler->policy;
     struct syscall_buffer *buffer = &handler->buffer;
-    word budget = policy_budget(handler);
-    if (!budget)
-        budget = buffer->capacity;
+    word budget = handler->budget ? handler->budget : buffer->capacity;
     for (bool first = true; budget && !handler->closed; first = false) {
         if (policy->preemptible && !first)
             lock_pass_on();
@@ -100,7 +98,7 @@ static void activation(struct handler *handler)
     }
     /* It stays ready for the policy's next occasion. A thread that waits can wake it sooner. */
     handler->over = true;
-    if (policy_budget(handler))
+    if (handler->budget)
         *buffer_word(&handler->buffer, BUFFER_HANDLER_ONLINE) = 0;
 }
 
@@ -108,7 +106,7 @@ void handler_run(struct handler *handler)
 {
     while (handler->ready && !handler->running) {
         handler->ready = false;
-        handler->hart = here;
+        handler->budget = policy_budget(handler);
         handler->running = true;
         activation(handler);
         handler->running = false;

@@ -14,7 +14,7 @@ struct handler {
     struct tcb *owner;
     const struct policy *policy;
     struct hart *home; /* where user interrupts wake it */
-    struct hart *hart; /* where it runs, or ran last */
+    word budget;       /* of requests, as it runs now; 0: what the ring holds */
     int receiver;      /* what wakes the owner: receiver and vector */
     word vector;
     bool ready;

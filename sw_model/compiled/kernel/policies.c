@@ -19,15 +19,10 @@ const struct policy policies[POLICIES] = {
                          .preemptible = true, .batch = REMOTE_BATCH},
 };
 
-/* In a trap of its own user, if it is one of those that can be. */
-static bool runs_inline(const struct handler *handler)
-{
-    return handler->policy->inline_ && handler->hart->index == handler->owner->affinity;
-}
-
+/* In a trap of its own user there is one. */
 word policy_budget(const struct handler *handler)
 {
-    return runs_inline(handler) ? INLINE_BUDGET : 0;
+    return handler->policy->inline_ && here->index == handler->owner->affinity ? INLINE_BUDGET : 0;
 }
 
 /* The hart without threads that serves the fewest buffers, or else the owner's neighbour. */
@@ -56,7 +51,6 @@ int policy_register(struct handler *handler)
 {
     const struct policy *policy = handler->policy;
     handler->poll_bound = POLL_MOST;
-    handler->hart = &harts[handler->owner->affinity];
     if (!policy->uipi || (policy->adaptive && parameters.harts == 1))
         return -1;
     handler->home = helper_for(handler);
@@ -67,7 +61,7 @@ int policy_register(struct handler *handler)
 
 bool policy_linger(struct handler *handler)
 {
-    if (!handler->policy->poll || runs_inline(handler))
+    if (!handler->policy->poll || handler->budget)
         return false;
     word begin = read_time(), waited;
     lock_release(); /* others may use the kernel meanwhile */
@@ -125,7 +119,8 @@ void policies_on_tick(void)
             continue;
         if ((policy->tick && here->index == 0)
             || (policy->tick_any && here->current != here->idle_thread)
-            || (policy->inline_ && handlers[n].owner->affinity == here->index))
+            || (policy->inline_ && (!policy->uipi || handlers[n].budget)
+                && handlers[n].owner->affinity == here->index))
             handler_run(&handlers[n]);
     }
 }

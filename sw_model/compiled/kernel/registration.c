@@ -28,6 +28,7 @@ word uintr_register_async_syscall(struct invocation *call)
         || capacity > MAX_CAPACITY || capacity & (capacity - 1)
         || BUFFER_ITEMS + 2 * ITEM_BYTES * capacity > UINT64_C(1) << frame->bits)
         return invalid_argument(call, 0);
+    *buffer_word(&buffer, BUFFER_HANDLER_ONLINE) = 0; /* it sleeps until it is woken */
     struct handler *handler = &handlers[handler_count];
     *handler = (struct handler){
         .buffer = buffer,
@@ -35,7 +36,7 @@ word uintr_register_async_syscall(struct invocation *call)
         .policy = &policies[number],
         .receiver = notification->receiver,
         .vector = call->slot->value,
-        .ready = true,
+        .ready = buffer_waiting(&buffer),
     };
     int sender = policy_register(handler);
     call->caller->handler = handler;

@@ -99,11 +99,9 @@ bool async_due(void)
 {
     async.due = async.request_tail + 1;
     if (async.request_tail - announced < style.batch) {
-        if (!async_helped())
-            return false;
         publish();
         if (*field(BUFFER_HANDLER_ONLINE) ||
-            2 * (async.request_tail - announced) < async_outstanding())
+            2 * (async.request_tail - announced) < async_outstanding() || !async_helped())
             return false;
     }
     announce();

@@ -27,11 +27,12 @@ from .options import numbers
 from .point import Point
 from .results import source_commit
 
-__all__ = ["MEASURED", "Sample", "measure", "render", "values"]
+__all__ = ["MEASURED", "ONE_REQUEST", "Sample", "measure", "render", "values"]
 
 N, ROUNDS = 8, 8
 """Coroutines and rounds of the runs that are watched; these runs alone make costs."""
 MEASURED = Path(__file__).parents[1] / "machine" / "costs.measured.toml"
+_NEVER = 1 << 40
 _MARK = 0x2013
 """slti x0, rs1, id: the low 15 bits."""
 
@@ -39,11 +40,14 @@ _MARK = 0x2013
 @dataclass(frozen=True)
 class Spec:
     """One cost: in which run (of a policy, or one of `PROGRAMS`), per which moment, of which
-    functions' cycles.
+    functions' cycles. A name with a blank in it is no cost of the model's: it is stored beside
+    them, as one of the "measures".
 
     ``functions`` are names, or ``user`` or ``kernel`` for all of that side that no other cost of
     the same run has. ``cause`` narrows the moment TRAP down to one cause. Where
-    two kinds of calls take turns, ``turn`` is the one that is meant. ``scale``: the part of the
+    ``turns`` kinds of calls take turns, ``turn`` is the one that is meant. ``since``: the sample is
+    not what the functions took, but what has passed since a hart left them. ``sparse``: only
+    where they ran at all. ``scale``: the part of the
     cycles that is the cost. ``typical``: the cost is
     the median, because some samples have a wait in them. ``batched``: it is the median too, and
     what the mean is more, which is what the first call of a batch costs more (caches and
@@ -56,17 +60,26 @@ class Spec:
     functions: tuple[str, ...]
     cause: int | None = None
     turn: int | None = None
+    turns: int = 2
+    since: bool = False
+    sparse: bool = False
     scale: float = 1.0
     typical: bool = False
     batched: bool = False
 
 
-_ECALL, _TIMER = 8, 1 << 63 | 5
+_ECALL, _TIMER, _SOFTWARE = 8, 1 << 63 | 5, 1 << 63 | 1
 _ENTRY = ("trap_entry", "enter", "not_alone", "trap", "lock_acquire")
 _EXIT = ("kernel_leave", "uintr_switch", "save", "vspace_activate", "lock_release", "trap_exit")
 _TICK = ("policies_on_tick", "scheduler_tick", "interrupt")
 _SIGNAL = ("policies_on_signal", "uintr_take_interrupts", "handler_wake")
 _DECIDE = ("adaptive_grant", "adaptive_made", "next_stretch", "adaptive_start")
+_WAITING = ("idle", "kernel_leave", "policy_linger", *_TICK)
+_POLLING = ("find_reply", "announce", "async_due")
+ALONE = " alone"
+"""Ends the name of a run with a single coroutine."""
+ONE_REQUEST = "request alone"
+"""The measure that is `kernel.async_call` in a batch of one."""
 SPECS = (
     Spec("trap.entry", "sync", Moment.TRAP, _ENTRY),
     Spec("trap.exit", "sync", Moment.TRAP, _EXIT),
@@ -108,6 +121,11 @@ SPECS = (
     Spec("(trap.exit, signals)", "signals", Moment.TRAP, _EXIT),
     Spec("kernel.signal", "signals", Moment.TRAP, ("kernel",), _ECALL, turn=0),
     Spec("kernel.wait", "signals", Moment.TRAP, ("kernel",), _ECALL, turn=1),
+    # The claim is made at the controller of user interrupts, since this hart has no other one that
+    # is claimed at: then who waits is looked up, and woken.
+    Spec("(trap.entry, posts)", "posts", Moment.TRAP, _ENTRY),
+    Spec("(trap.exit, posts)", "posts", Moment.TRAP, _EXIT),
+    Spec("kernel.interrupt", "posts", Moment.TRAP, ("kernel",), turn=0, turns=4),
 )
 TWO_HARTS = (
     Spec("trap.entry", "sync", Moment.TRAP, _ENTRY, typical=True),
@@ -117,12 +135,19 @@ TWO_HARTS = (
     # What a request costs on the hart that serves, with what only a second hart brings: lines that
     # travel, the interrupt that makes the other hart forget, the lock.
     Spec("kernel.async_call", "uipi", Moment.HANDLED, ("kernel",)),
-    Spec("(waiting)", "uipi", Moment.HANDLED, ("idle", "kernel_leave", "policy_linger", *_TICK)),
+    Spec("(waiting)", "uipi", Moment.HANDLED, _WAITING),
     Spec("kernel.wake", "uipi", Moment.TAKEN, _SIGNAL),
     Spec("user.get_reply", "uipi", Moment.REPLIED, ("async_next_reply",)),
-    Spec("(polling)", "uipi", Moment.REPLIED, ("find_reply", "announce", "async_due")),
+    Spec("(polling)", "uipi", Moment.REPLIED, _POLLING),
     Spec("user.resume", "uipi", Moment.REPLIED, ("executor_run",)),
     Spec("user.fill_and_send", "uipi", Moment.SUBMITTED, ("user",)),
+    # The same where each request is a batch of its own: `rel4.bench.validate` says what for.
+    Spec(ONE_REQUEST, "poll alone", Moment.HANDLED, ("kernel",)),
+    Spec("(waiting, alone)", "poll alone", Moment.HANDLED, _WAITING),
+    Spec("machine.ipi", "wakes", Moment.TRAP, ("send_ipi",), _ECALL, sparse=True),
+    Spec("ipi to trap", "wakes", Moment.TRAP, ("send_ipi",), _SOFTWARE, since=True),
+    Spec("free lock", "one of two", Moment.TRAP, ("lock_acquire",), _ECALL),
+    Spec("contended lock", "contended", Moment.TRAP, ("lock_acquire",), _ECALL, sparse=True),
 )
 """The costs that are others where there are two harts."""
 PROGRAMS = {
@@ -130,6 +155,10 @@ PROGRAMS = {
     "ipc fastpath": ("ipc", [0, 1, N, ROUNDS]),
     "ipc async": ("ipc", [1, 1, N, ROUNDS]),
     "signals": ("signals", [N * ROUNDS]),
+    "posts": ("posts", [N * ROUNDS]),
+    "wakes": ("signals", [N * ROUNDS, 1]),
+    "one of two": ("signals", [N * ROUNDS]),
+    "contended": ("contended", [N * ROUNDS]),
 }
 """Runs that are no policy's: program, and words of its image."""
 
@@ -158,50 +187,60 @@ class _Watch(Listener):
         self._symbols = program.symbols
         self._specs = list(specs)
         self._owner: dict[str, str] = {}
+        self._left: dict[str, int] = {}  # when a hart was in a function that is asked since when
         for spec in self._specs:
-            self._owner |= dict.fromkeys(spec.functions, spec.cost)
-        self._names: dict[int, str | None] = {}
+            if spec.since:
+                self._left |= dict.fromkeys(spec.functions, 0)
+            else:
+                self._owner |= dict.fromkeys(spec.functions, spec.cost)
+        self._names: dict[int, tuple[str, str | None]] = {}
         self._before: dict[int, int] = {}
         self._sums: dict[tuple[int, str], float] = defaultdict(float)
         self._turns: dict[str, int] = defaultdict(int)
         self._inside = False
         self.samples: dict[str, list[float]] = {spec.cost: [] for spec in self._specs}
 
-    def _cost(self, pc: int) -> str | None:
+    def _of(self, pc: int) -> tuple[str, str | None]:
+        """The function there, and the cost that its cycles belong to."""
         if pc not in self._names:
             found = self._symbols.function(pc)
             name = found[0].partition(".")[0] if found else ""
             side = "kernel" if pc >= KERNEL_OFFSET else "user"
-            self._names[pc] = self._owner.get(name, self._owner.get(side))
+            self._names[pc] = name, self._owner.get(name, self._owner.get(side))
         return self._names[pc]
 
     def retired(self, record: Retired) -> None:
         before = self._before.get(record.hart)
         self._before[record.hart] = record.cycle
         if self._inside and before is not None:
-            cost = self._cost(record.pc)
+            name, cost = self._of(record.pc)
             if cost is not None:
                 self._sums[record.hart, cost] += record.cycle - before
+            if name in self._left:
+                self._left[name] = record.cycle
         if record.insn & 0x7FFF == _MARK:
-            self._moment(record.hart, record.insn >> 20, record.rs1)
+            self._moment(record.cycle, record.hart, record.insn >> 20, record.rs1)
 
-    def _moment(self, hart: int, number: int, value: int) -> None:
+    def _moment(self, cycle: int, hart: int, number: int, value: int) -> None:
         if number in (Moment.BEGIN, Moment.END):
             self._inside = number == Moment.BEGIN
             self._sums.clear()
             return
         for spec in self._specs:
             if self._inside and number == spec.moment and spec.cause in (None, value):
-                owner = self._owner[spec.functions[0]]
-                cycles = self._sums.get((hart, owner), 0.0)
+                if spec.since:
+                    cycles = float(cycle - max(self._left[name] for name in spec.functions))
+                else:
+                    cycles = self._sums.get((hart, self._owner[spec.functions[0]]), 0.0)
                 turn = self._turns[spec.cost]
                 self._turns[spec.cost] += 1
                 # What was before the first moment belongs to none of them.
-                if spec.turn is None or (turn and (turn - 1) % 2 == spec.turn):
+                meant = spec.turn is None or (turn and (turn - 1) % spec.turns == spec.turn)
+                if meant and (cycles or not spec.sparse):
                     self.samples[spec.cost].append(spec.scale * cycles)
         for spec in self._specs:
             if self._inside and number == spec.moment and spec.cause in (None, value):
-                self._sums.pop((hart, self._owner[spec.functions[0]]), None)
+                self._sums.pop((hart, self._owner.get(spec.functions[0], "")), None)
 
 
 def _image(run: str, setup: Setup, harts: int) -> Program:
@@ -209,10 +248,15 @@ def _image(run: str, setup: Setup, harts: int) -> Program:
     if run in PROGRAMS:
         name, words = PROGRAMS[run]
         setup = replace(setup, fastpath=run.endswith("fastpath"))
-        return configured(system(setup, name), {"experiment": words})
-    return configured(
-        system(setup), image_words(Point(policy=run, harts=harts, concurrency=N, rounds=ROUNDS))
-    )
+        # Where traps of several kinds take turns, no tick is among them.
+        period, phases = (_NEVER, (_NEVER,)) if run == "posts" else (20_000, (10_000, 5_000))
+        parameters = [harts, period, *phases[:harts]]
+        return configured(system(setup, name), {"parameters": parameters, "experiment": words})
+    policy = run.removesuffix(ALONE)
+    point = Point(policy=policy, harts=harts, concurrency=N, rounds=ROUNDS)
+    if policy != run:
+        point = replace(point, concurrency=1, rounds=N * ROUNDS)
+    return configured(system(setup), image_words(point))
 
 
 def measure(setup: Setup, harts: int = 1) -> dict[str, Sample]:
@@ -296,8 +340,9 @@ def _row(setup: Setup, harts: int, found: dict[str, Sample]) -> str:
     text = _place(setup, harts)
     for cost, sample in sorted((cost, found[cost]) for cost in made):
         spread = ", ".join(f"{each:.0f}" for each in (sample.low, sample.median, sample.high))
+        table = "measures" if " " in cost else "costs"
         text += (
-            f'costs."{cost}" = {{ value = {made[cost]:.1f}, spread = [{spread}], '
+            f'{table}."{cost}" = {{ value = {made[cost]:.1f}, spread = [{spread}], '
             f'samples = {sample.count}, program = "{specs[cost].run}" }}\n'
         )
     return text

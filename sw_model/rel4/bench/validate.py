@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,7 @@ from uintr.registers import Flavour
 
 from .analysis import window
 from .cost_options import add_costs, costs_of
-from .measure import N
+from .measure import MEASURED, ONE_REQUEST, N
 from .point import Point, simulate
 from .results import PointRecord, read_results
 
@@ -63,20 +64,57 @@ async def _events(point: Point, costs: Costs, device: Device) -> tuple[float, fl
 
 
 def own_costs(record: PointRecord, choice: str = "measured") -> Costs:
-    """The costs of a set for the memory, the root switch and the harts of ``record``.
+    """The costs of a set for the memory, the root switch and the harts of ``record``; of the
+    measured ones, what a request costs on a hart of the kernel's own in batches of its run's size.
 
     Raises
     ------
     ValueError : they were not measured there.
     """
     switch = re.search(r"-DROOT_SWITCH=(\d+)", record.flags or "")
-    return chosen_costs(
+    costs = chosen_costs(
         choice,
         memory_latency=record.memory_latency or 1,
         cache_kib=record.cache_kib or 4,
         root_switch=int(switch[1]) if switch else 0,
         harts=record.harts,
     )
+    alone = _request_alone(record)
+    if choice != "measured" or alone is None or record.policy not in HELPED:
+        return costs
+    # a + c / batch, through what was measured in batches of one and with N coroutines.
+    many = costs["kernel.async_call"]
+    once = (alone - many) / (1 - 1 / _batch(N))
+    each = many + once * (1 / _batch(record.concurrency) - 1 / _batch(N))
+    return costs.changed({"kernel.async_call": round(each)})
+
+
+HELPED = ("uipi", "poll", "adaptive")
+"""Policies that serve requests on a hart of the kernel's own."""
+_MOST = 8
+"""Requests that the compiled kernel serves in a batch there."""
+
+
+def _batch(concurrency: int) -> float:
+    """How many requests a batch has there: while one half is served, the other half is made."""
+    return min(_MOST, max(1.0, concurrency / 2))
+
+
+def _request_alone(record: PointRecord) -> float | None:
+    """What a batch of one was measured to cost with the memory of ``record``: on a line between the
+    latencies on both sides."""
+    rows = {
+        row["memory_latency"]: row["measures"][ONE_REQUEST]["value"]
+        for row in tomllib.loads(MEASURED.read_text("utf-8"))["at"]
+        if row["cache_kib"] == record.cache_kib and ONE_REQUEST in row.get("measures", {})
+    }
+    latency = record.memory_latency or 1
+    below = max((each for each in rows if each <= latency), default=None)
+    above = min((each for each in rows if each >= latency), default=None)
+    if record.harts == 1 or below is None or above is None:
+        return None
+    part = (latency - below) / (above - below) if above > below else 0.0
+    return float(rows[below] + part * (rows[above] - rows[below]))
 
 
 def compare(

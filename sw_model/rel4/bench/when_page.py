@@ -2,6 +2,7 @@
 ``python -m rel4.bench.when_page``. What a run costs is never typed there by hand."""
 
 import sys
+import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from rel4.machine.costs import Costs, measured_costs
 from uintr.files import write_atomically
 
 from .compiled import Setup
+from .measure import MEASURED
 from .published import published_point
 from .results import PointRecord, read_results
 
@@ -150,7 +152,12 @@ def _costs() -> str:
         measured_costs(memory_latency=latency, cache_kib=cache, root_switch=switch)
         for cache, latency, switch in places
     ]
-    names = [name for name, cost in tables[0].table.items() if cost.provenance == "measured"]
+    names = {
+        name
+        for costs in (tables[0], beside)
+        for name, cost in costs.table.items()
+        if cost.provenance == "measured"
+    }
     kinds = ("", ", switch", ", forget")
     head = [
         "cost",
@@ -168,6 +175,17 @@ def _costs() -> str:
     return _table(head, [row(name) for name in sorted(names)])
 
 
+def _measures() -> str:
+    """What two harts were seen to take, with its spread, that is no cost of the model's."""
+    rows = [
+        [name, row["cache_kib"], row["memory_latency"], *each["spread"], each["samples"]]
+        for row in tomllib.loads(MEASURED.read_text("utf-8"))["at"]
+        for name, each in row.get("measures", {}).items()
+    ]
+    head = ["", "cache KiB", "latency", "5 %", "median", "95 %", "samples"]
+    return _table(head, sorted(rows, key=lambda row: str(row[0])))
+
+
 def tables(records: Sequence[PointRecord]) -> dict[str, str]:
     """Every table of the page, by the name of its place."""
     find = _finder(records)
@@ -176,6 +194,7 @@ def tables(records: Sequence[PointRecord]) -> dict[str, str]:
         "surface": _surface(find),
         "second hart": _second_hart(find),
         "costs": _costs(),
+        "measures": _measures(),
         "compilers": _compilers(find),
     }
 

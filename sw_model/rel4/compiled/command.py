@@ -9,10 +9,13 @@ from rel4.compiled.compiler import COMPILERS, CompileError, compile_program
 from rel4.compiled.elf import load_program
 from rel4.compiled.recorder import recording
 from rel4.compiled.runner import (
+    BEGIN,
+    END,
     Ending,
     Listener,
     RunConfig,
     RunResult,
+    measured_parts,
     run_program,
     runner_names,
 )
@@ -190,7 +193,11 @@ def _stats(result: RunResult) -> str:
     instructions = sum(result.instructions)
     per = ", ".join(f"hart {hart} {count:,}" for hart, count in enumerate(result.instructions))
     speed = result.cycles / result.seconds if result.seconds else 0
-    return (
-        f"cycles {result.cycles:,}; instructions {instructions:,} ({per})\n"
-        f"{result.seconds:.2f} s, {speed:,.0f} simulated cycles a second"
-    )
+    lines = [f"cycles {result.cycles:,}; instructions {instructions:,} ({per})"]
+    lines += [
+        f"hart {hart}: {each.cycles:,} cycles from mark {BEGIN} to mark {END}, "
+        f"{each.instructions:,} instructions, {each.cycles / each.instructions:.2f} cycles each"
+        for hart, each in sorted(measured_parts(result.marks).items())
+    ]
+    lines.append(f"{result.seconds:.2f} s, {speed:,.0f} simulated cycles a second")
+    return "\n".join(lines)

@@ -6,7 +6,7 @@ simulator with user interrupts on top. Console, marks, exit and limits mean the 
 cycles mean something on the RTL alone, elsewhere a cycle is an instruction of one hart.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -18,10 +18,13 @@ from rel4.machine.device import find_installed, installed
 from rv64.memory_map import RAM_BASE
 
 __all__ = [
+    "BEGIN",
+    "END",
     "Ending",
     "Listener",
     "Marker",
     "Miss",
+    "Part",
     "Retired",
     "RunConfig",
     "RunResult",
@@ -29,6 +32,7 @@ __all__ = [
     "double_fault",
     "exited",
     "find_runner",
+    "measured_parts",
     "run_program",
     "runner_names",
     "time_limit",
@@ -48,12 +52,41 @@ class Ending(StrEnum):
 
 
 class Marker(NamedTuple):
-    """A ``mark(id, value)`` of the program, in the cycle in which it retired."""
+    """A ``mark(id, value)`` of the program, in the cycle in which it retired, and how many
+    instructions its hart had retired by then."""
 
     cycle: int
     hart: int
     id: int
     value: int
+    retired: int = 0
+
+
+BEGIN, END = 1, 2
+"""Marks around what a program measures of itself."""
+
+
+class Part(NamedTuple):
+    """What a hart did between two marks."""
+
+    cycles: int
+    instructions: int
+
+
+def measured_parts(marks: Iterable[Marker]) -> dict[int, Part]:
+    """Between the last mark `BEGIN` and the first `END` behind it, of each hart that has both."""
+    begun: dict[int, Marker] = {}
+    found: dict[int, Part] = {}
+    for mark in marks:
+        if mark.id == BEGIN:
+            begun[mark.hart] = mark
+            found.pop(mark.hart, None)
+        elif mark.id == END and mark.hart in begun and mark.hart not in found:
+            first = begun[mark.hart]
+            part = Part(mark.cycle - first.cycle, mark.retired - first.retired)
+            if part.instructions:
+                found[mark.hart] = part
+    return found
 
 
 class Retired(NamedTuple):

@@ -14,7 +14,6 @@ from rel4.kernel.invariants import violations
 from rel4.machine import ops_intel as intel
 from rel4.machine.events import ReceiverChanged
 from rel4.machine.ops import Compute, CsrRead, CsrWrite
-from rel4.user.async_syscalls import Style
 from rel4.user.root_task import RootTask
 from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import ThreadMaker
@@ -229,31 +228,6 @@ def test_a_thread_finds_no_flag_of_another(run_program: RunProgram) -> None:
 
     run_program(body, flavour=Flavour.INTEL)
     assert found == {"a": [0, 1], "b": [0, 1]}
-
-
-def test_a_large_call_is_not_overtaken(run_program: RunProgram) -> None:
-    """With a ring of two, a call of two slots has its turn among those of one."""
-    ended: list[str] = []
-
-    async def body(task: RootTask) -> None:
-        calls = await task.start_async_syscalls(2, Style(direct=True))
-
-        async def small() -> None:
-            for _ in range(10):
-                await calls.put_char("s")
-                ended.append("small")
-
-        async def large() -> None:
-            await calls.put_string("a string of more than fifty characters, which takes two slots")
-            ended.append("large")
-
-        for _ in range(3):
-            task.executor.spawn(small)
-        task.executor.spawn(large)
-        await task.executor.run_until_complete()
-
-    run_program(body, policy="inline")
-    assert ended.index("large") < 6
 
 
 def test_a_handler_keeps_the_answer_of_the_call_that_it_interrupted(

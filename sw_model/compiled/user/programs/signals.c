@@ -1,9 +1,11 @@
-/* Two threads of one hart that signal each other: each waits on a notification of its own. */
+/* Two threads that signal each other: each waits on a notification of its own. On two harts each
+ * signal wakes an idle one, by an interrupt. */
 #include "root_task.h"
 
 /* The loader may change these words in the image. */
 struct experiment {
     word rounds;
+    word hart; /* of the other thread */
 };
 const volatile struct experiment experiment __attribute__((section(".data"))) = {.rounds = 10};
 
@@ -23,7 +25,7 @@ int main(void)
     word nothing;
     to_root = root_allocate(OBJECT_NOTIFICATION, 2, 0);
     to_other = to_root + 1;
-    check("TCB_Resume", seL4_TCB_Resume(root_make_thread(other, 0)));
+    check("TCB_Resume", seL4_TCB_Resume(root_make_thread(other, experiment.hart)));
     mark(MARK_BEGIN, 0);
     for (word n = 0; n < experiment.rounds; n++) {
         seL4_Send(to_other);

@@ -1,8 +1,9 @@
 """Schedules: who moves when, and what a world that is played to its end looks like.
 
-In a *coarse* schedule whoever enters the kernel leaves it before another hart moves: the outcomes
-of all coarse schedules are what is right. A *fine* schedule may change harts at every stop;
-whatever it does, its outcome must be one of those.
+In a *coarse* schedule whoever enters the kernel leaves it before another hart moves. Only a post,
+which is no operation of the kernel, may come in between: when a thread has trapped, and the kernel
+done nothing yet. The outcomes of all coarse schedules are what is right. A *fine* schedule may
+change harts at every stop; whatever it does, its outcome must be one of those.
 
 A schedule branches by `os.fork`: the child takes the other way, and nothing is done twice.
 """
@@ -28,6 +29,8 @@ __all__ = ["Result", "play_all"]
 
 LOCAL = {"CsrClear", "CsrSet", "CsrWrite", "CsrRead"}
 """Stops of a thread between which no other hart does anything to it that it could tell apart."""
+POSTS = {"Uipi SEND", "SendUipi"}
+"""Stops of a thread that may come while another waits to be let into the kernel."""
 EXPECTED = ("page fault", "SENDUIPI", "no capability")
 """Faults that a thread brings on itself: no memory, no entry, no capability."""
 SLOTS = 1 << 18
@@ -208,14 +211,22 @@ class Player:
     async def _play_coarse(self) -> None:
         while True:
             await self._rest()
-            ways = [("go", index) for index in range(len(self._moved)) if self._able(index)]
-            ways.extend(("tick", index) for index in sorted(set(self._ticks)))
+            able = [index for index in range(len(self._moved)) if self._able(index)]
+            stops = {index: self._machine.hart(index).at for index in able}
+            ways = [("go", index, index) for index in able]
+            ways.extend(("tick", index, index) for index in sorted(set(self._ticks)))
+            ways.extend(
+                ("post", index, other)
+                for index in able
+                for other in able
+                if stops[index] == "Ecall" and stops[other] in POSTS
+            )
             if not ways:
                 return
             if len(ways) > 1 and not self._visited.add(self._state()):
                 self.result.known = True
                 return
-            what, index = ways[self._fork(len(ways))]
+            what, index, other = ways[self._fork(len(ways))]
             if self.result.known:
                 return
             if what == "tick":
@@ -224,6 +235,8 @@ class Player:
                 await self._machine.settle()
                 continue
             await self._move(index)
+            if what == "post":
+                await self._move(other)
             hart = self._machine.hart(index)
             while hart.in_kernel or (hart.stands and hart.at.split()[0] in LOCAL):
                 if not await self._push(index):

@@ -1,0 +1,121 @@
+"""Mutants of a block inside the specification that it is proven by, and whether the proof fails.
+
+For blocks of which a system shows little, since what is around them never does all that it may:
+with the proof, everything that the specification allows stands there. The design of the proof keeps
+its block as a module; Yosys lists mutations of that. A mutant is killed when the solver finds a
+run, of `_DEPTH` cycles at most, that violates a property.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rel4.bench.campaign import Conduct, Store, run_campaign
+from uintr_formal.catalogue import PROOFS
+from uintr_formal.prove import Proof, design, solve
+from uintr_verify.mutation import Mutation, listed_mutants, yosys
+from uintr_verify.native import ReplayError
+
+__all__ = ["PROVED", "ProofMutation"]
+
+PROVED = {"half words": 200, "axi manager": 100, "axi bridge": 100}
+"""Blocks that are mutated so, which are named as their proofs, and how many mutants of each."""
+
+_DEPTH = 12
+_SECONDS = 300
+_MODULE = "top.dut"
+_PREPARE = r"""
+read_rtlil whole.il
+hierarchy -top top
+proc
+select -module \{module}
+opt -full
+wreduce
+opt_clean
+select -clear
+mutate -list {count} -seed 1 -o list.txt -module \{module}
+write_rtlil prepared.il
+"""
+
+
+class ProofMutation(Mutation):
+    """All mutants of one block.
+
+    Parameters
+    ----------
+    block : and the proof's name
+    count : how many
+    folder : where the design is kept
+    """
+
+    KILLED = "killed by proofs"
+
+    def __init__(self, *, block: str, count: int, folder: Path) -> None:
+        (proof,) = (each for each in PROOFS if each.name == block)
+        self.proof: Proof = replace(proof, mode="bmc", depth=_DEPTH)
+        self.folder = folder
+        self.modules = {block: _MODULE}
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "whole.il").write_text(design(proof, sources=True))
+        yosys(_PREPARE.format(module=_MODULE, count=count), folder)
+        self.mutants = list(listed_mutants((folder / "list.txt").read_text(), block, 1))
+        text = design(proof) + "\n".join(each.command for each in self.mutants)
+        self.digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def run(
+        self, stimulus: list[Path], *, results: Path, conduct: Conduct | None = None
+    ) -> list[dict[str, Any]]:
+        """As `Mutation.run`; there is no stimulus but what the solver finds."""
+        store = Store(results)
+        key = f"{self.digest} {self.proof.name}"
+        tasks = {f"{key} {number}": number for number in range(len(self.mutants) + 1)}
+        if f"{key} 0" not in store.read():
+            baseline = self.outcome(0)
+            if baseline["file"] != -1:
+                raise ReplayError(f"the proof {self.proof.name} must pass, but {baseline['what']}")
+            store.add(f"{key} 0", baseline)
+
+        def batches(todo: Mapping[str, int]) -> list["_Batch"]:
+            return [_Batch(self, number, name, store) for name, number in todo.items()]
+
+        found = run_campaign(
+            tasks,
+            batches,
+            store=store,
+            conduct=conduct or Conduct(1),
+            name="mutants",
+            unit="mutant",
+        )
+        return [found[each] for each in tasks]
+
+    def outcome(self, number: int) -> dict[str, Any]:
+        """What the solver says of a mutant; of number 0, the design as it is."""
+        change = self.mutants[number - 1].command if number else ""
+        with tempfile.TemporaryDirectory(prefix="proof-", dir=self.folder) as work:
+            folder = Path(work)
+            (folder / "design.il").write_bytes((self.folder / "prepared.il").read_bytes())
+            result = solve(self.proof, work=folder, seconds=_SECONDS, change=change).result
+        if result not in ("PASS", "FAIL"):
+            raise ReplayError(f"a proof must pass or fail, but mutant {number} ends in {result}")
+        return {
+            "mutant": number,
+            "file": 0 if result == "FAIL" else -1,
+            "cycles": 0,
+            "what": result,
+        }
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """One mutant."""
+
+    mutation: ProofMutation
+    number: int
+    key: str
+    store: Store
+
+    def __call__(self) -> None:
+        self.store.add(self.key, self.mutation.outcome(self.number))

@@ -1,0 +1,115 @@
+"""What coverage and mutation take in: three tops, the blocks in them, and what is run on each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tb_crowd
+import tb_extensions
+import tb_latency
+import tb_registers
+import tb_walking
+from contract import INTEL, SHAPES, benches_of
+from rel4.machine.device import DeviceConfig, run_sync
+from uintr.registers import ALL_FEATURES, Flavour
+from uintr_verify.linked import linked
+from uintr_verify.random_traffic import record_intel, record_linked, record_random
+from uintr_verify.stimulus import Recorder
+
+__all__ = ["COVERED", "MUTATED", "Target"]
+
+_CROWD = benches_of(tb_crowd)
+"""For many receivers."""
+_FEW = (*benches_of(tb_registers, tb_extensions, tb_walking), *_CROWD, tb_latency.sweep)
+"""The register suite, the extensions' tests, one bit at a time, all receivers at once, and
+operations while the sweep runs: for few receivers."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A top and what is run on it.
+
+    Parameters
+    ----------
+    config : shape of the system
+    blocks : those that are mutated: the module of each, below the top, and how many mutants
+    linked : the system's bus is behind halves of words and AXI4-Lite
+    """
+
+    config: DeviceConfig
+    blocks: tuple[tuple[str, str, int], ...] = ()
+    linked: bool = False
+
+    def top(self) -> Any:
+        """The top, as `uintr_cosim.top.make_top` makes it."""
+        from uintr_cosim.top import make_top
+
+        return make_top(self.config, linked if self.linked else None)
+
+    def directed(self, folder: Path) -> list[Path]:
+        """Testbenches, a file each."""
+        files = []
+        for bench in self._benches():
+            path = folder / bench.__name__
+            about = {"bench": bench.__name__}
+            recorder = Recorder(config=self.config, path=path, about=about)
+            run_sync(bench(recorder))
+            recorder.close()
+            files.append(path)
+        return files
+
+    def _benches(self) -> tuple[Callable[..., Any], ...]:
+        if self.linked:
+            return ()
+        if self.config.flavour is Flavour.INTEL:
+            return INTEL
+        if self.config.features != ALL_FEATURES:
+            return ()
+        return _FEW if self.config.receivers < 16 else _CROWD
+
+    def random(self, folder: Path, *, seeds: int, operations: int) -> list[Path]:
+        """Random traffic, a file a seed."""
+        record: Callable[..., Any] = record_random
+        if self.linked:
+            record = record_linked
+        elif self.config.flavour is Flavour.INTEL:
+            record = record_intel
+        files = []
+        for seed in range(1, seeds + 1):
+            path = folder / f"random_{seed}"
+            name = f"mutation {seed}"
+            record(config=self.config, seed=name, operations=operations, path=path)
+            files.append(path)
+        return files
+
+
+_SMALL = DeviceConfig(harts=2, receivers=5, table_pages=3)
+
+MUTATED = {
+    "riscv": Target(
+        _SMALL,
+        (
+            ("controller", "system.controller", 800),
+            ("hart unit", "system.hart_unit_0", 600),
+            ("hart unit 1", "system.hart_unit_1", 300),
+        ),
+    ),
+    "intel": Target(
+        SHAPES["intel 2"],
+        (
+            ("intel hart unit", "system.hart_unit_0", 600),
+            ("intel hart unit 1", "system.hart_unit_1", 300),
+            ("intel fabric", "system.fabric", 100),
+            ("intel arbiter", "system.arbiter", 200),
+        ),
+    ),
+}
+"""By name. Names of blocks are different in all of them."""
+
+COVERED = {
+    **{name: Target(SHAPES[name]) for name in ("2x5", "2x512", "4x64", "2x6 fast", "3x9 slow")},
+    **{name: Target(SHAPES[name]) for name in ("intel 2", "intel 4")},
+    "2x5 linked": Target(SHAPES["2x5"], linked=True),
+}
+"""The shapes that coverage is counted in."""
