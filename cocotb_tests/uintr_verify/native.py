@@ -72,7 +72,8 @@ def build_replay(
         _HARNESS,
         top=TOP,
         make=f"OPT_FAST={fast} OPT_SLOW=-O0 OPT_GLOBAL=-O1",
-        options=_COVERAGE if coverage else (),
+        # A multiplexer's selects may overlap while the logic of mutants settles.
+        options=_COVERAGE if coverage else ("--no-assert",) if mutants else (),
     )
 
 

@@ -33,11 +33,22 @@ _TRAFFIC = (
     *("cocotb_tests/uintr_verify", "cocotb_tests/uintr_cosim"),
     *(f"cocotb_tests/{name}.py" for name in ("traffic", "hart_traffic", "intel_traffic")),
 )
-_VERIFY = tuple(
-    f"cocotb_tests/uintr_verify/{name}.py"
-    for name in ("stored", "mutation", "survivors", "structural", "targets", "linked")
+
+
+_COMPILED = tuple(
+    f"cocotb_tests/uintr_cosim/{name}"
+    for name in ("compiled.py", "run.cpp", "runtime.py", "rv64_bench.py")
 )
-"""No part of a random run."""
+
+
+def _without(*names: str) -> tuple[str, ...]:
+    others = (f"cocotb_tests/uintr_verify/{name}" for name in ("stored.py", *names))
+    return (*_WRITERS, *_COMPILED, *others)
+
+
+_MUTATING = ("mutation.py", "survivors.py", "proved.py", "waivers_mutation.toml")
+_COVERING = ("structural.py", "targets.py", "linked.py", "waivers_structural.toml")
+_AT_RANDOM = ("long_run.py", "waivers_functional.toml")
 _BENCHES = (
     *_TRAFFIC,
     *(f"cocotb_tests/{name}.py" for name in ("contract", "shapes", "verbs", "intel_scene")),
@@ -88,25 +99,25 @@ STORED = (
         "random.jsonl",
         (*_GATEWARE, *_REFERENCE, *_TRAFFIC),
         "make random",
-        (*_WRITERS, *_VERIFY),
+        _without(*_MUTATING, *_COVERING),
     ),
     Stored(
         "coverage_functional.json",
         (*_GATEWARE, *_REFERENCE, *_TRAFFIC),
         "make random",
-        (*_WRITERS, *_VERIFY),
+        _without(*_MUTATING, *_COVERING),
     ),
     Stored(
         "coverage.json",
         (*_GATEWARE, *_REFERENCE, *_BENCHES),
         "make coverage",
-        (*_WRITERS, _VERIFY[0]),
+        _without(*_MUTATING, *_AT_RANDOM),
     ),
     Stored(
         "mutation.jsonl",
         (*_GATEWARE, *_REFERENCE, *_BENCHES),
         "make mutate",
-        (*_WRITERS, _VERIFY[0]),
+        _without("structural.py", "waivers_structural.toml", *_AT_RANDOM),
     ),
     Stored("gates.json", (*_BOARDS, *_REFERENCE), "make test-gates", _WRITERS),
     Stored("rv64_lockstep.jsonl", _HART, "make test-oracle"),

@@ -37,7 +37,7 @@ equiv_make gold gate equivalence
 hierarchy -top equivalence
 opt_clean
 equiv_simple
-equiv_induct -seq 2
+equiv_induct -seq 1
 equiv_status -assert
 """
 _MODULE = re.compile(r" -module \S+")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 __all__ = ["WaiverError", "Waiver", "load_waivers", "waive"]
 
-_FILE = Path(__file__).with_name("waivers.toml")
+_FOLDER = Path(__file__).parent
 
 
 class WaiverError(Exception):
@@ -27,9 +27,9 @@ class Waiver:
     shown: tuple[str, ...] = ()
 
 
-def load_waivers(kind: str, path: Path = _FILE) -> list[Waiver]:
-    """The waivers of a kind of coverage: functional, structural or mutation."""
-    with path.open("rb") as stream:
+def load_waivers(kind: str, path: Path | None = None) -> list[Waiver]:
+    """The waivers of a kind of coverage: functional, structural or mutation; a file for each."""
+    with (path or _FOLDER / f"waivers_{kind}.toml").open("rb") as stream:
         entries = tomllib.load(stream).get(kind, [])
     waivers = [
         Waiver(entry["pattern"], entry.get("reason", ""), tuple(entry.get("shown", ())))
