@@ -36,8 +36,7 @@ _TRAFFIC = (
 
 
 _COMPILED = tuple(
-    f"cocotb_tests/uintr_cosim/{name}"
-    for name in ("compiled.py", "run.cpp", "runtime.py", "rv64_bench.py")
+    f"cocotb_tests/uintr_cosim/{name}" for name in ("compiled.py", "run.cpp", "rv64_bench.py")
 )
 
 
