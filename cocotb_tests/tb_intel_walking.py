@@ -327,6 +327,30 @@ async def all_words_at_once(device: Device) -> None:
             await scene.write(Msr.UINTR_RR, 0, hart)
 
 
+async def memory_is_shared(device: Device) -> None:
+    """What one hart writes the others read, at every distance of one or two bits; and every entry
+    serves every hart."""
+    scene = await IntelScene.prepared(device)
+    bits = range(3, (device.config.table_pages * PAGE_BYTES - 1).bit_length())
+    places = {scene.base ^ 1 << one ^ 1 << other for one in bits for other in bits} | {scene.base}
+    written = {place: 0x1234_5678_9ABC_DEF1 * place & _WORD for place in sorted(places)}
+    for writer in scene.harts:
+        for place, word in written.items():
+            await scene.store(place, word ^ writer, writer)
+        for reader in scene.harts:
+            for place, word in written.items():
+                assert await scene.load(place, reader) == word ^ writer
+    await device.reset()
+    scene = await IntelScene.prepared(device)
+    for hart in scene.harts:
+        for index in range(scene.entries):
+            target = index % len(scene.harts)
+            await scene.store(scene.descriptor(target), UPID.pack(sn=1), hart)
+            assert (await scene.senduipi(index, hart))[0] == _OK
+            assert await scene.load(scene.descriptor(target) + 8) == 1 << index
+            await scene.store(scene.descriptor(target) + 8, 0, hart)
+
+
 async def _refusals_without_end(device: Device) -> None:
     """The count stays at its highest value. Too long for the contract."""
     scene = await IntelScene.prepared(device)
