@@ -83,6 +83,7 @@ NOT_RUN = {
         "python -m rel4.bench.when_runs",
         "python -m rv64_formal",
         "python -m rv64_verify litmus",
+        "python -m rv64_verify qemu",
         "python -m uintr_formal",
         "python -m uintr_fpga.",
         "uintr-fpga build",
