@@ -4,7 +4,6 @@ Every point of docs/data/compiled.jsonl that is not of the present commit is run
 takes its place in the file. What is finished is kept when the run is interrupted.
 """
 
-import argparse
 import json
 import re
 import sys
@@ -14,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from uintr.files import write_atomically
+from uintr.program import Parser
 
 from .compiled import Setup, compiled_name, run_compiled
 from .point import Point
@@ -75,7 +75,7 @@ def big() -> list[tuple[Point, Setup]]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run what is of another commit, or is missing."""
-    parser = argparse.ArgumentParser(prog="python -m rel4.bench.when_runs", description=__doc__)
+    parser = Parser(prog="python -m rel4.bench.when_runs", description=__doc__)
     parser.add_argument("--hold-out", action="store_true", help="those of docs/data/holdout.jsonl")
     parser.add_argument("--minutes", type=float, default=60.0, help="begin none after so many (60)")
     arguments = parser.parse_args(argv)
