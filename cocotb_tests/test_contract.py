@@ -4,7 +4,7 @@ emulated board (`fpga/tests`) keep too."""
 import pytest
 
 import tb_latency
-from benches import check_bench
+from benches import check_bench, on_simulator
 from contract import CONTRACT, SHAPES, SLOW, Bench
 from shapes import SHAPES as RISCV_SHAPES
 from uintr_cosim.device import run
@@ -20,7 +20,7 @@ def benches(simulator: str, shape: str) -> tuple[Bench, ...]:
 @pytest.mark.parametrize(
     ("simulator", "shape", "bench"),
     [
-        pytest.param(simulator, shape, bench, id=f"{simulator}-{shape}-{bench.__name__}")
+        on_simulator(simulator, shape, bench, id=f"{simulator}-{shape}-{bench.__name__}")
         for simulator in ("verilator", "icarus")
         for shape in CONTRACT
         for bench in benches(simulator, shape)
@@ -31,6 +31,14 @@ def test_contract(simulator: str, shape: str, bench: Bench) -> None:
     check_bench(simulator, shape, benches(simulator, shape), bench)
 
 
-@pytest.mark.parametrize("shape", RISCV_SHAPES)
+@pytest.mark.parametrize(
+    ("simulator", "shape"),
+    [
+        on_simulator(simulator, shape, id=f"{simulator}-{shape}")
+        for simulator in ("verilator", "icarus")
+        for shape in RISCV_SHAPES
+    ],
+    indirect=["simulator"],
+)
 def test_the_sweep_takes_a_cycle_per_receiver(simulator: str, shape: str) -> None:
     assert run(SHAPES[shape], tb_latency.sweep) == SHAPES[shape].receivers

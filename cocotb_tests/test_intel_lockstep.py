@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 
 import tb_intel_lockstep
+from benches import on_simulator
 from contract import SHAPES
 from uintr.intel.registers import Fault
 from uintr.registers import Status
@@ -37,7 +38,15 @@ SEVERAL_HARTS = ("bus contended",)
 LONG_RUN_OF_SEVERAL_HARTS = ("fabric contended",)
 
 
-@pytest.mark.parametrize("shape", ["intel 1", "intel 2", "intel 4"])
+@pytest.mark.parametrize(
+    ("simulator", "shape"),
+    [
+        on_simulator(simulator, shape, id=f"{simulator}-{shape}")
+        for simulator in OPERATIONS
+        for shape in ("intel 1", "intel 2", "intel 4")
+    ],
+    indirect=["simulator"],
+)
 def test_lockstep(simulator: str, shape: str) -> None:
     seed = f"{shape} 1"
     job = partial(tb_intel_lockstep.lockstep, seed=seed, operations=OPERATIONS[simulator])

@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 
+from benches import on_simulator
 from shapes import SHAPES
 from tb_lockstep import lockstep
 from uintr.registers import Feature, Status
@@ -26,7 +27,15 @@ LONG_RUN = ("kind changed",)
 SEVERAL_HARTS = ("bus contended", "controller contended", "forwarded between harts", "line moved")
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    ("simulator", "shape"),
+    [
+        on_simulator(simulator, shape, id=f"{simulator}-{shape}")
+        for simulator in OPERATIONS
+        for shape in SHAPES
+    ],
+    indirect=["simulator"],
+)
 def test_lockstep(simulator: str, shape: str) -> None:
     config = SHAPES[shape]
     seed = f"{shape} 1"

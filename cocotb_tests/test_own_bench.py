@@ -40,8 +40,9 @@ def run(folder: Path, simulator: str) -> subprocess.CompletedProcess[str]:
         find_simulator(simulator)
     except SimulationError as error:
         pytest.skip(str(error))
+    quickly = {"MAKEFLAGS": "OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0"}  # of Verilator's makefile
     return subprocess.run(
-        [sys.executable, "run.py", simulator],
+        [sys.executable, "run.py", simulator], env={**os.environ, **quickly},
         cwd=folder, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from rel4.bench.campaign import Conduct
 from rel4.bench.results import source_commit
 from rel4.compiled.spike_library import missing
 from rel4.machine.device import DeviceError
-from rv64_verify import litmus
+from rv64_verify import layout, litmus, qemu
 from rv64_verify.lockstep import LockstepError
 from rv64_verify.long_run import SHAPES, long_run
 from rv64_verify.mutation import Mutation, judged
@@ -82,6 +82,19 @@ def _litmus(options: argparse.Namespace) -> int:
     return int(any(record["forbidden"] or record["never"] for record in records))
 
 
+def _qemu(options: argparse.Namespace) -> int:
+    reason = qemu.missing()
+    if reason is not None:
+        print(f"qemu: skipped: {reason}")
+        return 0
+    total = 0
+    with closing(Rtl(memory_bytes=layout.MEMORY_BYTES)) as rtl:
+        for name in qemu.NAMES:
+            total += qemu.compared(rtl, name)
+    print(f"qemu: {total:,} instructions of {len(qemu.NAMES)} directed programs, as on QEMU")
+    return 0
+
+
 def _mutate(options: argparse.Namespace) -> int:
     reason = missing()
     if reason is not None:
@@ -123,6 +136,8 @@ def main() -> int:
     command = commands.add_parser("litmus", help="memory order among harts, and what was seen")
     command.add_argument("--out", type=Path, default=Path("docs/data/rv64_litmus.jsonl"))
     command.set_defaults(run=_litmus)
+    command = commands.add_parser("qemu", help="directed programs on RTL and QEMU")
+    command.set_defaults(run=_qemu)
     command = commands.add_parser("mutate", help="whether tests kill mutants of the hart's netlist")
     command.add_argument("--count", type=_positive, default=600, help="mutants (600)")
     command.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1)
@@ -132,7 +147,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         return int(options.run(options))
-    except (AssertionError, Stopped) as error:
+    except (AssertionError, LockstepError, Stopped) as error:
         print(f"rv64_verify: {error}", file=sys.stderr)
         return 1
     except (DeviceError, OSError) as error:

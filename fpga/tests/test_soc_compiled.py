@@ -3,7 +3,7 @@
 The emulated board is the complete design of `uintr_fpga.soc_board`, with its serial line, which
 loads the program. What is simulated is the system of ``rel4 sweep --software compiled``, with a
 memory in C++. Asynchronous calls need a frame of 2 MiB for their rings: for them the emulated board
-has 8 MiB of memory, which a real one has not, and everything else as it is.
+has 16 MiB of memory, which a real one has not, and everything else as it is.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ from uintr_fpga.uartbone import SerialPort
 pytestmark = [pytest.mark.sim, pytest.mark.long]
 
 HARTS, DIVISOR, LATENCY = 2, 4, 7
-BOARD, LARGE = 256 << 10, 8 << 20
+BOARD, LARGE = 256 << 10, 16 << 20
 SMALL = ("MAX_TASKS=64", "ROOT_RADIX=7")
 SLOW_HERTZ = 20_000
 """Of the emulated clock at least, for the time limit."""

@@ -21,7 +21,7 @@ from amaranth.lib.wiring import In, Out
 
 from rv64.soc import Soc
 from uintr.program import Parser, run_program, whole
-from uintr_fpga.bench_hart import NO_COLLISIONS
+from uintr_fpga.bench_hart import NO_COLLISIONS, TARGET_PS
 from uintr_fpga.bridge import UartBridge
 from uintr_fpga.soc_window import SocWindow
 from uintr_fpga.toolchains import TOOLCHAINS, ToolError, find_tools, search_path
@@ -30,11 +30,14 @@ from uintr_fpga.uart import UartReceiver, UartTransmitter, uart_divisor
 __all__ = ["SocBoard", "SocCore", "build_soc_emulator", "main"]
 
 _CLOCK_HZ = 25_000_000
+_ASKED_MHZ = 40
+"""What place and route strives for: it rests when it has what it was asked for."""
 _BAUD = 1_000_000
 _MEMORY_BYTES = 256 << 10
 _SECONDS = 5400
-_NO_COLLISIONS = (
+_SCRIPT = (
     f"{NO_COLLISIONS}\nsetparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:MEMID=\\\\ram_words %i\n"
+    f"scratchpad -set abc9.D {TARGET_PS}\n"
 )
 """Nor is main memory read in a cycle in which it is written."""
 
@@ -182,7 +185,7 @@ def build_soc_emulator(*, harts: int, divisor: int = 4, memory_bytes: int = _MEM
     )
 
 
-def build(*, harts: int, seed: int, folder: Path) -> dict[str, Any]:
+def build(*, harts: int, seed: int, folder: Path, asked_mhz: int = _ASKED_MHZ) -> dict[str, Any]:
     """Build the bitstream in ``folder``; returns what it takes and how fast it is.
 
     Raises
@@ -197,12 +200,14 @@ def build(*, harts: int, seed: int, folder: Path) -> dict[str, Any]:
         SocBoard(harts=harts),
         "top",
         synth_opts="-abc9 -nowidelut",
-        script_after_read=_NO_COLLISIONS,
+        script_after_read=_SCRIPT,
         nextpnr_opts=f"--seed {seed} --router router2 --report top.pnr-report.json "
         "--timing-allow-fail",
     )
     folder.mkdir(parents=True, exist_ok=True)
     plan.extract(str(folder))
+    pins = folder / "top.lpf"
+    pins.write_text(pins.read_text().replace(f" {_CLOCK_HZ}.0 HZ", f" {asked_mhz} MHZ"))
     environment = {**os.environ, "PATH": search_path()}
     for tool, program in tools.items():
         environment[tool.upper().replace("-", "_")] = program
@@ -232,6 +237,7 @@ def build(*, harts: int, seed: int, folder: Path) -> dict[str, Any]:
         "harts": harts,
         "memory_bytes": _MEMORY_BYTES,
         "seed": seed,
+        "asked_mhz": asked_mhz,
         "lut4": cells["LUT4"] + 2 * cells["CCU2C"],
         "ff": cells["TRELLIS_FF"],
         "block_ram": cells["DP16KD"],
@@ -248,12 +254,25 @@ def _parser() -> Parser:
     parser.describe(_build, "Build the bitstream of a ULX3S 85F with harts.")
     parser.add_argument("--harts", type=whole, default=2, metavar="N", help="1 to 4 (2)")
     parser.add_argument("--seed", type=whole, default=1, metavar="S", help="of the placer (1)")
+    parser.add_argument(
+        "--ask",
+        type=whole,
+        default=_ASKED_MHZ,
+        metavar="MHZ",
+        help="what place and route strives for (%(default)s); the clock stays 25 MHz",
+    )
     parser.add_argument("--out", default="build/soc-ulx3s", metavar="DIR", help="%(default)s")
     return parser
 
 
 def _build(options: Any) -> int:
-    print(json.dumps(build(harts=options.harts, seed=options.seed, folder=Path(options.out))))
+    found = build(
+        harts=options.harts,
+        seed=options.seed,
+        folder=Path(options.out),
+        asked_mhz=options.ask,
+    )
+    print(json.dumps(found))
     return 0
 
 

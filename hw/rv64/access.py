@@ -46,7 +46,7 @@ def work(ways: int) -> data.StructLayout:
             "word": XLEN,  # to store, in its place
             "mask": WORD_BYTES,
             "b": XLEN,
-            "hits": ways,
+            "hits": ways,  # a store: the way of the cache that its word is in
             # For the trace alone:
             "rs1": 5,
             "rs2": 5,
@@ -113,24 +113,26 @@ class Access(wiring.Component):
         # Translation, and what it allows.
         is_load = (kind == Kind.LOAD) | ((kind == Kind.ATOMIC) & (executed.raw[27:] == Atomic.LR))
         accesses = kind.matches(Kind.LOAD, Kind.STORE, Kind.ATOMIC)
-        rights = tlb.rights
-        of_user = Mux(self.user, rights.user, ~rights.user | self.sum)
-        readable = rights.read | (self.mxr & rights.execute)
-        page_good, good = Signal(), Signal()
         physical = Cat(address[:_PAGE_BITS], tlb.frame)
-        m.d.comb += [
-            tlb.address.eq(address),
-            tlb.space.eq(self.space),
-            page_good.eq(
-                ~self.space.translated
-                | (of_user & Mux(is_load, readable, rights.write & rights.dirty))
-            ),
-            good.eq(
-                page_good
-                & Mux(is_load, rights.may_read, rights.may_write)
-                & ~((kind == Kind.ATOMIC) & rights.device)
-            ),
-        ]
+        m.d.comb += [tlb.address.eq(address), tlb.space.eq(self.space)]
+        # Each way is judged before it is known which one hits.
+        page_good, good, in_memory = Signal(2), Signal(2), Signal(2)
+        for way in range(2):
+            rights = tlb.rights_of[way]
+            of_user = Mux(self.user, rights.user, ~rights.user | self.sum)
+            readable = rights.read | (self.mxr & rights.execute)
+            m.d.comb += [
+                page_good[way].eq(
+                    ~self.space.translated
+                    | (of_user & Mux(is_load, readable, rights.write & rights.dirty))
+                ),
+                good[way].eq(
+                    page_good[way]
+                    & Mux(is_load, rights.may_read, rights.may_write)
+                    & ~((kind == Kind.ATOMIC) & rights.device)
+                ),
+                in_memory[way].eq(good[way] & ~rights.device),
+            ]
 
         # The stores that the cache does not show yet.
         m.submodules.store_align = store_align = StoreAlign()
@@ -158,12 +160,7 @@ class Access(wiring.Component):
         def in_way(hits: Any) -> Any:
             return hits[0] if self._ways == 1 else (hits & cache.hits).any()
 
-        same_last = (
-            last.valid
-            & (last.kind == Kind.STORE)
-            & in_way(last.hits)
-            & (last.address[_WORD_OFFSET:_PAGE_BITS] == index)
-        )
+        same_last = in_way(last.hits) & (last.address[_WORD_OFFSET:_PAGE_BITS] == index)
         same_before = in_way(before_hits) & (before_index == index)
         merged = Signal(XLEN)
         for byte in range(WORD_BYTES):
@@ -179,18 +176,21 @@ class Access(wiring.Component):
         ]
 
         # What comes of it.
-        may = tlb.hit & good & ~rights.device & ~store_align.misaligned  # in main memory
+        proper = tlb.proper & ~store_align.misaligned
+        may = (tlb.hits & in_memory).any() & proper
         found = may & cache.hit
         m.d.comb += [
             finished.valid.eq(executed.valid),
             finished.complete.eq(~executed.fault.valid & (kind < Kind.LOAD)),
             finished.value.eq(Mux(kind == Kind.LOAD, load_align.value, executed.result)),
             finished.fault.eq(executed.fault),
-            finished.device.eq(rights.device),
+            finished.device.eq(tlb.rights.device),
             finished.address.eq(physical),
             finished.word.eq(store_align.word),
             finished.mask.eq(store_align.mask),
-            finished.hits.eq(cache.hits),
+            finished.hits.eq(
+                cache.hits & (executed.valid & (kind == Kind.STORE)).replicate(self._ways)
+            ),
             finished.virtual.eq(executed.result),
         ]
         for name in _SAME:
@@ -204,12 +204,12 @@ class Access(wiring.Component):
                         Mux(is_load, Cause.LOAD_MISALIGNED, Cause.STORE_MISALIGNED)
                     ),
                 ]
-            with m.Elif(tlb.hit & ~good):
+            with m.Elif((tlb.hits & ~good).any() & tlb.proper):
                 m.d.comb += [
                     finished.fault.valid.eq(1),
                     finished.fault.cause.eq(
                         Mux(
-                            page_good,
+                            (tlb.hits & page_good).any(),
                             Mux(is_load, Cause.LOAD_ACCESS, Cause.STORE_ACCESS),
                             Mux(is_load, Cause.LOAD_PAGE, Cause.STORE_PAGE),
                         )

@@ -33,11 +33,20 @@ class LoadAlign(wiring.Component):
         half = Signal(16)
         byte = Signal(8)
         sign = Signal()
+        # The sign is chosen at once, and not behind the bytes.
+        signs = []
+        for place in range(WORD_BYTES):
+            chosen = (size == 0) & (offset == place)
+            if place % 2:
+                chosen |= (size == 1) & (offset[1:] == place >> 1)
+            if place % 4 == 3:
+                chosen |= (size == 2) & (offset[2] == place >> 2)
+            signs.append(word[8 * place + 7] & chosen & ~self.funct3[2])
         m.d.comb += [
             single.eq(Mux(offset[2], word[32:], word[:32])),
             half.eq(Mux(offset[1], single[16:], single[:16])),
             byte.eq(Mux(offset[0], half[8:], half[:8])),
-            sign.eq(~self.funct3[2] & Mux(size[1], single[-1], Mux(size[0], half[-1], byte[-1]))),
+            sign.eq(Cat(signs).any()),
             self.value.eq(
                 Cat(
                     byte,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -61,6 +61,7 @@ class AluUnit(wiring.Component):
     a, b : operands
     alu, alternative, word : the operation; shift arithmetically, or subtract; of 32 bits
     compare : subtract, for SLT
+    replaces, other : another unit's result takes the place of a sum
     result, sum : what comes out
     """
 
@@ -73,6 +74,8 @@ class AluUnit(wiring.Component):
                 "alternative": In(1),
                 "compare": In(1),
                 "word": In(1),
+                "replaces": In(1),
+                "other": In(XLEN),
                 "result": Out(XLEN),
                 "sum": Out(XLEN),
             }
@@ -111,26 +114,29 @@ class AluUnit(wiring.Component):
             )
             shifted = more
 
-        # What is not chosen is zero, so that the last step is one of few inputs.
-        logic, shift, summed = Signal(XLEN), Signal(XLEN), Signal(XLEN)
-        result = Signal(XLEN)
-        with m.Switch(self.alu):
-            with m.Case(Alu.ADD):
-                m.d.comb += summed.eq(self.sum)
-            with m.Case(Alu.SLL):
-                m.d.comb += shift.eq(shifted[::-1])
-            with m.Case(Alu.SRL):
-                m.d.comb += shift.eq(shifted)
-            with m.Case(Alu.SLT, Alu.SLTU):
-                m.d.comb += logic.eq(less)
-            with m.Case(Alu.XOR):
-                m.d.comb += logic.eq(a ^ b)
-            with m.Case(Alu.OR):
-                m.d.comb += logic.eq(a | b)
-            with m.Case(Alu.AND):
-                m.d.comb += logic.eq(a & b)
+        # What is not chosen is zero, so that the last steps are of few inputs. An OR is the
+        # exclusive one together with the AND.
+        alu = Value.cast(self.alu)
+        exclusive, both = alu[2] & ~alu[0], alu[2] & alu[1]
+        adds = (self.alu == Alu.ADD) & ~self.replaces
+        shift, rest = Signal(XLEN), Signal(XLEN)  # a shift comes last
         m.d.comb += [
-            result.eq(logic | shift | summed),
-            self.result.eq(Cat(result[:32], Mux(word, result[31].replicate(32), result[32:]))),
+            shift.eq(
+                shifted[::-1] & left.replicate(XLEN)
+                | shifted & (self.alu == Alu.SRL).replicate(XLEN)
+            ),
+            rest.eq(
+                (a ^ b) & exclusive.replicate(XLEN)
+                | a & b & both.replicate(XLEN)
+                | self.sum & adds.replicate(XLEN)
+                | self.other & self.replaces.replicate(XLEN)
+                | less & self.alu.matches(Alu.SLT, Alu.SLTU)
+            ),
+            self.result.eq(
+                Cat(
+                    (rest | shift)[:32],
+                    Mux(word, (rest[31] | shift[31]).replicate(32), (rest | shift)[32:]),
+                )
+            ),
         ]
         return m

@@ -1,5 +1,6 @@
 """The last stage: where instructions end, and everything that has an effect begins."""
 
+from enum import IntEnum
 from typing import Any
 
 from amaranth.hdl import Const, Module, Mux, Signal
@@ -28,6 +29,15 @@ from uintr.registers import (
 __all__ = ["Commit"]
 
 _FUNCTION_MOST = 0x7F
+
+
+class _Source(IntEnum):
+    """Where a redirection's target comes from."""
+
+    PC = 0  #: the instruction here, or what is behind it if that is to be fetched anew
+    CSR = 1  #: a trap's handler, or where it came from
+    ANSWER = 2  #: the HartPort's
+    RESUME = 3  #: a debugger's
 
 
 class Commit(wiring.Component):
@@ -116,23 +126,24 @@ class Commit(wiring.Component):
         last, kind, raw = self.last, self.last.kind, self.last.raw
         request, response = self.port.request, self.port.response
 
-        fresh = Signal()  # first cycle here
         complete = Signal()  # nothing is left to do
         stores = Signal()  # nothing but to put a store into the buffer
         leaves = Signal()  # it ends here, or is given up, as it was decided in the cycle before
         ends = Signal()  # and retires
         halts = Signal()
         budget = Signal()  # one step is allowed, while halting is requested
-        trap_cause, trap_interrupt, trap_value = Signal(4), Signal(), Signal(XLEN)
-        following = Signal(XLEN)
-        may_stop, stops, stays = Signal(), Signal(), Signal()
+        trap_cause, trap_interrupt = Signal(4), Signal()
+        shows_raw, shows_virtual = Signal(), Signal()  # what the trap's value is, or 0
+        source = Signal(_Source)
+        answers = Signal()
+        stops = Signal()  # first cycle here, and a halt or an interrupt comes first
+        stays = Signal()
+        legal = Signal()
 
         m.d.comb += [
-            following.eq(last.pc + Mux(raw[:2] == 3, 4, 2)),
-            stops.eq(fresh & may_stop),
-            self.store.valid.eq(stores & ~stops),
-            self.retire.eq(ends | ((complete | (stores & self.store.ready)) & ~stops)),
-            stays.eq(last.valid & ~self.retire & ~leaves),
+            self.store.valid.eq(stores),
+            self.retire.eq(ends | complete | (stores & self.store.ready)),
+            stays.eq(last.valid & ~leaves & ~complete & ~(stores & self.store.ready)),
             # Until a guessed handler has come as far as the fourth stage, there is nothing to hold.
             self.hold.eq(stays & (self.finished.valid | ~last.interrupted)),
             self.write.eq(self.retire),
@@ -149,72 +160,74 @@ class Commit(wiring.Component):
             csr.trap_cause.eq(trap_cause),
             csr.trap_interrupt.eq(trap_interrupt),
             csr.trap_pc.eq(last.pc),
-            csr.trap_value.eq(trap_value),
+            csr.trap_value.eq(
+                last.virtual & shows_virtual.replicate(XLEN) | raw & shows_raw.replicate(32)
+            ),
             csr.returns.eq(kind.matches(Kind.MRET, Kind.SRET)),
+            request.payload.data.eq(Mux(last.interrupted, last.pc, last.value)),
             self.cause.eq(trap_cause),
             self.cause[-1].eq(trap_interrupt),
         ]
         # A halt or an interrupt: known a cycle before.
         will_halt = self.halt_request & ~(budget & ~self.retire & ~self.entered)
-        m.d.sync += [halts.eq(will_halt), may_stop.eq(will_halt | csr.interrupt)]
+        will_stop = will_halt | csr.interrupt
+        m.d.sync += [halts.eq(will_halt), legal.eq(csr.legal), stops.eq(0)]
         m.d.sync += csr.retire.eq(self.retire)  # a cycle late, which nobody can see
         m.d.sync += [leaves.eq(0), ends.eq(0), self.redirect.eq(0), self.entered.eq(0)]
         with m.If(~stays):
-            whole = self.finished.valid & ~self.finished.interrupted
+            whole = self.finished.valid & ~self.finished.interrupted & ~will_stop
             m.d.sync += [
                 last.eq(self.finished),
-                fresh.eq(self.finished.valid),
+                stops.eq(self.finished.valid & will_stop),
                 complete.eq(whole & self.finished.complete),
                 stores.eq(whole & self.finished.stores),
                 self.mode.eq(csr.privilege),
             ]
-        with m.Else():
-            m.d.sync += fresh.eq(0)
-        with m.If(stops):
-            m.d.sync += [complete.eq(0), stores.eq(0)]
         with m.If(self.redirect):
-            m.d.sync += [last.valid.eq(0), fresh.eq(0), complete.eq(0), stores.eq(0)]
+            m.d.sync += [last.valid.eq(0), stops.eq(0), complete.eq(0), stores.eq(0)]
         with m.If(self.retire | self.entered):
             m.d.sync += budget.eq(0)
 
-        def go(target: Any) -> None:
-            m.d.sync += [leaves.eq(1), self.redirect.eq(1), self.target.eq(target)]
+        def go(where: _Source = _Source.PC) -> None:
+            m.d.comb += source.eq(where)
+            m.d.sync += [leaves.eq(1), self.redirect.eq(1)]
             m.next = "RUN"
 
-        def end(target: Any) -> None:
-            go(target)
+        def end(where: _Source = _Source.PC) -> None:
+            go(where)
             m.d.sync += ends.eq(1)
 
-        def trap(cause: Any, value: Any = 0, *, interrupt: int = 0) -> None:
+        def trap(cause: Any, *, virtual: int = 0, word: int = 0, interrupt: int = 0) -> None:
             m.d.sync += [
                 trap_cause.eq(cause),
-                trap_value.eq(value),
+                shows_virtual.eq(virtual),
+                shows_raw.eq(word),
                 trap_interrupt.eq(interrupt),
             ]
             m.next = "TRAP"
 
         def illegal() -> None:
-            trap(Cause.ILLEGAL, raw)
+            trap(Cause.ILLEGAL, word=1)
 
-        def ask(kind: RequestKind, function: Any = 0, address: Any = 0, data: Any = 0) -> None:
+        def ask(kind: RequestKind, function: Any = 0, address: Any = 0) -> None:
             m.d.comb += [
                 request.valid.eq(1),
                 request.payload.kind.eq(kind),
                 request.payload.function.eq(function),
                 request.payload.address.eq(address),
-                request.payload.data.eq(data),
             ]
 
-        def result(value: Any) -> None:
-            m.d.sync += [last.value.eq(value), complete.eq(1)]
+        def result() -> None:
+            m.d.comb += answers.eq(1)
+            m.d.sync += complete.eq(1)
             m.next = "RUN"
 
         def access_csr() -> None:
             m.d.comb += csr.access.eq(1)
-            result(csr.value | response.payload.data & response.valid.replicate(XLEN))
+            result()
             with m.If(csr.flush):
                 m.d.sync += complete.eq(0)
-                end(following)
+                end()
 
         def memory(operation: Operation, then: str = "MEMORY") -> None:
             m.d.comb += [self.start.eq(1), self.operation.eq(operation)]
@@ -244,18 +257,18 @@ class Commit(wiring.Component):
                     with m.Elif(csr.interrupt):
                         trap(csr.interrupt_cause, interrupt=1)
                     with m.Else():  # it is gone
-                        go(last.pc)
+                        go()
                 with m.Elif(last.interrupted):
                     with m.If(user_interrupt):
-                        ask(RequestKind.TRAP, data=last.pc)
+                        ask(RequestKind.TRAP)
                         with m.If(request.ready):
                             m.next = "USER"
                     with m.Else():
-                        go(last.pc)
+                        go()
                 with m.Elif(complete | stores):
                     pass
                 with m.Elif(last.fault.valid):
-                    trap(last.fault.cause, last.virtual)
+                    trap(last.fault.cause, virtual=1)
                 with m.Elif(last.walk):
                     m.next = "WALK"
                 with m.Else(), m.Switch(kind):
@@ -282,8 +295,6 @@ class Commit(wiring.Component):
                         m.next = "OWN_CSR"
                         with m.If(csr.behind):
                             m.next = "CSR"
-                        with m.If(~csr.legal):
-                            illegal()
                     with m.Case(Kind.UIPI):
                         m.next = "UIPI"
                         with m.If(~self.drained):
@@ -292,17 +303,17 @@ class Commit(wiring.Component):
                     with m.Case(Kind.ECALL):
                         trap(Const(Cause.ECALL_U, 4) + csr.privilege)
                     with m.Case(Kind.EBREAK):
-                        trap(Cause.BREAKPOINT, last.pc)
+                        trap(Cause.BREAKPOINT, virtual=1)
                     with m.Case(Kind.MRET):
                         with m.If(only_machine):
                             m.d.comb += csr.mret.eq(1)
-                            end(csr.return_pc)
+                            end(_Source.CSR)
                         with m.Else():
                             illegal()
                     with m.Case(Kind.SRET):
                         with m.If(supervisor & (only_machine | ~csr.tsr)):
                             m.d.comb += csr.sret.eq(1)
-                            end(csr.return_pc)
+                            end(_Source.CSR)
                         with m.Else():
                             illegal()
                     with m.Case(Kind.URET):
@@ -319,12 +330,12 @@ class Commit(wiring.Component):
             with m.State("TRAP"):
                 m.d.comb += csr.trap.eq(1)
                 m.d.sync += self.entered.eq(1)
-                go(csr.handler)
+                go(_Source.CSR)
 
             # A user interrupt. What the port says is pending no more was none.
             with m.State("USER"), m.If(response.valid):
                 with m.If(response.payload.status == Status.OK):
-                    go(response.payload.data)
+                    go(_Source.ANSWER)
                     m.d.sync += [
                         self.entered.eq(1),
                         trap_cause.eq(0),
@@ -333,15 +344,13 @@ class Commit(wiring.Component):
                     ]
                 with m.Else():
                     m.d.comb += guess.denies.eq(1)
-                    go(last.pc)
+                    go()
 
             with m.State("MEMORY"), m.If(self.done):
                 with m.If(self.failed):
-                    trap(
-                        Mux(kind == Kind.LOAD, Cause.LOAD_ACCESS, Cause.STORE_ACCESS), last.virtual
-                    )
+                    trap(Mux(kind == Kind.LOAD, Cause.LOAD_ACCESS, Cause.STORE_ACCESS), virtual=1)
                 with m.Else():
-                    result(self.value)
+                    result()
 
             with m.State("WALK"):
                 m.d.comb += self.walk.wanted.eq(1)
@@ -350,33 +359,38 @@ class Commit(wiring.Component):
                         is_load = (kind == Kind.LOAD) | ((kind == Kind.ATOMIC) & (raw[27:] == 2))
                         page = Mux(is_load, Cause.LOAD_PAGE, Cause.STORE_PAGE)
                         access = Mux(is_load, Cause.LOAD_ACCESS, Cause.STORE_ACCESS)
-                        trap(Mux(self.walk.access, access, page), last.virtual)
+                        trap(Mux(self.walk.access, access, page), virtual=1)
                     with m.Else():
-                        go(last.pc)
+                        go()
 
             with m.State("FENCE_I"), m.If(self.done):
                 m.next = "INVALIDATE"
             with m.State("INVALIDATE"):
                 m.d.comb += self.invalidate.eq(1)
                 with m.If(self.invalidated):
-                    end(following)
+                    end()
 
             with m.State("SFENCE"), m.If(self.done):
                 m.d.comb += self.flush_tlb.eq(1)
-                end(following)
+                end()
 
             with m.State("OWN_CSR"):
-                access_csr()
+                with m.If(legal):
+                    access_csr()
+                with m.Else():
+                    illegal()
 
             # At the port: part of a CSR or all of it.
             with m.State("CSR"):
-                ask(
-                    RequestKind.CSR,
-                    function=Mux(csr.writes, raw[12:14], CsrFunction.READ),
-                    address=csr.port_number,
-                    data=last.value,
-                )
-                with m.If(request.ready):
+                with m.If(legal):
+                    ask(
+                        RequestKind.CSR,
+                        function=Mux(csr.writes, raw[12:14], CsrFunction.READ),
+                        address=csr.port_number,
+                    )
+                with m.Else():
+                    illegal()
+                with m.If(legal & request.ready):
                     writes = raw[12:14] == CsrFunction.WRITE
                     m.d.comb += guess.write.eq((csr.port_number == Csr.UTVEC) & writes)
                     m.next = "CSR_ANSWER"
@@ -390,7 +404,7 @@ class Commit(wiring.Component):
             with m.State("DRAIN"), m.If(self.done):
                 m.next = "UIPI"
             with m.State("UIPI"):
-                ask(RequestKind.UIPI, function=function, data=last.value)
+                ask(RequestKind.UIPI, function=function)
                 with m.If(request.ready):
                     m.next = "ANSWER"
             with m.State("ANSWER"), m.If(response.valid):
@@ -398,7 +412,7 @@ class Commit(wiring.Component):
                 with m.If(response.payload.status == Status.ILLEGAL):
                     illegal()
                 with m.Else():
-                    result(response.payload.data)
+                    result()
 
             with m.State("URET"):
                 ask(RequestKind.URET)
@@ -407,7 +421,7 @@ class Commit(wiring.Component):
             with m.State("URET_ANSWER"), m.If(response.valid):
                 m.d.sync += self.status.eq(response.payload.status)
                 m.d.comb += csr.uret.eq(1)
-                end(response.payload.data)
+                end(_Source.ANSWER)
 
             with m.State("WAIT"):
                 m.d.comb += self.waiting.eq(1)
@@ -420,7 +434,25 @@ class Commit(wiring.Component):
                 m.d.comb += self.halted.eq(self.drained)
                 with m.If(self.halted & (~self.halt_request | self.halt_step)):
                     m.d.sync += budget.eq(self.halt_step)
-                    go(self.resume_pc)
+                    go(_Source.RESUME)
+
+        # What a register gets, and where to go on: each has one place where it is chosen.
+        from_csr = csr.value & (kind == Kind.CSR).replicate(XLEN)
+        from_port = response.payload.data & response.valid.replicate(XLEN)
+        from_memory = self.value & self.done.replicate(XLEN)
+        with m.If(answers):
+            m.d.sync += last.value.eq(from_csr | from_port | from_memory)
+        anew = kind.matches(Kind.CSR, Kind.FENCE_I, Kind.SFENCE) & ~last.interrupted & ~stops
+        step = Mux(anew, Mux(raw[:2] == 3, 4, 2), 0)
+        with m.Switch(source):
+            with m.Case(_Source.PC):
+                m.d.sync += self.target.eq(last.pc + step)
+            with m.Case(_Source.CSR):
+                m.d.sync += self.target.eq(csr.goes_to)
+            with m.Case(_Source.ANSWER):
+                m.d.sync += self.target.eq(response.payload.data)
+            with m.Case(_Source.RESUME):
+                m.d.sync += self.target.eq(self.resume_pc)
 
         # Translations hold what PMP allowed.
         with m.If(csr.access & csr.writes & (raw[25:] == 0x3A0 >> 5)):

@@ -61,10 +61,9 @@ class CsrFile(wiring.Component):
     behind, port_number : see above
     hart_id : what mhartid reads
     trap, trap_interrupt, trap_cause, trap_pc, trap_value : take a trap
-    handler : where to
     returns, mret, sret, uret : MRET or SRET stands there; return; ``uret`` to user mode, with the
         address coming from the port
-    return_pc : where MRET or SRET goes to, in its cycle
+    goes_to : where to, for a trap or for MRET and SRET
     retire : an instruction is done
     mtime, msip, mtip, external, ssip : from the timers; the supervisor line; sets SSIP
     privilege, effective, sum, mxr, tvm, tw, tsr : state that others heed
@@ -95,12 +94,11 @@ class CsrFile(wiring.Component):
                 "trap_cause": In(4),
                 "trap_pc": In(XLEN),
                 "trap_value": In(XLEN),
-                "handler": Out(XLEN),
                 "returns": In(1),
                 "mret": In(1),
                 "sret": In(1),
                 "uret": In(1),
-                "return_pc": Out(XLEN),
+                "goes_to": Out(XLEN),
                 "retire": In(1),
                 "mtime": In(XLEN),
                 "msip": In(1),
@@ -206,6 +204,7 @@ class CsrFile(wiring.Component):
         # writes two of them: the value a cycle after the pc, when nobody can look yet.
         m.submodules.words = store = memory.Memory(shape=unsigned(XLEN), depth=16, init=[])
         words, keep = store.read_port(domain="comb"), store.write_port()
+        ways = store.read_port(domain="comb")  # where traps and returns go
         valued = Signal()
         valued_machine = Signal()
         of_words = Signal()
@@ -214,7 +213,6 @@ class CsrFile(wiring.Component):
         m.d.sync += [valued.eq(self.trap), valued_machine.eq(~to_s)]
         with m.If(self.trap):
             m.d.comb += [
-                words.addr.eq(Cat(C(_TVEC & 7, 3), ~to_s)),
                 keep.addr.eq(Cat(C(_EPC & 7, 3), ~to_s)),
                 keep.data.eq(self.trap_pc),
                 keep.en.eq(1),
@@ -227,29 +225,36 @@ class CsrFile(wiring.Component):
             ]
         with m.Else():
             m.d.comb += [
-                words.addr.eq(of_number),
                 keep.addr.eq(of_number),
                 keep.data.eq(Cat(after[0] & ~is_epc, after[1] & ~is_tvec, after[2:])),
                 keep.en.eq(write & of_words),
             ]
-            with m.If(self.returns):
-                m.d.comb += words.addr.eq(Cat(C(_EPC & 7, 3), number[9]))
+        m.d.comb += [
+            words.addr.eq(of_number),
+            ways.addr.eq(
+                Mux(
+                    self.trap,
+                    Cat(C(_TVEC & 7, 3), ~to_s),
+                    Cat(C(_EPC & 7, 3), number[9]),
+                )
+            ),
+        ]
 
         # Traps and returns.
         cause = self.trap_cause
         delegated = Mux(
             self.trap_interrupt, mideleg.bit_select(cause, 1), medeleg.bit_select(cause, 1)
         )
-        vector = words.data
+        vector = ways.data
         m.d.comb += [
             to_s.eq((privilege != _M) & delegated),
-            self.handler.eq(
+            # No bit 0 is set in an address to return to.
+            self.goes_to.eq(
                 Cat(
-                    C(0, 2),
+                    vector[:2] & (self.returns & ~self.trap).replicate(2),
                     vector[2:] + Mux(vector[0] & self.trap_interrupt, cause, 0),
                 )
             ),
-            self.return_pc.eq(words.data),
         ]
         with m.If(self.trap):
             with m.If(to_s):

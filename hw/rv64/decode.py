@@ -170,6 +170,8 @@ class Decoder(wiring.Component):
                     for whole, each in _SYSTEM.items():
                         with m.Case(whole):
                             m.d.comb += is_(each)
+                            if each is Kind.EBREAK:  # its own address is what its trap tells
+                                m.d.comb += is_(each, from_pc=1, use_immediate=1, immediate=0)
 
             with m.Case(UIPI_OPCODE), m.If(funct3.matches(0b110, 0b010)):
                 m.d.comb += is_(Kind.UIPI, reads=1, rd=1, use_immediate=1, immediate=0)

@@ -33,6 +33,7 @@ _DECODED = data.StructLayout(
         "branch": 1,
         "jalr": 1,
         "slow": 1,  # multiplies or divides
+        "other": 1,  # its result is not the ALU's
         "late": 1,  # a register gets something that is not known here
         "fault": FAULT,
     }
@@ -85,7 +86,8 @@ class Execute(wiring.Component):
     sum : address of the access in the third stage
     interrupt, handler : the next instruction that leaves the third stage is interrupted; where it
         goes on, as it is guessed. The last stage says whether it was so
-    redirect, target : a branch, jump or prediction goes there
+    wrong, right : the third stage goes elsewhere than was guessed, and there; known late in a cycle
+    follows, target : a jump or prediction of the second stage, which counts unless ``wrong``
     """
 
     def __init__(self) -> None:
@@ -104,7 +106,9 @@ class Execute(wiring.Component):
                 "sum": Out(XLEN),
                 "interrupt": In(1),
                 "handler": In(XLEN),
-                "redirect": Out(1),
+                "wrong": Out(1),
+                "right": Out(XLEN),
+                "follows": Out(1),
                 "target": Out(XLEN),
             }
         )
@@ -118,22 +122,21 @@ class Execute(wiring.Component):
         m.submodules.registers = registers = self.registers
 
         x = Signal(_DECODED)  # in the third stage
-        x_done, x_leaves, x_wrong = Signal(), self.leaves, Signal()
-        leads = Signal()  # what stands there goes elsewhere than the second stage guessed
+        x_done, x_leaves, x_wrong = Signal(), self.leaves, self.wrong
 
         # Second stage.
         decoded = decoder.decoded
         d_leaves, follows = Signal(), Signal()
-        target = Signal(XLEN)
+        target = self.target
         # Where to go is not told by the decoder: that would come too late.
         offset = Signal(signed(21))
         jumps, distance = follow(fetched.raw)
-        short = fetched.raw[:2] != 3
         m.d.comb += [
             offset.eq(distance),
             expander.half.eq(fetched.raw),
-            decoder.word.eq(Mux(short, expander.word, fetched.raw)),
-            decoder.illegal.eq((short & expander.illegal) | fetched.fault.valid),
+            expander.form.eq(fetched.form),
+            decoder.word.eq(expander.word | fetched.raw & fetched.raw[:2].all().replicate(32)),
+            decoder.illegal.eq(fetched.fault.valid),
             registers.rs1.eq(decoded.rs1),
             registers.rs2.eq(decoded.rs2),
             registers.rd.eq(self.rd),
@@ -143,14 +146,17 @@ class Execute(wiring.Component):
             self.ready.eq(~fetched.valid | d_leaves),
             target.eq(fetched.pc.as_signed() + offset),
             follows.eq(jumps),
+            self.follows.eq(d_leaves & follows),
         ]
+        # The first operand, unless it comes from a stage behind.
+        first = Mux(decoded.from_pc | fetched.fault.valid, fetched.pc, registers.a)
         with m.If(~self.hold & (~x.valid | x_done)):
             m.d.sync += [
                 x.valid.eq(d_leaves & ~x_wrong),
                 x.pc.eq(fetched.pc),
                 x.raw.eq(fetched.raw),
                 x.decoded.eq(decoded),
-                x.a.eq(registers.a),
+                x.a.eq(Mux(decoded.from_zero, 0, first)),
                 x.b.eq(registers.b),
                 x.next.eq(fetched.next),
                 x.target.eq(target),
@@ -159,12 +165,12 @@ class Execute(wiring.Component):
                 x.branch.eq(decoded.kind == Kind.BRANCH),
                 x.jalr.eq(decoded.kind == Kind.JALR),
                 x.slow.eq(decoded.kind.matches(Kind.MULTIPLY, Kind.DIVIDE)),
+                x.other.eq(decoded.kind.matches(Kind.MULTIPLY, Kind.DIVIDE, Kind.JAL, Kind.JALR)),
                 x.late.eq(decoded.kind.matches(*_LATE)),
                 x.fault.eq(fetched.fault),
             ]
             with m.If(fetched.fault.valid):  # the sum becomes the address at fault
                 m.d.sync += [
-                    x.decoded.from_pc.eq(1),
                     x.decoded.use_immediate.eq(1),
                     x.decoded.immediate.eq(Mux(fetched.fault_above, 2, 0)),
                 ]
@@ -179,12 +185,13 @@ class Execute(wiring.Component):
 
         def forward(number: Any, value: Any, read: Any, uses: Any) -> Any:
             fourth, last = Signal(), Signal()
-            needs.append(executed.late & fourth & uses)
+            needs.append(executed.late & fourth)
+            reads = number.any() & uses
             with m.If(~self.hold):
                 with m.If(x_done | ~x.valid):
                     m.d.sync += [
-                        fourth.eq(x.valid & (x.decoded.rd == number) & number.any()),
-                        last.eq(executed.valid & (executed.rd == number) & number.any()),
+                        fourth.eq(x.valid & (x.decoded.rd == number) & reads),
+                        last.eq(executed.valid & (executed.rd == number) & reads),
                     ]
                 with m.Else():
                     m.d.sync += [fourth.eq(0), last.eq(fourth)]
@@ -198,10 +205,10 @@ class Execute(wiring.Component):
         m.submodules.alu = alu = AluUnit()
         m.submodules.comparator = comparator = Comparator()
         m.d.comb += [
-            a.eq(forward(decoded.rs1, x.a, registers.a, x.decoded.use_rs1)),
-            b.eq(forward(decoded.rs2, x.b, registers.b, x.decoded.use_rs2)),
+            a.eq(forward(decoded.rs1, x.a, registers.a, decoded.use_rs1)),
+            b.eq(forward(decoded.rs2, x.b, registers.b, decoded.use_rs2)),
             waits.eq(Cat(needs).any()),
-            alu.a.eq(Mux(x.decoded.from_pc, x.pc, Mux(x.decoded.from_zero, 0, a))),
+            alu.a.eq(a),
             alu.b.eq(Mux(x.decoded.use_immediate, immediate, b)),
             alu.alu.eq(x.decoded.alu),
             alu.alternative.eq(x.decoded.alternative),
@@ -216,8 +223,8 @@ class Execute(wiring.Component):
         # Units of several cycles begin when their operands are sure, and then hold their result.
         begun, finished = Signal(), Signal()
         done = Const(0)
-        result = Signal(XLEN)
-        m.d.comb += result.eq(alu.result)
+        other = Signal(XLEN)
+        m.d.comb += [other.eq(x.next), alu.replaces.eq(x.other), alu.other.eq(other)]
         for what, name, unit in (
             (Kind.MULTIPLY, "multiplier", Multiplier()),
             (Kind.DIVIDE, "divider", Divider()),
@@ -233,9 +240,7 @@ class Execute(wiring.Component):
             ]
             done = done | unit.done
             with m.If(kind == what):
-                m.d.comb += result.eq(unit.result)
-        with m.If(kind.matches(Kind.JAL, Kind.JALR)):
-            m.d.comb += result.eq(x.next)
+                m.d.comb += other.eq(unit.result)
         m.d.comb += x_done.eq((~x.slow | finished) & ~waits)
         m.d.comb += x_leaves.eq(x.valid & x_done & ~self.hold)
         with m.If(self.flush | x_leaves):
@@ -256,7 +261,7 @@ class Execute(wiring.Component):
                 executed.rd.eq(x.decoded.rd),
                 executed.late.eq(x.late),
                 executed.interrupted.eq(self.interrupt),
-                executed.result.eq(result),
+                executed.result.eq(alu.result),
                 executed.b.eq(b),
                 executed.fault.eq(x.fault),
                 executed.rs1.eq(Mux(x.decoded.use_rs1, x.decoded.rs1, 0)),
@@ -266,22 +271,20 @@ class Execute(wiring.Component):
         with m.If(self.flush):
             m.d.sync += executed.valid.eq(0)
 
-        # Where to go on: what the third stage knows overrides what the second one guesses.
+        # Where to go on: what the third stage knows overrides what the second one guesses. What the
+        # comparison says comes last.
         jump = Cat(Const(0, 1), alu.sum[1:])
+        goes, branches = Signal(), Signal()
         m.d.comb += [
-            leads.eq(
-                x.valid & ((x.branch & (comparator.condition != x.flip)) | x.jalr | self.interrupt)
-            ),
-            x_wrong.eq(x_leaves & leads),
-            self.redirect.eq(x_wrong | (d_leaves & follows)),
-            self.target.eq(target),
+            goes.eq(x_leaves & ~self.flush & (x.jalr | self.interrupt)),
+            branches.eq(x_leaves & ~self.flush & x.branch),
+            x_wrong.eq(goes | (branches & (comparator.condition != x.flip))),
+            self.right.eq(Mux(x.taken, x.next, x.target)),
         ]
-        with m.If(leads):
-            m.d.comb += self.target.eq(Mux(x.taken, x.next, x.target))
-            with m.If(x.jalr):
-                m.d.comb += self.target.eq(jump)
-            with m.If(self.interrupt):
-                m.d.comb += self.target.eq(self.handler)
+        with m.If(x.jalr):
+            m.d.comb += self.right.eq(jump)
+        with m.If(self.interrupt):
+            m.d.comb += self.right.eq(self.handler)
         with m.If(~self.hold):
             m.d.sync += executed.next.eq(x.next)
             with m.If((kind == Kind.JAL) | (x.branch & comparator.taken)):

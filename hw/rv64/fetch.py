@@ -1,13 +1,16 @@
 """The first stage: instructions out of the cache, one at a time, whatever their length."""
 
+from functools import reduce
+from operator import or_
 from typing import Any
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from rv64.cache import FRAME_BITS, INDEX_BITS, LINE_WORDS, CacheArray
 from rv64.encoding import FAULT, Cause
+from rv64.expand import FORMS, forms
 from rv64.interfaces import BusPort
 from rv64.tlb import SPACE, Tlb
 from rv64.walker import WalkPort
@@ -20,6 +23,7 @@ FETCHED = data.StructLayout(
         "valid": 1,
         "pc": XLEN,
         "raw": 32,  # as it stands in memory; a compressed one has zeros above
+        "form": FORMS,  # which compressed one it is, one-hot; 0 if it is none that exists
         "next": XLEN,  # address behind it
         "fault": FAULT,
         "fault_above": 1,  # the fault is in its second half
@@ -28,6 +32,7 @@ FETCHED = data.StructLayout(
 """What the second stage gets."""
 
 _WORD_OFFSET = 3
+_HALVES = ("held_low", "shown_low", "low", "high")
 _PLACE_BITS = LINE_WORDS.bit_length() - 1
 
 
@@ -110,23 +115,44 @@ class Fetch(wiring.Component):
             bad.eq(running & (walk_fault | (tlb.hit & ~good))),
         ]
 
-        # The instruction at pc, from what is held and what is shown.
-        current = Mux(holds, held, cache.word)
+        # The instruction at pc, from what is held and what is shown. The latter comes late: so each
+        # half is or-ed from both, and what is held does not wait for it.
         place = pc[1:_WORD_OFFSET]
-        halves = [current[16 * each : 16 * each + 16] for each in range(4)]
-        low = Array(halves)[place]
-        high = Array([*halves[1:], Mux(full, second[:16], cache.word[:16])])[place]
+        ends, last = place >= 2, place == 3  # it ends the word if it is long; it does at any rate
+        first_held, last_held = [held[16 * each :][:16] for each in range(4)], second[:16]
+        first_shown = [cache.word[16 * each :][:16] for each in range(4)]
+
+        def chosen(halves: list[Any], condition: Any) -> Any:
+            """The half at pc, or else 0."""
+            here = [(condition & (place == each)).replicate(16) for each in range(len(halves))]
+            return reduce(or_, (a & b for a, b in zip(halves, here, strict=True)))
+
+        held_low, shown_low, low, high = (Signal(16, name=name) for name in _HALVES)
         behind = Signal(XLEN)
-        compressed, needs_next, crosses = Signal(), Signal(), Signal()
-        available, faults, hands_on = Signal(), Signal(), Signal()
+        held_long, shown_long, compressed = Signal(), Signal(), Signal()
+        available, faults = Signal(), Signal()
         m.d.comb += [
-            compressed.eq(low[:2] != 3),
+            held_low.eq(chosen(first_held, holds)),
+            shown_low.eq(chosen(first_shown, ~holds)),
+            low.eq(held_low | shown_low),
+            high.eq(
+                chosen(first_held[1:], holds)
+                | chosen(first_shown[1:], ~holds)
+                | last_held & (last & full).replicate(16)
+                | first_shown[0] & (last & ~full).replicate(16)
+            ),
+            held_long.eq(held_low[:2].all()),
+            shown_long.eq(shown_low[:2].all()),
+            compressed.eq(~held_long & ~shown_long),
             behind.eq(Cat(pc[0], Mux(compressed, pc[1:] + 1, pc[1:] + 2))),
-            needs_next.eq((place == 3) & ~compressed),
-            crosses.eq((place == 3) | ((place == 2) & ~compressed)),
-            available.eq(Mux(holds, full | present | ~needs_next, present & ~needs_next)),
-            faults.eq(bad & (~holds | (needs_next & ~full))),
-            hands_on.eq((available | faults) & self.ready),
+            available.eq(
+                Mux(
+                    holds,
+                    full | present | ~(last & held_long),
+                    present & ~(last & shown_long),
+                )
+            ),
+            faults.eq(bad & (~holds | (last & held_long & ~full))),
         ]
         fetched = self.fetched
         with m.If(self.ready):
@@ -134,21 +160,24 @@ class Fetch(wiring.Component):
                 fetched.valid.eq(available | faults),
                 fetched.pc.eq(pc),
                 fetched.raw.eq(Cat(low, high & (~compressed).replicate(16))),
+                fetched.form.eq(Cat(condition for condition, _ in forms(low))),
                 fetched.next.eq(behind),
                 fetched.fault.valid.eq(faults),
                 fetched.fault.cause.eq(bad_cause),
                 fetched.fault_above.eq(holds),
             ]
 
-        # While there is room, the word goes into a register, and the next one is looked up.
-        uses_up = hands_on & available & crosses
+        # While there is room, the word goes into a register, and the next one is looked up; that is
+        # done before it is known whether this one is there, since a miss ends in a new lookup.
+        uses_up = self.ready & (last | (ends & held_long)) & (full | present | ~(last & held_long))
+        uses_all = self.ready & (last | (ends & shown_long)) & ~(last & shown_long)
         m.d.comb += advance.eq(present & ~full)
-        with m.If(hands_on & available):
+        with m.If(self.ready & available):
             m.d.sync += pc.eq(behind)
         with m.If(~full):
             m.d.sync += second.eq(cache.word)
         with m.If(~holds):
-            m.d.sync += [held.eq(cache.word), holds.eq(present & ~uses_up)]
+            m.d.sync += [held.eq(cache.word), holds.eq(present & ~uses_all)]
         with m.Elif(uses_up):
             m.d.sync += [held.eq(Mux(full, second, cache.word)), full.eq(0)]
             m.d.sync += holds.eq(full | present)
@@ -160,7 +189,7 @@ class Fetch(wiring.Component):
             m.d.sync += address[_WORD_OFFSET:].eq(following)
         m.d.comb += [
             cache.index.eq(Mux(running, following, address[_WORD_OFFSET:])),
-            cache.read.eq(self.redirect | advance | ~running),
+            cache.read.eq(self.redirect | ~full | ~running),
         ]
         with m.If(self.redirect):
             m.d.sync += [

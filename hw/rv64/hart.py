@@ -91,12 +91,18 @@ class Hart(wiring.Component):
         m.submodules.bus_unit = bus_unit = BusUnit()
         csr, last = commit.csr, commit.last
 
-        # The pipeline. The last stage's redirection comes first.
+        # The pipeline. The last stage's redirection comes first, with which nothing is ``wrong``.
         m.d.comb += [
             execute.fetched.eq(fetch.fetched),
             fetch.ready.eq(execute.ready),
-            fetch.redirect.eq(commit.redirect | execute.redirect),
-            fetch.target.eq(Mux(commit.redirect, commit.target, execute.target)),
+            fetch.redirect.eq(commit.redirect | execute.follows | execute.wrong),
+            fetch.target.eq(
+                Mux(
+                    execute.wrong,
+                    execute.right,
+                    Mux(commit.redirect, commit.target, execute.target),
+                )
+            ),
             execute.hold.eq(commit.hold),
             execute.flush.eq(commit.redirect),
             execute.write.eq(commit.write),

@@ -112,11 +112,13 @@ class MemoryUnit(wiring.Component):
         holds = reserved & (reservation == self.address)
 
         narrow = ~self.funct3[0]
+        # What an AMO modifies does not wait for what other loads need.
+        single = Mux(narrow & self.address[2], word[32:], word[:32])
         m.d.comb += [
             align.word.eq(word),
             align.offset.eq(self.address[:_OFFSET]),
             align.funct3.eq(self.funct3),
-            atomic.old.eq(align.value),
+            atomic.old.eq(Cat(single, Mux(narrow, single[31].replicate(32), word[32:]))),
             atomic.operand.eq(Mux(narrow, extend(self.operand), self.operand)),
             atomic.function.eq(self.funct5),
             bus.device.eq(device),

@@ -61,7 +61,9 @@ class Tlb(wiring.Component):
     address, space : look up. An address whose upper bits are not the sign of the lower ones, or
         zero where nothing is translated, is never there
     hit, frame, rights : the answer
-    frames, hits : and what each way has to say, the frames without waiting for what hits
+    frames, rights_of, hits : and what each way has to say, frames and rights without waiting for
+        what hits, and ``hits`` for improper addresses too
+    proper : the address is one that can be there
     fill, fill_vpn, fill_space, fill_frame, fill_rights : keep this page
     flush : forget all
     """
@@ -75,7 +77,9 @@ class Tlb(wiring.Component):
                 "hit": Out(1),
                 "frame": Out(FRAME_BITS),
                 "frames": Out(FRAME_BITS).array(self._ways),
+                "rights_of": Out(RIGHTS).array(self._ways),
                 "hits": Out(self._ways),
+                "proper": Out(1),
                 "rights": Out(RIGHTS),
                 "fill": In(1),
                 "fill_vpn": In(VPN_BITS),
@@ -91,7 +95,6 @@ class Tlb(wiring.Component):
         m = Module()
         vpn = self.address[_PAGE_BITS : _PAGE_BITS + VPN_BITS]
         above = self.address[_PAGE_BITS + VPN_BITS - 1 :]
-        proper = ~above.any() | (self.space.translated & above.all())
         place, fill_place = self._place(vpn), self._place(self.fill_vpn)
         turn = Signal(range(self._ways))
         hits, entries = [], []
@@ -113,7 +116,10 @@ class Tlb(wiring.Component):
                 m.d.sync += valid.eq(0)
             with m.Elif(write.en):
                 m.d.sync += valid.bit_select(fill_place, 1).eq(1)
-            m.d.comb += self.frames[way].eq(read.data.frame)
+            m.d.comb += [
+                self.frames[way].eq(read.data.frame),
+                self.rights_of[way].eq(read.data.rights),
+            ]
             entries.append(read.data)
             hits.append(
                 valid.bit_select(place, 1)
@@ -126,7 +132,8 @@ class Tlb(wiring.Component):
 
         m.d.comb += [
             self.hits.eq(Cat(hits)),
-            self.hit.eq(Cat(hits).any() & proper),
+            self.proper.eq(~above.any() | (self.space.translated & above.all())),
+            self.hit.eq(Cat(hits).any() & self.proper),
             self.frame.eq(entries[-1].frame),
             self.rights.eq(entries[-1].rights),
         ]

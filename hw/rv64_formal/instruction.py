@@ -100,6 +100,7 @@ class InstructionSpec(Elaboratable):
         # What the first stage hands on: a word of 32 bits as it is, without a fault.
         m.d.comb += [
             Assume(fetched.raw[:2] == 3),
+            Assume(fetched.form == 0),
             Assume(~fetched.fault.valid),
             Assume(fetched.next == fetched.pc + 4),
             Assume(self._comes(fetched.raw[:7])),

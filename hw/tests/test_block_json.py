@@ -120,11 +120,13 @@ LINTED = (
 )
 
 
+@pytest.mark.sim
 @pytest.mark.parametrize("place", range(len(LINTED)), ids=[" ".join(each) for each in LINTED])
 def test_verilator_has_nothing_to_say_with_the_waivers(place: int, lint_folder: Path) -> None:
     assert verilator_lint(lint_folder / str(place), "mine.vlt", "mine.v") == []
 
 
+@pytest.mark.sim
 def test_the_waivers_fit_all_that_verilator_says_and_none_is_left_over(lint_folder: Path) -> None:
     unused = {(waiver.code, match) for waiver in WAIVERS for match in waiver.match}
     for place in range(len(LINTED)):
@@ -139,6 +141,7 @@ def test_the_waivers_fit_all_that_verilator_says_and_none_is_left_over(lint_fold
     assert all(waiver.reason for waiver in WAIVERS)
 
 
+@pytest.mark.sim
 def test_the_waivers_are_for_the_generated_file_alone(lint_folder: Path) -> None:
     folder = lint_folder / "2"
     (folder / "yours.v").write_text("module mine(input a); endmodule\n")

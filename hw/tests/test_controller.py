@@ -27,7 +27,7 @@ def test_random_operations(
     generator = random.Random(harts * 1000 + receivers)
 
     async def job(bench: Bench) -> None:
-        for _ in range(1000 if latency == 3 else 300):
+        for _ in range(500 if latency == 3 else 300):
             for queue in bench.queues:
                 if len(queue) < 2 and generator.random() < density:
                     queue.append(random_operation(generator, harts, receivers, features))

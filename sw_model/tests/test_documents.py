@@ -49,7 +49,7 @@ RUN = {
     "examples/README.md": ["python examples/ping_pong.py"],
 }
 """What is run here, with exit status 0, or 1 where a search finds what it looks for."""
-SECONDS = ("README.md", "docs/studies.md", "docs/tutorial.md")
+SECONDS = ("README.md", "docs/async.md", "docs/hart.md", "docs/studies.md", "docs/tutorial.md")
 """Pages whose commands take more than a second or two."""
 FOUND = ("rel4 explore --protocol published",)
 
@@ -83,6 +83,7 @@ NOT_RUN = {
         "python -m rel4.bench.when_runs",
         "python -m rv64_formal",
         "python -m rv64_verify litmus",
+        "python -m rv64_verify qemu",
         "python -m uintr_formal",
         "python -m uintr_fpga.",
         "uintr-fpga build",

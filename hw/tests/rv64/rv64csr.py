@@ -59,7 +59,7 @@ class Hart:
         ):
             ctx.set(getattr(dut, f"trap_{name}"), what)
         ctx.set(dut.trap, 1)
-        handler = int(ctx.get(dut.handler))
+        handler = int(ctx.get(dut.goes_to))
         await ctx.tick()
         ctx.set(dut.trap, 0)
         await ctx.tick()
@@ -70,7 +70,7 @@ class Hart:
         ctx, dut = self.ctx, self.dut
         ctx.set(dut.returns, 1)
         ctx.set(getattr(dut, name), 1)
-        pc = int(ctx.get(dut.return_pc))
+        pc = int(ctx.get(dut.goes_to))
         await ctx.tick()
         ctx.set(dut.returns, 0)
         ctx.set(getattr(dut, name), 0)

@@ -140,10 +140,17 @@ def turns(
     return made
 
 
-@pytest.mark.parametrize("flavour", [*Flavour])
+@pytest.mark.parametrize(
+    ("priority", "least", "flavour"),
+    [
+        (200, 0.95, Flavour.RISCV),
+        (200, 0.95, Flavour.INTEL),
+        (100, 0.45, Flavour.RISCV),
+        pytest.param(100, 0.45, Flavour.INTEL, marks=pytest.mark.long),
+    ],
+)
 @pytest.mark.parametrize("attack", ["attack", "storm"])
 @pytest.mark.parametrize("policy", OURS)
-@pytest.mark.parametrize(("priority", "least"), [(200, 0.95), (100, 0.45)])
 def test_whoever_lives_on_a_helping_hart(
     run_program: RunProgram, policy: str, attack: str, flavour: Flavour, priority: int, least: float
 ) -> None:
