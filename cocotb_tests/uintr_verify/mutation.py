@@ -174,7 +174,8 @@ class Mutation:
         self, stimulus: list[Path], *, results: Path, conduct: Conduct | None = None
     ) -> list[dict[str, Any]]:
         """Run every mutant that ``results`` does not know yet, and keep it there as it ends; return
-        what became of each, number 0 first.
+        what became of each, number 0 first. One that was killed stays so as long as the file that
+        did it is part of the stimulus, since each file is a run from power-on.
 
         Raises
         ------
@@ -182,11 +183,14 @@ class Mutation:
         Whatever `run_campaign` does.
         """
         program = self.build()
-        digest = hashlib.sha256(self.digest.encode())
-        for path in stimulus:
-            digest.update(path.read_bytes())
-        key = digest.hexdigest()[:16]
+        files = [hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in stimulus]
+        key = hashlib.sha256(" ".join((self.digest, *files)).encode()).hexdigest()[:16]
         store = Store(results)
+        known = store.read()
+        for old, value in known.items():
+            name = f"{key} {value['mutant']}"
+            if old.startswith(f"{self.digest} ") and value["by"] in files and name not in known:
+                store.add(name, value | {"file": files.index(value["by"])})
         tasks = {f"{key} {number}": number for number in range(len(self.mutants) + 1)}
         if f"{key} 0" not in store.read():
             (baseline,) = run_mutants(program, stimulus, first=0, last=0)
@@ -194,10 +198,12 @@ class Mutation:
                 raise ReplayError(f"the unmutated design must pass, but {baseline['what']}")
             store.add(f"{key} 0", baseline)
 
+        names = key, self.digest
+
         def batches(todo: Mapping[str, int]) -> list[_Batch]:
             left = sorted(todo.values())
             return [
-                _Batch(program, stimulus, left[place : place + _BATCH], key, store)
+                _Batch(program, stimulus, files, left[place : place + _BATCH], names, store)
                 for place in range(0, len(left), _BATCH)
             ]
 
@@ -238,8 +244,9 @@ class _Batch:
 
     program: Path
     stimulus: list[Path]
+    files: list[str]
     numbers: list[int]
-    key: str
+    names: tuple[str, str]
     store: Store
 
     def __call__(self) -> None:
@@ -256,5 +263,10 @@ class _Batch:
                 first += 1
 
     def _keep(self, outcome: dict[str, Any]) -> None:
-        if outcome["mutant"] in self.numbers:
-            self.store.add(f"{self.key} {outcome['mutant']}", outcome)
+        number, file = outcome["mutant"], outcome["file"]
+        if number not in self.numbers:
+            return
+        key, netlist = self.names
+        self.store.add(f"{key} {number}", outcome)
+        if file >= 0:
+            self.store.add(f"{netlist} {number}", outcome | {"by": self.files[file]})

@@ -12,7 +12,6 @@ from statistics import fmean
 from rel4.machine.costs import Costs, chosen_costs, measured_with
 from rel4.machine.device import Device, find_device
 from uintr.program import Parser, say
-from uintr.registers import Flavour
 
 from .analysis import window
 from .cost_options import add_costs, costs_of
@@ -132,15 +131,7 @@ def compare(
     found = []
     for record in chosen:
         costs = costs_of_record(record)
-        point = Point(
-            policy=record.policy,
-            harts=record.harts,
-            concurrency=record.concurrency,
-            rounds=record.rounds,
-            timer_period=record.timer_period,
-            seed=record.seed,
-            flavour=Flavour(record.flavour),
-        )
+        point = Point.of(record)
         found.append(Comparison(record, *run(point.config, partial(_events, point, costs))))
     return found
 
