@@ -240,8 +240,8 @@ class Mutation:
 
 @dataclass(frozen=True)
 class _Batch:
-    """One process for each stretch of consecutive mutants. A mutant that the simulator gives up on, because its
-    logic does not settle, is killed too."""
+    """One process for each stretch of consecutive mutants. A mutant that the simulator gives up on,
+    because its logic does not settle, is killed too."""
 
     program: Path
     stimulus: list[Path]
