@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -239,8 +240,8 @@ class Mutation:
 
 @dataclass(frozen=True)
 class _Batch:
-    """One process for consecutive mutants. A mutant that the simulator gives up on, because its
-    logic does not settle, is killed too."""
+    """One process for each stretch of consecutive mutants. A mutant that the simulator gives up on,
+    because its logic does not settle, is killed too."""
 
     program: Path
     stimulus: list[Path]
@@ -250,7 +251,12 @@ class _Batch:
     store: Store
 
     def __call__(self) -> None:
-        first, last = self.numbers[0], self.numbers[-1]
+        for _, group in groupby(enumerate(self.numbers), lambda each: each[1] - each[0]):
+            numbers = [number for _, number in group]
+            self._run(numbers[0], numbers[-1])
+
+    def _run(self, first: int, last: int) -> None:
+        """Consecutive ones."""
         while first <= last:
             try:
                 for outcome in run_mutants(self.program, self.stimulus, first=first, last=last):
@@ -264,8 +270,6 @@ class _Batch:
 
     def _keep(self, outcome: dict[str, Any]) -> None:
         number, file = outcome["mutant"], outcome["file"]
-        if number not in self.numbers:
-            return
         key, netlist = self.names
         self.store.add(f"{key} {number}", outcome)
         if file >= 0:
