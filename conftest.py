@@ -7,8 +7,8 @@ Every module of tests, and what tests share, is compiled with marks. At its end 
 * an assertion about elements that never had one: ``all(... for x in xs)``, ``not [...]``,
 * a comparison whose two sides were empty each time, ``x not in nothing``, ``nothing <= xs``.
 
-A function is judged by all tests of the session together. It is not judged where a test of its file
-was left out, skipped or failed, and what several files share only in a session of everything.
+A test is judged by all its cases together; not where one of them was left out, skipped or failed.
+What tests of a file share is judged if all of them ran, and what files share in a session of all.
 `cocotb_tests/test_seeing.py` shows for each kind that it is found.
 """
 
@@ -30,8 +30,9 @@ pytest.register_assert_rewrite(
     *(path.stem for folder in FOLDERS for path in (HERE / folder).glob("*.py"))
 )
 
-Site = tuple[int, str, int]
-"""Line, what is wrong if its mark is missing (nothing: it is not asked), the mark that asks."""
+Site = tuple[int, str, int, str]
+"""Line, what is wrong if its mark is missing (nothing: it is not asked), the mark that asks, and
+the outermost function around it."""
 
 
 class Module:
@@ -84,6 +85,7 @@ class _Marker(ast.NodeTransformer):
     def __init__(self) -> None:
         self.sites: list[Site] = []
         self.reached = -1
+        self.outermost = ""
         self.asserting = False
 
     def visit(self, node: Any) -> Any:
@@ -97,7 +99,7 @@ class _Marker(ast.NodeTransformer):
         return super().visit(node)
 
     def _site(self, node: Any, what: str) -> int:
-        self.sites.append((node.lineno, what, self.reached))
+        self.sites.append((node.lineno, what, self.reached, self.outermost))
         return len(self.sites) - 1
 
     def _mark(self, node: Any, place: int, mark: int) -> ast.stmt:
@@ -115,10 +117,11 @@ class _Marker(ast.NodeTransformer):
         return made
 
     def _function(self, node: Any) -> Any:
-        outer, self.reached = self.reached, -1
+        outer, self.reached = (self.reached, self.outermost), -1
+        self.outermost = self.outermost or node.name
         self.reached = self._site(node, "")
         node.body = [self._mark(node.body[0], self.reached, REACHED), *self._block(node.body)]
-        self.reached = outer
+        self.reached, self.outermost = outer
         return node
 
     def _block(self, body: list[Any]) -> list[Any]:
@@ -160,13 +163,12 @@ class _Marker(ast.NodeTransformer):
     def visit_Compare(self, node: ast.Compare) -> ast.Compare:
         self.generic_visit(node)
         side = SIDES.get(type(node.ops[0]))
-        literals = (ast.Constant, ast.List, ast.Tuple, ast.Dict, ast.Set)
         if self.asserting and side and len(node.ops) == 1:
             other, value = node.left, node.comparators[0]
             if side == "left" or type(node.ops[0]) is ast.NotIn:
                 other = value if side == "left" else ast.Name("x")
                 value = node.left if side == "left" else value
-            if not isinstance(other, literals) and not isinstance(value, literals):
+            if not _written_out(other) and not _written_out(value):
                 place = self._site(node, "a comparison of nothing each time")
                 new = self._wrapped("__seen_side__", place, value)
                 if side == "left":
@@ -174,6 +176,13 @@ class _Marker(ast.NodeTransformer):
                 else:
                     node.comparators[0] = new
         return node
+
+
+def _written_out(value: ast.expr) -> bool:
+    """Whether a reader sees what is in it: then nothing may be meant."""
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
+        return value.func.id in ("set", "frozenset", "dict", "list", "tuple") and not value.args
+    return isinstance(value, ast.Constant | ast.List | ast.Tuple | ast.Dict | ast.Set)
 
 
 class _Rewriter(rewrite.AssertionRewriter):
@@ -213,13 +222,19 @@ class Seeing:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.blind: list[str] = []
-        self.partial: set[str] = set()
+        self.partial: set[tuple[str, str]] = set()
         self.left_out = False
         self.outcomes: set[str] = set()
 
+    def _left(self, item: pytest.Item) -> None:
+        """A case of a test is missing: the test is not judged, nor what it shares in its file."""
+        path = str(item.path)
+        self.partial |= {(path, ""), (path, getattr(item, "originalname", ""))}
+
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         self.left_out = True
-        self.partial |= {str(item.path) for item in items}
+        for item in items:
+            self._left(item)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
@@ -227,7 +242,7 @@ class Seeing:
         answer = yield
         held = [module.gather() for module in MODULES.values()]
         if self.outcomes != {"passed"}:
-            self.partial.add(str(item.path))
+            self._left(item)
         elif not any(held):
             self.blind.append(f"{item.nodeid}: a test that asserted nothing")
         return answer
@@ -247,7 +262,7 @@ class Seeing:
     def take(self, told: dict[str, Any]) -> None:
         """Take over what a worker saw."""
         self.blind += told["blind"]
-        self.partial |= set(told["partial"])
+        self.partial |= {(path, function) for path, function in told["partial"]}
         self.left_out |= told["left_out"]
         for path, (sites, ever) in told["modules"].items():
             module = MODULES.setdefault(path, Module(tuple(map(tuple, sites))))
@@ -258,17 +273,16 @@ class Seeing:
         """One line for each test that asserted nothing and each place that saw nothing."""
         whole = not self.left_out and self.config.args == self.config.getini("testpaths")
         found = list(self.blind)
+        if any("::" in argument for argument in self.config.args):
+            return found
         for path, module in sorted(MODULES.items()):
             test = Path(path).name.startswith("test_")
-            if (
-                path in self.partial
-                or not (test or whole)
-                or any("::" in a for a in self.config.args)
-            ):
+            if not (test or whole):
                 continue
-            for place, (line, what, reached) in enumerate(module.sites):
+            for place, (line, what, reached, function) in enumerate(module.sites):
                 asked = what and (reached < 0 or module.ever[reached])
-                if asked and not module.ever[place]:
+                own = (path, function if function.startswith("test") else "")
+                if asked and not module.ever[place] and own not in self.partial:
                     found.append(f"{Path(path).relative_to(HERE)}:{line}: {what}")
         return found
 

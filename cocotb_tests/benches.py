@@ -42,7 +42,7 @@ def _failures(simulator: str, shape: str, benches: tuple[Bench, ...]) -> list[st
 
 
 async def each(device: Device, benches: tuple[Bench, ...]) -> list[str]:
-    """Run them in turn, each after a reset. Answers each one's traceback, empty if it was good."""
+    """Run them in turn, each after a reset. Returns each one's traceback, empty if it was good."""
     failures = []
     for bench in benches:
         await device.reset()

@@ -227,10 +227,10 @@ class IntelBusTraffic(IntelTraffic):
         draw = self._draw
         config = self._config
         write = draw.random() < 0.5
-        place = draw.randrange(_FREE_OFFSET, PAGE_BYTES, 8)
+        place = draw.randrange(_FREE_OFFSET, config.table_pages * PAGE_BYTES, 8)
         chance = draw.random()
-        if chance < 0.05:
-            write, place = False, draw.randrange(0, config.table_pages * PAGE_BYTES, 8)
+        if chance < 0.4:  # what harts have written
+            write, place = False, draw.randrange(0, PAGE_BYTES, 8)
         address = config.table_base + place
         if chance > 0.95:
             address ^= 1 << draw.randrange(3, XLEN)

@@ -22,6 +22,7 @@ _WORD = (1 << XLEN) - 1
 _HIGH = _WORD << CANONICAL_BITS - 1 & _WORD
 _CANONICAL = (Msr.UINTR_HANDLER, Msr.UINTR_STACKADJUST, Msr.UINTR_PD, Msr.UINTR_TT)
 _LAST_VECTOR = 0xFF
+_MOST_REFUSALS = (1 << 16) - 1
 
 
 def _bits() -> Iterator[int]:
@@ -169,7 +170,8 @@ async def walking_operands(device: Device) -> None:
             expected = Fault.INDEX if bit > 31 else expected
             assert await scene.fault(hart) == (1, expected, 0)
             assert response == (_BUS if expected is Fault.BUS else _GP)
-        for word in _bits():
+        near = (scene.base ^ 1 << bit for bit in range(XLEN))
+        for word in (*_bits(), *near):
             if not _canonical(word) or word & 0xF or _there(device, word):
                 continue
             await scene.write(Msr.UINTR_TT, word | 1, hart)
@@ -197,8 +199,9 @@ async def walking_entries(device: Device) -> None:
             await scene.uitte(0, word & ~1, place)
             await scene.senduipi(0, hart)
             assert (await scene.fault(hart))[1] is Fault.INVALID
-        for word in _bits():
-            if _there(device, word):
+        near = (place ^ 1 << bit for bit in range(XLEN))
+        for word in (*_bits(), *near):
+            if _there(device, word & ~0x3F):
                 continue
             await scene.uitte(0, UITTE.pack(v=1), word)
             await scene.senduipi(0, hart)
@@ -240,7 +243,8 @@ async def walking_processing(device: Device) -> None:
     """The address of the descriptor that is processed: where none is, the notification is lost."""
     scene = await IntelScene.prepared(device)
     for hart in scene.harts:
-        for word in _bits():
+        near = (scene.descriptor(hart) ^ 1 << bit for bit in range(XLEN))
+        for word in (*_bits(), *near):
             if not _canonical(word) or word & 0x3F or _there(device, word):
                 continue
             await scene.write(Msr.UINTR_PD, word, hart)
@@ -262,3 +266,98 @@ async def walking_processing(device: Device) -> None:
             assert await scene.load(place + 8) == 0
             assert await scene.load(place) == UPID.pack(nv=NV, ndst=hart)
             await scene.write(Msr.UINTR_RR, 0, hart)
+
+
+async def every_pair_of_interrupts(device: Device) -> None:
+    """The higher one is taken first, and each alone; UINV's by nobody."""
+    scene = await IntelScene.prepared(device)
+    vectors = [v for v in range(FIRST_VECTOR, _LAST_VECTOR + 1) if v != NV]
+    for hart in scene.harts:
+        await scene.interrupt(NV, hart)
+        await scene.settle()
+        for first in vectors:
+            for second in vectors[:: 1 if hart == 0 else 5]:
+                await scene.interrupt(first, hart)
+                await scene.interrupt(second, hart)
+                assert device.supervisor_interrupt(hart)
+                for vector in sorted({first, second}, reverse=True):
+                    assert await scene.read(Internal.ACKNOWLEDGE, hart) == vector
+                assert await scene.read(Internal.ACKNOWLEDGE, hart) == 0
+                assert await scene.read(Msr.X2APIC_IRR7, hart) == 1 << NV - FIRST_VECTOR
+                assert not device.supervisor_interrupt(hart)
+
+
+async def all_words_at_once(device: Device) -> None:
+    """Registers, table and descriptor hold words of many bits, and keep them."""
+    scene = await IntelScene.prepared(device)
+    patterns = [0x5555_5555_5555_5555, 0xAAAA_AAAA_AAAA_AAAA, 0x3333_3333_3333_3333, _WORD]
+    patterns += [_WORD ^ 1 << bit for bit in range(XLEN)]
+    for hart in scene.harts:
+        for pattern in patterns:
+            for msr in (Msr.UINTR_RR, Msr.UINTR_MISC, Msr.UINTR_TIMER, *_CANONICAL):
+                word = pattern & ~MSRS[msr].mask("reserved")
+                if msr in _CANONICAL:
+                    word = word & ~_HIGH | (_HIGH if pattern >> XLEN - 1 else 0)
+                await scene.write(msr, word, hart)
+                assert await scene.read(msr, hart) == word
+                await scene.write(msr, 0, hart)
+            place = scene.base + 0xF00 + 8 * hart
+            await scene.store(place, pattern, hart)
+            assert await scene.load(place, hart) == pattern
+    for hart in scene.harts:
+        place = scene.descriptor(hart)
+        await scene.write(Msr.UINTR_TT, scene.base | 1, hart)
+        misc = MSRS[Msr.UINTR_MISC].pack(uittsz=scene.entries - 1, uinv=NV)
+        await scene.write(Msr.UINTR_MISC, misc, hart)
+        await scene.write(Msr.UINTR_PD, place, hart)
+        for pattern in patterns:
+            for vector in (0, 41, 63):
+                await scene.uitte(0, UITTE.pack(v=1, uv=vector), place)
+                await scene.store(place, UPID.pack(on=1, nv=NV, ndst=hart))
+                await scene.store(place + 8, pattern)
+                assert (await scene.senduipi(0, hart))[0] == _OK
+                assert await scene.load(place + 8) == pattern | 1 << vector
+            await scene.write(Msr.UINTR_RR, ~pattern & _WORD, hart)
+            await scene.store(place + 8, pattern)
+            await scene.interrupt(NV, hart)
+            device.set_privilege(hart, Privilege.U)
+            await scene.settle()
+            device.set_privilege(hart, Privilege.S)
+            assert await scene.read(Msr.UINTR_RR, hart) == _WORD
+            await scene.write(Msr.UINTR_RR, 0, hart)
+
+
+async def memory_is_shared(device: Device) -> None:
+    """What one hart writes the others read, at every distance of one or two bits; and every entry
+    serves every hart."""
+    scene = await IntelScene.prepared(device)
+    bits = range(3, (device.config.table_pages * PAGE_BYTES - 1).bit_length())
+    places = {scene.base ^ 1 << one ^ 1 << other for one in bits for other in bits} | {scene.base}
+    written = {place: 0x1234_5678_9ABC_DEF1 * place & _WORD for place in sorted(places)}
+    for writer in scene.harts:
+        for place, word in written.items():
+            await scene.store(place, word ^ writer, writer)
+        for reader in scene.harts:
+            for place, word in written.items():
+                assert await scene.load(place, reader) == word ^ writer
+    await device.reset()
+    scene = await IntelScene.prepared(device)
+    for hart in scene.harts:
+        for index in range(scene.entries):
+            target = index % len(scene.harts)
+            await scene.store(scene.descriptor(target), UPID.pack(sn=1), hart)
+            assert (await scene.senduipi(index, hart))[0] == _OK
+            assert await scene.load(scene.descriptor(target) + 8) == 1 << index
+            await scene.store(scene.descriptor(target) + 8, 0, hart)
+
+
+async def _refusals_without_end(device: Device) -> None:
+    """The count stays at its highest value. Too long for the contract."""
+    scene = await IntelScene.prepared(device)
+    for _ in range(_MOST_REFUSALS + 2):
+        await scene.senduipi(scene.entries)
+    assert await scene.fault() == (_MOST_REFUSALS, Fault.INDEX, 0)
+    assert await scene.fault() == (0, Fault.NONE, 0)
+
+
+LONG = (_refusals_without_end,)

@@ -26,6 +26,8 @@ from rel4.machine.events import UserReturn, UserTrap
 from rel4.trace.posts import deliveries
 from rel4.trace.reader import parse_events
 
+pytestmark = pytest.mark.sim
+
 
 @pytest.fixture(params=COMPILERS)
 def by(request: pytest.FixtureRequest) -> str:

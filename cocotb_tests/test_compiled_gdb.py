@@ -22,6 +22,8 @@ from rel4.compiled import (
 )
 from rel4.machine.device import DeviceError
 
+pytestmark = pytest.mark.sim
+
 
 class Door(Listener):
     """Learns the port at which gdb is waited for."""

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.sim
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "compiled.md").read_text(encoding="utf-8")
 REL4 = str(Path(sys.executable).with_name("rel4"))

@@ -10,6 +10,8 @@ from rel4.bench.compiled import Setup, run_compiled
 from rel4.bench.point import Point
 from rel4.bench.results import PointRecord
 
+pytestmark = pytest.mark.sim
+
 HARTS = 2
 
 

@@ -15,7 +15,7 @@ icarus = pytest.mark.parametrize("simulator", ["icarus"], indirect=True)
 
 @icarus
 @pytest.mark.usefixtures("simulator")
-@pytest.mark.parametrize("harts", [1, 2, 16])
+@pytest.mark.parametrize("harts", [1, 2, pytest.param(16, marks=pytest.mark.long)])
 def test_a_burst_takes_the_same_cycles(harts: int) -> None:
     expected = find_device("reference")(shape(harts), burst)
     assert expected.lines[1] == expected.lines[0] + 2 * (harts - 1)

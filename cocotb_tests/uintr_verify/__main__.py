@@ -123,7 +123,7 @@ def _mutants_of(name: str, folder: Path, options: argparse.Namespace) -> list[di
         mutation.record(mutant, outcome, names)
         for mutant, outcome in zip(mutation.mutants, outcomes[1:], strict=True)
     ]
-    judge_survivors(records, mutation, jobs=options.jobs)
+    judge_survivors(records, mutation, jobs=options.jobs if options.proofs else 0)
     return records
 
 
@@ -156,6 +156,12 @@ def _parser() -> Parser:
     mutate = commands.add_parser("mutate", help="mutants of every block")
     mutate.describe(_mutate, "Whether tests kill mutants; goes on where it was.")
     mutate.add_argument("--tops", nargs="*", choices=[*MUTATED, *PROVED], help="default: all")
+    mutate.add_argument(
+        "--proofs",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="whether survivors are equivalent; without, as far as is known",
+    )
     mutate.add_argument("--seeds", type=_positive, default=4)
     mutate.add_argument("--operations", type=_positive, default=10_000, help="for each seed")
     stored = commands.add_parser("stored", help="how old the stored data is")

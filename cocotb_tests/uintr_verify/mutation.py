@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +175,8 @@ class Mutation:
         self, stimulus: list[Path], *, results: Path, conduct: Conduct | None = None
     ) -> list[dict[str, Any]]:
         """Run every mutant that ``results`` does not know yet, and keep it there as it ends; return
-        what became of each, number 0 first.
+        what became of each, number 0 first. One that was killed stays so as long as the file that
+        did it is part of the stimulus, since each file is a run from power-on.
 
         Raises
         ------
@@ -182,11 +184,14 @@ class Mutation:
         Whatever `run_campaign` does.
         """
         program = self.build()
-        digest = hashlib.sha256(self.digest.encode())
-        for path in stimulus:
-            digest.update(path.read_bytes())
-        key = digest.hexdigest()[:16]
+        files = [hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in stimulus]
+        key = hashlib.sha256(" ".join((self.digest, *files)).encode()).hexdigest()[:16]
         store = Store(results)
+        known = store.read()
+        for old, value in known.items():
+            name = f"{key} {value['mutant']}"
+            if old.startswith(f"{self.digest} ") and value["by"] in files and name not in known:
+                store.add(name, value | {"file": files.index(value["by"])})
         tasks = {f"{key} {number}": number for number in range(len(self.mutants) + 1)}
         if f"{key} 0" not in store.read():
             (baseline,) = run_mutants(program, stimulus, first=0, last=0)
@@ -194,10 +199,12 @@ class Mutation:
                 raise ReplayError(f"the unmutated design must pass, but {baseline['what']}")
             store.add(f"{key} 0", baseline)
 
+        names = key, self.digest
+
         def batches(todo: Mapping[str, int]) -> list[_Batch]:
             left = sorted(todo.values())
             return [
-                _Batch(program, stimulus, left[place : place + _BATCH], key, store)
+                _Batch(program, stimulus, files, left[place : place + _BATCH], names, store)
                 for place in range(0, len(left), _BATCH)
             ]
 
@@ -233,17 +240,23 @@ class Mutation:
 
 @dataclass(frozen=True)
 class _Batch:
-    """One process for consecutive mutants. A mutant that the simulator gives up on, because its
-    logic does not settle, is killed too."""
+    """One process for each stretch of consecutive mutants. A mutant that the simulator gives up on,
+    because its logic does not settle, is killed too."""
 
     program: Path
     stimulus: list[Path]
+    files: list[str]
     numbers: list[int]
-    key: str
+    names: tuple[str, str]
     store: Store
 
     def __call__(self) -> None:
-        first, last = self.numbers[0], self.numbers[-1]
+        for _, group in groupby(enumerate(self.numbers), lambda each: each[1] - each[0]):
+            numbers = [number for _, number in group]
+            self._run(numbers[0], numbers[-1])
+
+    def _run(self, first: int, last: int) -> None:
+        """Consecutive ones."""
         while first <= last:
             try:
                 for outcome in run_mutants(self.program, self.stimulus, first=first, last=last):
@@ -256,5 +269,8 @@ class _Batch:
                 first += 1
 
     def _keep(self, outcome: dict[str, Any]) -> None:
-        if outcome["mutant"] in self.numbers:
-            self.store.add(f"{self.key} {outcome['mutant']}", outcome)
+        number, file = outcome["mutant"], outcome["file"]
+        key, netlist = self.names
+        self.store.add(f"{key} {number}", outcome)
+        if file >= 0:
+            self.store.add(f"{netlist} {number}", outcome | {"by": self.files[file]})

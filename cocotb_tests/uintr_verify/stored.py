@@ -31,13 +31,12 @@ _WRITERS = tuple(f"hw/uintr/{name}.py" for name in _NO_HARDWARE)
 _REFERENCE = ("sw_model/rel4/reference",)
 _TRAFFIC = (
     *("cocotb_tests/uintr_verify", "cocotb_tests/uintr_cosim"),
-    *(f"cocotb_tests/{name}.py" for name in ("traffic", "hart_traffic", "intel_traffic")),
+    *(f"cocotb_tests/{name}.py" for name in ("traffic", "hart_traffic")),
 )
 
 
 _COMPILED = tuple(
-    f"cocotb_tests/uintr_cosim/{name}"
-    for name in ("compiled.py", "run.cpp", "runtime.py", "rv64_bench.py")
+    f"cocotb_tests/uintr_cosim/{name}" for name in ("compiled.py", "run.cpp", "rv64_bench.py")
 )
 
 
@@ -51,7 +50,8 @@ _COVERING = ("structural.py", "targets.py", "linked.py", "waivers_structural.tom
 _AT_RANDOM = ("long_run.py", "waivers_functional.toml")
 _BENCHES = (
     *_TRAFFIC,
-    *(f"cocotb_tests/{name}.py" for name in ("contract", "shapes", "verbs", "intel_scene")),
+    *(f"cocotb_tests/{name}.py" for name in ("contract", "shapes", "verbs")),
+    *(f"cocotb_tests/intel_{name}.py" for name in ("scene", "traffic")),
     *(
         f"cocotb_tests/tb_{name}.py"
         for name in (

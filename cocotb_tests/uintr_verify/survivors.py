@@ -82,13 +82,16 @@ def equivalent(mutation: Mutation, mutant: Mutant) -> bool:
 
 
 def _prove(mutation: Mutation, mutants: Sequence[Mutant], jobs: int) -> dict[int, bool]:
-    """Whether each is equivalent. A verdict is kept as it comes, and not asked for again."""
+    """Whether each is equivalent. A verdict is kept as it comes, and not asked for again; with no
+    ``jobs`` only those count."""
     path = mutation.folder / "equivalent.jsonl"
     known: dict[int, bool] = {}
     if path.is_file():
         for row in map(json.loads, path.read_text().splitlines()):
             if row["digest"] == mutation.digest:
                 known[row["mutant"]] = row["equivalent"]
+    if not jobs:
+        return known
     left = [mutant for mutant in mutants if mutant.number not in known]
     with ThreadPoolExecutor(jobs) as pool, path.open("a") as stream:
         proofs = pool.map(lambda mutant: equivalent(mutation, mutant), left)
@@ -102,7 +105,7 @@ def _prove(mutation: Mutation, mutants: Sequence[Mutant], jobs: int) -> dict[int
 
 
 def judge_survivors(records: Sequence[dict[str, Any]], mutation: Mutation, *, jobs: int) -> None:
-    """Change the verdict of a survivor that is equivalent."""
+    """Change the verdict of a survivor that is equivalent (`_prove`)."""
     alive = [
         (record, mutant)
         for record, mutant in zip(records, mutation.mutants, strict=True)
@@ -110,7 +113,7 @@ def judge_survivors(records: Sequence[dict[str, Any]], mutation: Mutation, *, jo
     ]
     known = _prove(mutation, [mutant for _, mutant in alive], jobs)
     for record, mutant in alive:
-        if known[mutant.number]:
+        if known.get(mutant.number):
             record["verdict"] = "equivalent"
 
 

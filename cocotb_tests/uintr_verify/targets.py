@@ -7,6 +7,7 @@ from typing import Any
 
 import tb_crowd
 import tb_extensions
+import tb_intel_walking
 import tb_latency
 import tb_registers
 import tb_walking
@@ -63,7 +64,7 @@ class Target:
         if self.linked:
             return ()
         if self.config.flavour is Flavour.INTEL:
-            return INTEL
+            return (*INTEL, *tb_intel_walking.LONG) if self.config.harts == 2 else INTEL
         if self.config.features != ALL_FEATURES:
             return ()
         return _FEW if self.config.receivers < 16 else _CROWD

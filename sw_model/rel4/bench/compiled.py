@@ -23,7 +23,6 @@ from rel4.compiled.sources import sources_folder
 from rel4.compiled.system import build_system, configured
 from rel4.machine import events as ev
 from rel4.trace.logfile import write_log
-from uintr.program import say
 from uintr.registers import CSRS, Csr, Flavour, Status, UipiFunction
 
 from .analysis import window
@@ -122,7 +121,6 @@ def system(setup: Setup, program: str = "experiment") -> Program:
     if out.is_file():
         return load_program(out)
     folder.mkdir(parents=True, exist_ok=True)
-    say(f"compiling the system with {setup.compiler}")
     return build_system(
         out,
         compiler=setup.compiler,

@@ -11,7 +11,7 @@ from uintr.registers import Flavour
 from .analysis import window
 from .compiled import Setup, log_of, made_with, run_image, system
 from .conservation import ConservationError
-from .ipc import IpcPoint, IpcRecord
+from .ipc import IpcPoint, IpcRecord, record_of
 
 __all__ = [
     "MOST_CONCURRENCY",
@@ -62,18 +62,7 @@ def run_compiled_ipc(point: IpcPoint, setup: Setup) -> IpcRecord:
     result = run_image(program, setup, harts=point.harts, max_cycles=CYCLES_EACH * ipcs + 2_000_000)
     if point.kind == "async":
         check_answers(result.marks, point)
-    measured = window(log_of(result.marks), by_place=True)
-    return IpcRecord(
-        flavour=point.flavour.value,
-        kind=point.kind,
-        harts=point.harts,
-        concurrency=point.concurrency,
-        ipcs=ipcs,
-        cycles=measured.cycles / ipcs,
-        traps=measured.traps("ecall", "ipi") / ipcs,
-        user_interrupts=measured.user_interrupts / ipcs,
-        **made_with(setup),
-    )
+    return record_of(point, window(log_of(result.marks), by_place=True), **made_with(setup))
 
 
 def check_answers(marks: tuple[Marker, ...], point: IpcPoint) -> None:

@@ -7,6 +7,7 @@ Asynchronous: coroutines of the client share one pair of rings, as in asynchrono
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from rel4.abi.numbers import AsyncLabel, ObjectType
 from rel4.abi.syscall_buffer import MAX_CAPACITY, Item, SyscallBuffer
@@ -20,6 +21,7 @@ from rel4.user.root_task import RootTask, check
 from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import ThreadMaker
 
+from .analysis import Window
 from .two_threads import TwoThreads, run_two_threads
 from .workload import BEGIN, END
 
@@ -85,6 +87,11 @@ async def run_ipc(point: IpcPoint, device: Device, costs: Costs | None = None) -
         partial(_asynchronous if point.kind == "async" else _synchronous, point),
         fastpath=point.kind == "sync-fastpath",
     )
+    return record_of(point, measured)
+
+
+def record_of(point: IpcPoint, measured: Window, **made_with: Any) -> IpcRecord:
+    """What was measured, for each IPC."""
     ipcs = point.concurrency * point.rounds
     return IpcRecord(
         flavour=point.flavour.value,
@@ -95,6 +102,7 @@ async def run_ipc(point: IpcPoint, device: Device, costs: Costs | None = None) -
         cycles=measured.cycles / ipcs,
         traps=measured.traps("ecall", "ipi") / ipcs,
         user_interrupts=measured.user_interrupts / ipcs,
+        **made_with,
     )
 
 

@@ -6,7 +6,6 @@ one reply taken): each such sum is a sample of a cost. What is stored is the mea
 beside it, at several memory latencies and cache sizes.
 """
 
-import argparse
 import itertools
 import sys
 from collections import defaultdict
@@ -21,6 +20,7 @@ from rel4.compiled.elf import Program
 from rel4.compiled.runner import Listener, Retired, RunConfig, run_program
 from rel4.compiled.system import KERNEL_OFFSET, configured
 from uintr.files import write_atomically
+from uintr.program import Parser
 
 from .compiled import Setup, image_words, system
 from .options import numbers
@@ -350,7 +350,7 @@ def _row(setup: Setup, harts: int, found: dict[str, Sample]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure at every latency and cache size, and write the file."""
-    parser = argparse.ArgumentParser(prog="python -m rel4.bench.measure", description=__doc__)
+    parser = Parser(prog="python -m rel4.bench.measure", description=__doc__)
     parser.add_argument("--memory-latencies", default="1,10,30,100")
     parser.add_argument("--caches", default="4,16")
     parser.add_argument("--root-switches", default="0,1,2")

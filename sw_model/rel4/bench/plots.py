@@ -79,36 +79,31 @@ def new_figure(columns: int = 1) -> Figure:
 
 
 def _cycles_figure(found: Sequence[Curve]) -> Figure:
-    figure, axes = _figure(found, "Time of two system calls (map, unmap)")
-    for curve, look in _looks(found):
-        spread = {
-            n: [record.cycles_per_round for record in runs] for n, runs in curve.points.items()
-        }
-        _draw(axes, curve.cycles, spread, look, _label(curve, found))
-    for policy, look in _compared(found):
-        theirs = {p.concurrency: p.cycles_per_round for p in published_points(policy)}
-        _draw_published(axes, theirs, look, policy)
+    title = "Time of two system calls (map, unmap)"
+    figure, axes = _drawn(found, title, "cycles", "cycles_per_round")
     axes.set_ylabel("cycles per round")
-    axes.set_ylim(bottom=0)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    _legend(axes)
     return figure
 
 
 def _traps_figure(found: Sequence[Curve]) -> Figure:
-    figure, axes = _figure(found, "Traps per system call")
-    for curve, look in _looks(found):
-        spread = {
-            n: [record.traps_per_syscall for record in runs] for n, runs in curve.points.items()
-        }
-        _draw(axes, curve.traps, spread, look, _label(curve, found))
-    for policy, look in _compared(found):
-        theirs = {p.concurrency: p.traps_per_syscall for p in published_points(policy)}
-        _draw_published(axes, theirs, look, policy)
+    figure, axes = _drawn(found, "Traps per system call", "traps", "traps_per_syscall")
     axes.set_ylabel("traps per system call")
+    return figure
+
+
+def _drawn(found: Sequence[Curve], title: str, means: str, field: str) -> tuple[Figure, Axes]:
+    """A figure of one ``field`` of records and published points, whose ``means`` a curve has."""
+    figure, axes = _figure(found, title)
+    for curve, look in _looks(found):
+        spread = {n: [getattr(run, field) for run in runs] for n, runs in curve.points.items()}
+        _draw(axes, getattr(curve, means), spread, look, _label(curve, found))
+    for policy, look in _compared(found):
+        theirs = {p.concurrency: getattr(p, field) for p in published_points(policy)}
+        _draw_published(axes, theirs, look, policy)
     axes.set_ylim(bottom=0)
     _legend(axes)
-    return figure
+    return figure, axes
 
 
 def _figure(found: Sequence[Curve], title: str) -> tuple[Figure, Axes]:

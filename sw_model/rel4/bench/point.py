@@ -4,6 +4,7 @@ import random
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Self
 
 from rel4.abi.syscall_buffer import MAX_CAPACITY
 from rel4.kernel.kernel import Kernel
@@ -58,6 +59,19 @@ class Point:
     seed: int = 1
     jump: bool = True
     flavour: Flavour = Flavour.RISCV
+
+    @classmethod
+    def of(cls, record: PointRecord) -> Self:
+        """What a record is about."""
+        return cls(
+            policy=record.policy,
+            harts=record.harts,
+            concurrency=record.concurrency,
+            rounds=record.rounds,
+            timer_period=record.timer_period,
+            seed=record.seed,
+            flavour=Flavour(record.flavour),
+        )
 
     def __post_init__(self) -> None:
         find_policy(self.policy)

@@ -33,17 +33,12 @@ class Curve:
     @property
     def cycles(self) -> dict[int, float]:
         """Cycles per round over concurrency, the mean of the runs."""
-        return {
-            n: float(np.mean([r.cycles_per_round for r in runs])) for n, runs in self.points.items()
-        }
+        return self._means("cycles_per_round")
 
     @property
     def traps(self) -> dict[int, float]:
         """Traps per system call over concurrency, the mean of the runs."""
-        return {
-            n: float(np.mean([r.traps_per_syscall for r in runs]))
-            for n, runs in self.points.items()
-        }
+        return self._means("traps_per_syscall")
 
     def _means(self, field: str) -> dict[int, float]:
         return {

@@ -11,8 +11,7 @@ from statistics import fmean
 
 from rel4.machine.costs import Costs, chosen_costs, measured_with
 from rel4.machine.device import Device, find_device
-from uintr.program import Parser
-from uintr.registers import Flavour
+from uintr.program import Parser, say
 
 from .analysis import window
 from .cost_options import add_costs, costs_of
@@ -126,20 +125,13 @@ def compare(
     """
     run = find_device("reference")
     made = measured_with()
+    chosen = [each for each in records if (each.compiler, each.flags) in made]
+    if chosen:
+        say(f"running {len(chosen)} points on the model")
     found = []
-    for record in records:
-        if (record.compiler, record.flags) not in made:
-            continue
+    for record in chosen:
         costs = costs_of_record(record)
-        point = Point(
-            policy=record.policy,
-            harts=record.harts,
-            concurrency=record.concurrency,
-            rounds=record.rounds,
-            timer_period=record.timer_period,
-            seed=record.seed,
-            flavour=Flavour(record.flavour),
-        )
+        point = Point.of(record)
         found.append(Comparison(record, *run(point.config, partial(_events, point, costs))))
     return found
 
@@ -200,12 +192,12 @@ def define(parser: Parser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    records = read_results(options.file)
     if options.memory_latency is None and options.cache is None:
-        chosen = partial(own_costs, choice=options.costs or "measured")
-        found = compare(read_results(options.file), chosen)
+        found = compare(records, partial(own_costs, choice=options.costs or "measured"))
     else:
         same = costs_of(options, default="measured")
-        found = compare(read_results(options.file), lambda record: same)
+        found = compare(records, lambda record: same)
     if not found:
         raise ValueError(
             f"{options.file} must have runs made with the compiler of the costs, but has none"

@@ -4,7 +4,6 @@ Every point of docs/data/compiled.jsonl that is not of the present commit is run
 takes its place in the file. What is finished is kept when the run is interrupted.
 """
 
-import argparse
 import json
 import re
 import sys
@@ -14,12 +13,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from uintr.files import write_atomically
+from uintr.program import Parser
 
 from .compiled import Setup, compiled_name, run_compiled
 from .point import Point
 from .results import PointRecord, read_results, source_commit
 
-__all__ = ["big", "hold_out", "point_of", "setup_of"]
+__all__ = ["big", "hold_out", "setup_of"]
 
 FILE = Path("docs") / "data" / "compiled.jsonl"
 HOLD_OUT = Path("docs") / "data" / "holdout.jsonl"
@@ -36,18 +36,6 @@ def setup_of(record: PointRecord) -> Setup:
         compiler="clang" if "clang" in (record.compiler or "") else "gcc",
         optimise=level[1] if level else "2",
         root_switch=int(switch[1]) if switch else 0,
-    )
-
-
-def point_of(record: PointRecord) -> Point:
-    """What it was about."""
-    return Point(
-        policy=record.policy,
-        harts=record.harts,
-        concurrency=record.concurrency,
-        rounds=record.rounds,
-        timer_period=record.timer_period,
-        seed=record.seed,
     )
 
 
@@ -75,7 +63,7 @@ def big() -> list[tuple[Point, Setup]]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run what is of another commit, or is missing."""
-    parser = argparse.ArgumentParser(prog="python -m rel4.bench.when_runs", description=__doc__)
+    parser = Parser(prog="python -m rel4.bench.when_runs", description=__doc__)
     parser.add_argument("--hold-out", action="store_true", help="those of docs/data/holdout.jsonl")
     parser.add_argument("--minutes", type=float, default=60.0, help="begin none after so many (60)")
     arguments = parser.parse_args(argv)
@@ -83,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     file, commit = (HOLD_OUT if arguments.hold_out else FILE), source_commit()
     records: dict[tuple[Point, Setup], PointRecord | None] = {}
     for record in read_results(file) if file.is_file() else []:
-        point, setup = point_of(record), setup_of(record)
+        point, setup = Point.of(record), setup_of(record)
         records[point, setup] = record
     for key in hold_out() if arguments.hold_out else big():
         records.setdefault(key, None)

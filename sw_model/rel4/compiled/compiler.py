@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rel4.compiled.headers import write_headers
 from rel4.compiled.sources import include_folder, library_sources, linker_script
+from uintr.program import say
 
 __all__ = ["ARCH", "COMPILERS", "CompileError", "Compiler", "compile_program", "find_compiler"]
 
@@ -151,6 +152,7 @@ def compile_program(
     if out.is_dir() or not out.parent.is_dir():
         raise ValueError(f"output must be a file in a folder that exists, not {str(out)!r}")
     found = find_compiler(compiler)
+    say(f"compiling {out.name} with {compiler}")
     everything = [*sources, *(library_sources() if library else ())]
     with tempfile.TemporaryDirectory(prefix="rel4-cc-") as work:
         made = Path(work)

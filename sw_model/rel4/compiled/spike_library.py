@@ -94,7 +94,9 @@ def _command(source: Path) -> list[str]:
 
 def library_file(source: Path = _SOURCE) -> Path:
     """Where the compiled ``source`` lies, once it is built."""
-    texts = b"".join(path.read_bytes() for path in (_SOURCE, *source.parent.glob("*.[ch]*")))
+    folders = {_SOURCE.parent, source.parent}
+    paths = sorted(path for folder in folders for path in folder.glob("*.[ch]*"))
+    texts = b"".join(path.read_bytes() for path in paths)
     words = texts + "\0".join(_command(source)).encode()
     key = hashlib.sha256(words).hexdigest()[:16]
     checkout = Path(__file__).resolve().parents[3]

@@ -99,7 +99,8 @@ def test_library_and_headers_are_free_of_warnings(
 ) -> None:
     headers = ("assert", "csr", "mark", "soc", "stdio", "stdlib", "string", "trap", "uintr")
     build(tmp_path, "".join(f"#include <{each}.h>\n" for each in headers) + MAIN, by=by)
-    assert capsys.readouterr().err == ""
+    (said,) = capsys.readouterr().err.splitlines()  # and nothing of the compiler's
+    assert said.startswith(("rel4: compiling ", "uintr: compiling "))
 
 
 def test_two_sources_of_one_name_and_a_macro(tmp_path: Path) -> None:

@@ -12,11 +12,13 @@ Each runs a list of operations (`rel4.explore.kernel.operations`), from the same
 waits for what never comes. The first free CSpace slots hold what the operations name (`Cap`).
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from types import coroutine
 from typing import Any
 
+from rel4.abi.coroutine import Task
 from rel4.abi.layout import DATA_ADDRESS
 from rel4.abi.numbers import ObjectType
 from rel4.abi.syscall_buffer import SyscallBuffer
@@ -28,12 +30,12 @@ from rel4.kernel.objects import TCB, Endpoint, Notification
 from rel4.kernel.policies import Inline
 from rel4.machine import sv39
 from rel4.machine.device import DeviceConfig
-from rel4.machine.ops import SpinWhile
+from rel4.machine.ops import SpinWhile, Uipi
 from rel4.reference.device import reference_device
 from rel4.user.root_task import RootTask, check
 from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import Thread, ThreadMaker
-from uintr.registers import ALL_FEATURES, Feature, Flavour
+from uintr.registers import ALL_FEATURES, Feature, Flavour, UipiFunction
 
 from .stepper import NEVER, SteppedMachine
 
@@ -120,9 +122,22 @@ class Actor:
 
     async def handler(self) -> None:
         """Its user-interrupt handler."""
-        vectors = await self.world.task.interrupts.take()
-        self.taken |= vectors
+        self.taken |= await self._noting(self.world.task.interrupts.take())
         await self.world.task.interrupts.leave()
+
+    @coroutine
+    def _noting(self, take: Task) -> Generator[Any, Any, int]:
+        """``take``; what UIPI READ took has reached the thread, though it may be stopped there."""
+        answer: Any = None
+        while True:
+            try:
+                operation = take.send(answer)
+            except StopIteration as end:
+                vectors: int = end.value
+                return vectors
+            answer = yield operation
+            if isinstance(operation, Uipi) and operation.function is UipiFunction.READ:
+                self.taken |= answer
 
     async def play(self) -> None:
         """The operations, once all threads are ready."""
