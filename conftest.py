@@ -163,13 +163,12 @@ class _Marker(ast.NodeTransformer):
     def visit_Compare(self, node: ast.Compare) -> ast.Compare:
         self.generic_visit(node)
         side = SIDES.get(type(node.ops[0]))
-        literals = (ast.Constant, ast.List, ast.Tuple, ast.Dict, ast.Set)
         if self.asserting and side and len(node.ops) == 1:
             other, value = node.left, node.comparators[0]
             if side == "left" or type(node.ops[0]) is ast.NotIn:
                 other = value if side == "left" else ast.Name("x")
                 value = node.left if side == "left" else value
-            if not isinstance(other, literals) and not isinstance(value, literals):
+            if not _written_out(other) and not _written_out(value):
                 place = self._site(node, "a comparison of nothing each time")
                 new = self._wrapped("__seen_side__", place, value)
                 if side == "left":
@@ -177,6 +176,13 @@ class _Marker(ast.NodeTransformer):
                 else:
                     node.comparators[0] = new
         return node
+
+
+def _written_out(value: ast.expr) -> bool:
+    """Whether a reader sees what is in it: then nothing may be meant."""
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
+        return value.func.id in ("set", "frozenset", "dict", "list", "tuple") and not value.args
+    return isinstance(value, ast.Constant | ast.List | ast.Tuple | ast.Dict | ast.Set)
 
 
 class _Rewriter(rewrite.AssertionRewriter):

@@ -19,7 +19,7 @@ from rel4.machine.costs import Costs, measured_costs, measured_with
 __all__ = ["cycles_per_call", "gains", "published_gains", "write_figures"]
 
 HERE = Path(__file__).parent
-NUMBERS = (1, 2, 4, 8, 16, 32, 64)
+NUMBERS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 PLACES = (
     *(("4 KiB\nlatency 1", 1, 4, 0), ("4 KiB\nlatency 30", 30, 4, 0)),
     *(("16 KiB\nlatency 1", 1, 16, 0), ("16 KiB\nlatency 30", 30, 16, 0)),

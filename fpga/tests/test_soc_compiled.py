@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.sim, pytest.mark.long]
 HARTS, DIVISOR, LATENCY = 2, 4, 7
 BOARD, LARGE = 256 << 10, 16 << 20
 SMALL = ("MAX_TASKS=64", "ROOT_RADIX=7")
-SLOW_HERTZ = 20_000
+SLOW_HERTZ = 5_000
 """Of the emulated clock at least, for the time limit."""
 
 

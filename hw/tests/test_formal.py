@@ -50,6 +50,7 @@ def test_every_proof_belongs_to_a_feature_of_the_plan_and_none_is_missing() -> N
     named = [name for each in tomllib.loads(plan.read_text())["feature"] for name in each["proofs"]]
     assert [p.name for p in PROOFS if not p.name.startswith(tuple(named))] == []
     assert [each for each in named if not any(p.name.startswith(each) for p in PROOFS)] == []
+    assert [each for each in OTHER_SHAPES if not any(each in p.name for p in QUICK)] == []
 
 
 def long(name: str, is_long: bool, value: object) -> Any:

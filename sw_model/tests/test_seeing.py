@@ -84,6 +84,7 @@ def test_sees(log):
     assert all(value > 0 for value in log.values())
     assert list(log) == sorted(log)
     assert "b" not in log
+    assert {key for key in log if key == "b"} == set()
     check(log)
 
 @pytest.mark.parametrize("waits", [False, True])
