@@ -14,6 +14,7 @@ import tb_crowd
 import tb_extensions
 import tb_intel
 import tb_intel_interrupts
+import tb_intel_pairs
 import tb_intel_walking
 import tb_latency
 import tb_lines
@@ -61,7 +62,7 @@ PLAIN = (
 )
 """Without any extension."""
 _INTEL = benches_of(tb_intel, tb_intel_interrupts)
-INTEL = (*_INTEL, *benches_of(tb_intel_walking))
+INTEL = (*_INTEL, *benches_of(tb_intel_walking, tb_intel_pairs))
 CONTRACT: dict[str, tuple[Bench, ...]] = {
     "1x1": OF_ANY_LATENCY,
     "2x5": FEW,
@@ -74,7 +75,7 @@ CONTRACT: dict[str, tuple[Bench, ...]] = {
     "intel 4": INTEL,
 }
 """By shape."""
-SLOW = frozenset(benches_of(tb_walking, tb_intel_walking, tb_crowd))
+SLOW = frozenset(benches_of(tb_walking, tb_intel_walking, tb_intel_pairs, tb_crowd))
 """Thousands of requests: not for an interpreting simulator."""
 RANDOM = (tb_lines.one_at_a_time, tb_lines.posts_are_conserved, tb_lines.strides)
 """They take a seed."""

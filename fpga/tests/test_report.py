@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from uintr_fpga.bench_hw import write_page
+from uintr_fpga import bench_hw
+from uintr_fpga.bench_hw import digest, write_page
 from uintr_fpga.report import boards_table, read_results, write_table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,3 +35,14 @@ def test_a_table_is_put_into_a_page(tmp_path: Path) -> None:
     page.write_text("a\n")
     with pytest.raises(ValueError, match="must have the marks of the table, but has not"):
         write_table(page, "new")
+
+
+def test_a_row_is_measured_again_when_anything_that_it_depends_on_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shape = bench_hw._Shape(8, 1, 4)
+    kept = digest(shape)
+    assert digest(shape) == kept
+    assert digest(bench_hw._Shape(8, 1, 3)) != kept
+    monkeypatch.setitem(bench_hw._PLACE, "ecp5", ("another",))
+    assert digest(shape) != kept

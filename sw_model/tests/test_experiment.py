@@ -88,14 +88,15 @@ def test_pending_bits_at_the_end_are_found() -> None:
 
 def test_the_kernel_may_have_looked_before_it_was_told() -> None:
     """What tells it of a request that was answered by then waits for the hart's next tick."""
-    _check([*_good_run(), _good_run()[3]], PendingAtEnd({0: 1 << 5}, kernel={0}))
+    assert _check([*_good_run(), _good_run()[3]], PendingAtEnd({0: 1 << 5}, kernel={0})) == 9
 
 
 def test_a_client_may_end_while_the_next_hart_serves_no_more() -> None:
     """Its last wake-up is pending at a hart that spent its allowance and has its own client."""
     costs = load_costs().changed({"kernel.invocation": 1_129})
     point = Point(policy="poll", harts=4, clients=4, concurrency=4)
-    find_device("reference")(point.config, lambda device: simulate(point, device, costs))
+    log = find_device("reference")(point.config, lambda device: simulate(point, device, costs))
+    assert sum(isinstance(event, ev.AsyncReplied) for event in log) == point.calls
 
 
 # --- points ---------------------------------------------------------------------------------------

@@ -39,9 +39,12 @@ def run(memory: str = "rvwmo", **program: Any) -> Exploration:
         {"items": 3, "capacity": 1, "harts": 1, "looks": 1},
         {"items": 2, "capacity": 2, "deregister": True, "harts": 1},
         {"items": 1, "capacity": 1, "signal": True},
-        {"items": 3, "capacity": 2, "style": "direct"},
+        pytest.param({"items": 3, "capacity": 2, "style": "direct"}, marks=pytest.mark.long),
         {"items": 2, "capacity": 1, "style": "uipi"},
-        {"items": 2, "capacity": 2, "deregister": True, "style": "direct"},
+        pytest.param(
+            {"items": 2, "capacity": 2, "deregister": True, "style": "direct"},
+            marks=pytest.mark.long,
+        ),
     ],
     ids=lambda program: Program(**program).title(),
 )

@@ -82,6 +82,7 @@ class Inline(Policy):
     """
 
     name = "inline"
+    preemptible = True
     keeps_time = True
     BUDGET = 16
     """Bounds the time in the kernel: 16 calls are less than one timer period."""
@@ -190,8 +191,10 @@ class Uipi(Policy):
         return self.BUDGET if task.runtime.harts.urgency >= 0 else None
 
     def gives_way(self, runtime: AsyncRuntime, task: HandlerTask, served: int) -> bool:
-        priority = task.tcb.priority
-        if runtime.harts.urgency > priority or runtime.harts.signalled:
+        harts, priority = runtime.harts, task.tcb.priority
+        if harts.urgency > priority or harts.signalled:
+            return True
+        if task.tcb.affinity == harts.here and own_time_is_over(runtime, task):
             return True
         others = (other for other in self._mine(runtime).values() if other is not task)
         return any(other.ready and other.tcb.priority >= priority for other in others)
@@ -203,10 +206,7 @@ class Uipi(Policy):
             for vector, task in sorted(self._mine(runtime).items()):
                 if vectors >> vector & 1:
                     runtime.wake(task)
-            urgency = runtime.harts.urgency
-            ready = [
-                t for t in self._mine(runtime).values() if t.ready and t.tcb.priority >= urgency
-            ]
+            ready = [t for t in self._mine(runtime).values() if t.ready and self._due(runtime, t)]
             if not ready:
                 break
             await runtime.run_ready(self, lambda task: task in ready)  # noqa: B023  # at once
@@ -218,6 +218,14 @@ class Uipi(Policy):
             vectors = await runtime.uintr.take_interrupts()
         if busy:
             await self._account(runtime, self.TRAP + await ReadTime() - begin)
+
+    @staticmethod
+    def _due(runtime: AsyncRuntime, task: HandlerTask) -> bool:
+        """Nobody here is more urgent than its client, which does not wait for a time slice of this
+        hart itself: then it is served in that."""
+        harts, tcb = runtime.harts, task.tcb
+        waits = tcb.affinity == harts.here and tcb.runnable and tcb is not harts.current
+        return tcb.priority >= harts.urgency and not waits
 
     async def _account(self, runtime: AsyncRuntime, cycles: int) -> None:
         """The hart, which has threads, spent ``cycles`` on others' calls."""

@@ -20,8 +20,9 @@ from typing import Any
 from rel4.kernel.invariants import violations
 from rel4.kernel.uintr_context import UserInterruptState
 from rel4.machine.device import run_sync
+from uintr.registers import Feature
 
-from .hardware import hardware_violations, pending, receivers
+from .hardware import hardware_books, hardware_violations, pending, receivers
 from .undone import errors_are_undone
 from .world import Role, World
 
@@ -275,7 +276,14 @@ class Player:
     def _look(self) -> None:
         self.result.states.add(self._state())
         if not any(self._machine.hart(index).in_kernel for index in range(len(self._moved))):
-            self.result.faults.extend(hardware_violations(self._world.kernel))
+            self.result.faults.extend(self._hardware())
+
+    def _hardware(self) -> list[str]:
+        """What is wrong with it. One that tells the kernel of no post is looked at every tick, so
+        something may be pending until then."""
+        kernel = self._world.kernel
+        tells = Feature.NOTIFY in self._machine.device.config.features
+        return hardware_violations(kernel) if tells else hardware_books(kernel)
 
     def _finish(self) -> None:
         world, harts = self._world, self._world.kernel.state.harts
@@ -284,7 +292,7 @@ class Player:
             if self._machine.hart(index).in_kernel:
                 faults.append(f"hart {index} waits in the kernel for ever")
         faults.extend(violations(world.kernel))
-        faults.extend(hardware_violations(world.kernel))
+        faults.extend(self._hardware())
         for scheduler in harts.schedulers:
             if scheduler.spare is False and scheduler.current is scheduler.idle:
                 faults.append(f"hart {scheduler.hart} is idle while a thread could run there")
