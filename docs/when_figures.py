@@ -127,7 +127,12 @@ def _draw_cycles(axes: Axes) -> None:
     labels, ticks = [], []
     for number, (label, latency, cache, switch) in enumerate(PLACES):
         found = cycles_per_call(
-            measured_costs(memory_latency=latency, cache_kib=cache, root_switch=switch)
+            measured_costs(
+                memory_latency=latency,
+                cache_kib=cache,
+                root_switch=switch,
+                text=(HERE / "data" / "costs.measured.toml").read_text("utf-8"),
+            )
         )
         for side, (policy, parts) in enumerate(found.items()):
             place = number + 0.36 * side - 0.18
