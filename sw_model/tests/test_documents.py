@@ -86,6 +86,7 @@ NOT_RUN = {
         "python -m rel4.bench.when_runs",
         "python -m rv64_formal",
         "python -m rel4.bench.cpi",
+        "python -m rel4.bench.measure",
         "python -m rv64_verify litmus",
         "python -m rv64_verify qemu",
         "python -m uintr_formal",
