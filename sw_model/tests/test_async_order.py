@@ -12,10 +12,10 @@ import pytest
 
 from rel4.abi.coroutine import Suspend
 from rel4.abi.numbers import AsyncLabel
-from rel4.abi.syscall_buffer import Item
+from rel4.abi.syscall_buffer import STRING_BYTES, Item
 from rel4.bench.policies import find_policy
 from rel4.machine.events import AsyncReplied, AsyncSubmitted
-from rel4.user.async_syscalls import STRING_BYTES, AsyncSyscalls
+from rel4.user.async_syscalls import AsyncSyscalls
 from rel4.user.root_task import RootTask
 from rel4.user.syscalls import Answer
 
