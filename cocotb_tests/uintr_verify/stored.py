@@ -13,6 +13,7 @@ Data that takes hours to renew may be older than the design; it must say so. `st
 import json
 import re
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,6 +138,7 @@ STORED = (
         ("hw/uintr", "hw/rv64", "sw_model/compiled"),
         "python -m rel4.bench.when_runs --hold-out",
     ),
+    Stored("costs.measured.toml", ("hw/uintr", "hw/rv64", "sw_model/compiled"), "make costs"),
     Stored("kernel_meetings.jsonl", _MEETINGS, "make explore-kernel", by_meaning=True),
     Stored("kernel_random.jsonl", _MEETINGS, "make explore-kernel", by_meaning=True),
     Stored("hostile.jsonl", _HOSTILE, "make hostile", by_meaning=True),
@@ -171,14 +173,15 @@ class State:
 
 
 def commits_of(path: Path) -> set[str]:
-    """Every commit that the records of a file say they are of; JSON, JSON lines or CSV."""
+    """Every commit that the records of a file say they are of; JSON, JSON lines, TOML or CSV."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".csv":
         head, *rows = (line.split(",") for line in text.splitlines())
         return {row[head.index("commit")] for row in rows} if "commit" in head else set()
-    records = [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else [
-        json.loads(text)
-    ]  # fmt: skip
+    if path.suffix == ".jsonl":
+        records = [json.loads(line) for line in text.splitlines()]
+    else:
+        records = [tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)]
 
     def found(value: object) -> Iterator[str]:
         if isinstance(value, dict):
