@@ -14,6 +14,7 @@ What tests of a file share is judged if all of them ran, and what files share in
 
 import ast
 import builtins
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ import pytest
 
 HERE = Path(__file__).parent
 FOLDERS = ("cocotb_tests", "fpga/tests", "hw/tests", "hw/tests/rv64", "sw_model/tests")
+VERDICT = os.environ.get("UINTR_SEEING", "fail")
+"""``report``: what is found is told and does not fail. Machines differ in tools, and so in what a
+test of a tool can look at; CI tells."""
 REACHED, HELD = 1, 2
 """Marks: the place was come by; an assertion was evaluated on something."""
 
@@ -289,7 +293,7 @@ class Seeing:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if hasattr(self.config, "workeroutput"):
             self.config.workeroutput["seeing"] = self.told()
-        elif self.findings() and session.exitstatus == 0:
+        elif self.findings() and session.exitstatus == 0 and VERDICT == "fail":
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
