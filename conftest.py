@@ -75,9 +75,9 @@ def _side(marks: bytearray, place: int, value: Any) -> Any:
     return value
 
 
-builtins.__seen_module__ = _register  # type: ignore[attr-defined]
-builtins.__seen_each__ = _each  # type: ignore[attr-defined]
-builtins.__seen_side__ = _side  # type: ignore[attr-defined]
+builtins.__seen_module__ = _register  # type: ignore[attr-defined]  # marked modules call it
+builtins.__seen_each__ = _each  # type: ignore[attr-defined]  # marked modules call it
+builtins.__seen_side__ = _side  # type: ignore[attr-defined]  # marked modules call it
 
 SIDES = {ast.Eq: "left", ast.LtE: "left", ast.Lt: "left", ast.GtE: "right", ast.NotIn: "right"}
 """The side of a comparison that must have held something for it to say anything."""
@@ -192,7 +192,7 @@ def _written_out(value: ast.expr) -> bool:
 class _Rewriter(rewrite.AssertionRewriter):
     """Explains a failure as if the marks were not there."""
 
-    def visit_Call(self, call: ast.Call) -> tuple[ast.Name, str]:  # noqa: N802
+    def visit_Call(self, call: ast.Call) -> tuple[ast.Name, str]:  # noqa: N802  # as ast names it
         if not (isinstance(call.func, ast.Name) and call.func.id == "__seen_side__"):
             return super().visit_Call(call)
         call.args[2], explanation = self.visit(call.args[2])
@@ -216,7 +216,7 @@ def _rewrite(tree: ast.Module, source: bytes, path: str | None = None, config: A
     _Rewriter(path, config, source).run(tree)
 
 
-rewrite.rewrite_asserts = _rewrite  # type: ignore[assignment]
+rewrite.rewrite_asserts = _rewrite  # type: ignore[assignment]  # names of parameters alone differ
 rewrite.PYC_TAIL = f".seen-{Path(__file__).stat().st_mtime_ns}{rewrite.PYC_TAIL}"
 
 

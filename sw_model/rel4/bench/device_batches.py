@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import Field, dataclass
+from functools import partial
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from rel4.machine.device import Device, DeviceConfig, find_device
@@ -68,8 +69,12 @@ def device_batches(
     return [
         _OnDevice(device, job, [(key, alike[key]) for key in keys], store)
         for alike in shapes.values()
-        for keys in split_evenly(alike, parts, lambda key, alike=alike: weight(alike[key]))  # type: ignore[misc]
+        for keys in split_evenly(alike, parts, partial(_weight_of, alike, weight))
     ]
+
+
+def _weight_of(tasks: Mapping[str, S], weight: Callable[[S], int], key: str) -> int:
+    return weight(tasks[key])
 
 
 def split_evenly(items: Iterable[T], parts: int, weight: Callable[[T], int]) -> list[list[T]]:
