@@ -11,13 +11,13 @@ import hashlib
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from rel4.bench.campaign import Conduct, Store, run_campaign
+from rel4.bench.campaign import Batch, Conduct, Store, run_campaign
 from rel4.bench.results import source_commit
 from uintr_cosim.signals import TOP
 from uintr_verify.native import ReplayError, build_replay, run_mutants
@@ -192,13 +192,6 @@ class Mutation:
             name = f"{key} {value['mutant']}"
             if old.startswith(f"{self.digest} ") and value["by"] in files and name not in known:
                 store.add(name, value | {"file": files.index(value["by"])})
-        tasks = {f"{key} {number}": number for number in range(len(self.mutants) + 1)}
-        if f"{key} 0" not in store.read():
-            (baseline,) = run_mutants(program, stimulus, first=0, last=0)
-            if baseline["file"] != -1:
-                raise ReplayError(f"the unmutated design must pass, but {baseline['what']}")
-            store.add(f"{key} 0", baseline)
-
         names = key, self.digest
 
         def batches(todo: Mapping[str, int]) -> list[_Batch]:
@@ -208,6 +201,27 @@ class Mutation:
                 for place in range(0, len(left), _BATCH)
             ]
 
+        def baseline() -> dict[str, Any]:
+            (outcome,) = run_mutants(program, stimulus, first=0, last=0)
+            return outcome
+
+        return self._run_kept(store, key, baseline, batches, conduct)
+
+    def _run_kept(
+        self,
+        store: Store,
+        key: str,
+        baseline: Callable[[], dict[str, Any]],
+        batches: Callable[[Mapping[str, int]], Sequence[Batch]],
+        conduct: Conduct | None,
+    ) -> list[dict[str, Any]]:
+        """Number 0 first, which must pass, then all that ``store`` does not hold under ``key``."""
+        if f"{key} 0" not in store.read():
+            outcome = baseline()
+            if outcome["file"] != -1:
+                raise ReplayError(f"the unmutated design must pass, but {outcome['what']}")
+            store.add(f"{key} 0", outcome)
+        tasks = {f"{key} {number}": number for number in range(len(self.mutants) + 1)}
         found = run_campaign(
             tasks,
             batches,

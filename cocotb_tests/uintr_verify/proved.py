@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rel4.bench.campaign import Conduct, Store, run_campaign
+from rel4.bench.campaign import Conduct, Store
 from uintr_formal.catalogue import PROOFS
 from uintr_formal.prove import Proof, design, solve
 from uintr_verify.mutation import Mutation, listed_mutants, yosys
@@ -75,25 +75,11 @@ class ProofMutation(Mutation):
         """As `Mutation.run`; there is no stimulus but what the solver finds."""
         store = Store(results)
         key = f"{self.digest} {self.proof.name}"
-        tasks = {f"{key} {number}": number for number in range(len(self.mutants) + 1)}
-        if f"{key} 0" not in store.read():
-            baseline = self.outcome(0)
-            if baseline["file"] != -1:
-                raise ReplayError(f"the proof {self.proof.name} must pass, but {baseline['what']}")
-            store.add(f"{key} 0", baseline)
 
         def batches(todo: Mapping[str, int]) -> list["_Batch"]:
             return [_Batch(self, number, name, store) for name, number in todo.items()]
 
-        found = run_campaign(
-            tasks,
-            batches,
-            store=store,
-            conduct=conduct or Conduct(1),
-            name="mutants",
-            unit="mutant",
-        )
-        return [found[each] for each in tasks]
+        return self._run_kept(store, key, lambda: self.outcome(0), batches, conduct)
 
     def outcome(self, number: int) -> dict[str, Any]:
         """What the solver says of a mutant; of number 0, the design as it is."""
