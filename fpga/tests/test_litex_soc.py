@@ -6,7 +6,7 @@ serial pins are on a pseudo-terminal, as those of a board are.
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +107,8 @@ def client_of(soc: Any, folder: Path, name: str) -> Iterator[Any]:
     """LiteX's client at a SoC that is finalized, simulated."""
     from litex.soc.integration import export
 
-    soc.platform.get_verilog(soc, name="board").write(str(folder / "soc.v"))
+    with chdir(folder):  # where LiteX leaves the contents of memories
+        soc.platform.get_verilog(soc, name="board").write("soc.v")
     table = folder / "csr.csv"
     table.write_text(export.get_csr_csv(soc.csr_regions, soc.constants, soc.mem_regions))
     (controller,) = folder.rglob("uintr_controller_*.v")

@@ -35,11 +35,11 @@ class Storm:
     rest: int
 
     @classmethod
-    def of(cls, seed: int, policies: tuple[str, ...] = OURS) -> "Storm":
+    def of(cls, seed: int) -> "Storm":
         draw = random.Random(f"storm {seed}")
         harts = draw.randint(1, 3)
         return cls(
-            policy=draw.choice(policies),
+            policy=draw.choice(OURS),
             flavour=draw.choice([*Flavour]),
             harts=harts,
             attack=draw.choice(("attack", "storm")),
