@@ -207,7 +207,8 @@ def test_the_command_says_what_is_wrong_and_how(capsys: pytest.CaptureFixture[st
 
 def test_the_command_counts_states(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explore", "--items", "1", "--memory", "sc"]) == 0
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
+    assert err.startswith("rel4: programs to explore: 1; ")
     counted = re.search(r": (\d+) states, ", out)
     assert counted is not None
     assert int(counted[1]) > 100

@@ -129,7 +129,7 @@ def compare(
     made = measured_with()
     chosen = [each for each in records if (each.compiler, each.flags) in made]
     if chosen:
-        say(f"running {len(chosen)} points on the model")
+        say(f"points to run on the model: {len(chosen)}")
     found = []
     for record in chosen:
         costs = costs_of_record(record)

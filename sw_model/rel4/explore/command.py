@@ -195,9 +195,7 @@ def _explore(arguments: argparse.Namespace) -> int:
             path=arguments.store,
         )
     programs = _programs(arguments)
-    _say(
-        f"exploring {len(programs)} program{'s'[: len(programs) > 1]}; each is told when it is done"
-    )
+    _say(f"programs to explore: {len(programs)}; each is told when it is done")
     done: list[Exploration] = []
     with _explorations(programs, arguments) as explorations:
         for program, found in zip(programs, explorations, strict=True):

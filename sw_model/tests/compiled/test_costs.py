@@ -175,3 +175,19 @@ def test_the_page_has_the_stored_figures() -> None:
     assert filled(page, tables(read_results(DATA))) == page
     with pytest.raises(ValueError, match="the page must have the marks of 'other'"):
         filled(page, {"other": ""})
+
+
+def test_validate_says_what_it_runs_and_then_the_errors(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = DATA.read_text(encoding="utf-8").splitlines()
+    of_the_costs = next(
+        line for line, record in zip(first, read_results(DATA), strict=True)
+        if record == stored("sync", 1)
+    )  # fmt: skip
+    one = tmp_path / "results.jsonl"
+    one.write_text(of_the_costs + "\n")
+    assert main(["validate", str(one)]) == 0
+    out, err = capsys.readouterr()
+    assert err == "rel4: points to run on the model: 1\n"
+    assert "error %" in out
