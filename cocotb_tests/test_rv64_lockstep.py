@@ -7,7 +7,8 @@ import pytest
 
 from rel4.compiled.spike_library import missing
 from rv64_verify import layout
-from rv64_verify.directed import PROGRAMS, directed_program
+from rv64_verify.directed import PROGRAMS
+from rv64_verify.directed_frame import directed_program
 from rv64_verify.encode import ALL, Code, encode
 from rv64_verify.lockstep import LockstepError, Record, Recorder, lockstep
 from rv64_verify.long_run import SHAPES, run_seed

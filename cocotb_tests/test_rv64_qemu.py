@@ -6,7 +6,8 @@ import pytest
 
 from rel4.compiled.spike_library import missing as no_spike
 from rv64_verify import layout, qemu
-from rv64_verify.directed import PROGRAMS, directed_program
+from rv64_verify.directed import PROGRAMS
+from rv64_verify.directed_frame import directed_program
 from rv64_verify.lockstep import LockstepError, Record
 from rv64_verify.rtl import Rtl
 

@@ -22,7 +22,8 @@ from typing import Any
 
 from rel4.bench.campaign import Conduct, Store, run_campaign
 from rv64_verify import layout
-from rv64_verify.directed import PROGRAMS, directed_program
+from rv64_verify.directed import PROGRAMS
+from rv64_verify.directed_frame import directed_program
 from rv64_verify.lockstep import LockstepError, checker, lockstep
 from rv64_verify.long_run import SHAPES
 from rv64_verify.random_program import random_program

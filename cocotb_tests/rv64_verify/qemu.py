@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rv64_verify import layout
-from rv64_verify.directed import PROGRAMS, directed_program
+from rv64_verify.directed import PROGRAMS
+from rv64_verify.directed_frame import directed_program
 from rv64_verify.lockstep import CAPACITY, LockstepError, Record
 from rv64_verify.rtl import Rtl
 
