@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,10 @@ from rel4.bench.results import read_results
 from rel4.cli import main
 from rel4.machine import events as ev
 from rel4.machine.costs import load_costs
-from rel4.machine.device import find_device
+from rel4.machine.device import Device, find_device
 from rel4.machine.events import Event, EventLog
 from rel4.trace.logfile import read_about, read_events
-from uintr.registers import CSRS, Csr
+from uintr.registers import CSRS, Csr, Flavour
 
 RECEIVER_0 = CSRS[Csr.SUIRS].pack(en=1, index=0)
 
@@ -97,6 +98,18 @@ def test_a_client_may_end_while_the_next_hart_serves_no_more() -> None:
     point = Point(policy="poll", harts=4, clients=4, concurrency=4)
     log = find_device("reference")(point.config, lambda device: simulate(point, device, costs))
     assert sum(isinstance(event, ev.AsyncReplied) for event in log) == point.calls
+
+
+def test_what_a_run_left_pending_is_not_the_next_ones() -> None:
+    """Of Intel's receivers, which are memory, and survive a reset of the device."""
+
+    async def both(device: Device) -> None:
+        for policy, seed in (("poll", 6), ("adaptive", 7)):
+            await device.reset()
+            await simulate(replace(point, policy=policy, seed=seed), device)
+
+    point = Point(policy="poll", harts=4, clients=4, concurrency=16, flavour=Flavour.INTEL)
+    find_device("reference")(point.config, both)
 
 
 # --- points ---------------------------------------------------------------------------------------

@@ -18,10 +18,12 @@ from rel4.kernel.boot import boot_initial_thread
 from rel4.kernel.kernel import Kernel
 from rel4.machine.events import Mark
 from rel4.machine.machine import Machine
-from rel4.machine.ops import Compute, Log
+from rel4.machine.ops import Compute, Log, Swap
 from rel4.user.adaptive import AdaptiveSyscalls
 from rel4.user.async_syscalls import Style
 from rel4.user.root_task import RootTask, check
+from uintr.intel.registers import UPID_PIR
+from uintr.registers import Flavour
 
 from .conservation import PendingAtEnd
 
@@ -138,6 +140,9 @@ def boot_workload(
         for receiver in uintr.receivers:
             pending.words[receiver] = await uintr.pending(receiver)
         pending.kernel.update(uintr.kernel_receivers.values())
+        if kernel.state.machine.device.config.flavour is Flavour.INTEL:
+            for receiver in pending.kernel:  # memory, which no reset clears: the next run's
+                await Swap(receiver + UPID_PIR.address, 0)
 
     kernel.state.at_end = final_look
     for hart in range(clients):
