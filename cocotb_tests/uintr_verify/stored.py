@@ -56,7 +56,7 @@ _BENCHES = (
     *(
         f"cocotb_tests/tb_{name}.py"
         for name in (
-            *("crowd", "extensions", "latency", "registers", "walking"),
+            *("behaviour", "crowd", "extensions", "latency", "lines", "registers", "walking"),
             *("intel", "intel_interrupts", "intel_pairs", "intel_walking"),
         )
     ),
