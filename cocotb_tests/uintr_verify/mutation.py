@@ -172,11 +172,17 @@ class Mutation:
         return build_replay(self.target.config, source=self._verilog, mutants=True)
 
     def run(
-        self, stimulus: list[Path], *, results: Path, conduct: Conduct | None = None
+        self,
+        stimulus: list[Path],
+        *,
+        results: Path,
+        conduct: Conduct | None = None,
+        first: Mapping[int, str] | None = None,
     ) -> list[dict[str, Any]]:
         """Run every mutant that ``results`` does not know yet, and keep it there as it ends; return
         what became of each, number 0 first. One that was killed stays so as long as the file that
-        did it is part of the stimulus, since each file is a run from power-on.
+        did it is part of the stimulus, since each file is a run from power-on. ``first`` names the
+        file that a mutant meets before the others.
 
         Raises
         ------
@@ -195,11 +201,19 @@ class Mutation:
         names = key, self.digest
 
         def batches(todo: Mapping[str, int]) -> list[_Batch]:
-            left = sorted(todo.values())
-            return [
-                _Batch(program, stimulus, files, left[place : place + _BATCH], names, store)
-                for place in range(0, len(left), _BATCH)
-            ]
+            groups: dict[str, list[int]] = {}
+            for number in sorted(todo.values()):
+                groups.setdefault((first or {}).get(number, ""), []).append(number)
+            made = []
+            for name, left in groups.items():
+                order = sorted(range(len(files)), key=lambda at: stimulus[at].name != name)
+                made += [
+                    _Batch(
+                        program, stimulus, order, files, left[place : place + _BATCH], names, store
+                    )
+                    for place in range(0, len(left), _BATCH)
+                ]
+            return made
 
         def baseline() -> dict[str, Any]:
             (outcome,) = run_mutants(program, stimulus, first=0, last=0)
@@ -259,6 +273,7 @@ class _Batch:
 
     program: Path
     stimulus: list[Path]
+    order: list[int]
     files: list[str]
     numbers: list[int]
     names: tuple[str, str]
@@ -271,9 +286,10 @@ class _Batch:
 
     def _run(self, first: int, last: int) -> None:
         """Consecutive ones."""
+        stimulus = [self.stimulus[place] for place in self.order]
         while first <= last:
             try:
-                for outcome in run_mutants(self.program, self.stimulus, first=first, last=last):
+                for outcome in run_mutants(self.program, stimulus, first=first, last=last):
                     self._keep(outcome)
                     first = outcome["mutant"] + 1
             except ReplayError:
@@ -285,6 +301,9 @@ class _Batch:
     def _keep(self, outcome: dict[str, Any]) -> None:
         number, file = outcome["mutant"], outcome["file"]
         key, netlist = self.names
+        if file >= 0:
+            file = self.order[file]
+            outcome = outcome | {"file": file}
         self.store.add(f"{key} {number}", outcome)
         if file >= 0:
             self.store.add(f"{netlist} {number}", outcome | {"by": self.files[file]})
