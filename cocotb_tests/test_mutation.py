@@ -48,6 +48,10 @@ def test_mutants(folder: Path) -> None:
     turned = mutation.run(stimulus, results=folder / "turned.jsonl", first=first)
     assert [each["file"] >= 0 for each in turned] == [each["file"] >= 0 for each in outcomes]
     assert sum(each["file"] == 1 for each in turned) > killed // 2
+    # With fewer files, what survived all of them has survived these.
+    fewer = mutation.run(stimulus[:1], results=results)
+    alive = [number for number, each in enumerate(outcomes) if each["file"] < 0]
+    assert all(fewer[number]["file"] < 0 for number in alive)
     # A stimulus that the unmutated design does not pass stops everything.
     content = bytearray(stimulus[0].read_bytes())
     content[-10] ^= 1

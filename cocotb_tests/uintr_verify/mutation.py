@@ -181,8 +181,8 @@ class Mutation:
     ) -> list[dict[str, Any]]:
         """Run every mutant that ``results`` does not know yet, and keep it there as it ends; return
         what became of each, number 0 first. One that was killed stays so as long as the file that
-        did it is part of the stimulus, since each file is a run from power-on. ``first`` names the
-        file that a mutant meets before the others.
+        did it is part of the stimulus, since each file is a run from power-on; one that was not is
+        run on what is new. ``first`` names the file that a mutant meets before the others.
 
         Raises
         ------
@@ -194,26 +194,32 @@ class Mutation:
         key = hashlib.sha256(" ".join((self.digest, *files)).encode()).hexdigest()[:16]
         store = Store(results)
         known = store.read()
+        passed: dict[int, tuple[set[str], int]] = {}
         for old, value in known.items():
-            name = f"{key} {value['mutant']}"
-            if old.startswith(f"{self.digest} ") and value["by"] in files and name not in known:
+            number, name = value["mutant"], f"{key} {value['mutant']}"
+            if not old.startswith(f"{self.digest} ") or name in known:
+                continue
+            if value.get("by") in files:
                 store.add(name, value | {"file": files.index(value["by"])})
+            elif set(files) <= set(value.get("passed", ())):
+                store.add(name, value)
+            elif "passed" in value:
+                passed[number] = set(value["passed"]), value["cycles"]
         names = key, self.digest
 
         def batches(todo: Mapping[str, int]) -> list[_Batch]:
-            groups: dict[str, list[int]] = {}
+            groups: dict[tuple[tuple[int, ...], int], list[int]] = {}
             for number in sorted(todo.values()):
-                groups.setdefault((first or {}).get(number, ""), []).append(number)
-            made = []
-            for name, left in groups.items():
-                order = sorted(range(len(files)), key=lambda at: stimulus[at].name != name)
-                made += [
-                    _Batch(
-                        program, stimulus, order, files, left[place : place + _BATCH], names, store
-                    )
-                    for place in range(0, len(left), _BATCH)
-                ]
-            return made
+                done, cycles = passed.get(number, (set(), 0))
+                order = [place for place, file in enumerate(files) if file not in done]
+                chosen = (first or {}).get(number)
+                order.sort(key=lambda place, chosen=chosen: stimulus[place].name != chosen)
+                groups.setdefault((tuple(order), cycles), []).append(number)
+            return [
+                _Batch(program, stimulus, *group, files, left[place : place + _BATCH], names, store)
+                for group, left in groups.items()
+                for place in range(0, len(left), _BATCH)
+            ]
 
         def baseline() -> dict[str, Any]:
             (outcome,) = run_mutants(program, stimulus, first=0, last=0)
@@ -273,7 +279,8 @@ class _Batch:
 
     program: Path
     stimulus: list[Path]
-    order: list[int]
+    order: tuple[int, ...]
+    cycles: int  # of the files that are not in it
     files: list[str]
     numbers: list[int]
     names: tuple[str, str]
@@ -301,9 +308,10 @@ class _Batch:
     def _keep(self, outcome: dict[str, Any]) -> None:
         number, file = outcome["mutant"], outcome["file"]
         key, netlist = self.names
+        outcome["cycles"] += self.cycles
+        about: dict[str, Any] = {"passed": self.files}
         if file >= 0:
-            file = self.order[file]
-            outcome = outcome | {"file": file}
+            outcome["file"] = self.order[file]
+            about = {"by": self.files[outcome["file"]]}
         self.store.add(f"{key} {number}", outcome)
-        if file >= 0:
-            self.store.add(f"{netlist} {number}", outcome | {"by": self.files[file]})
+        self.store.add(f"{netlist} {number}", outcome | about)
