@@ -211,9 +211,11 @@ class Mutation:
             groups: dict[tuple[tuple[int, ...], int], list[int]] = {}
             for number in sorted(todo.values()):
                 done, cycles = passed.get(number, (set(), 0))
-                order = [place for place, file in enumerate(files) if file not in done]
-                chosen = (first or {}).get(number)
-                order.sort(key=lambda place, chosen=chosen: stimulus[place].name != chosen)
+                left = [place for place, file in enumerate(files) if file not in done]
+                chosen = [
+                    place for place in left if stimulus[place].name == (first or {}).get(number)
+                ]
+                order = dict.fromkeys((*chosen, *left))
                 groups.setdefault((tuple(order), cycles), []).append(number)
             return [
                 _Batch(program, stimulus, *group, files, left[place : place + _BATCH], names, store)
