@@ -14,6 +14,7 @@ What tests of a file share is judged if all of them ran, and what files share in
 
 import ast
 import builtins
+import gc
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -312,6 +313,13 @@ class FromWorkers:
     def pytest_testnodedown(self, node: Any) -> None:
         if told := getattr(node, "workeroutput", {}).get("seeing"):
             self.seeing.take(told)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: nothing that looks for garbage need look at it again, and what forks
+    keeps its pages."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:

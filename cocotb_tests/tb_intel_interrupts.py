@@ -200,6 +200,33 @@ async def locked_stores(device: Device) -> None:
     assert await scene.ask(RequestKind.LOAD, 0, scene.base) == (_ILLEGAL, 1)
 
 
+async def a_reset_in_the_middle(device: Device) -> None:
+    """Of processing, sending and a locked store, after any number of cycles: nothing goes on."""
+    for cycles in range(20):
+        for first in range(3):
+            scene = await IntelScene.prepared(device)
+            place = scene.base + 0xF00
+            work = (
+                Request(RequestKind.UIPI, Instruction.SENDUIPI, 0, 0),
+                Request(RequestKind.STORE, StoreFunction.SWAP, place, 1),
+            )
+            for hart in scene.harts:
+                await scene.interrupt(NV, hart)
+            for hart in scene.harts:
+                if doing := (hart + first) % 3:
+                    device.submit(hart, work[doing - 1])
+                else:
+                    device.set_privilege(hart, Privilege.U)
+            for _ in range(cycles):
+                await device.run(1)
+            await device.reset()
+            await scene.settle()
+            for hart in scene.harts:
+                assert device.response(hart) is None
+                for number in (Msr.UINTR_RR, Msr.X2APIC_IRR7, Internal.FAULT):
+                    assert await scene.read(number, hart) == 0
+
+
 async def no_vector_is_lost(device: Device, seed: int = 1) -> None:
     """Vectors sent by all other harts to the last: each is delivered, at most as often as sent."""
     scene = await IntelScene.prepared(device)

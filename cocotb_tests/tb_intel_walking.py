@@ -1,6 +1,8 @@
 """One bit at a time, through every register, entry and descriptor of the Intel flavour."""
 
 from collections.abc import Iterator
+from functools import partial
+from itertools import combinations_with_replacement
 
 from intel_scene import NV, IntelScene
 from rel4.machine.device import Device, Response
@@ -51,6 +53,18 @@ async def walking_msrs(device: Device) -> None:
             await scene.write(Internal.TSC, word, hart)
             assert await scene.read(Internal.TSC, hart) == word
             await scene.write(Internal.TSC, 0, hart)
+
+
+async def walking_numbers(device: Device) -> None:
+    """Numbers next to those of every register are no registers."""
+    scene = IntelScene(device)
+    there = {*Msr, *Internal}
+    for hart in scene.harts:
+        for number in sorted(there):
+            for bit in range(XLEN):
+                if (near := number ^ 1 << bit) not in there:
+                    for function in (CsrFunction.READ, CsrFunction.WRITE):
+                        assert await scene.csr(function, near, 0, hart) == _GP
 
 
 async def walking_interrupts(device: Device) -> None:
@@ -106,24 +120,25 @@ async def walking_timer_vectors(device: Device) -> None:
 async def walking_timer_deadlines(device: Device) -> None:
     """A counter one below, at and above a deadline of one bit."""
     scene = await IntelScene.prepared(device)
-    for bit in range(6, XLEN):
-        for count in (1 << bit, _WORD):
-            await scene.write(Internal.TSC, count)
-            await scene.write(Msr.UINTR_TIMER, 1 << bit)
-            device.set_privilege(0, Privilege.U)
-            await scene.settle()
-            assert device.interrupt(0)
-            device.set_privilege(0, Privilege.S)
-            await scene.write(Msr.UINTR_RR, 0)
-        await scene.write(Msr.UINTR_TIMER, 0)
-        await scene.write(Internal.TSC, (1 << bit) - 3)
-        await scene.write(Msr.UINTR_TIMER, 1 << bit)
-        device.set_privilege(0, Privilege.U)
-        assert await scene.until(lambda: device.interrupt(0)) == 4
-        assert device.quiescent
-        device.set_privilege(0, Privilege.S)
-        assert await scene.read(Internal.TSC) == 1 << bit
-        await scene.write(Msr.UINTR_RR, 0)
+    for hart in scene.harts:
+        for bit in range(6, XLEN):
+            for count in (1 << bit, _WORD):
+                await scene.write(Internal.TSC, count, hart)
+                await scene.write(Msr.UINTR_TIMER, 1 << bit, hart)
+                device.set_privilege(hart, Privilege.U)
+                await scene.settle()
+                assert device.interrupt(hart)
+                device.set_privilege(hart, Privilege.S)
+                await scene.write(Msr.UINTR_RR, 0, hart)
+            await scene.write(Msr.UINTR_TIMER, 0, hart)
+            await scene.write(Internal.TSC, (1 << bit) - 3, hart)
+            await scene.write(Msr.UINTR_TIMER, 1 << bit, hart)
+            device.set_privilege(hart, Privilege.U)
+            assert await scene.until(partial(device.interrupt, hart)) == 4
+            assert device.quiescent
+            device.set_privilege(hart, Privilege.S)
+            assert await scene.read(Internal.TSC, hart) == 1 << bit
+            await scene.write(Msr.UINTR_RR, 0, hart)
 
 
 def _there(device: Device, address: int) -> bool:
@@ -177,6 +192,19 @@ async def walking_operands(device: Device) -> None:
             await scene.write(Msr.UINTR_TT, word | 1, hart)
             assert (await scene.senduipi(0, hart))[0] == _BUS
             assert await scene.fault(hart) == (1, Fault.BUS, 0)
+
+
+async def walking_sizes(device: Device) -> None:
+    """Tables of sizes of one and two bits: the index of their end, and the one behind it."""
+    scene = await IntelScene.prepared(device)
+    for hart in scene.harts:
+        for one, other in combinations_with_replacement(range(32), 2):
+            last = 1 << one | 1 << other
+            misc = MSRS[Msr.UINTR_MISC].pack(uittsz=last, uinv=NV)
+            await scene.write(Msr.UINTR_MISC, misc, hart)
+            for index in (last, last + 1):
+                await scene.senduipi(index, hart)
+                assert ((await scene.fault(hart))[1] is Fault.INDEX) == (index > last)
 
 
 async def walking_entries(device: Device) -> None:

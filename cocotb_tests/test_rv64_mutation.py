@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from rel4.bench.campaign import Store
 from rv64_verify import mutation
 from rv64_verify.directed import PROGRAMS
 from rv64_verify.mutation import Mutation, judged, names_of_tests, run_apart
@@ -94,6 +95,24 @@ def test_one_that_aborts_and_one_that_hangs(monkeypatch: pytest.MonkeyPatch) -> 
             pass
 
     assert run_apart(bench(hangs), 1) == outcome("does not end", "a")
+
+
+def test_who_is_dead_stays_dead_and_who_survived_other_tests_is_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = object.__new__(Mutation)
+    some._netlist, some._commands = "netlist", "commands"
+    some.mutants = all_of("inv", "inv", "inv").mutants
+    results = tmp_path / "results.jsonl"
+    store = Store(results)
+    monkeypatch.setattr(mutation, "names_of_tests", lambda: ["a", "b"])
+    for number, result in ((1, outcome("pc", "a")), (2, outcome("pc", "b")), (3, outcome())):
+        store.add(some._name(number), result)
+    assert some.known(results) == [outcome("pc", "a"), outcome("pc", "b"), outcome()]
+    monkeypatch.setattr(mutation, "names_of_tests", lambda: ["a", "c"])
+    assert some.known(results) == [outcome("pc", "a"), None, None]
+    store.add(some._name(3), outcome("rd", "c"))
+    assert some.known(results) == [outcome("pc", "a"), None, outcome("rd", "c")]
 
 
 @pytest.mark.sim

@@ -239,16 +239,29 @@ class Mutation:
         """The system, built."""
         return _Bench(self._build())
 
-    @property
+    @cached_property
     def _key(self) -> str:
-        """Of netlist, mutants and tests; results are of use only for the same."""
-        about = f"{self._netlist} {self._commands} {names_of_tests()!r}"
-        return hashlib.sha256(about.encode()).hexdigest()[:16]
+        """Of netlist and mutants; results are of use only for the same."""
+        return hashlib.sha256(f"{self._netlist} {self._commands}".encode()).hexdigest()[:16]
+
+    def _name(self, number: int) -> str:
+        """Under which a result is kept: whoever survived other tests has to be run again."""
+        tests = hashlib.sha256(repr(names_of_tests()).encode()).hexdigest()[:8]
+        return f"{self._key} {number} {tests}"
 
     def known(self, results: Path) -> list[dict[str, Any] | None]:
-        """What became of each mutant so far, number 1 first."""
+        """What became of each mutant so far, number 1 first. Whatever a test that is still there
+        has killed stays dead."""
         found = Store(results).read()
-        return [found.get(f"{self._key} {mutant.number}") for mutant in self.mutants]
+        names = set(names_of_tests())
+        dead = {
+            int(name.split()[1]): result
+            for name, result in found.items()
+            if name.startswith(self._key) and result["killed"] and result["by"] in names
+        }
+        return [
+            found.get(self._name(mutant.number), dead.get(mutant.number)) for mutant in self.mutants
+        ]
 
     def run(self, *, results: Path, conduct: Conduct) -> None:
         """Run every mutant that ``results`` does not know yet.
@@ -258,28 +271,31 @@ class Mutation:
         AssertionError : the unmutated hart does not pass.
         Whatever `run_campaign` does.
         """
-        if all(self.known(results)):
+        left = [
+            mutant.number
+            for mutant, result in zip(self.mutants, self.known(results), strict=True)
+            if result is None
+        ]
+        if not left:
             return
         bench = self.bench()
-        key = self._key
         store = Store(results)
-        known = store.read()
-        if f"{key} 0" not in known:
+        first = store.read().get(self._name(0))
+        if first is None:
             first = run_apart(bench, 0)
             if first["killed"]:
                 raise AssertionError(
                     f"the unmutated hart must pass {first['by']}, but {first['killed']}"
                 )
-            store.add(f"{key} 0", first)
-            known = store.read()
-        bench.cycles = known[f"{key} 0"]["cycles"]
-        tasks = {f"{key} {number}": number for number in range(len(self.mutants) + 1)}
+            store.add(self._name(0), first)
+        bench.cycles = first["cycles"]
+        tasks = {self._name(number): number for number in left}
 
         def batches(todo: Mapping[str, int]) -> list[_Batch]:
-            left = sorted(todo.values())
+            each = sorted((number, name) for name, number in todo.items())
             return [
-                _Batch(bench, left[place : place + _BATCH], key, store)
-                for place in range(0, len(left), _BATCH)
+                _Batch(bench, each[place : place + _BATCH], store)
+                for place in range(0, len(each), _BATCH)
             ]
 
         run_campaign(tasks, batches, store=store, conduct=conduct, name="mutants", unit="mutant")
@@ -290,13 +306,12 @@ class _Batch:
     """Some mutants, one after the other."""
 
     bench: _Bench
-    numbers: list[int]
-    key: str
+    mutants: list[tuple[int, str]]  # and under which name the result is kept
     store: Store
 
     def __call__(self) -> None:
-        for number in self.numbers:
-            self.store.add(f"{self.key} {number}", run_apart(self.bench, number))
+        for number, name in self.mutants:
+            self.store.add(name, run_apart(self.bench, number))
 
 
 def judged(

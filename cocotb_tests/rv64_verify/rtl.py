@@ -3,6 +3,7 @@
 import ctypes
 import hashlib
 import os
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,24 @@ def _build(harts: int, cache_kib: int) -> Path:
     return library
 
 
-def build_library(text: str, harts: int, cache_kib: int) -> Path:
-    """The library of a system of the given Verilog."""
+def build_library(
+    text: str,
+    harts: int,
+    cache_kib: int,
+    *,
+    main: Path = _MAIN,
+    fast: str = "-O3",
+    options: Sequence[str] = (),
+) -> Path:
+    """The library of a system of the given Verilog.
+
+    Parameters
+    ----------
+    text, harts, cache_kib : Verilog and shape
+    main : the C++ file, which includes `rtl.cpp`
+    fast : how hard the C++ compiler tries
+    options : of Verilator
+    """
     header = (_MAIN.parent / "record.h").read_text()
     ports = (
         f"#define HARTS {harts}\n#define RAM_BASE {RAM_BASE:#x}ull\n"
@@ -50,10 +67,10 @@ def build_library(text: str, harts: int, cache_kib: int) -> Path:
     return build_harness(
         f"rv64-lockstep-{harts}x{cache_kib}",
         {"soc.v": text, "ports.h": ports, "record.h": header},
-        _MAIN,
+        main,
         top="soc",
-        make="OPT_FAST=-O3 OPT_SLOW=-O1 OPT_GLOBAL=-O2",
-        options=("-CFLAGS", "-fPIC", "-LDFLAGS", "-shared"),
+        make=f"OPT_FAST={fast} OPT_SLOW=-O1 OPT_GLOBAL=-O2",
+        options=("-CFLAGS", "-fPIC", "-LDFLAGS", "-shared", *options),
     )
 
 

@@ -56,12 +56,25 @@ _BENCHES = (
     *(
         f"cocotb_tests/tb_{name}.py"
         for name in (
-            *("crowd", "extensions", "latency", "registers", "walking"),
+            *("behaviour", "crowd", "extensions", "latency", "lines", "registers", "walking"),
             *("intel", "intel_interrupts", "intel_pairs", "intel_walking"),
         )
     ),
 )
 _HART = ("hw/rv64", *_GATEWARE, *_REFERENCE, "cocotb_tests/rv64_verify")
+
+
+def _hart_without(*names: str) -> tuple[str, ...]:
+    """What the hart's data does not come from: how the command is read, and other data's parts."""
+    others = (f"cocotb_tests/rv64_verify/{name}" for name in ("__main__.py", "qemu.py", *names))
+    return (*_WRITERS, *others)
+
+
+_HART_MUTATING = ("mutation.py", "waivers.toml", "directed.py", "directed_frame.py")
+_HART_AT_RANDOM = (
+    *("long_run.py", "handlers.py", "lockstep.cpp"),
+    *(f"random_{name}.py" for name in ("block", "illegal", "privileged", "program")),
+)
 _SOFTWARE = ("hw/uintr", "sw_model/rel4")
 _KERNEL = (
     *(f"hw/uintr/{name}.py" for name in ("registers", "intel/registers", "shape")),
@@ -121,9 +134,24 @@ STORED = (
         _without("structural.py", "waivers_structural.toml", *_AT_RANDOM),
     ),
     Stored("gates.json", (*_BOARDS, *_REFERENCE), "make test-gates", _WRITERS),
-    Stored("rv64_lockstep.jsonl", _HART, "make test-oracle"),
-    Stored("rv64_litmus.jsonl", _HART, "make test-oracle"),
-    Stored("rv64_mutation.jsonl", _HART, "make mutate-hart"),
+    Stored(
+        "rv64_lockstep.jsonl",
+        _HART,
+        "make test-oracle",
+        _hart_without("litmus.py", *_HART_MUTATING),
+    ),
+    Stored(
+        "rv64_litmus.jsonl",
+        _HART,
+        "make test-oracle",
+        _hart_without(*_HART_AT_RANDOM, *_HART_MUTATING),
+    ),
+    Stored(
+        "rv64_mutation.jsonl",
+        _HART,
+        "make mutate-hart",
+        _hart_without("litmus.py"),
+    ),
     Stored("rv64_formal.jsonl", ("hw/rv64", "hw/rv64_formal"), "make formal"),
     Stored("bench_hw.json", _BOARDS, "make bench-hw", _WRITERS),
     Stored("fpga.jsonl", _BOARDS, "make bitstreams", _WRITERS),

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tb_behaviour
 import tb_crowd
 import tb_extensions
 import tb_intel_walking
 import tb_latency
+import tb_lines
 import tb_registers
 import tb_walking
 from contract import INTEL, SHAPES, benches_of
@@ -22,9 +24,33 @@ __all__ = ["COVERED", "MUTATED", "Target"]
 
 _CROWD = benches_of(tb_crowd)
 """For many receivers."""
-_FEW = (*benches_of(tb_registers, tb_extensions, tb_walking), *_CROWD, tb_latency.sweep)
-"""The register suite, the extensions' tests, one bit at a time, all receivers at once, and
-operations while the sweep runs: for few receivers."""
+_FEW = (
+    *benches_of(tb_registers, tb_extensions, tb_walking, tb_behaviour, tb_lines),
+    *_CROWD,
+    tb_latency.sweep,
+)
+"""The register suite, the extensions' tests, one bit at a time, behaviour and lines, all receivers
+at once, and operations while the sweep runs: for few receivers."""
+_ALIKE = (
+    *benches_of(tb_walking),
+    *(tb_registers.csr_bits, tb_registers.csr_numbers, tb_extensions.posts_in_flight),
+)
+"""Of these hart 0 does most, and any other may do it in its place."""
+_OF_A_HART = ("set_privilege", "submit", "response", "interrupt", "supervisor_interrupt")
+
+
+class _Turned:
+    """A device whose harts are counted from another one on."""
+
+    def __init__(self, device: Any, first: int) -> None:
+        self._device, self._first = device, first
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._device, name)
+        if name not in _OF_A_HART:
+            return value
+        harts = self._device.config.harts
+        return lambda hart, *rest: value((hart + self._first) % harts, *rest)
 
 
 @dataclass(frozen=True)
@@ -49,15 +75,16 @@ class Target:
         return make_top(self.config, linked if self.linked else None)
 
     def directed(self, folder: Path) -> list[Path]:
-        """Testbenches, a file each."""
+        """Testbenches, a file each; those that are alike for every hart, a file a hart."""
         files = []
         for bench in self._benches():
-            path = folder / bench.__name__
-            about = {"bench": bench.__name__}
-            recorder = Recorder(config=self.config, path=path, about=about)
-            run_sync(bench(recorder))
-            recorder.close()
-            files.append(path)
+            for hart in range(self.config.harts if bench in _ALIKE else 1):
+                name = f"{bench.__name__} of hart {hart}" if hart else bench.__name__
+                path = folder / name
+                recorder = Recorder(config=self.config, path=path, about={"bench": name})
+                run_sync(bench(_Turned(recorder, hart) if hart else recorder))
+                recorder.close()
+                files.append(path)
         return files
 
     def _benches(self) -> tuple[Callable[..., Any], ...]:

@@ -6,35 +6,14 @@ from amaranth.hdl import C, Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from rv64.csr_map import EPC, TVAL, TVEC, CsrAccess, csr_map
+from rv64.csr_state import INTERRUPT_ORDER, MSI, MTI, SEI, SSI, STI, CsrState, StatusFields
 from rv64.pmp import Pmp
 from uintr.registers import XLEN, Csr, Privilege
 
 __all__ = ["CsrFile"]
 
 _M, _S = Privilege.M, Privilege.S
-
-# Interrupt numbers, the first of those pending and enabled first.
-_ORDER = (11, 3, 7, 9, 1, 5)
-_MEI, _MSI, _MTI, _SEI, _SSI, _STI = _ORDER
-_SUPERVISOR = 1 << _SEI | 1 << _SSI | 1 << _STI
-_USER = 0x111
-"""Bits of the N extension in the interrupt registers; they live behind the HartPort."""
-_EXCEPTIONS = 0xB3FF
-_MISA = 2 << 62 | sum(1 << ord(letter) - ord("A") for letter in "ACIMNSU")
-
-_BEHIND = {
-    0x300: Csr.USTATUS,
-    0x100: Csr.USTATUS,
-    0x304: Csr.UIE,
-    0x104: Csr.UIE,
-    0x344: Csr.UIP,
-    0x144: Csr.UIP,
-}
-"""Registers of which some bits are the N extension's, and where those are."""
-
-_SCRATCH, _EPC, _TVAL, _TVEC = 0x40, 0x41, 0x43, 0x05
-_WORDS = (_SCRATCH, _EPC, _TVAL, _TVEC)
-"""Registers, of machine and supervisor both, that are whole words: numbers less 0x300 or 0x100."""
 
 _QUIET = {0x140, 0x141, 0x142, 0x143, 0x340, 0x341, 0x342, 0x343, 0xB00, 0xB02, *Csr} - {Csr.UTVEC}
 """Registers whose writes concern no instruction that was fetched already. A handler may have been,
@@ -126,77 +105,57 @@ class CsrFile(wiring.Component):
         m.submodules.pmp = pmp = self.pmp
         privilege = self.privilege
 
-        # mstatus, field by field.
-        sie, mie_, spie, mpie = Signal(), Signal(), Signal(), Signal()
-        spp, mpp, mprv = Signal(), Signal(2), Signal()
-        sum_, mxr, tvm, tw, tsr = (Signal(name=n) for n in ("sum", "mxr", "tvm", "tw", "tsr"))
+        status, state, access = StatusFields(privilege), CsrState(), CsrAccess()
         m.d.comb += [
-            self.sum.eq(sum_),
-            self.mxr.eq(mxr),
-            self.tvm.eq(tvm),
-            self.tw.eq(tw),
-            self.tsr.eq(tsr),
-            self.effective.eq(Mux(mprv, mpp, privilege)),
+            self.sum.eq(status.sum),
+            self.mxr.eq(status.mxr),
+            self.tvm.eq(status.tvm),
+            self.tw.eq(status.tw),
+            self.tsr.eq(status.tsr),
+            self.effective.eq(Mux(status.mprv, status.mpp, privilege)),
         ]
-        z = C(0, 1)
-        sstatus = Cat(z, sie, z, z, z, spie, C(0, 2), spp, C(0, 9), sum_, mxr)
-        sstatus = Cat(sstatus, C(0, 12), C(2, 2))
-        mstatus = Cat(z, sie, z, mie_, z, spie, z, mpie, spp, C(0, 2), mpp, C(0, 4), mprv, sum_)
-        mstatus = Cat(mstatus, mxr, tvm, tw, tsr, C(0, 9), C(2, 2), C(2, 2))
+        mideleg = state.mideleg
+        m.d.comb += [self.satp.eq(state.satp()), self.user_delegated.eq(mideleg[0])]
 
-        def plain(name: str, width: int = XLEN) -> Any:
-            return Signal(width, name=name)
-
-        mcause, scause = plain("mcause", 5), plain("scause", 5)  # bit 4: interrupt
-        medeleg, mideleg = plain("medeleg", 16), plain("mideleg", 12)
-        mie, software = plain("mie", 12), plain("software_pending", 12)
-        mcounteren, scounteren = plain("mcounteren", 3), plain("scounteren", 3)
-        mcountinhibit = plain("mcountinhibit", 3)
-        mfiom, sfiom, stce = plain("mfiom", 1), plain("sfiom", 1), plain("stce", 1)
-        stimecmp = Signal(XLEN, init=-1 & (1 << XLEN) - 1)
-        mode, asid, root = plain("satp_mode", 1), plain("satp_asid", 16), plain("satp_ppn", 44)
-        mcycle, minstret = plain("mcycle"), plain("minstret")
-        inhibited = Signal()  # minstret was written: this instruction does not count
-        satp = Cat(root, asid, C(0, 3), mode)
-        m.d.comb += [self.satp.eq(satp), self.user_delegated.eq(mideleg[0])]
-
-        with m.If(~mcountinhibit[0]):
-            m.d.sync += mcycle.eq(mcycle + 1)
+        with m.If(~state.mcountinhibit[0]):
+            m.d.sync += state.mcycle.eq(state.mcycle + 1)
         with m.If(self.retire):
-            m.d.sync += inhibited.eq(0)
-            with m.If(~mcountinhibit[2] & ~inhibited):
-                m.d.sync += minstret.eq(minstret + 1)
+            m.d.sync += state.inhibited.eq(0)
+            with m.If(~state.mcountinhibit[2] & ~state.inhibited):
+                m.d.sync += state.minstret.eq(state.minstret + 1)
 
         # Interrupts, registered. User ones are the port's.
         expired = Signal()
         pending = Signal(12)
-        m.d.sync += expired.eq(self.mtime >= stimecmp)
+        m.d.sync += expired.eq(self.mtime >= state.stimecmp)
         with m.If(self.ssip):
-            m.d.sync += software[_SSI].eq(1)
+            m.d.sync += state.software[SSI].eq(1)
         m.d.comb += [
-            pending.eq(software),
-            pending[_STI].eq(Mux(stce, expired, software[_STI])),
-            pending[_SEI].eq(software[_SEI] | self.external),
-            pending[_MSI].eq(self.msip),
-            pending[_MTI].eq(self.mtip),
+            pending.eq(state.software),
+            pending[STI].eq(Mux(state.stce, expired, state.software[STI])),
+            pending[SEI].eq(state.software[SEI] | self.external),
+            pending[MSI].eq(self.msip),
+            pending[MTI].eq(self.mtip),
         ]
         to_s = Signal()
         number = self.number
-        stored, shown, after = Signal(XLEN), Signal(XLEN), Signal(XLEN)
-        found, allowed, write = Signal(), Signal(), Signal()
+        stored, shown, after = access.stored, access.shown, access.after
+        found, allowed, write = access.found, access.allowed, access.write
 
-        ready = pending & mie
+        ready = pending & state.mie
         to_machine, to_supervisor, chosen = Signal(12), Signal(12), Signal(12)
         m.d.comb += [
-            to_machine.eq(Mux((privilege != _M) | mie_, ready & ~mideleg, 0)),
-            to_supervisor.eq(Mux((privilege == 0) | ((privilege == _S) & sie), ready & mideleg, 0)),
+            to_machine.eq(Mux((privilege != _M) | status.mie, ready & ~mideleg, 0)),
+            to_supervisor.eq(
+                Mux((privilege == 0) | ((privilege == _S) & status.sie), ready & mideleg, 0)
+            ),
             chosen.eq(Mux(to_machine.any(), to_machine, to_supervisor)),
         ]
         m.d.sync += [
             self.wakes.eq(ready.any()),
             self.interrupt.eq(to_machine.any() | to_supervisor.any()),
         ]
-        for each in reversed(_ORDER):
+        for each in reversed(INTERRUPT_ORDER):
             with m.If(chosen[each]):
                 m.d.sync += self.interrupt_cause.eq(each)
 
@@ -207,19 +166,18 @@ class CsrFile(wiring.Component):
         ways = store.read_port(domain="comb")  # where traps and returns go
         valued = Signal()
         valued_machine = Signal()
-        of_words = Signal()
         of_number = Cat(number[:3], number[9])
-        is_epc, is_tvec = number[:3] == _EPC & 7, number[:3] == _TVEC & 7
+        is_epc, is_tvec = number[:3] == EPC & 7, number[:3] == TVEC & 7
         m.d.sync += [valued.eq(self.trap), valued_machine.eq(~to_s)]
         with m.If(self.trap):
             m.d.comb += [
-                keep.addr.eq(Cat(C(_EPC & 7, 3), ~to_s)),
+                keep.addr.eq(Cat(C(EPC & 7, 3), ~to_s)),
                 keep.data.eq(self.trap_pc),
                 keep.en.eq(1),
             ]
         with m.Elif(valued):
             m.d.comb += [
-                keep.addr.eq(Cat(C(_TVAL & 7, 3), valued_machine)),
+                keep.addr.eq(Cat(C(TVAL & 7, 3), valued_machine)),
                 keep.data.eq(self.trap_value),
                 keep.en.eq(1),
             ]
@@ -227,15 +185,15 @@ class CsrFile(wiring.Component):
             m.d.comb += [
                 keep.addr.eq(of_number),
                 keep.data.eq(Cat(after[0] & ~is_epc, after[1] & ~is_tvec, after[2:])),
-                keep.en.eq(write & of_words),
+                keep.en.eq(write & access.of_words),
             ]
         m.d.comb += [
             words.addr.eq(of_number),
             ways.addr.eq(
                 Mux(
                     self.trap,
-                    Cat(C(_TVEC & 7, 3), ~to_s),
-                    Cat(C(_EPC & 7, 3), number[9]),
+                    Cat(C(TVEC & 7, 3), ~to_s),
+                    Cat(C(EPC & 7, 3), number[9]),
                 )
             ),
         ]
@@ -243,7 +201,7 @@ class CsrFile(wiring.Component):
         # Traps and returns.
         cause = self.trap_cause
         delegated = Mux(
-            self.trap_interrupt, mideleg.bit_select(cause, 1), medeleg.bit_select(cause, 1)
+            self.trap_interrupt, mideleg.bit_select(cause, 1), state.medeleg.bit_select(cause, 1)
         )
         vector = ways.data
         m.d.comb += [
@@ -259,30 +217,24 @@ class CsrFile(wiring.Component):
         with m.If(self.trap):
             with m.If(to_s):
                 m.d.sync += [
-                    scause.eq(Cat(cause, self.trap_interrupt)),
-                    spie.eq(sie),
-                    sie.eq(0),
-                    spp.eq(privilege[0]),
-                    privilege.eq(_S),
+                    state.scause.eq(Cat(cause, self.trap_interrupt)),
+                    *status.to_supervisor(),
                 ]
             with m.Else():
                 m.d.sync += [
-                    mcause.eq(Cat(cause, self.trap_interrupt)),
-                    mpie.eq(mie_),
-                    mie_.eq(0),
-                    mpp.eq(privilege),
-                    privilege.eq(_M),
+                    state.mcause.eq(Cat(cause, self.trap_interrupt)),
+                    *status.to_machine(),
                 ]
         with m.Elif(self.mret):
-            m.d.sync += [mie_.eq(mpie), mpie.eq(1), privilege.eq(mpp), mpp.eq(0)]
-            with m.If(mpp != _M):
-                m.d.sync += mprv.eq(0)
+            m.d.sync += status.mret()
+            with m.If(status.mpp != _M):
+                m.d.sync += status.mprv.eq(0)
         with m.Elif(self.sret):
-            m.d.sync += [sie.eq(spie), spie.eq(1), privilege.eq(spp), spp.eq(0), mprv.eq(0)]
+            m.d.sync += status.sret()
         with m.Elif(self.uret):
             m.d.sync += privilege.eq(0)
             with m.If(privilege == _M):
-                m.d.sync += mprv.eq(0)
+                m.d.sync += status.mprv.eq(0)
 
         # Accesses. What is or-ed, set and cleared is what is stored, never a line from outside.
         with m.Switch(self.function):
@@ -303,105 +255,16 @@ class CsrFile(wiring.Component):
             self.flush.eq(self.writes & ~number.matches(*_QUIET)),
         ]
 
-        def register(address: int, value: Any, *targets: Any, shows: Any = None) -> None:
-            """One register: its value, and statements that store ``after``."""
-            with m.Case(address):
-                m.d.comb += [found.eq(1), stored.eq(value)]
-                if shows is not None:
-                    m.d.comb += shown.eq(shows)
-                if targets:
-                    with m.If(write):
-                        m.d.sync += list(targets)
-
-        def status(machine: bool) -> list[Any]:
-            fields = [sie.eq(after[1]), spie.eq(after[5]), spp.eq(after[8])]
-            fields += [sum_.eq(after[18]), mxr.eq(after[19])]
-            if machine:
-                fields += [mie_.eq(after[3]), mpie.eq(after[7]), mprv.eq(after[17])]
-                fields += [tvm.eq(after[20]), tw.eq(after[21]), tsr.eq(after[22])]
-                # WARL: there is no privilege 2.
-                fields += [mpp.eq(Mux(after[11:13] == 2, 0, after[11:13]))]
-            return fields
-
-        def bits(target: Any, mask: Any) -> Any:
-            return target.eq((target & ~mask) | (after & mask))
-
-        def cause_(value: Any) -> Any:
-            return Cat(value[:4], C(0, 59), value[4])
-
-        own = 1 << _SSI | 1 << _MSI | 1 << _STI | 1 << _MTI | 1 << _SEI | 1 << _MEI
-        writable = 1 << _SSI | 1 << _SEI | Mux(stce, 0, 1 << _STI)
-        supervisor = mideleg & _SUPERVISOR
-        user_counters = Mux(privilege == 0, scounteren, 7) & Mux(privilege == _M, 7, mcounteren)
-        with m.Switch(number):
-            with m.Case(*(base + each for base in (0x100, 0x300) for each in _WORDS)):
-                m.d.comb += [found.eq(1), stored.eq(words.data), of_words.eq(1)]
-            register(0x300, mstatus, *status(True))
-            register(0x301, C(_MISA, XLEN))
-            register(0x302, medeleg, medeleg.eq(after & _EXCEPTIONS))
-            register(0x303, mideleg, mideleg.eq(after & (_SUPERVISOR | _USER)))
-            register(0x304, mie, mie.eq(after & own))
-            register(0x306, mcounteren, mcounteren.eq(after))
-            register(0x30A, Cat(mfiom, C(0, 62), stce), mfiom.eq(after[0]), stce.eq(after[63]))
-            register(0x320, mcountinhibit, mcountinhibit.eq(after & 5))
-            register(0x342, cause_(mcause), mcause.eq(Cat(after[:4], after[63])))
-            register(0x344, software, bits(software, writable), shows=pending)
-            register(0x3A0, pmp.configuration)
-            for odd in (0xF11, 0xF12, 0xF13, 0xF15, 0x3A2):
-                register(odd, C(0, 1))
-            register(0xF14, self.hart_id)
-            register(0xB00, mcycle, mcycle.eq(after))
-            register(0xB02, minstret, minstret.eq(after), inhibited.eq(1))
-            register(0xC00, mcycle)
-            register(0xC01, self.mtime)
-            register(0xC02, minstret)
-
-            register(0x100, sstatus, *status(False))
-            register(0x104, mie & supervisor, bits(mie, supervisor))
-            register(0x106, scounteren, scounteren.eq(after))
-            register(0x10A, sfiom, sfiom.eq(after[0]))
-            register(0x142, cause_(scause), scause.eq(Cat(after[:4], after[63])))
-            register(
-                0x144,
-                software & supervisor,
-                bits(software, supervisor & 1 << _SSI),
-                shows=pending & supervisor,
-            )
-            register(0x14D, stimecmp, stimecmp.eq(after))
-            with m.Case(0x180):
-                m.d.comb += [found.eq(1), stored.eq(satp)]
-                # Another mode than none and Sv39 changes nothing at all.
-                with m.If(write & ~after[60:63].any()):
-                    m.d.sync += [root.eq(after), asid.eq(after[44:]), mode.eq(after[63])]
-
-            with m.Case("001110110---"):  # pmpaddr0 to 7
-                m.d.comb += [found.eq(1), stored.eq(pmp.address)]
-            with m.Case("001110111---"):
-                m.d.comb += found.eq(1)
-            with m.Case("101100------"):
-                m.d.comb += found.eq(number[:5] > 2)  # mhpmcounter3 to 31
-                with m.If(number[5]):
-                    m.d.comb += found.eq(0)
-            with m.Case("0011001-----"):
-                m.d.comb += found.eq(number[:5] > 2)  # mhpmevent3 to 31
-            for port in Csr:
-                with m.Case(port):
-                    m.d.comb += [found.eq(1), self.behind.eq(1), self.port_number.eq(port)]
-        with m.Switch(number):
-            for each, port in _BEHIND.items():
-                with m.Case(each):
-                    m.d.comb += [
-                        self.behind.eq(mideleg[0] if each in (0x104, 0x144) else 1),
-                        self.port_number.eq(port),
-                    ]
-            with m.Case(0x180):
-                m.d.comb += allowed.eq(~((privilege == _S) & tvm))
-            with m.Case(0x14D):
-                m.d.comb += allowed.eq((privilege == _M) | (mcounteren[1] & stce))
-            for counter in range(3):
-                with m.Case(0xC00 + counter):
-                    m.d.comb += allowed.eq(user_counters[counter])
-
+        csr_map(
+            m,
+            self,
+            access,
+            status=status,
+            state=state,
+            pending=pending,
+            word=words.data,
+            pmp=pmp,
+        )
         m.d.comb += [
             pmp.number.eq(number),
             pmp.data.eq(after),

@@ -158,8 +158,8 @@ def test_the_first_check_that_fails_ends_it_and_nothing_is_written(
     simulate(dut, testbench)
 
 
-@pytest.mark.parametrize("at", range(4))
-def test_a_read_that_fails_ends_a_send(at: int) -> None:
+@pytest.mark.parametrize("at", range(6))
+def test_a_transfer_that_fails_ends_a_send(at: int) -> None:
     dut = DescriptorUnit()
 
     async def testbench(ctx: Any) -> None:
@@ -167,7 +167,26 @@ def test_a_read_that_fails_ends_a_send(at: int) -> None:
         bench.error_at = at
         before = dict(bench.memory)
         assert (await bench.send())[1:] == (Status.BUS, Fault.BUS)
-        assert (len(bench.transfers), bench.memory) == (at + 1, before)
+        assert len(bench.transfers) == at + 1
+        assert bench.memory == before | ({PLACE + 8: 1 << VECTOR} if at == 5 else {})
+        assert bench.sent == []
+        bench.error_at = None
+        assert (await bench.send())[1] is Status.OK
+
+    simulate(dut, testbench)
+
+
+@pytest.mark.parametrize("at", range(4))
+def test_a_transfer_that_fails_ends_processing(at: int) -> None:
+    dut = DescriptorUnit()
+
+    async def testbench(ctx: Any) -> None:
+        bench = Bench(ctx, dut)
+        bench.memory |= {PLACE: NOTIFIED | ON, PLACE + 8: 0xA5}
+        bench.error_at = at
+        _, found = await bench.run(dut.process, dut.ended)
+        assert (found["merge"], found["lost"], found["refused"]) == (0, 1, 0)
+        assert len(bench.transfers) == at + 1
         bench.error_at = None
         assert (await bench.send())[1] is Status.OK
 
@@ -186,9 +205,6 @@ def test_processing_empties_the_descriptor_whatever_its_reserved_bits() -> None:
             assert (cycle, found["merge"], found["merged"], found["lost"]) == (8, 1, 0xA5, 0)
             assert (bench.memory[PLACE], bench.memory[PLACE + 8]) == (status & ~ON, 0)
             assert [locked for _, _, locked in bench.transfers] == [True, True, True, False]
-        bench.error_at = len(bench.transfers)
-        _, found = await bench.run(dut.process, dut.ended)
-        assert (found["merge"], found["lost"], found["refused"]) == (0, 1, 0)
         assert bench.sent == []
 
     simulate(dut, testbench)

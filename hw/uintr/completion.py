@@ -1,31 +1,16 @@
-"""``completion`` of the three programs: a shell's completion, made from the parsers themselves.
+"""``completion`` of the three programs: shtab's script, made from the parsers themselves.
 
 Commands, options, and the values of options that have names; files elsewhere.
 """
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from uintr.program import Parser, choose
 
-__all__ = ["SHELLS", "completion_script", "completion_words", "define"]
+__all__ = ["SHELLS", "completion_script", "define"]
 
 SHELLS = ("bash", "zsh", "fish")
-
-_BASH = """_{function}() {{
-  local words previous="${{COMP_WORDS[COMP_CWORD-1]}}"
-  case "${{COMP_WORDS[1]}} $previous" in
-{values}
-    *) case "${{COMP_WORDS[1]}}" in
-{cases}
-      *) words="{commands}" ;;
-    esac ;;
-  esac
-  if [ "$COMP_CWORD" -eq 1 ]; then words="{commands}"; fi
-  COMPREPLY=($(compgen -W "$words" -- "${{COMP_WORDS[COMP_CWORD]}}"))
-}}
-complete -o default -F _{function} {name}
-"""
 
 
 def define(parser: Parser, whole: Callable[[], Parser]) -> None:
@@ -33,7 +18,7 @@ def define(parser: Parser, whole: Callable[[], Parser]) -> None:
     program = parser.prog.partition(" ")[0]
 
     def run(options: argparse.Namespace) -> int:
-        print(completion_script(whole(), options.shell), end="")
+        print(completion_script(whole(), options.shell))
         return 0
 
     parser.describe(
@@ -48,62 +33,24 @@ def define(parser: Parser, whole: Callable[[], Parser]) -> None:
     parser.complete("", SHELLS)
 
 
-def completion_words(parser: Parser) -> dict[str, dict[str, list[str]]]:
-    """The commands of ``parser``, each with its options and the values that they may have; an
-    argument of its own has the option ``""``."""
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            commands: Mapping[str, Parser] = action.choices
-            return {name: _options(command) for name, command in commands.items()}
-    return {}
-
-
-def _options(parser: Parser) -> dict[str, list[str]]:
-    options = {
-        option: parser.words.get(option) or list(map(str, action.choices or ()))
-        for action in parser._actions
-        for option in action.option_strings
-    }
-    return options | ({"": parser.words[""]} if "" in parser.words else {})
-
-
 def completion_script(parser: Parser, shell: str) -> str:
-    """What ``shell`` is to evaluate.
+    """What ``shell`` is to evaluate. ``parser`` is of no use for anything else afterwards.
 
     Raises
     ------
     ValueError : it is none of `SHELLS`.
     """
-    words = completion_words(parser)
+    import shtab  # looks for its own version: what completes nothing need not wait for that
+
     choose("shell", shell, SHELLS)
-    if shell == "fish":
-        return "\n".join(_fish(parser.prog, words)) + "\n"
-    values = "\n".join(
-        f'    "{name} {option or name}") words="{" ".join(known)}" ;;'
-        for name, options in words.items()
-        for option, known in options.items()
-        if known
-    )
-    cases = "\n".join(
-        f'      {name}) words="{" ".join(filter(None, options))}" ;;'
-        for name, options in words.items()
-    )
-    function = parser.prog.replace("-", "_")
-    script = _BASH.format(
-        name=parser.prog, function=function, cases=cases, values=values, commands=" ".join(words)
-    )
-    # zsh reads bash's completions once told to.
-    before = "autoload -U +X compinit && compinit\nautoload -U +X bashcompinit && bashcompinit\n"
-    return (before if shell == "zsh" else "") + script
-
-
-def _fish(program: str, words: Mapping[str, Mapping[str, list[str]]]) -> list[str]:
-    lines = [f"complete -c {program} -n __fish_use_subcommand -f -a {name}" for name in words]
-    for name, options in words.items():
-        inside = f"complete -c {program} -n '__fish_seen_subcommand_from {name}'"
-        for option, known in options.items():
-            values = f" -x -a '{' '.join(known)}'" if known else ""
-            dashes = len(option) - len(option.lstrip("-"))
-            flag = ("", " -s ", " -l ")[dashes] + option[dashes:]
-            lines.append(f"{inside}{flag}{values}")
-    return lines
+    for each in parser._actions:
+        if isinstance(each, argparse._SubParsersAction):
+            for command in each.choices.values():
+                for action in command._actions:
+                    names = (command.words.get(option) for option in action.option_strings or ("",))
+                    # Values that are only offered, such as words of a list with commas.
+                    action.choices = next(filter(None, names), action.choices)
+                    if action.choices is None and action.nargs != 0:
+                        action.complete = shtab.FILE
+    script: str = shtab.complete(parser, shell)
+    return script

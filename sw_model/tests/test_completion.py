@@ -44,7 +44,7 @@ def test_bash_completes(
     assert program(name)(["completion", "bash"]) == 0
     script = capsys.readouterr().out
     typed = " ".join(f"'{word}'" for word in (name, *words))
-    (function,) = re.findall(r"^(\w+)\(\)", script, re.MULTILINE)
+    (function,) = re.findall(r"^complete .*-F (\w+)", script, re.MULTILINE)
     call = f"COMP_WORDS=({typed}); COMP_CWORD={len(words)}; {function}; echo ${{COMPREPLY[@]}}"
     done = subprocess.run(
         ["bash", "-c", f"{script}\n{call}"], capture_output=True, text=True, check=True
@@ -54,9 +54,15 @@ def test_bash_completes(
 
 def test_other_shells(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["completion", "fish"]) == 0
-    assert "complete -c rel4 -n __fish_use_subcommand -f -a trace" in capsys.readouterr().out
+    fish = capsys.readouterr().out
+    for line in (
+        ".* -a trace -d 'Run one policy",
+        ".*_using trace' -l policy -xka \"sync tick ",
+        ".*_using trace' -l out .*__fish_complete_path",
+    ):
+        assert re.search(f"^complete -c rel4 {line}", fish, re.MULTILINE), line
     assert cli.main(["completion", "zsh"]) == 0
-    assert "bashcompinit" in capsys.readouterr().out
+    assert re.search(r"^ *compdef _shtab_rel4 .*rel4$", capsys.readouterr().out, re.MULTILINE)
     assert cli.main(["completion", "tcsh"]) == 2
     assert "shell must be one of bash, zsh, fish, not 'tcsh'" in capsys.readouterr().err
 

@@ -6,17 +6,17 @@
 #include "scheduler.h"
 #include "uintr_state.h"
 
-enum { INLINE_BUDGET = 16, REMOTE_BATCH = 8, POLL_LEAST = 1024, POLL_MOST = 8192 };
+enum { INLINE_BUDGET = 16, BATCH = 8, POLL_LEAST = 1024, POLL_MOST = 8192 };
 
 const struct policy policies[POLICIES] = {
     [POLICY_TICK] = {.tick = true},
     [POLICY_TICK_SMP] = {.tick_any = true},
     [POLICY_IPI] = {.tick_any = true, .ipi = true},
-    [POLICY_INLINE] = {.inline_ = true},
-    [POLICY_UIPI] = {.uipi = true, .preemptible = true, .batch = REMOTE_BATCH},
-    [POLICY_POLL] = {.uipi = true, .poll = true, .preemptible = true, .batch = REMOTE_BATCH},
+    [POLICY_INLINE] = {.inline_ = true, .preemptible = true, .batch = BATCH},
+    [POLICY_UIPI] = {.uipi = true, .preemptible = true, .batch = BATCH},
+    [POLICY_POLL] = {.uipi = true, .poll = true, .preemptible = true, .batch = BATCH},
     [POLICY_ADAPTIVE] = {.inline_ = true, .uipi = true, .poll = true, .adaptive = true,
-                         .preemptible = true, .batch = REMOTE_BATCH},
+                         .preemptible = true, .batch = BATCH},
 };
 
 /* In a trap of its own user there is one. */
