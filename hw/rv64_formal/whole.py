@@ -180,7 +180,7 @@ class HartSpec(Elaboratable):
             bits = Value.cast(signal)
             m.d.comb += bits.eq(AnySeq(len(bits)))
 
-        # The port: one answer for a request; no return is refused, and a trap out of user mode alone
+        # The port: one answer for a request; no return is refused, and only a trap out of user mode
         # is granted.
         waiting, kind = Signal(), Signal(RequestKind)
         with m.If(request.valid & request.ready):
