@@ -147,7 +147,7 @@ PROOFS: tuple[Proof, ...] = (
         "hart registers",
         "whichever register is read has what was written last, of a whole hart",
         _hart(registers=True),
-        9,
+        8,
         "bmc",
         quick=False,
     ),
