@@ -79,14 +79,13 @@ SLOW = frozenset(benches_of(tb_walking, tb_intel_walking, tb_intel_pairs, tb_cro
 """Thousands of requests: not for an interpreting simulator."""
 RANDOM = (tb_lines.one_at_a_time, tb_lines.posts_are_conserved, tb_lines.strides)
 """They take a seed."""
+_LONG = (tb_intel_interrupts.no_vector_is_lost, tb_intel_interrupts.a_reset_in_the_middle)
 BOARD = {
     Flavour.RISCV: (
         *(bench for bench in benches_of(tb_behaviour, tb_lines) if bench not in RANDOM),
         tb_registers.csr_reset,
         tb_registers.csr_privileges,
     ),
-    Flavour.INTEL: tuple(
-        bench for bench in _INTEL if bench is not tb_intel_interrupts.no_vector_is_lost
-    ),
+    Flavour.INTEL: tuple(bench for bench in _INTEL if bench not in _LONG),
 }
 """For a device at the end of a serial link, where a request takes its time."""

@@ -1,5 +1,7 @@
 """What the extensions do, as software sees it; the same jobs run on every device."""
 
+from itertools import product
+
 from rel4.machine.device import Device, Request, Response
 from traffic import entry_address
 from uintr.registers import (
@@ -290,16 +292,18 @@ async def _entry_cache(device: Device, hart: int) -> None:
 
 async def posts_in_flight(device: Device) -> None:
     """Posts of kept entries follow each other so fast that two are not yet answered when the hart
-    asks for something else: their answers are not taken for its own.
+    asks for something else: their answers are not taken for its own, whatever the pauses.
     """
     verbs = Verbs(device=device)
     await verbs.store(entry_address(device.config, 0), SENDER_ENTRY.pack(valid=1, vector=5))
     await verbs.enable_sender()
     await verbs.enable_receiver(0)
     await verbs.store(verbs.control(ENTRY_CACHE), 1)
-    for posts in range(1, 7):
-        for _ in range(posts):
+    for pauses in (*((0,) * posts for posts in range(1, 7)), *product(range(5), repeat=3)):
+        for pause in pauses:
             assert await verbs.uipi(UipiFunction.SEND, 0) == Response(0, Status.OK)
+            for _ in range(pause):
+                await device.run(1)
         assert await verbs.uipi(UipiFunction.READ) == Response(1 << 5, Status.OK)
     await verbs.settle()
 

@@ -1,5 +1,7 @@
 """One bit at a time, through every field that is compared with something or left out of account."""
 
+from itertools import combinations_with_replacement
+
 from rel4.machine.device import Device, Request, Response
 from traffic import entry_address
 from uintr.registers import (
@@ -165,7 +167,7 @@ async def walking_far_entries(device: Device) -> None:
     for index in (*outside, outside[0]):
         first = ppn - index // ENTRIES_PER_PAGE
         await verbs.write(Csr.SUIST, fields.pack(ppn=first, size=pages, en=1))
-        for place in range(CACHE_ENTRIES):
+        for place in (*range(CACHE_ENTRIES), *range(CACHE_ENTRIES)):
             assert (await verbs.uipi(UipiFunction.SEND, index + place)).status is Status.OK
 
 
@@ -186,7 +188,7 @@ async def walking_places(device: Device) -> None:
 
 
 async def walking_tables(device: Device) -> None:
-    """Tables at pages that differ in one bit, at the last page, and of sizes of one bit."""
+    """Tables at pages that differ in a bit, at the last page, of sizes of one and two bits."""
     verbs = Verbs(device=device)
     config = device.config
     fields = CSRS[Csr.SUIST]
@@ -201,8 +203,8 @@ async def walking_tables(device: Device) -> None:
     await verbs.write(Csr.SUIST, fields.pack(ppn=last_page, size=2, en=1))
     behind = await verbs.uipi(UipiFunction.SEND, ENTRIES_PER_PAGE)
     assert behind.status is Status.BUS
-    for bit in range(fields.field("size").width):
-        size = 1 << bit
+    for one, other in combinations_with_replacement(range(fields.field("size").width), 2):
+        size = 1 << one | 1 << other
         await verbs.write(Csr.SUIST, fields.pack(ppn=ppn, size=size, en=1))
         last = await verbs.uipi(UipiFunction.SEND, size * ENTRIES_PER_PAGE - 1)
         assert (last.status is Status.BUS) == (size > config.table_pages)

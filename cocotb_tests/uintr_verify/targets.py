@@ -31,7 +31,10 @@ _FEW = (
 )
 """The register suite, the extensions' tests, one bit at a time, behaviour and lines, all receivers
 at once, and operations while the sweep runs: for few receivers."""
-_ALIKE = (*benches_of(tb_walking), tb_registers.csr_bits, tb_registers.csr_numbers)
+_ALIKE = (
+    *benches_of(tb_walking),
+    *(tb_registers.csr_bits, tb_registers.csr_numbers, tb_extensions.posts_in_flight),
+)
 """Of these hart 0 does most, and any other may do it in its place."""
 _OF_A_HART = ("set_privilege", "submit", "response", "interrupt", "supervisor_interrupt")
 
