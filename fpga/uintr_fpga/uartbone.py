@@ -93,14 +93,14 @@ class SerialPort:
 
     def write(self, data: bytes, *, seconds: float) -> None:
         """Write all of ``data``. Raises LinkError."""
-        self._port.write_timeout = seconds
         with self._there():
+            self._port.write_timeout = seconds
             self._port.write(data)
 
     def read(self, length: int, *, seconds: float) -> bytes:
         """Exactly ``length`` bytes. Raises LinkError, for a time-out too."""
-        self._port.timeout = seconds
         with self._there():
+            self._port.timeout = seconds
             data = self._port.read(length)
             if len(data) < length:
                 raise serial.SerialTimeoutException
@@ -120,4 +120,4 @@ class SerialPort:
                 f"the board on {self.path} must answer in time, but it is silent"
             ) from error
         except (OSError, termios.error) as error:
-            raise LostError(f"the link to {self.path} was lost: {error}") from error
+            raise LostError(f"the link to {self.path} was lost: {error.args[-1]}") from error
