@@ -14,8 +14,12 @@ What tests of a file share is judged if all of them ran, and what files share in
 
 import ast
 import builtins
+import gc
+import importlib.metadata
 import os
+import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +37,18 @@ REACHED, HELD = 1, 2
 pytest.register_assert_rewrite(
     *(path.stem for folder in FOLDERS for path in (HERE / folder).glob("*.py"))
 )
+
+
+_read = importlib.metadata.entry_points
+
+
+@cache
+def _installed(path: tuple[str, ...], **asked: str) -> Any:
+    return _read(**asked)
+
+
+# What is installed is read once for each path, instead of with every command that a test runs.
+importlib.metadata.entry_points = lambda **asked: _installed(tuple(sys.path), **asked)
 
 Site = tuple[int, str, int, str]
 """Line, what is wrong if its mark is missing (nothing: it is not asked), the mark that asks, and
@@ -312,6 +328,13 @@ class FromWorkers:
     def pytest_testnodedown(self, node: Any) -> None:
         if told := getattr(node, "workeroutput", {}).get("seeing"):
             self.seeing.take(told)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: nothing that looks for garbage need look at it again, and what forks
+    keeps its pages."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:

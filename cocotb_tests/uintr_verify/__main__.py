@@ -117,7 +117,12 @@ def _mutants_of(name: str, folder: Path, options: argparse.Namespace) -> list[di
         stimulus = target.directed(folder)
         stimulus += target.random(folder, seeds=options.seeds, operations=options.operations)
         names = [path.name for path in stimulus]
-    outcomes = mutation.run(stimulus, results=folder / "results.jsonl", conduct=_conduct(options))
+    outcomes = mutation.run(
+        stimulus,
+        results=folder / "results.jsonl",
+        conduct=_conduct(options),
+        first=_killers(mutation, options.out / "mutation.jsonl"),
+    )
     print(f"mutate: {name}, unmutated: {outcomes[0]['cycles']} cycles passed")
     records = [
         mutation.record(mutant, outcome, names)
@@ -125,6 +130,17 @@ def _mutants_of(name: str, folder: Path, options: argparse.Namespace) -> list[di
     ]
     judge_survivors(records, mutation, jobs=options.jobs if options.proofs else 0)
     return records
+
+
+def _killers(mutation: Mutation, stored: Path) -> dict[int, str]:
+    """The file that has killed each mutant when it was run last, for those of the same name."""
+    if not stored.is_file():
+        return {}
+    rows = [json.loads(line) for line in stored.read_text().splitlines()]
+    by = {name: row["by"] for name, row in zip(mutant_names(rows), rows, strict=True)}
+    names = mutant_names([vars(mutant) for mutant in mutation.mutants])
+    known = zip(mutation.mutants, names, strict=True)
+    return {mutant.number: by[name] for mutant, name in known if name in by}
 
 
 def _stored(options: argparse.Namespace) -> int:

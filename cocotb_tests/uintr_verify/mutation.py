@@ -172,11 +172,17 @@ class Mutation:
         return build_replay(self.target.config, source=self._verilog, mutants=True)
 
     def run(
-        self, stimulus: list[Path], *, results: Path, conduct: Conduct | None = None
+        self,
+        stimulus: list[Path],
+        *,
+        results: Path,
+        conduct: Conduct | None = None,
+        first: Mapping[int, str] | None = None,
     ) -> list[dict[str, Any]]:
         """Run every mutant that ``results`` does not know yet, and keep it there as it ends; return
         what became of each, number 0 first. One that was killed stays so as long as the file that
-        did it is part of the stimulus, since each file is a run from power-on.
+        did it is part of the stimulus, since each file is a run from power-on; one that was not is
+        run on what is new. ``first`` names the file that a mutant meets before the others.
 
         Raises
         ------
@@ -188,16 +194,32 @@ class Mutation:
         key = hashlib.sha256(" ".join((self.digest, *files)).encode()).hexdigest()[:16]
         store = Store(results)
         known = store.read()
+        passed: dict[int, tuple[set[str], int]] = {}
         for old, value in known.items():
-            name = f"{key} {value['mutant']}"
-            if old.startswith(f"{self.digest} ") and value["by"] in files and name not in known:
+            number, name = value["mutant"], f"{key} {value['mutant']}"
+            if not old.startswith(f"{self.digest} ") or name in known:
+                continue
+            if value.get("by") in files:
                 store.add(name, value | {"file": files.index(value["by"])})
+            elif set(files) <= set(value.get("passed", ())):
+                store.add(name, value)
+            elif "passed" in value:
+                passed[number] = set(value["passed"]), value["cycles"]
         names = key, self.digest
 
         def batches(todo: Mapping[str, int]) -> list[_Batch]:
-            left = sorted(todo.values())
+            groups: dict[tuple[tuple[int, ...], int], list[int]] = {}
+            for number in sorted(todo.values()):
+                done, cycles = passed.get(number, (set(), 0))
+                left = [place for place, file in enumerate(files) if file not in done]
+                chosen = [
+                    place for place in left if stimulus[place].name == (first or {}).get(number)
+                ]
+                order = dict.fromkeys((*chosen, *left))
+                groups.setdefault((tuple(order), cycles), []).append(number)
             return [
-                _Batch(program, stimulus, files, left[place : place + _BATCH], names, store)
+                _Batch(program, stimulus, *group, files, left[place : place + _BATCH], names, store)
+                for group, left in groups.items()
                 for place in range(0, len(left), _BATCH)
             ]
 
@@ -259,6 +281,8 @@ class _Batch:
 
     program: Path
     stimulus: list[Path]
+    order: tuple[int, ...]
+    cycles: int  # of the files that are not in it
     files: list[str]
     numbers: list[int]
     names: tuple[str, str]
@@ -271,9 +295,10 @@ class _Batch:
 
     def _run(self, first: int, last: int) -> None:
         """Consecutive ones."""
+        stimulus = [self.stimulus[place] for place in self.order]
         while first <= last:
             try:
-                for outcome in run_mutants(self.program, self.stimulus, first=first, last=last):
+                for outcome in run_mutants(self.program, stimulus, first=first, last=last):
                     self._keep(outcome)
                     first = outcome["mutant"] + 1
             except ReplayError:
@@ -285,6 +310,10 @@ class _Batch:
     def _keep(self, outcome: dict[str, Any]) -> None:
         number, file = outcome["mutant"], outcome["file"]
         key, netlist = self.names
-        self.store.add(f"{key} {number}", outcome)
+        outcome["cycles"] += self.cycles
+        about: dict[str, Any] = {"passed": self.files}
         if file >= 0:
-            self.store.add(f"{netlist} {number}", outcome | {"by": self.files[file]})
+            outcome["file"] = self.order[file]
+            about = {"by": self.files[outcome["file"]]}
+        self.store.add(f"{key} {number}", outcome)
+        self.store.add(f"{netlist} {number}", outcome | about)

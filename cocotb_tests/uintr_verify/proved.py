@@ -70,7 +70,12 @@ class ProofMutation(Mutation):
         self.digest = hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def run(
-        self, stimulus: list[Path], *, results: Path, conduct: Conduct | None = None
+        self,
+        stimulus: list[Path],
+        *,
+        results: Path,
+        conduct: Conduct | None = None,
+        first: Mapping[int, str] | None = None,
     ) -> list[dict[str, Any]]:
         """As `Mutation.run`; there is no stimulus but what the solver finds."""
         store = Store(results)

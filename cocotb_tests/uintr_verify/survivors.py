@@ -36,6 +36,7 @@ select -clear
 equiv_make gold gate equivalence
 hierarchy -top equivalence
 opt_clean
+opt_merge
 equiv_simple
 equiv_induct -seq 1
 equiv_status -assert

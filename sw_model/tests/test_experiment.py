@@ -106,10 +106,14 @@ def test_what_a_run_left_pending_is_not_the_next_ones() -> None:
     async def both(device: Device) -> None:
         for policy, seed in (("poll", 6), ("adaptive", 7)):
             await device.reset()
-            await simulate(replace(point, policy=policy, seed=seed), device)
+            log = await simulate(replace(point, policy=policy, seed=seed), device)
+            answered.append(sum(isinstance(event, ev.AsyncReplied) for event in log))
 
+    answered: list[int] = []
     point = Point(policy="poll", harts=4, clients=4, concurrency=16, flavour=Flavour.INTEL)
     find_device("reference")(point.config, both)
+    assert answered[0] == point.calls
+    assert 0 < answered[1] <= point.calls
 
 
 # --- points ---------------------------------------------------------------------------------------

@@ -198,7 +198,7 @@ def test_fences_keep_stores_apart_and_a_word_keeps_its_order() -> None:
 
 
 def test_the_command_says_what_is_wrong_and_how(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["explore", "--protocol", "published", "--harts", "2"]) == 1
+    assert main(["explore", "--protocol", "published", "--harts", "2", "--items", "2"]) == 1
     out = capsys.readouterr().out
     assert "lost wake-up: The request ring holds 1 item" in out
     assert "handler_online := 0" in out

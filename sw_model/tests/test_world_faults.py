@@ -53,6 +53,7 @@ LOADED = 3
 """Seconds that a computer with much else to do may take more."""
 LONG_RUN = "sweep --policy sync --concurrency 2,512 --rounds 200 --jobs 2 --out out"
 """A short point and one that takes longer than any test waits."""
+LONG_TRACE = "trace --concurrency 512 --rounds 50"
 
 
 @pytest.fixture(scope="module")
@@ -257,7 +258,7 @@ def test_an_interrupt_says_what_is_kept_and_how_to_go_on(
     assert re.fullmatch(rf"rel4: interrupted; {kept}; go on with: .*{words}{more}", sentence)
 
 
-@pytest.mark.parametrize("words", [LONG_RUN, "explore --hostile 4000", "trace --concurrency 512"])
+@pytest.mark.parametrize("words", [LONG_RUN, "explore --hostile 4000", LONG_TRACE])
 @pytest.mark.parametrize("after", [0.3, 0.6, 1.2])
 def test_an_interrupt_at_any_moment_is_one_sentence(after: float, words: str, place: Path) -> None:
     with running(words, place) as process:
@@ -268,7 +269,7 @@ def test_an_interrupt_at_any_moment_is_one_sentence(after: float, words: str, pl
 
 
 def test_a_time_limit_stops_the_workers(place: Path) -> None:
-    with running(f"{LONG_RUN} --minutes 0.05", place) as process:
+    with running(f"{LONG_RUN} --minutes 0.03", place) as process:
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 3
     assert "time is up, " in errors
