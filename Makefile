@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 export AMARANTH_USE_YOSYS = builtin
 
 .DELETE_ON_ERROR:
-.PHONY: explore-kernel help env run test quick lint format formal bench bench-hw bench-model random hostile coverage mutate mutate-hart stored claims costs readme flavours docs clean \
+.PHONY: explore-kernel help env run test quick lint format formal bench bench-hw bench-model random hostile coverage coverage-hart mutate mutate-hart stored claims costs readme flavours docs clean \
   env-fpga bitstreams test-litex test-package test-blocks test-gates test-long test-oracle check-tools
 
 help: ## list the targets
@@ -86,6 +86,9 @@ stored: $(VENV)/.stamp-test ## how old the data in docs/data is; fails unless al
 
 mutate: $(VENV)/.stamp-test $(VENV)/.stamp-formal ## mutants of the gateware, into docs/data; resumable
 	@$(BIN)/python -m uintr_verify mutate --jobs $(JOBS)
+
+coverage-hart: $(VENV)/.stamp-test $(VENV)/.stamp-oracle ## line, branch, expression and toggle coverage of the hart, into docs/data
+	@$(BIN)/python -m rv64_verify coverage
 
 mutate-hart: $(VENV)/.stamp-test $(VENV)/.stamp-formal $(VENV)/.stamp-oracle ## mutants of the hart, into docs/data; resumable
 	@$(BIN)/python -m rv64_verify mutate --jobs $(JOBS)

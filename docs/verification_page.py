@@ -143,6 +143,21 @@ def coverage(data: Path) -> str:
     summary = _json(data / "coverage.json")
     if not summary:
         return _missing("make coverage")
+    return f"Shapes {', '.join(summary['shapes'])}. {_structural(summary)}"
+
+
+def hart_coverage(data: Path) -> str:
+    """The same of the hart."""
+    summary = _json(data / "rv64_coverage.json")
+    if not summary:
+        return _missing("make coverage-hart")
+    return (
+        f"{summary['directed']} directed programs, {summary['random']} random ones, and the litmus "
+        f"tests of two harts. {_structural(summary)}"
+    )
+
+
+def _structural(summary: dict[str, Any]) -> str:
     rows = []
     for file, kinds in summary["files"].items():
         cells = []
@@ -157,12 +172,7 @@ def coverage(data: Path) -> str:
             cells.append(f"{counts['met']}/{wanted} ({int(percent * 10) / 10:g} %)")
         rows.append(f"`{file}` | " + " | ".join(cells))
     head = "source | line | branch | expression | toggle"
-    shapes = ", ".join(summary["shapes"])
-    return (
-        f"Shapes {shapes}. {_commits([summary])}\n\n"
-        + _table(head, rows)
-        + _waived(summary, "points")
-    )
+    return f"{_commits([summary])}\n\n" + _table(head, rows) + _waived(summary, "points")
 
 
 def mutation(data: Path) -> str:
@@ -306,6 +316,7 @@ def write_tables(folder: Path, data: Path = _DATA) -> None:
         hart,
         hart_litmus,
         hart_mutation,
+        hart_coverage,
         stored,
     ):
         (folder / f"verification_{make.__name__}.inc").write_text(make(data), encoding="utf-8")

@@ -17,7 +17,12 @@ from rv64_verify.lockstep import LockstepError
 from rv64_verify.long_run import SHAPES, long_run
 from rv64_verify.mutation import Mutation, judged
 from rv64_verify.rtl import Rtl
+from rv64_verify.speed import speeds
+from rv64_verify.structural import hart_coverage
+from uintr.files import write_atomically
 from uintr.program import Stopped, UnfinishedError
+from uintr_cosim.simulator import source_digest
+from uintr_verify.long_run import write_json
 
 __all__ = ["main"]
 
@@ -63,23 +68,34 @@ def _lockstep(options: argparse.Namespace) -> int:
 
 
 def _litmus(options: argparse.Namespace) -> int:
-    """Run every test, and store what was seen; 1 if something was that is forbidden, or something
-    allowed was not."""
-    records = []
+    """Run every test that is not stored of this design, and store what was seen; 1 if something was
+    that is forbidden, or something allowed was not."""
+    design = source_digest("uintr", "rv64")[:16]
+    lines = options.out.read_text().splitlines() if options.out.is_file() else []
+    known = {each["test"]: each for each in map(json.loads, lines) if each["design"] == design}
     commit = source_commit()
     for harts in (2, 4):
+        tests = [
+            test
+            for test in litmus.TESTS.values()
+            if (len(test.threads) > 2) == (harts > 2) and test.name not in known
+        ]
+        if not tests:
+            continue
         with closing(Rtl(harts=harts, memory_bytes=litmus.MEMORY_BYTES)) as rtl:
-            for test in litmus.TESTS.values():
-                if (len(test.threads) > 2) == (harts > 2):
-                    record = litmus.told(test, *litmus.explored(test, rtl))
-                    records.append(record | {"commit": commit})
-                    print(
-                        f"litmus: {test.name}: {record['skews']:,} skews, {len(record['seen'])} of "
-                        f"{record['allowed']} outcomes, {len(record['forbidden'])} forbidden",
-                        flush=True,
-                    )
-    options.out.write_text("".join(json.dumps(record) + "\n" for record in records))
-    return int(any(record["forbidden"] or record["never"] for record in records))
+            for test in tests:
+                record = litmus.told(test, *litmus.explored(test, rtl))
+                known[test.name] = record | {"design": design, "commit": commit}
+                print(
+                    f"litmus: {test.name}: {record['skews']:,} skews, {len(record['seen'])} of "
+                    f"{record['allowed']} outcomes, {len(record['forbidden'])} forbidden",
+                    flush=True,
+                )
+                text = "".join(
+                    json.dumps(known[name]) + "\n" for name in litmus.TESTS if name in known
+                )
+                write_atomically(options.out, text.encode())
+    return int(any(record["forbidden"] or record["never"] for record in known.values()))
 
 
 def _qemu(options: argparse.Namespace) -> int:
@@ -121,6 +137,36 @@ def _mutate(options: argparse.Namespace) -> int:
     return int(bool(alive or stale))
 
 
+def _coverage(options: argparse.Namespace) -> int:
+    reason = missing()
+    if reason is not None:
+        print(f"coverage: skipped: {reason}")
+        return 0
+    summary = hart_coverage(seeds=options.seeds)
+    write_json(options.out, summary)
+    for file, kinds in summary["files"].items():
+        row = ", ".join(
+            f"{kind} {c['met']}/{c['points'] - c['waived']}" for kind, c in kinds.items()
+        )
+        print(f"coverage: {file}: {row}")
+    for hole in summary["holes"]:
+        print(f"hole: {hole}")
+    for sentence in summary["stale"]:
+        print(f"stale waiver: {sentence}")
+    return int(bool(summary["holes"] or summary["stale"]))
+
+
+def _speed(options: argparse.Namespace) -> int:
+    print("harts  cycles each second  instructions each second  (of the processor)")
+    for each in speeds(cycles=options.cycles):
+        print(
+            f"{each.harts:5}  {each.cycles / each.seconds:18,.0f}  "
+            f"{each.instructions / each.seconds:24,.0f}",
+            flush=True,
+        )
+    return 0
+
+
 def main() -> int:
     """Run one command; 1 if hardware and model differ, 2 if it cannot run."""
     parser = argparse.ArgumentParser(prog="python -m rv64_verify", description=__doc__)
@@ -144,6 +190,13 @@ def main() -> int:
     command.add_argument("--minutes", type=float, help="stop after so long; the next run goes on")
     command.add_argument("--out", type=Path, default=Path("docs/data/rv64_mutation.jsonl"))
     command.set_defaults(run=_mutate)
+    command = commands.add_parser("coverage", help="line, branch, expression, toggle coverage")
+    command.add_argument("--seeds", type=_positive, default=100, help="random programs (100)")
+    command.add_argument("--out", type=Path, default=Path("docs/data/rv64_coverage.json"))
+    command.set_defaults(run=_coverage)
+    command = commands.add_parser("speed", help="simulated cycles each second, 1, 2 and 4 harts")
+    command.add_argument("--cycles", type=_positive, default=3_000_000, help="each (3 million)")
+    command.set_defaults(run=_speed)
     options = parser.parse_args()
     try:
         return int(options.run(options))

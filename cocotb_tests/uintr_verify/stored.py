@@ -64,12 +64,16 @@ _BENCHES = (
 _HART = ("hw/rv64", *_GATEWARE, *_REFERENCE, "cocotb_tests/rv64_verify")
 
 
+_HART_APART = ("__main__.py", "qemu.py", "speed.py")
+
+
 def _hart_without(*names: str) -> tuple[str, ...]:
     """What the hart's data does not come from: how the command is read, and other data's parts."""
-    others = (f"cocotb_tests/rv64_verify/{name}" for name in ("__main__.py", "qemu.py", *names))
+    others = (f"cocotb_tests/rv64_verify/{name}" for name in (*_HART_APART, *names))
     return (*_WRITERS, *others)
 
 
+_HART_COVERING = ("structural.py", "covered.cpp", "waivers_structural.toml")
 _HART_MUTATING = ("mutation.py", "waivers.toml", "directed.py", "directed_frame.py")
 _HART_AT_RANDOM = (
     *("long_run.py", "handlers.py", "lockstep.cpp"),
@@ -138,19 +142,25 @@ STORED = (
         "rv64_lockstep.jsonl",
         _HART,
         "make test-oracle",
-        _hart_without("litmus.py", *_HART_MUTATING),
+        _hart_without("litmus.py", *_HART_MUTATING, *_HART_COVERING),
     ),
     Stored(
         "rv64_litmus.jsonl",
         _HART,
         "make test-oracle",
-        _hart_without(*_HART_AT_RANDOM, *_HART_MUTATING),
+        _hart_without(*_HART_AT_RANDOM, *_HART_MUTATING, *_HART_COVERING),
     ),
     Stored(
         "rv64_mutation.jsonl",
         _HART,
         "make mutate-hart",
-        _hart_without("litmus.py"),
+        _hart_without("litmus.py", *_HART_COVERING),
+    ),
+    Stored(
+        "rv64_coverage.json",
+        _HART,
+        "make coverage-hart",
+        _hart_without("mutation.py", "waivers.toml"),
     ),
     Stored("rv64_formal.jsonl", ("hw/rv64", "hw/rv64_formal"), "make formal"),
     Stored("bench_hw.json", _BOARDS, "make bench-hw", _WRITERS),

@@ -14,13 +14,15 @@ import rv64.alu
 import rv64.cache
 import rv64.commit
 import rv64.csr
+import rv64.csr_state
 import rv64.decode
 import rv64.execute
 import rv64.fabric
+import rv64.hart
 import rv64.memory_unit
 import rv64.store_buffer
 from rv64.atomics import AtomicUnit
-from rv64_formal import instruction, memory_order, port
+from rv64_formal import instruction, memory_order, port, whole
 from rv64_formal.instruction import AnyResult
 from uintr_formal.bug import Bug, replaced
 from uintr_formal.prove import Proof
@@ -94,6 +96,15 @@ def _snoop() -> Any:
     return _Within(specification, _small_cache)
 
 
+def _hart(*, registers: bool) -> Callable[[], Any]:
+    def make() -> Any:
+        with whole.any_surroundings():
+            specification = whole.HartSpec(registers=registers)
+        return _Within(specification, whole.any_surroundings)
+
+    return make
+
+
 _UNDECIDED = ("immediates", "registers")
 """Their shifts of 64 bits take the solver longer than ten minutes."""
 
@@ -122,6 +133,23 @@ PROOFS: tuple[Proof, ...] = (
         port.PortSpec,
         12,
         "bmc",
+    ),
+    Proof(
+        "hart flow",
+        "pc chain, privilege, first instruction of a handler, uret, of a whole hart from any CSRs "
+        "on",
+        _hart(registers=False),
+        11,
+        "bmc",
+        quick=False,
+    ),
+    Proof(
+        "hart registers",
+        "whichever register is read has what was written last, of a whole hart",
+        _hart(registers=True),
+        8,
+        "bmc",
+        quick=False,
     ),
     Proof(
         "bus",
@@ -215,6 +243,21 @@ BUGS: tuple[Bug, ...] = (
         "what was fetched on a guess outlives a write of utvec",
         "port",
         _edited(rv64.commit, "CsrFile", rv64.csr, " - {Csr.UTVEC}", ""),
+    ),
+    Bug(
+        "what is behind a wrong guess retires",
+        "hart flow",
+        _edited(rv64.hart, "Execute", rv64.execute, "d_leaves & ~x_wrong", "d_leaves"),
+    ),
+    Bug(
+        "a trap leaves the privilege as it was",
+        "hart flow",
+        _edited(rv64.csr, "StatusFields", rv64.csr_state, "self._privilege.eq(Privilege.M),", ""),
+    ),
+    Bug(
+        "what the last stage has is not forwarded",
+        "hart registers",
+        _edited(rv64.hart, "Execute", rv64.execute, "Mux(last, self.value, value)", "value"),
     ),
     Bug(
         "a write is told to the writer",

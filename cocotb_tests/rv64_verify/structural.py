@@ -1,0 +1,127 @@
+"""Structural coverage of the hart: what its programs reach of its source, and what they do not.
+
+The counters are Verilator's; `uintr_verify.structural` makes points of them. The programs are
+those of lock-step, which have to agree with Spike here, too; now and then a debugger halts the hart
+and takes steps.
+"""
+
+import ctypes
+import os
+import re
+import tempfile
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from rel4.bench.results import source_commit
+from rv64_verify import layout, litmus
+from rv64_verify.directed import PROGRAMS
+from rv64_verify.directed_frame import directed_program
+from rv64_verify.lockstep import lockstep
+from rv64_verify.long_run import SHAPES, Shape
+from rv64_verify.random_program import random_program
+from rv64_verify.rtl import Rtl, build_library
+from uintr_formal.bug import replaced
+from uintr_verify import structural
+from uintr_verify.waivers import load_waivers
+
+__all__ = ["hart_coverage"]
+
+_MAIN = Path(__file__).with_name("covered.cpp")
+_WAIVERS = Path(__file__).with_name("waivers_structural.toml")
+_OURS = re.compile(r"hw/(rv64/\w+\.py):(\d+)")
+_FILE = re.compile(r"rv64/(\w+)\.py")
+_OUTSIDE = ("clint", "fabric", "soc", "trace", "uart")
+"""Not the hart, but what stands around it, and what watches it."""
+_CYCLES = 5_000_000
+_HALTS = 97
+"""Cycles from one halt to the next."""
+
+
+_COVERAGE = ("--coverage-line", "--coverage-toggle", "--coverage-expr", "--coverage-user")
+
+
+class _Covered(Rtl):
+    """A system that counts what it meets, and whose harts are halted now and then."""
+
+    halts = False
+
+    def run(self, buffer: Any) -> int:
+        if not self.halts:
+            return super().run(buffer)
+        run = self._library.rtl_run_halting
+        run.restype = ctypes.c_uint64
+        run.argtypes = (ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_uint64] * 2, ctypes.c_int)
+        return int(run(self._rtl, buffer, len(buffer), self._limit, _HALTS))
+
+    def points(self, text: str) -> list[tuple[str, int]]:
+        """Of the hart, and how often each was met so far."""
+        with tempfile.TemporaryDirectory(prefix="coverage-") as work:
+            path = Path(work) / "coverage.dat"
+            write = self._library.rtl_coverage
+            write.restype, write.argtypes = None, (ctypes.c_void_p, ctypes.c_char_p)
+            write(self._rtl, os.fsencode(path))
+            with (
+                replaced(structural, "_OURS", lambda _: _OURS)(),
+                replaced(structural, "TOP", lambda _: "soc")(),
+            ):
+                return [
+                    (name, count)
+                    for name, count in structural.points(text, path)
+                    if _FILE.findall(name)[0] not in _OUTSIDE
+                ]
+
+
+def _system(harts: int, memory_bytes: int) -> tuple[_Covered, str]:
+    from amaranth.back import verilog
+
+    from rv64.soc import Soc
+
+    os.environ["AMARANTH_USE_YOSYS"] = "builtin"
+    text: str = verilog.convert(Soc(harts=harts), name="soc", emit_src=True)
+    path = build_library(text, harts, 4, main=_MAIN, fast="-O1", options=_COVERAGE)
+    return _Covered(harts=harts, memory_bytes=memory_bytes, path=path), text
+
+
+def _followed(rtl: _Covered, program: bytes, shape: Shape, seed: int) -> None:
+    rtl.start(
+        program,
+        tohost=layout.TOHOST,
+        limit=_CYCLES,
+        latency=shape.latency,
+        jitter=shape.jitter,
+        seed=seed,
+    )
+    lockstep(program, rtl, memory_bytes=layout.MEMORY_BYTES, limit=_CYCLES)
+
+
+def hart_coverage(*, seeds: int) -> dict[str, Any]:
+    """Coverage of the hart, by all directed programs, so many random ones and every litmus test of
+    two harts.
+
+    Raises
+    ------
+    LockstepError : hardware and Spike differ.
+    """
+    runs = []
+    rtl, text = _system(1, layout.MEMORY_BYTES)
+    with closing(rtl):
+        shapes = [shape for shape in SHAPES if shape.cache_kib == 4]
+        for name in tqdm(PROGRAMS, desc="directed", unit="program"):
+            body, privilege = PROGRAMS[name]
+            _followed(rtl, directed_program(body, privilege), shapes[0], 1)
+        for seed in tqdm(range(seeds), desc="random", unit="program"):
+            rtl.halts = seed % 4 == 3
+            _followed(rtl, random_program(seed), shapes[seed % len(shapes)], seed + 1)
+        runs.append(rtl.points(text))
+    rtl, text = _system(2, litmus.MEMORY_BYTES)
+    with closing(rtl):
+        for test in tqdm(litmus.TESTS.values(), desc="litmus", unit="test"):
+            if len(test.threads) == 2:
+                litmus.observed(test, rtl, rounds=100, seed=1, latency=2, jitter=3, spread=True)
+        runs.append(rtl.points(text))
+    about = {"commit": source_commit(), "directed": len(PROGRAMS), "random": seeds}
+    waivers = load_waivers("structural", _WAIVERS)
+    return about | structural.summary(structural.merge(runs), waivers)
