@@ -26,8 +26,8 @@ from .results import PointRecord, read_results
 
 __all__ = ["Comparison", "compare", "define", "own_software", "render"]
 
-MEAN_PCT, WORST_PCT = 5.0, 10.0
-"""Aims: error of cycles in the mean and at worst."""
+MEAN_PCT, WORST_PCT, EVENTS_PCT = 5.0, 10.0, 5.0
+"""Aims: error of cycles in the mean and at worst; of traps and of user interrupts."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,14 @@ class Comparison:
     def error_pct(self) -> float:
         """Of the model's cycles, in percent of what was measured."""
         return 100 * (self.cycles / self.measured - 1)
+
+    @property
+    def events_pct(self) -> float:
+        """Error of traps or of user interrupts, whichever is larger, in percent of the calls."""
+        record = self.record
+        measured = (record.traps_per_syscall, record.user_interrupts / record.syscalls)
+        model = (self.traps, self.interrupts)
+        return max(100 * abs(a - b) for a, b in zip(measured, model, strict=True))
 
     @property
     def tuned(self) -> bool:
@@ -193,7 +201,9 @@ def render(found: Sequence[Comparison]) -> str:
             errors = [abs(each.error_pct) for each in chosen]
             lines.append(
                 f"{title}: {len(chosen)} points, error of cycles {fmean(errors):.1f} % in the mean "
-                f"(aim {MEAN_PCT:.0f}), {max(errors):.1f} % at worst (aim {WORST_PCT:.0f})"
+                f"(aim {MEAN_PCT:.0f}), {max(errors):.1f} % at worst (aim {WORST_PCT:.0f}); "
+                f"traps and user interrupts within {EVENTS_PCT:.0f} % of the calls at "
+                f"{sum(each.events_pct <= EVENTS_PCT for each in chosen)} points"
             )
     return "\n".join(lines)
 
