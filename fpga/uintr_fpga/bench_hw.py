@@ -75,8 +75,8 @@ _FULL = (
     _Shape(32, 4, 4),
     *(
         _Shape(512, harts, 4, ALL_FEATURES, block=block)
-        for block in ("bus arbiter", "control page")
         for harts in (4, 16, 64)
+        for block in ("control page", "bus arbiter")
     ),
 )
 _QUICK = _FULL[:1]
