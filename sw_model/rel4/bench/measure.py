@@ -314,7 +314,7 @@ _HEAD = f"""# What software costs on the compiled system, in cycles. Written by 
 # `value` is the mean; or the median where some samples have a wait, or the work of a
 # whole batch, in them: what the mean is more is part of kernel.wake then, once a batch.
 # `spread`: 5th percentile, median and 95th. Watched: {N} coroutines, {ROUNDS} rounds. A row of
-# two harts has the costs that are others there.
+# two harts has the costs that are others there. Core: the RV64 hart in gateware, from its RTL.
 
 """
 
