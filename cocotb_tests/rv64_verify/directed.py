@@ -17,6 +17,7 @@ from uintr.registers import Privilege
 __all__ = ["PROGRAMS"]
 
 X5, X6, X7, X10, X11, X12, X31 = 5, 6, 7, 10, 11, 12, 31
+_BACK = 9  # where a program's own handler goes on
 M, S, U = Privilege.M, Privilege.S, Privilege.U
 _WORD = (1 << 64) - 1
 _CORNERS = (0, 1, 2, _WORD, 1 << 63, (1 << 63) - 1, 1 << 31, (1 << 31) - 1, -(1 << 31) & _WORD, 63)
@@ -311,6 +312,34 @@ def _bits_of_pages(privilege: Privilege) -> Callable[[Code], None]:
     return body
 
 
+def _far(code: Code) -> None:
+    """Jumps and accesses all over the address space, every bit of the address for itself. There is
+    nothing: each traps, and the handler of its own reads cause, value and pc."""
+    code("jal", to="begin")
+    handler = code.here
+    for number in (0x341, 0x342, 0x343):
+        code("csrrs", X12, 0, imm=number)
+    code("csrrw", 0, _BACK, imm=0x341)
+    code("mret")
+    code.label("begin")
+    code.li(X10, handler)
+    code("csrrw", 0, X10, imm=0x305)
+    ones = [1 << bit for bit in range(32, 64)]
+    for address in (*ones, *(_WORD ^ each ^ 0xFFF for each in ones), 0x5555 << 47, 0xAAAA << 47):
+        code.li(X10, address)
+        for name, rd, rs2 in (
+            ("jalr", X11, 0),
+            ("ld", X11, 0),
+            ("sd", 0, X11),
+            ("amoadd.d", X11, X11),
+        ):
+            code("auipc", _BACK, imm=0)
+            code("addi", _BACK, _BACK, imm=12)
+            code(name, rd, X10, rs2)
+    code.li(X10, BASE + 0x800)
+    code("csrrw", 0, X10, imm=0x305)
+
+
 def _chunks(total: int, size: int) -> Iterator[tuple[int, int]]:
     return ((first, min(first + size, total)) for first in range(0, total, size))
 
@@ -331,6 +360,7 @@ def _all() -> Iterator[tuple[str, Callable[[Code], None], Privilege]]:
         for first, last in _chunks(0x1000, 0x800):
             yield f"CSR numbers {first:#05x} {privilege.name}", _csr_numbers(first, last), privilege
     yield "CSR writes", _csr_writes, M
+    yield "far addresses", _far, M
     for opcode in (0x33, 0x3B, 0x13, 0x1B, 0x03, 0x23, 0x0F, 0x2F, 0x7B):
         yield f"words {opcode:#04x}", _words(opcode), M
     for privilege in (M, S, U):
