@@ -298,7 +298,7 @@ async def posts_in_flight(device: Device) -> None:
     await verbs.store(entry_address(device.config, 0), SENDER_ENTRY.pack(valid=1, vector=5))
     await verbs.enable_sender()
     await verbs.enable_receiver(0)
-    await verbs.store(verbs.control(ENTRY_CACHE), 1)
+    await verbs.keep_entries()
     for pauses in (*((0,) * posts for posts in range(1, 7)), *product(range(5), repeat=3)):
         for pause in pauses:
             assert await verbs.uipi(UipiFunction.SEND, 0) == Response(0, Status.OK)

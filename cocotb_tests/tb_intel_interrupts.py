@@ -201,7 +201,8 @@ async def locked_stores(device: Device) -> None:
 
 
 async def a_reset_in_the_middle(device: Device) -> None:
-    """Of processing, sending and a locked store, after any number of cycles: nothing goes on."""
+    """Of processing, sending and a locked store, after any number of cycles: nothing goes on, and
+    turns begin with the first hart again."""
     for cycles in range(20):
         for first in range(3):
             scene = await IntelScene.prepared(device)
@@ -221,8 +222,19 @@ async def a_reset_in_the_middle(device: Device) -> None:
                 await device.run(1)
             await device.reset()
             await scene.settle()
+            assert all(device.response(hart) is None for hart in scene.harts)
+            for request in (
+                Request(RequestKind.LOAD, 0, place),
+                Request(RequestKind.CSR, CsrFunction.WRITE, Msr.X2APIC_ICR, 0),
+            ):
+                for hart in scene.harts:
+                    device.submit(hart, request)
+                answered: list[int] = []
+                while len(answered) < len(scene.harts):
+                    await device.run(1)
+                    answered += [hart for hart in scene.harts if device.response(hart) is not None]
+                assert answered == list(scene.harts)
             for hart in scene.harts:
-                assert device.response(hart) is None
                 for number in (Msr.UINTR_RR, Msr.X2APIC_IRR7, Internal.FAULT):
                     assert await scene.read(number, hart) == 0
 

@@ -10,7 +10,6 @@ from uintr.registers import (
     CONTROL_OFFSET,
     CSRS,
     ENTRIES_PER_PAGE,
-    ENTRY_CACHE,
     HIGH,
     LOW,
     PAGE_BYTES,
@@ -120,7 +119,7 @@ async def walking_kept_entries(device: Device) -> None:
     end = pages * ENTRIES_PER_PAGE
     word = CSRS[Csr.SUIST].pack(ppn=config.table_base // PAGE_BYTES, size=pages, en=1)
     await verbs.write(Csr.SUIST, word)
-    await verbs.store(verbs.control(ENTRY_CACHE), 1)
+    await verbs.keep_entries()
     high = verbs.slot(0, HIGH)
     for base in (0, end - 1):
         for bit in range(end.bit_length()):
@@ -141,7 +140,7 @@ async def walking_far_entries(device: Device) -> None:
     fields = CSRS[Csr.SUIST]
     pages = (1 << fields.field("size").width) - 1
     ppn = config.table_base // PAGE_BYTES
-    await verbs.store(verbs.control(ENTRY_CACHE), 1)
+    await verbs.keep_entries()
     await verbs.store(entry_address(config, 0), SENDER_ENTRY.pack(valid=1, vector=3))
     far = [1 << bit for bit in range((pages * ENTRIES_PER_PAGE).bit_length())]
     outside = far[far.index(ENTRIES_PER_PAGE) :]

@@ -12,7 +12,7 @@ import pytest
 from rel4.bench.campaign import Store
 from rv64_verify import mutation
 from rv64_verify.directed import PROGRAMS
-from rv64_verify.mutation import Mutation, judged, names_of_tests, run_apart
+from rv64_verify.mutation import Mutation, _Batch, judged, names_of_tests, run_apart
 from uintr_verify.mutation import Mutant
 
 
@@ -63,6 +63,23 @@ def bench(run: Callable[[Callable[[dict[str, Any]], None]], None]) -> Any:
     )
 
 
+def test_a_survivor_is_run_with_what_it_has_not_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def apart(one: Any, number: int) -> dict[str, Any]:
+        seen.append((number, one.names))
+        return outcome(cycles={"b": 6})
+
+    monkeypatch.setattr(mutation, "run_apart", apart)
+    store = Store(tmp_path / "results.jsonl")
+    known = {**outcome(cycles={"a": 4}), "names": ["a"]}
+    _Batch(bench(lambda say: None), [(1, "k 1 t", None), (2, "k 2 t", known)], store)()
+    assert seen == [(1, ["a", "b"]), (2, ["b"])]
+    assert store.read()["k 2 t"] == outcome(cycles={"a": 4, "b": 6})
+
+
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
@@ -111,6 +128,14 @@ def test_who_is_dead_stays_dead_and_who_survived_other_tests_is_run_again(
     assert some.known(results) == [outcome("pc", "a"), outcome("pc", "b"), outcome()]
     monkeypatch.setattr(mutation, "names_of_tests", lambda: ["a", "c"])
     assert some.known(results) == [outcome("pc", "a"), None, None]
+    # The third mutant has survived the first test already.
+    store.add(f"{some._key} 0 {some._name(3).split()[2]}", outcome(cycles={"a": 7, "c": 8}))
+    assert some._survived(store.read(), 3) is None, "it is not known which tests it survived"
+    monkeypatch.setattr(mutation, "names_of_tests", lambda: ["a", "b"])
+    store.add(some._name(0), outcome(cycles={"a": 7, "b": 8}))
+    assert some._survived(store.read(), 3) == {**outcome(), "names": ["a", "b"]}
+    assert some._survived(store.read(), 2) is None, "it is dead"
+    monkeypatch.setattr(mutation, "names_of_tests", lambda: ["a", "c"])
     store.add(some._name(3), outcome("rd", "c"))
     assert some.known(results) == [outcome("pc", "a"), None, outcome("rd", "c")]
 

@@ -6,6 +6,7 @@ from uintr.registers import (
     CONTROL_OFFSET,
     CSRS,
     ENABLE,
+    ENTRY_CACHE,
     HIGH,
     LOW,
     PAGE_BYTES,
@@ -102,6 +103,11 @@ class Verbs:
         """Give the hart the one-page table at the beginning of the table memory."""
         ppn = self.config.table_base // PAGE_BYTES
         await self.write(Csr.SUIST, CSRS[Csr.SUIST].pack(ppn=ppn, size=1, en=1), hart)
+
+    async def keep_entries(self) -> None:
+        """Let every hart keep the entries that it reads."""
+        for hart in range(self.config.harts):
+            await self.store(self.control(ENTRY_CACHE, hart), 1)
 
     async def enable_receiver(self, index: int, hart: int = 0) -> None:
         """Give the hart a receiver."""

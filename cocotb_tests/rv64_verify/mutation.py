@@ -15,6 +15,7 @@ import resource
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -45,11 +46,13 @@ _SLOWER = 3
 """A mutant has so many times the cycles that the hart takes."""
 _FIRST = (
     "random 1",
+    "far addresses",
     *(name for name in PROGRAMS if name.split()[0] in ("arithmetic", "memory", "pages")),
     *("CSR writes", "atomics", "compressed", "branches", "random 0", "random 3", "words 0x7b"),
 )
 """Short programs, of all kinds. A mutant that survives them at another speed is not run further."""
 _OTHERS = (
+    *("protection", "permissions"),
     *("immediates", "halves 0x0000", "halves 0x8000", "halves 0x9000", "CSR numbers 0x000 M"),
     *("words 0x33", "words 0x1b", "words 0x03", "words 0x0f", "words 0x2f"),
     *("random 5", "random 7", "random 9", "random 11"),
@@ -263,8 +266,19 @@ class Mutation:
             found.get(self._name(mutant.number), dead.get(mutant.number)) for mutant in self.mutants
         ]
 
+    def _survived(self, found: Mapping[str, Any], number: int) -> dict[str, Any] | None:
+        """What a mutant did that survived other tests, with their names, which are those that
+        the hart as it is was run with."""
+        for name, result in found.items():
+            key, other, tests = name.split()
+            first = found.get(f"{key} 0 {tests}")
+            if (key, int(other)) == (self._key, number) and not result["killed"] and first:
+                return {**result, "names": list(first["cycles"])}
+        return None
+
     def run(self, *, results: Path, conduct: Conduct) -> None:
-        """Run every mutant that ``results`` does not know yet.
+        """Run every mutant that ``results`` does not know yet; one that survived other tests, with
+        those that it has not seen.
 
         Raises
         ------
@@ -280,7 +294,8 @@ class Mutation:
             return
         bench = self.bench()
         store = Store(results)
-        first = store.read().get(self._name(0))
+        found = store.read()
+        first = found.get(self._name(0))
         if first is None:
             first = run_apart(bench, 0)
             if first["killed"]:
@@ -292,7 +307,10 @@ class Mutation:
         tasks = {self._name(number): number for number in left}
 
         def batches(todo: Mapping[str, int]) -> list[_Batch]:
-            each = sorted((number, name) for name, number in todo.items())
+            each = [
+                (number, name, self._survived(found, number))
+                for number, name in sorted((number, name) for name, number in todo.items())
+            ]
             return [
                 _Batch(bench, each[place : place + _BATCH], store)
                 for place in range(0, len(each), _BATCH)
@@ -306,12 +324,20 @@ class _Batch:
     """Some mutants, one after the other."""
 
     bench: _Bench
-    mutants: list[tuple[int, str]]  # and under which name the result is kept
+    mutants: list[tuple[int, str, dict[str, Any] | None]]
+    """Number, under which name the result is kept, and what it survived already."""
     store: Store
 
     def __call__(self) -> None:
-        for number, name in self.mutants:
-            self.store.add(name, run_apart(self.bench, number))
+        assert self.bench.programs  # made once
+        for number, name, survived in self.mutants:
+            bench = copy(self.bench)
+            before: dict[str, int] = {}
+            if survived is not None:
+                bench.names = [each for each in bench.names if each not in survived["names"]]
+                before = survived["cycles"]
+            result = run_apart(bench, number)
+            self.store.add(name, result | {"cycles": before | result["cycles"]})
 
 
 def judged(

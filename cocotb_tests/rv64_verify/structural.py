@@ -81,7 +81,7 @@ def _system(harts: int, memory_bytes: int) -> tuple[_Covered, str]:
 
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"
     text: str = verilog.convert(Soc(harts=harts), name="soc", emit_src=True)
-    path = build_library(text, harts, 4, main=_MAIN, fast="-O1", options=_COVERAGE)
+    path = build_library(text, harts, 4, main=_MAIN, fast="-O0", options=_COVERAGE)
     return _Covered(harts=harts, memory_bytes=memory_bytes, path=path), text
 
 

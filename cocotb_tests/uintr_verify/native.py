@@ -11,9 +11,9 @@ from uintr_cosim.harness import build_harness
 from uintr_cosim.signals import TOP
 from uintr_cosim.top import verilog
 
-__all__ = ["ReplayError", "build_replay", "replay", "run_mutants"]
+__all__ = ["HARNESS", "ReplayError", "build_replay", "replay", "run_mutants"]
 
-_HARNESS = Path(__file__).with_name("replay.cpp")
+HARNESS = Path(__file__).with_name("replay.cpp")
 _MOST_HARTS = 20
 """The status of more does not fit a word of 64 bits."""
 
@@ -69,7 +69,7 @@ def build_replay(
             f"{TOP}.v": verilog(config) if source is None else source,
             "ports.h": _ports(config.harts, mutants=mutants),
         },
-        _HARNESS,
+        HARNESS,
         top=TOP,
         make=f"OPT_FAST={fast} OPT_SLOW=-O0 OPT_GLOBAL=-O1",
         # A multiplexer's selects may overlap while the logic of mutants settles.

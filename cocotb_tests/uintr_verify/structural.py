@@ -7,6 +7,8 @@ one point, covered when one of them is. Names that begin with a dollar are Yosys
 out.
 """
 
+import hashlib
+import json
 import re
 import tempfile
 from collections import Counter
@@ -18,8 +20,9 @@ from typing import Any
 from tqdm import tqdm
 
 from rel4.bench.results import source_commit
+from uintr.files import write_atomically
 from uintr_cosim.signals import TOP
-from uintr_verify.native import build_replay, replay
+from uintr_verify.native import HARNESS, build_replay, replay
 from uintr_verify.targets import Target
 from uintr_verify.waivers import Waiver, load_waivers, waive
 
@@ -130,17 +133,26 @@ def summary(merged: Mapping[str, int], waivers: list[Waiver]) -> dict[str, Any]:
 
 
 def _run_target(name: str, target: Target, operations: int) -> list[tuple[str, int]]:
-    """Points of one top, under random traffic and its testbenches."""
+    """Points of one top, under random traffic and its testbenches. They are kept, by the text of
+    the design, of the program and of the stimulus."""
     text = verilog_with_sources(target)
-    program = build_replay(target.config, source=text, coverage=True)
     with tempfile.TemporaryDirectory(prefix="coverage-") as work:
         folder = Path(work)
         files = target.random(folder, seeds=1, operations=operations) + target.directed(folder)
+        contents = (text.encode(), *(path.read_bytes() for path in (HARNESS, *files)))
+        digest = hashlib.sha256(b"".join(contents)).hexdigest()[:16]
+        kept = Path("build/coverage") / f"{digest}.json"
+        if kept.is_file():
+            return [(point, count) for point, count in json.loads(kept.read_text())]
+        program = build_replay(target.config, source=text, coverage=True)
         data = folder / "coverage.dat"
         for path, outcome in zip(files, replay(program, files, coverage=data), strict=True):
             if not outcome["good"]:
                 raise AssertionError(f"{name!r}, {path.name}: {outcome['what']}")
-        return list(points(text, data))
+        found = list(points(text, data))
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(kept, json.dumps(found).encode())
+    return found
 
 
 def structural_run(targets: Mapping[str, Target], *, operations: int, jobs: int) -> dict[str, Any]:

@@ -14,8 +14,10 @@ import tb_lines
 import tb_registers
 import tb_walking
 from contract import INTEL, SHAPES, benches_of
+from intel_scene import IntelScene
 from rel4.machine.device import DeviceConfig, run_sync
-from uintr.registers import ALL_FEATURES, Flavour
+from uintr.registers import ALL_FEATURES, PAGE_BYTES, Flavour
+from uintr_cosim.shared_reference import BusTransfer
 from uintr_verify.linked import linked
 from uintr_verify.random_traffic import record_intel, record_linked, record_random
 from uintr_verify.stimulus import Recorder
@@ -37,6 +39,19 @@ _ALIKE = (
 )
 """Of these hart 0 does most, and any other may do it in its place."""
 _OF_A_HART = ("set_privilege", "submit", "response", "interrupt", "supervisor_interrupt")
+
+
+async def _bus_from_outside(device: Any) -> None:
+    """It reads what a hart has written, at every distance of one or two bits."""
+    scene = IntelScene(device)
+    bits = range(3, (device.config.table_pages * PAGE_BYTES - 1).bit_length())
+    places = sorted({scene.base ^ 1 << one ^ 1 << other for one in bits for other in bits})
+    for place in places:
+        await scene.store(place, place)
+    for place in places:
+        device.present(BusTransfer(False, place, 0))
+        while device.reference.outstanding[device.config.harts]:
+            device.step()
 
 
 class _Turned:
@@ -91,7 +106,8 @@ class Target:
         if self.linked:
             return ()
         if self.config.flavour is Flavour.INTEL:
-            return (*INTEL, *tb_intel_walking.LONG) if self.config.harts == 2 else INTEL
+            more = (*tb_intel_walking.LONG, _bus_from_outside)
+            return (*INTEL, *more) if self.config.harts == 2 else INTEL
         if self.config.features != ALL_FEATURES:
             return ()
         return _FEW if self.config.receivers < 16 else _CROWD

@@ -1,13 +1,14 @@
 """The host's end of uartbone: bytes of a command, and a serial port to send them through."""
 
 import errno
-import fcntl
 import os
-import select
 import termios
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+import serial
 
 from rel4.machine.device import DeviceError
 
@@ -17,6 +18,8 @@ MAX_WORDS = 255
 """Most words of one command."""
 
 _READ, _WRITE = 2, 1
+_LOOK = 0.05
+"""Seconds between two looks at a port that another process has."""
 
 
 class LinkError(DeviceError):
@@ -62,76 +65,59 @@ class SerialPort:
 
     def __init__(self, path: str | Path, *, baud: int) -> None:
         self.path = Path(path)
-        speed = getattr(termios, f"B{baud}", None)
-        if speed is None:
-            raise LinkError(f"baud must be a rate that this system's serial ports know, not {baud}")
-        try:
-            self._file = os.open(self.path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-        except OSError as error:
-            raise LostError(
-                f"port must be a serial port that can be opened, but {self.path} cannot: "
-                f"{error.strerror}"
-            ) from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-            settings = termios.tcgetattr(self._file)
-            settings[0] = settings[1] = settings[3] = 0
-            settings[2] = termios.CS8 | termios.CREAD | termios.CLOCAL
-            settings[4] = settings[5] = speed
-            termios.tcsetattr(self._file, termios.TCSANOW, settings)
-        except (OSError, termios.error) as error:
-            os.close(self._file)
-            raise LinkError(f"port must be a serial port, and {self.path} is none") from error
+        while True:
+            try:
+                self._port = serial.Serial(str(path), baud, exclusive=True)
+                return
+            except (ValueError, OverflowError) as error:
+                raise LinkError(
+                    f"baud must be a rate that this system's serial ports know, not {baud}"
+                ) from error
+            except serial.SerialException as error:
+                match error.errno:
+                    case None:
+                        raise LinkError(
+                            f"port must be a serial port, and {path} is none"
+                        ) from error
+                    case errno.EWOULDBLOCK:
+                        time.sleep(_LOOK)
+                    case number:
+                        raise LostError(
+                            f"port must be a serial port that can be opened, but {path} cannot: "
+                            f"{os.strerror(number)}"
+                        ) from error
 
     def close(self) -> None:
         """Give the port back."""
-        os.close(self._file)
+        self._port.close()
 
     def write(self, data: bytes, *, seconds: float) -> None:
         """Write all of ``data``. Raises LinkError."""
-        end = time.monotonic() + seconds
-        while data:
-            self._wait(write=True, end=end)
-            try:
-                data = data[os.write(self._file, data) :]
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                raise self._lost(error) from error
+        with self._there():
+            self._port.write_timeout = seconds
+            self._port.write(data)
 
     def read(self, length: int, *, seconds: float) -> bytes:
         """Exactly ``length`` bytes. Raises LinkError, for a time-out too."""
-        end = time.monotonic() + seconds
-        data = b""
-        while len(data) < length:
-            self._wait(write=False, end=end)
-            try:
-                part = os.read(self._file, length - len(data))
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                raise self._lost(error) from error
-            if not part:
-                raise self._lost(OSError(errno.EIO, "end of file"))
-            data += part
-        return data
+        with self._there():
+            self._port.timeout = seconds
+            data = self._port.read(length)
+            if len(data) < length:
+                raise serial.SerialTimeoutException
+        return bytes(data)
 
     def drain(self) -> None:
         """Throw away what has arrived."""
+        with self._there():
+            self._port.reset_input_buffer()
+
+    @contextmanager
+    def _there(self) -> Iterator[None]:
         try:
-            while os.read(self._file, 4096):
-                pass
-        except BlockingIOError:
-            pass
-        except OSError as error:
-            raise self._lost(error) from error
-
-    def _wait(self, *, write: bool, end: float) -> None:
-        files = [self._file]
-        left = max(end - time.monotonic(), 0)
-        ready = select.select([] if write else files, files if write else [], [], left)
-        if not ready[write]:
-            raise LinkError(f"the board on {self.path} must answer in time, but it is silent")
-
-    def _lost(self, error: OSError) -> LostError:
-        return LostError(f"the link to {self.path} was lost: {error.strerror}")
+            yield
+        except serial.SerialTimeoutException as error:
+            raise LinkError(
+                f"the board on {self.path} must answer in time, but it is silent"
+            ) from error
+        except (OSError, termios.error) as error:
+            raise LostError(f"the link to {self.path} was lost: {error.args[-1]}") from error

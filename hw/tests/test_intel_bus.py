@@ -4,6 +4,7 @@ import random
 from typing import Any
 
 import pytest
+from amaranth.hdl import ResetInserter, Signal
 from hwbench import refused, simulate
 
 from uintr.intel.bus import LockingArbiter
@@ -45,6 +46,26 @@ def test_without_locks_all_take_turns() -> None:
         assert [await transfer(ctx, dut) for _ in range(6)] == [0, 1, 2, 0, 1, 2]
 
     simulate(dut, testbench)
+
+
+def test_a_reset_forgets_whose_turn_it_is() -> None:
+    dut = LockingArbiter(count=3)
+    reset = Signal()
+
+    async def testbench(ctx: Any) -> None:
+        for served in range(3):
+            for number in range(3):
+                want(ctx, dut, number, int(number == served))
+            assert await transfer(ctx, dut) == served
+            want(ctx, dut, served, 0)
+            ctx.set(reset, 1)
+            await ctx.tick()
+            ctx.set(reset, 0)
+            for number in range(3):
+                want(ctx, dut, number, 1)
+            assert [await transfer(ctx, dut) for _ in range(3)] == [0, 1, 2]
+
+    simulate(ResetInserter(reset)(dut), testbench)
 
 
 def test_the_lock_keeps_the_bus_until_an_end_without_it() -> None:

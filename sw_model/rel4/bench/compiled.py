@@ -40,6 +40,7 @@ __all__ = [
     "image_words",
     "log_of",
     "made_with",
+    "ring_capacity",
     "run_compiled",
     "run_image",
     "system",
@@ -228,7 +229,6 @@ def image_words(point: Point) -> dict[str, list[int]]:
     policy = find_policy(point.policy)
     style = policy.style
     phases = random.Random(f"timer-phase/{point.seed}/{point.concurrency}")
-    capacity = max(LEAST_CAPACITY, 1 << (point.concurrency - 1).bit_length())
     name = point.policy if policy.asynchronous else "never"
     # Where the kernel can be told without a trap, requests are published at once anyway.
     batch = 8 if style.direct else style.batch
@@ -244,9 +244,14 @@ def image_words(point: Point) -> dict[str, list[int]]:
             *(int(style.direct), batch, style.poll_cycles, int(style.adaptive)),
             point.concurrency,
             point.rounds,
-            capacity,
+            ring_capacity(point.concurrency),
         ],
     }
+
+
+def ring_capacity(concurrency: int) -> int:
+    """Items of the rings of so many coroutines: no more than they need, for small caches."""
+    return max(LEAST_CAPACITY, 1 << (concurrency - 1).bit_length())
 
 
 def check_compiled(point: Point) -> None:

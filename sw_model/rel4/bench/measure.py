@@ -75,11 +75,11 @@ _TICK = ("policies_on_tick", "scheduler_tick", "interrupt")
 _SIGNAL = ("policies_on_signal", "uintr_take_interrupts", "handler_wake")
 _DECIDE = ("adaptive_grant", "adaptive_made", "next_stretch", "adaptive_start")
 _WAITING = ("idle", "kernel_leave", "policy_linger", *_TICK)
-_POLLING = ("find_reply", "announce", "async_due")
 ALONE = " alone"
 """Ends the name of a run with a single coroutine."""
-ONE_REQUEST = "request alone"
-"""The measure that is `kernel.async_call` in a batch of one."""
+ONE_REQUEST = {"poll": "request alone", "uipi": "request that wakes"}
+"""The measures that are `kernel.async_call` in a batch of one, by policy: where the handler looked
+for it, and where it slept."""
 SPECS = (
     Spec("trap.entry", "sync", Moment.TRAP, _ENTRY),
     Spec("trap.exit", "sync", Moment.TRAP, _EXIT),
@@ -138,12 +138,12 @@ TWO_HARTS = (
     Spec("(waiting)", "uipi", Moment.HANDLED, _WAITING),
     Spec("kernel.wake", "uipi", Moment.TAKEN, _SIGNAL),
     Spec("user.get_reply", "uipi", Moment.REPLIED, ("async_next_reply",)),
-    Spec("(polling)", "uipi", Moment.REPLIED, _POLLING),
+    Spec("(polling)", "uipi", Moment.REPLIED, ("find_reply",)),
     Spec("user.resume", "uipi", Moment.REPLIED, ("executor_run",)),
     Spec("user.fill_and_send", "uipi", Moment.SUBMITTED, ("user",)),
     # The same where each request is a batch of its own: `rel4.bench.validate` says what for.
-    Spec(ONE_REQUEST, "poll alone", Moment.HANDLED, ("kernel",)),
-    Spec("(waiting, alone)", "poll alone", Moment.HANDLED, _WAITING),
+    *(Spec(name, f"{run} alone", Moment.HANDLED, ("kernel",)) for run, name in ONE_REQUEST.items()),
+    *(Spec(f"({run} waits)", f"{run} alone", Moment.HANDLED, _WAITING) for run in ONE_REQUEST),
     Spec("machine.ipi", "wakes", Moment.TRAP, ("send_ipi",), _ECALL, sparse=True),
     Spec("ipi to trap", "wakes", Moment.TRAP, ("send_ipi",), _SOFTWARE, since=True),
     Spec("free lock", "one of two", Moment.TRAP, ("lock_acquire",), _ECALL),
@@ -314,7 +314,7 @@ _HEAD = f"""# What software costs on the compiled system, in cycles. Written by 
 # `value` is the mean; or the median where some samples have a wait, or the work of a
 # whole batch, in them: what the mean is more is part of kernel.wake then, once a batch.
 # `spread`: 5th percentile, median and 95th. Watched: {N} coroutines, {ROUNDS} rounds. A row of
-# two harts has the costs that are others there.
+# two harts has the costs that are others there. Core: the RV64 hart in gateware, from its RTL.
 
 """
 

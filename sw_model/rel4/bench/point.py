@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from rel4.abi.syscall_buffer import MAX_CAPACITY
+from rel4.kernel.async_runtime import Policy
 from rel4.kernel.kernel import Kernel
 from rel4.machine.costs import Costs
 from rel4.machine.device import MODEL_HARTS, Device, DeviceConfig
@@ -128,12 +129,21 @@ def _said(point: Point) -> str:
     return f"{point.flavour} {point.policy}, {shape}, seed {point.seed}"
 
 
-async def simulate(point: Point, device: Device, costs: Costs | None = None) -> EventLog:
+async def simulate(
+    point: Point,
+    device: Device,
+    costs: Costs | None = None,
+    *,
+    kernel: type[Policy] | None = None,
+    capacity: int = MAX_CAPACITY,
+) -> EventLog:
     """Run one point on a device that was just reset; returns its event log.
 
     Parameters
     ----------
     costs : of software work, instead of those of costs.toml
+    kernel : the kernel's side of the policy, if it is not the usual one
+    capacity : items of the rings
 
     Raises
     ------
@@ -143,14 +153,14 @@ async def simulate(point: Point, device: Device, costs: Costs | None = None) -> 
     policy = find_policy(point.policy)
     machine = Machine(device, costs=costs, jump=point.jump)
     phases = random.Random(f"timer-phase/{point.seed}/{point.concurrency}")
-    kernel = Kernel(
+    system = Kernel(
         machine,
-        policies=[policy.kernel()],
+        policies=[(kernel or policy.kernel)()],
         timer_period=point.timer_period,
         timer_phase=[phases.randrange(1, point.timer_period) for _ in range(point.harts)],
     )
     pending = boot_workload(
-        kernel,
+        system,
         machine,
         workload=point.workload,
         style=policy.style if policy.asynchronous else None,
@@ -158,8 +168,9 @@ async def simulate(point: Point, device: Device, costs: Costs | None = None) -> 
         concurrency=point.concurrency,
         rounds=point.rounds,
         seed=point.seed,
+        capacity=capacity,
     )
-    machine.boot(kernel)
+    machine.boot(system)
     await machine.run()
     try:
         check_conservation(machine.log, pending, point.flavour)

@@ -9,20 +9,25 @@ from functools import partial
 from pathlib import Path
 from statistics import fmean
 
+from rel4.kernel.async_runtime import Policy
+from rel4.kernel.policies import Poll
 from rel4.machine.costs import Costs, chosen_costs, measured_with
 from rel4.machine.device import Device, find_device
 from uintr.program import Parser, say
 
 from .analysis import window
+from .batched import batched
+from .compiled import ring_capacity
 from .cost_options import add_costs, costs_of
-from .measure import MEASURED, ONE_REQUEST, N
+from .measure import MEASURED, ONE_REQUEST, TWO_HARTS, N
 from .point import Point, simulate
+from .policies import find_policy
 from .results import PointRecord, read_results
 
-__all__ = ["Comparison", "compare", "define", "own_costs", "render"]
+__all__ = ["Comparison", "compare", "define", "own_software", "render"]
 
-MEAN_PCT, WORST_PCT = 5.0, 10.0
-"""Aims: error of cycles in the mean and at worst."""
+MEAN_PCT, WORST_PCT, EVENTS_PCT = 5.0, 10.0, 5.0
+"""Aims: error of cycles in the mean and at worst; of traps and of user interrupts."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +50,31 @@ class Comparison:
         return 100 * (self.cycles / self.measured - 1)
 
     @property
+    def events_pct(self) -> float:
+        """Error of traps or of user interrupts, whichever is larger, in percent of the calls."""
+        record = self.record
+        measured = (record.traps_per_syscall, record.user_interrupts / record.syscalls)
+        model = (self.traps, self.interrupts)
+        return max(100 * abs(a - b) for a, b in zip(measured, model, strict=True))
+
+    @property
     def tuned(self) -> bool:
         """Costs were measured on this very policy and N: agreement proves little."""
         alone = self.record.harts == 1 and self.record.policy in ("sync", "inline", "tick")
         beside = self.record.harts > 1 and self.record.policy in ("sync", "uipi")
-        return self.record.concurrency == N and (alone or beside)
+        single = self.record.policy in ONE_REQUEST and self.record.concurrency == 1
+        return (self.record.concurrency == N and (alone or beside)) or single
 
 
-async def _events(point: Point, costs: Costs, device: Device) -> tuple[float, float, float]:
-    measured = window(await simulate(point, device, costs))
+async def _events(point: Point, software: "Software", device: Device) -> tuple[float, float, float]:
+    log = await simulate(
+        point,
+        device,
+        software.costs,
+        kernel=software.kernel,
+        capacity=ring_capacity(point.concurrency),
+    )
+    measured = window(log)
     calls = point.calls
     return (
         measured.cycles / calls,
@@ -62,52 +83,80 @@ async def _events(point: Point, costs: Costs, device: Device) -> tuple[float, fl
     )
 
 
-def own_costs(record: PointRecord, choice: str = "measured") -> Costs:
-    """The costs of a set for the memory, the root switch and the harts of ``record``; of the
-    measured ones, what a request costs on a hart of the kernel's own in batches of its run's size.
+@dataclass(frozen=True)
+class Software:
+    """What the model runs with: costs, and the kernel's side of the policy if it is not the usual
+    one."""
+
+    costs: Costs
+    kernel: type[Policy] | None = None
+
+
+def own_software(record: PointRecord, choice: str = "measured") -> Software:
+    """The costs of a set for the memory, the root switch and the harts of ``record``; with the
+    measured ones, a policy that serves on a hart of the kernel's own does so in batches.
 
     Raises
     ------
     ValueError : they were not measured there.
     """
     switch = re.search(r"-DROOT_SWITCH=(\d+)", record.flags or "")
-    costs = chosen_costs(
+    chosen = partial(
+        chosen_costs,
         choice,
         memory_latency=record.memory_latency or 1,
         cache_kib=record.cache_kib or 4,
         root_switch=int(switch[1]) if switch else 0,
-        harts=record.harts,
     )
-    if choice == "published" or record.policy not in HELPED:
-        return costs
-    alone = _request_alone(record, MEASURED if choice == "measured" else Path(choice))
-    if alone is None:
-        return costs
-    # a + c / batch, through what was measured in batches of one and with N coroutines.
-    many = costs["kernel.async_call"]
-    once = (alone - many) / (1 - 1 / _batch(N))
-    each = many + once * (1 / _batch(record.concurrency) - 1 / _batch(N))
-    return costs.changed({"kernel.async_call": round(each)})
+    costs = chosen(harts=record.harts)
+    if choice == "published" or record.harts == 1:
+        return Software(costs)
+    if record.policy not in BATCHES:  # requests are served on the hart that makes them
+        own = chosen(harts=1)
+        return Software(costs.changed({name: own[name] for name in _BESIDE}))
+    alone, woken = (_measured(record, choice, name) for name in ONE_REQUEST.values())
+    if alone is None or woken is None:
+        return Software(costs)
+    # A hart that waits in the kernel switches no table.
+    beside = chosen(harts=record.harts, root_switch=0)
+    # each + once / batch, through what was measured in batches of one and in those of N coroutines.
+    many = beside["kernel.async_call"]
+    once = max(0.0, (alone - many) / (1 - 1 / _BATCH))
+    if once > _BATCH * many:  # the memory is so slow that who polled slept before the request came
+        return Software(costs)
+    costs = costs.changed(
+        {name: beside[name] for name in _BESIDE}
+        | {
+            "kernel.async_call": round(many - once / _BATCH),
+            "kernel.wake": max(0, round(woken - alone) - beside["trap.entry"]),
+        }
+    )
+    policy = batched(find_policy(record.policy).kernel, round(once), BATCHES[record.policy])
+    if issubclass(policy, Poll):
+        policy.LEAST = POLL_LEAST
+    return Software(costs, policy)
 
 
-HELPED = ("uipi", "poll", "adaptive")
-"""Policies that serve requests on a hart of the kernel's own."""
-_MOST = 8
-"""Requests that the compiled kernel serves in a batch there."""
+BATCHES: dict[str, int | None] = {"ipi": None, "uipi": 8, "poll": 8, "adaptive": 8}
+"""Requests that the compiled kernel serves in a batch at most, by the policies that serve on a hart
+of the kernel's own."""
+_BESIDE = [each.cost for each in TWO_HARTS if each.run == "uipi" and "(" not in each.cost]
+"""Costs of two harts that are those of another hart's service."""
+POLL_LEAST = 1024
+"""Cycles for which a compiled handler looks at least (policies.c)."""
+_BATCH = N / 2
+"""How many it serves at a time where costs are measured: while one half is served, the other half
+is made."""
 
 
-def _batch(concurrency: int) -> float:
-    """How many requests a batch has there: while one half is served, the other half is made."""
-    return min(_MOST, max(1.0, concurrency / 2))
-
-
-def _request_alone(record: PointRecord, file: Path) -> float | None:
-    """What a batch of one was measured to cost with the memory of ``record``: on a line between the
-    latencies on both sides."""
+def _measured(record: PointRecord, choice: str, name: str) -> float | None:
+    """A measure of two harts with the memory of ``record``: on a line between the latencies on both
+    sides."""
+    file = MEASURED if choice == "measured" else Path(choice)
     rows = {
-        row["memory_latency"]: row["measures"][ONE_REQUEST]["value"]
+        row["memory_latency"]: row["measures"][name]["value"]
         for row in tomllib.loads(file.read_text("utf-8")).get("at", [])
-        if row["cache_kib"] == record.cache_kib and ONE_REQUEST in row.get("measures", {})
+        if row["cache_kib"] == record.cache_kib and name in row.get("measures", {})
     }
     latency = record.memory_latency or 1
     below = max((each for each in rows if each <= latency), default=None)
@@ -119,9 +168,9 @@ def _request_alone(record: PointRecord, file: Path) -> float | None:
 
 
 def compare(
-    records: Iterable[PointRecord], costs_of_record: Callable[[PointRecord], Costs] = own_costs
+    records: Iterable[PointRecord], software_of: Callable[[PointRecord], Software] = own_software
 ) -> list[Comparison]:
-    """Run every point of compiled ``records`` on the model, with its costs.
+    """Run every point of compiled ``records`` on the model, with its costs, rings and batches.
 
     Points that were made with the compiler and the flags of the costs alone.
     """
@@ -132,9 +181,9 @@ def compare(
         say(f"points to run on the model: {len(chosen)}")
     found = []
     for record in chosen:
-        costs = costs_of_record(record)
         point = Point.of(record)
-        found.append(Comparison(record, *run(point.config, partial(_events, point, costs))))
+        events = partial(_events, point, software_of(record))
+        found.append(Comparison(record, *run(point.config, events)))
     return found
 
 
@@ -163,7 +212,9 @@ def render(found: Sequence[Comparison]) -> str:
             errors = [abs(each.error_pct) for each in chosen]
             lines.append(
                 f"{title}: {len(chosen)} points, error of cycles {fmean(errors):.1f} % in the mean "
-                f"(aim {MEAN_PCT:.0f}), {max(errors):.1f} % at worst (aim {WORST_PCT:.0f})"
+                f"(aim {MEAN_PCT:.0f}), {max(errors):.1f} % at worst (aim {WORST_PCT:.0f}); "
+                f"traps and user interrupts within {EVENTS_PCT:.0f} % of the calls at "
+                f"{sum(each.events_pct <= EVENTS_PCT for each in chosen)} points"
             )
     return "\n".join(lines)
 
@@ -196,9 +247,9 @@ def define(parser: Parser) -> None:
 def _run(options: argparse.Namespace) -> int:
     records = read_results(options.file)
     if options.memory_latency is None and options.cache is None:
-        found = compare(records, partial(own_costs, choice=options.costs or "measured"))
+        found = compare(records, partial(own_software, choice=options.costs or "measured"))
     else:
-        same = costs_of(options, default="measured")
+        same = Software(costs_of(options, default="measured"))
         found = compare(records, lambda record: same)
     if not found:
         raise ValueError(

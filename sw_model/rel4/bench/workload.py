@@ -86,6 +86,7 @@ def boot_workload(
     concurrency: int,
     rounds: int,
     seed: int,
+    capacity: int = MAX_CAPACITY,
 ) -> PendingAtEnd:
     """Make ``clients`` initial threads, one a hart from hart 0 on, run the workload.
 
@@ -97,6 +98,7 @@ def boot_workload(
     concurrency : frames and coroutines of each, 1 to 4096
     rounds : rounds of calls that each coroutine does
     seed : of the workers' generators
+    capacity : items of a client's rings
 
     Returns what will hold, after the run, the pending word of every receiver in use.
     """
@@ -108,7 +110,7 @@ def boot_workload(
         await task.map_page_tables(FRAME_ADDRESS, concurrency * PAGE)
         calls: Calls = task.kernel
         if style is not None:
-            asynchronous = await task.start_async_syscalls(MAX_CAPACITY, style)
+            asynchronous = await task.start_async_syscalls(capacity, style)
             calls = asynchronous
             if style.adaptive:
                 calls = AdaptiveSyscalls(task.kernel, asynchronous)

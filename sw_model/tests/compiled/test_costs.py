@@ -1,5 +1,6 @@
 """Measured costs, the model with them, and the page of the answer."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -7,22 +8,24 @@ import pytest
 from rel4.bench.compiled import Setup
 from rel4.bench.measure import Sample, render, values
 from rel4.bench.results import PointRecord, read_results
-from rel4.bench.validate import compare
+from rel4.bench.validate import compare, own_software
 from rel4.bench.validate import render as render_comparison
 from rel4.bench.when_page import break_even_trap, filled, tables
 from rel4.cli import main
 from rel4.machine.costs import chosen_costs, load_costs, measured_costs, measured_with
 
+COSTS = Path(__file__).parents[3] / "docs" / "data" / "costs.measured.toml"
+"""Those of the present commit, until they become the set that has the name."""
 DATA = Path(__file__).parents[3] / "docs" / "data" / "compiled.jsonl"
 
 
-def stored(policy: str, concurrency: int) -> PointRecord:
+def stored(policy: str, concurrency: int, harts: int = 1) -> PointRecord:
     """The stored point with a small cache and fast memory."""
     made = measured_with()
     return next(
         record
         for record in read_results(DATA)
-        if (record.policy, record.concurrency, record.harts) == (policy, concurrency, 1)
+        if (record.policy, record.concurrency, record.harts) == (policy, concurrency, harts)
         and (record.cache_kib, record.memory_latency) == (4, 1)
         and (record.compiler, record.flags) in made
     )
@@ -161,6 +164,15 @@ def test_the_model_is_held_to_points_that_costs_were_not_taken_from(
     assert abs(one.error_pct) < 5
     assert one.traps == pytest.approx(one.record.traps_per_syscall, rel=0.05)
     assert "not used for costs: 1 points" in render_comparison([one])
+
+
+@pytest.mark.parametrize(("policy", "concurrency"), [("uipi", 2), ("poll", 4), ("tick-smp", 8)])
+def test_so_it_is_where_two_harts_share_the_work(policy: str, concurrency: int) -> None:
+    choice = str(COSTS) if COSTS.is_file() else "measured"
+    (one,) = compare([stored(policy, concurrency, harts=2)], partial(own_software, choice=choice))
+    assert not one.tuned
+    assert abs(one.error_pct) < 10
+    assert one.events_pct < 5
 
 
 def test_the_break_even_trap_tells_who_wins() -> None:

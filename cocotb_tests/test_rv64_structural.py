@@ -1,0 +1,30 @@
+"""Structural coverage of the hart: what is counted, and that a halted hart does what it did."""
+
+import pytest
+
+from rv64_verify import layout, structural
+from rv64_verify.directed import PROGRAMS
+from rv64_verify.directed_frame import directed_program
+from rv64_verify.long_run import SHAPES
+from uintr_verify.waivers import load_waivers
+
+
+def test_every_waiver_has_a_reason() -> None:
+    waivers = load_waivers("structural", structural._WAIVERS)
+    assert all(waiver.reason for waiver in waivers)
+
+
+@pytest.mark.sim
+@pytest.mark.long
+@pytest.mark.oracle
+def test_points_of_a_hart_that_a_debugger_halts() -> None:
+    rtl, text = structural._system(1, layout.MEMORY_BYTES)
+    rtl.halts = True
+    structural._followed(rtl, directed_program(*PROGRAMS["immediates"]), SHAPES[0], 1)
+    points = dict(rtl.points(text))
+    rtl.close()
+    files = {name.split()[1].partition(":")[0] for name in points}
+    assert {"rv64/alu.py", "rv64/commit.py", "rv64/fetch.py"} <= files
+    assert not files & {"rv64/trace.py", "rv64/soc.py", "rv64/uart.py"}
+    assert any(count for name, count in points.items() if name.startswith("line rv64/commit.py"))
+    assert not all(points.values()), "one program does not meet everything"
