@@ -142,7 +142,7 @@ def _coverage(options: argparse.Namespace) -> int:
     if reason is not None:
         print(f"coverage: skipped: {reason}")
         return 0
-    summary = hart_coverage(seeds=options.seeds)
+    summary = hart_coverage(seeds=options.seeds, folder=Path("build/rv64_coverage"))
     write_json(options.out, summary)
     for file, kinds in summary["files"].items():
         row = ", ".join(
@@ -191,7 +191,7 @@ def main() -> int:
     command.add_argument("--out", type=Path, default=Path("docs/data/rv64_mutation.jsonl"))
     command.set_defaults(run=_mutate)
     command = commands.add_parser("coverage", help="line, branch, expression, toggle coverage")
-    command.add_argument("--seeds", type=_positive, default=100, help="random programs (100)")
+    command.add_argument("--seeds", type=_positive, default=24, help="random programs (24)")
     command.add_argument("--out", type=Path, default=Path("docs/data/rv64_coverage.json"))
     command.set_defaults(run=_coverage)
     command = commands.add_parser("speed", help="simulated cycles each second, 1, 2 and 4 harts")

@@ -340,6 +340,108 @@ def _far(code: Code) -> None:
     code("csrrw", 0, X10, imm=0x305)
 
 
+def _protection(code: Code) -> None:
+    """PMP, for accesses as from user mode: each entry, each size, each bit of an address; then one
+    that is locked."""
+    place, off, mode_tor, mode_napot = _DATA >> 2, 0, 1 << 3, 3 << 3
+    code.li(X6, 1 << 17)
+
+    def entries(addresses: dict[int, int], modes: dict[int, int]) -> None:
+        for number, address in addresses.items():
+            code.li(X10, address)
+            code("csrrw", X11, X10, imm=0x3B0 + number)
+            code("csrrs", X12, 0, imm=0x3B0 + number)
+        code.li(X10, sum(mode << 8 * number for number, mode in modes.items()))
+        code("csrrw", X11, X10, imm=0x3A0)
+        code("csrrs", X12, 0, imm=0x3A0)
+
+    def accesses(*offsets: int) -> None:
+        for offset in offsets:
+            code.li(X7, _DATA + offset)
+            code("csrrs", 0, X6, imm=0x300)
+            code("ld", X12, X7)
+            code("sd", rs1=X7, rs2=X12)
+            code("csrrc", 0, X6, imm=0x300)
+
+    for number in range(8):
+        for size in (12, 13, 14, 16, 30, 32, 33, 55):
+            entries({number: place | (1 << size - 3) - 1}, {number: mode_napot | 7})
+            accesses(0, 0x1000, 0x2000)
+        for rights in (0, 1, 2, 3, 4, 5):
+            entries({number: place | 0x1FF}, {number: mode_napot | rights, (number + 1) % 8: off})
+            accesses(0)
+        if number:
+            bounds = {number - 1: place + 0x400, number: place + 0x800}
+            entries(bounds, {number: mode_tor | 3})
+            accesses(0, 0x1000, 0x2000)
+            entries(bounds, {number - 1: mode_tor | 1, number: mode_tor | 3})
+            accesses(0, 0x1000, 0x2000)
+    for bit in range(10, 54):
+        entries({1: (place | 0x1FF) ^ 1 << bit}, {1: mode_napot | 3})
+        accesses(0)
+        entries({1: place ^ 1 << bit, 2: place + 0x400}, {2: mode_tor | 3})
+        accesses(0)
+        entries({1: place, 2: place + 0x400 ^ 1 << bit}, {2: mode_tor | 3})
+        accesses(0)
+    entries({4: place, 5: place + 0x400}, {5: mode_tor | 0x80, 6: mode_napot | 7})
+    for number in (3, 4, 5, 6):
+        entries({number: 0x1234_5678}, {5: 7})
+    code.li(X7, _DATA)
+    code("ld", X12, X7)
+
+
+def _permissions(code: Code) -> None:
+    """Counters, timers and what mstatus keeps from supervisor and user, whatever enables them."""
+    code("jal", to="begin")
+    handler = code.here  # passes an illegal instruction over; a call goes back to machine mode
+    code("csrrs", X12, 0, imm=0x342)
+    code("addi", X11, 0, imm=2)
+    code("bne", rs1=X12, rs2=X11, to="back")
+    code("csrrs", X12, 0, imm=0x341)
+    code("addi", X12, X12, imm=4)
+    code("csrrw", 0, X12, imm=0x341)
+    code("mret")
+    code.label("back")
+    code.li(X12, 3 << 11)
+    code("csrrs", 0, X12, imm=0x300)
+    code("csrrw", 0, _BACK, imm=0x341)
+    code("mret")
+    code.label("begin")
+    code.li(X10, handler)
+    code("csrrw", 0, X10, imm=0x305)
+    code.li(X7, _WORD)
+    code("csrrw", 0, X7, imm=0x14D)
+    ones = (0, 1, 2, 4, 7)
+    cases = [*product((M, S, U), ones, ones, (0, 1 << 63), (0,))]
+    cases += [(S, 7, 7, 1 << 63, 1 << bit) for bit in (20, 21, 22)]
+    for privilege, machine, supervisor, timer, status in cases:
+        code.li(X10, machine)
+        code("csrrw", 0, X10, imm=0x306)
+        code.li(X10, supervisor)
+        code("csrrw", 0, X10, imm=0x106)
+        code.li(X10, timer)
+        code("csrrw", 0, X10, imm=0x30A)
+        code.li(X10, 3 << 11 | 7 << 20)
+        code("csrrc", 0, X10, imm=0x300)
+        code.li(X10, privilege << 11 | status)
+        code("csrrs", 0, X10, imm=0x300)
+        code("auipc", X10, imm=0)
+        code("addi", X10, X10, imm=16)
+        code("csrrw", 0, X10, imm=0x341)
+        code("mret")
+        for number in (0xC00, 0xC01, 0xC02, 0x14D, 0x180):
+            code("csrrs", X12, 0, imm=number)
+        code("csrrw", X12, X7, imm=0x14D)
+        code("sfence.vma")
+        if status == 1 << 21:
+            code("wfi")
+        code("auipc", _BACK, imm=0)
+        code("addi", _BACK, _BACK, imm=12)
+        code("ecall")
+    code.li(X10, BASE + 0x800)
+    code("csrrw", 0, X10, imm=0x305)
+
+
 def _chunks(total: int, size: int) -> Iterator[tuple[int, int]]:
     return ((first, min(first + size, total)) for first in range(0, total, size))
 
@@ -361,6 +463,8 @@ def _all() -> Iterator[tuple[str, Callable[[Code], None], Privilege]]:
             yield f"CSR numbers {first:#05x} {privilege.name}", _csr_numbers(first, last), privilege
     yield "CSR writes", _csr_writes, M
     yield "far addresses", _far, M
+    yield "protection", _protection, M
+    yield "permissions", _permissions, M
     for opcode in (0x33, 0x3B, 0x13, 0x1B, 0x03, 0x23, 0x0F, 0x2F, 0x7B):
         yield f"words {opcode:#04x}", _words(opcode), M
     for privilege in (M, S, U):

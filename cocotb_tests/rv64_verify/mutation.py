@@ -52,6 +52,7 @@ _FIRST = (
 )
 """Short programs, of all kinds. A mutant that survives them at another speed is not run further."""
 _OTHERS = (
+    *("protection", "permissions"),
     *("immediates", "halves 0x0000", "halves 0x8000", "halves 0x9000", "CSR numbers 0x000 M"),
     *("words 0x33", "words 0x1b", "words 0x03", "words 0x0f", "words 0x2f"),
     *("random 5", "random 7", "random 9", "random 11"),

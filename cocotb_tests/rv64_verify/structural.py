@@ -6,9 +6,12 @@ and takes steps.
 """
 
 import ctypes
+import hashlib
+import json
 import os
 import re
 import tempfile
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -23,8 +26,10 @@ from rv64_verify.lockstep import lockstep
 from rv64_verify.long_run import SHAPES, Shape
 from rv64_verify.random_program import random_program
 from rv64_verify.rtl import Rtl, build_library
+from uintr_cosim.simulator import source_digest
 from uintr_formal.bug import replaced
 from uintr_verify import structural
+from uintr_verify.long_run import write_json
 from uintr_verify.waivers import load_waivers
 
 __all__ = ["hart_coverage"]
@@ -81,7 +86,7 @@ def _system(harts: int, memory_bytes: int) -> tuple[_Covered, str]:
 
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"
     text: str = verilog.convert(Soc(harts=harts), name="soc", emit_src=True)
-    path = build_library(text, harts, 4, main=_MAIN, fast="-O1", options=_COVERAGE)
+    path = build_library(text, harts, 4, main=_MAIN, fast="-O0", options=_COVERAGE)
     return _Covered(harts=harts, memory_bytes=memory_bytes, path=path), text
 
 
@@ -97,21 +102,32 @@ def _followed(rtl: _Covered, program: bytes, shape: Shape, seed: int) -> None:
     lockstep(program, rtl, memory_bytes=layout.MEMORY_BYTES, limit=_CYCLES)
 
 
-def hart_coverage(*, seeds: int) -> dict[str, Any]:
+def hart_coverage(*, seeds: int, folder: Path) -> dict[str, Any]:
     """Coverage of the hart, by all directed programs, so many random ones and every litmus test of
-    two harts.
+    two harts. Its points are kept in ``folder``: to judge them anew by other waivers is quick.
 
     Raises
     ------
     LockstepError : hardware and Spike differ.
     """
+    about = f"{source_digest('uintr', 'rv64')} {list(PROGRAMS)} {seeds}"
+    kept = folder / f"{hashlib.sha256(about.encode()).hexdigest()[:16]}.json"
+    if not kept.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(kept, {"commit": source_commit(), "points": _points(seeds)})
+    known = json.loads(kept.read_text(encoding="utf-8"))
+    told = {"commit": known["commit"], "directed": len(PROGRAMS), "random": seeds}
+    return told | structural.summary(known["points"], load_waivers("structural", _WAIVERS))
+
+
+def _points(seeds: int) -> Mapping[str, int]:
+    """Everything that can be met, and how often it was."""
     runs = []
     rtl, text = _system(1, layout.MEMORY_BYTES)
     with closing(rtl):
         shapes = [shape for shape in SHAPES if shape.cache_kib == 4]
         for name in tqdm(PROGRAMS, desc="directed", unit="program"):
-            body, privilege = PROGRAMS[name]
-            _followed(rtl, directed_program(body, privilege), shapes[0], 1)
+            _followed(rtl, directed_program(*PROGRAMS[name]), shapes[0], 1)
         for seed in tqdm(range(seeds), desc="random", unit="program"):
             rtl.halts = seed % 4 == 3
             _followed(rtl, random_program(seed), shapes[seed % len(shapes)], seed + 1)
@@ -122,6 +138,4 @@ def hart_coverage(*, seeds: int) -> dict[str, Any]:
             if len(test.threads) == 2:
                 litmus.observed(test, rtl, rounds=100, seed=1, latency=2, jitter=3, spread=True)
         runs.append(rtl.points(text))
-    about = {"commit": source_commit(), "directed": len(PROGRAMS), "random": seeds}
-    waivers = load_waivers("structural", _WAIVERS)
-    return about | structural.summary(structural.merge(runs), waivers)
+    return structural.merge(runs)

@@ -117,13 +117,18 @@ def own_software(record: PointRecord, choice: str = "measured") -> Software:
     alone, woken = (_measured(record, choice, name) for name in ONE_REQUEST.values())
     if alone is None or woken is None:
         return Software(costs)
+    # A hart that waits in the kernel switches no table.
+    beside = chosen(harts=record.harts, root_switch=0)
     # each + once / batch, through what was measured in batches of one and in those of N coroutines.
-    many = costs["kernel.async_call"]
+    many = beside["kernel.async_call"]
     once = max(0.0, (alone - many) / (1 - 1 / _BATCH))
+    if once > _BATCH * many:  # the memory is so slow that who polled slept before the request came
+        return Software(costs)
     costs = costs.changed(
-        {
+        {name: beside[name] for name in _BESIDE}
+        | {
             "kernel.async_call": round(many - once / _BATCH),
-            "kernel.wake": max(0, round(woken - alone) - costs["trap.entry"]),
+            "kernel.wake": max(0, round(woken - alone) - beside["trap.entry"]),
         }
     )
     policy = batched(find_policy(record.policy).kernel, round(once), BATCHES[record.policy])
@@ -231,7 +236,7 @@ def define(parser: Parser) -> None:
         "unless a memory latency or a cache is given for all of them.",
         """
         rel4 validate docs/data/compiled.jsonl             every stored point
-        rel4 validate docs/data/holdout.jsonl --costs docs/data/costs.measured.toml
+        rel4 validate docs/data/holdout.jsonl              those that nothing was chosen by
         rel4 validate docs/data/compiled.jsonl --costs published
         """,
     )

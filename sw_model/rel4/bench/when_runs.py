@@ -24,6 +24,8 @@ __all__ = ["big", "hold_out", "setup_of"]
 FILE = Path("docs") / "data" / "compiled.jsonl"
 HOLD_OUT = Path("docs") / "data" / "holdout.jsonl"
 HELD_OUT = (("sync", 1), ("inline", 1), ("tick", 1), ("sync", 2), ("uipi", 2), ("poll", 2))
+GRIDS = ((20, (3, 12, 24)), (5, (5, 10, 40)))
+"""Memory latency and numbers of coroutines that are held out."""
 
 
 def setup_of(record: PointRecord) -> Setup:
@@ -45,10 +47,11 @@ def hold_out() -> list[tuple[Point, Setup]]:
     return [
         (
             Point(policy=policy, harts=harts, concurrency=concurrency),
-            Setup(compiler="gcc", memory_latency=20),
+            Setup(compiler="gcc", memory_latency=latency),
         )
+        for latency, numbers in GRIDS
         for policy, harts in HELD_OUT
-        for concurrency in (3, 12, 24)
+        for concurrency in numbers
     ]
 
 

@@ -16,13 +16,13 @@ from rel4.machine.costs import chosen_costs, load_costs, measured_costs, measure
 DATA = Path(__file__).parents[3] / "docs" / "data" / "compiled.jsonl"
 
 
-def stored(policy: str, concurrency: int) -> PointRecord:
+def stored(policy: str, concurrency: int, harts: int = 1) -> PointRecord:
     """The stored point with a small cache and fast memory."""
     made = measured_with()
     return next(
         record
         for record in read_results(DATA)
-        if (record.policy, record.concurrency, record.harts) == (policy, concurrency, 1)
+        if (record.policy, record.concurrency, record.harts) == (policy, concurrency, harts)
         and (record.cache_kib, record.memory_latency) == (4, 1)
         and (record.compiler, record.flags) in made
     )
@@ -38,7 +38,8 @@ def test_a_cost_lies_between_those_of_the_latencies_on_both_sides() -> None:
 
 
 def test_what_was_not_measured_stays_published() -> None:
-    costs = measured_costs(memory_latency=1, cache_kib=16)
+    costs = measured_costs(memory_latency=1, cache_kib=16, root_switch=1)
+    assert costs.table["kernel.interrupt"].provenance != "measured"
     assert costs["kernel.interrupt"] == load_costs()["kernel.interrupt"]
     assert costs.table["trap.entry"].provenance == "measured"
 
@@ -161,6 +162,14 @@ def test_the_model_is_held_to_points_that_costs_were_not_taken_from(
     assert abs(one.error_pct) < 5
     assert one.traps == pytest.approx(one.record.traps_per_syscall, rel=0.05)
     assert "not used for costs: 1 points" in render_comparison([one])
+
+
+@pytest.mark.parametrize(("policy", "concurrency"), [("uipi", 2), ("poll", 4), ("tick-smp", 8)])
+def test_so_it_is_where_two_harts_share_the_work(policy: str, concurrency: int) -> None:
+    (one,) = compare([stored(policy, concurrency, harts=2)])
+    assert not one.tuned
+    assert abs(one.error_pct) < 10
+    assert one.events_pct < 5
 
 
 def test_the_break_even_trap_tells_who_wins() -> None:
