@@ -104,6 +104,7 @@ class Stored:
     but : files among them that have no part in it
     by_meaning : comments and docstrings of the sources do not count, as they do not for the names
         under which the run itself keeps what it found (`rel4.explore.source`)
+    folder : where it lies
     """
 
     name: str
@@ -111,6 +112,7 @@ class Stored:
     renew: str
     but: tuple[str, ...] = ()
     by_meaning: bool = False
+    folder: str = "docs/data"
 
 
 STORED = (
@@ -178,7 +180,12 @@ STORED = (
         ("hw/uintr", "hw/rv64", "sw_model/compiled"),
         "python -m rel4.bench.when_runs --hold-out",
     ),
-    Stored("costs.measured.toml", ("hw/uintr", "hw/rv64", "sw_model/compiled"), "make costs"),
+    Stored(
+        "costs.measured.toml",
+        ("hw/uintr", "hw/rv64", "sw_model/compiled"),
+        "make costs",
+        folder="sw_model/rel4/machine",
+    ),
     Stored("kernel_meetings.jsonl", _MEETINGS, "make explore-kernel", _MEASURED, by_meaning=True),
     Stored("kernel_random.jsonl", _MEETINGS, "make explore-kernel", _MEASURED, by_meaning=True),
     Stored("hostile.jsonl", _HOSTILE, "make hostile", _MEASURED, by_meaning=True),
@@ -259,7 +266,7 @@ def _changed(root: Path, commit: str, source: str, stored: Stored) -> bool:
 
 def status(stored: Stored, root: Path) -> State:
     """How a file of the checkout at ``root`` stands against the working tree."""
-    path = root / "docs" / "data" / stored.name
+    path = root / stored.folder / stored.name
 
     def state(what: str, commit: str = "", changed: tuple[str, ...] = ()) -> State:
         return State(stored.name, what, commit, changed, stored.renew)
