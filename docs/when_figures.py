@@ -131,7 +131,6 @@ def _draw_cycles(axes: Axes) -> None:
                 memory_latency=latency,
                 cache_kib=cache,
                 root_switch=switch,
-                text=(HERE / "data" / "costs.measured.toml").read_text("utf-8"),
             )
         )
         for side, (policy, parts) in enumerate(found.items()):

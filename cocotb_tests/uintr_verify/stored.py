@@ -90,6 +90,13 @@ _HOSTILE = (*_KERNEL, *(f"sw_model/rel4/explore/{n}" for n in ("hostile", "kerne
 _MEASURED = ("sw_model/rel4/machine/costs.measured.toml",)
 """Costs of the compiled system, which no explorer runs with."""
 _BOARDS = ("hw/uintr", "fpga/uintr_fpga")
+_SHAPES = tuple(f"fpga/uintr_fpga/{name}.py" for name in ("bench_hw", "output_registers"))
+_NO_BOARD = (
+    *("bench_hart", "bench_hw", "cli", "device", "emulate", "entry", "export", "link", "record"),
+    *("replay", "report", "soc_board", "soc_registers", "soc_runner", "soc_window", "uartbone"),
+)
+_HOSTS = (*(f"fpga/uintr_fpga/{name}.py" for name in _NO_BOARD), "fpga/uintr_fpga/emulator.cpp")
+"""Of the boards' package: what runs on the host, and the board of the RV64 harts."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,7 @@ class Stored:
     but : files among them that have no part in it
     by_meaning : comments and docstrings of the sources do not count, as they do not for the names
         under which the run itself keeps what it found (`rel4.explore.source`)
+    folder : where it lies
     """
 
     name: str
@@ -111,6 +119,7 @@ class Stored:
     renew: str
     but: tuple[str, ...] = ()
     by_meaning: bool = False
+    folder: str = "docs/data"
 
 
 STORED = (
@@ -165,8 +174,8 @@ STORED = (
         _hart_without("mutation.py", "waivers.toml"),
     ),
     Stored("rv64_formal.jsonl", ("hw/rv64", "hw/rv64_formal"), "make formal"),
-    Stored("bench_hw.json", _BOARDS, "make bench-hw", _WRITERS),
-    Stored("fpga.jsonl", _BOARDS, "make bitstreams", _WRITERS),
+    Stored("bench_hw.json", (*_GATEWARE, *_SHAPES), "make bench-hw", _WRITERS),
+    Stored("fpga.jsonl", _BOARDS, "make bitstreams", (*_WRITERS, *_HOSTS)),
     Stored("sweep.jsonl", _SOFTWARE, "make run readme"),
     Stored("flavours.jsonl", _SOFTWARE, "make flavours"),
     Stored("pingpong.jsonl", _SOFTWARE, "make flavours"),
@@ -178,7 +187,12 @@ STORED = (
         ("hw/uintr", "hw/rv64", "sw_model/compiled"),
         "python -m rel4.bench.when_runs --hold-out",
     ),
-    Stored("costs.measured.toml", ("hw/uintr", "hw/rv64", "sw_model/compiled"), "make costs"),
+    Stored(
+        "costs.measured.toml",
+        ("hw/uintr", "hw/rv64", "sw_model/compiled"),
+        "make costs",
+        folder="sw_model/rel4/machine",
+    ),
     Stored("kernel_meetings.jsonl", _MEETINGS, "make explore-kernel", _MEASURED, by_meaning=True),
     Stored("kernel_random.jsonl", _MEETINGS, "make explore-kernel", _MEASURED, by_meaning=True),
     Stored("hostile.jsonl", _HOSTILE, "make hostile", _MEASURED, by_meaning=True),
@@ -259,7 +273,7 @@ def _changed(root: Path, commit: str, source: str, stored: Stored) -> bool:
 
 def status(stored: Stored, root: Path) -> State:
     """How a file of the checkout at ``root`` stands against the working tree."""
-    path = root / "docs" / "data" / stored.name
+    path = root / stored.folder / stored.name
 
     def state(what: str, commit: str = "", changed: tuple[str, ...] = ()) -> State:
         return State(stored.name, what, commit, changed, stored.renew)

@@ -16,7 +16,7 @@ import tb_walking
 from contract import INTEL, SHAPES, benches_of
 from intel_scene import IntelScene
 from rel4.machine.device import DeviceConfig, run_sync
-from uintr.registers import ALL_FEATURES, PAGE_BYTES, Flavour
+from uintr.registers import ALL_FEATURES, DEFAULT_LATENCY, PAGE_BYTES, Flavour
 from uintr_cosim.shared_reference import BusTransfer
 from uintr_verify.linked import linked
 from uintr_verify.random_traffic import record_intel, record_linked, record_random
@@ -26,13 +26,11 @@ __all__ = ["COVERED", "MUTATED", "Target"]
 
 _CROWD = benches_of(tb_crowd)
 """For many receivers."""
-_FEW = (
-    *benches_of(tb_registers, tb_extensions, tb_walking, tb_behaviour, tb_lines),
-    *_CROWD,
-    tb_latency.sweep,
-)
-"""The register suite, the extensions' tests, one bit at a time, behaviour and lines, all receivers
-at once, and operations while the sweep runs: for few receivers."""
+_FEW = benches_of(tb_registers, tb_extensions, tb_walking, tb_behaviour)
+"""The register suite, the extensions' tests, one bit at a time, and behaviour: for few receivers,
+with all receivers at once and operations while the sweep runs."""
+_LINES = benches_of(tb_lines)
+"""For the usual latency."""
 _ALIKE = (
     *benches_of(tb_walking),
     *(tb_registers.csr_bits, tb_registers.csr_numbers, tb_extensions.posts_in_flight),
@@ -110,7 +108,10 @@ class Target:
             return (*INTEL, *more) if self.config.harts == 2 else INTEL
         if self.config.features != ALL_FEATURES:
             return ()
-        return _FEW if self.config.receivers < 16 else _CROWD
+        if self.config.receivers >= 16:
+            return _CROWD
+        lines = _LINES if self.config.latency == DEFAULT_LATENCY else ()
+        return (*_FEW, *lines, *_CROWD, tb_latency.sweep)
 
     def random(self, folder: Path, *, seeds: int, operations: int) -> list[Path]:
         """Random traffic, a file a seed."""

@@ -20,7 +20,7 @@ from uintr_fpga.link import BoardLink  # noqa: E402
 @pytest.fixture(scope="session")
 def target() -> Target:
     """The shape of the published experiment."""
-    return Target.of("ulx3s", baud=BAUD)
+    return Target.of("ulx3s", harts=2, baud=BAUD)
 
 
 @pytest.fixture(scope="session")

@@ -105,7 +105,7 @@ def test_bad_requests(arguments: list[str], sentence: str, capsys) -> None:
         (2, 64, {1: 60.0, 2: 11.0, 4: 9.9}, "with 4 harts the margin is 9.9 %"),
         (2, 2, {1: 60.0, 2: 11.0}, "with 4 harts: the build failed"),
         (64, 64, {}, "more than 64 harts are not to be had"),
-        (0, 64, {1: 9.0}, "with 1 harts the margin is 9 %"),
+        (0, 64, {1: 4.0}, "with 1 harts the margin is 9 %"),  # the first seed is enough
     ],
 )
 def test_the_largest_is_found(

@@ -61,7 +61,7 @@ def test_contract(board: str, target, bench) -> None:
 @pytest.fixture(scope="module")
 def intel() -> Iterator[tuple[Target, str]]:
     """A board of the other flavour, and its port."""
-    target = Target.of("ulx3s", baud=BAUD, flavour=Flavour.INTEL)
+    target = Target.of("ulx3s", harts=2, baud=BAUD, flavour=Flavour.INTEL)
     with emulated(target) as port:
         yield target, port
 

@@ -52,7 +52,7 @@ BOARDS = (
         platform="amaranth_boards.ulx3s:ULX3S_85F_Platform",
         toolchain="ecp5",
         clock_hz=25_000_000,
-        harts=2,
+        harts=4,
         receivers=512,
         table_pages=16,
         programmer="ulx3s",
@@ -66,7 +66,7 @@ BOARDS = (
         harts=1,
         receivers=16,
         table_pages=1,
-        # With all extensions the design has 9 % more logic cells than the device.
+        # With all extensions the design has 13 % more logic cells than the device.
         features=Feature.SUPERVISOR,
         programmer="ice40_generic",
     ),

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import shutil
 import signal
 import subprocess
@@ -67,7 +68,7 @@ def _parser() -> Parser:
         "Build a bitstream with logs and report, in a folder for each seed.",
         """
         uintr-fpga build --board ulx3s --seed 1,2,3
-        uintr-fpga build --board ulx3s --harts 4 --out build/four
+        uintr-fpga build --board ulx3s --harts 2 --out build/two
         uintr-fpga build --board ulx3s --largest
         """,
     )
@@ -95,7 +96,7 @@ def _parser() -> Parser:
     program.describe(
         _program,
         "Load a bitstream onto a board with openFPGALoader.",
-        "uintr-fpga program --board ulx3s build/fpga/ulx3s-2x512x16-1/top.bit",
+        "uintr-fpga program --board ulx3s build/fpga/ulx3s-4x512x16-1/top.bit",
     )
     program.add_argument("--board", required=True, help=_names())
     program.complete("--board", (board.name for board in BOARDS))
@@ -213,8 +214,10 @@ def _margin(reports: Sequence[Mapping[str, Any]]) -> float:
     return min(float(report["margin_percent"]) for report in reports)
 
 
-def _build_seeds(target: Target, seeds: Sequence[int], root: Path) -> list[dict[str, Any]]:
-    """One build for each seed, of one netlist."""
+def _build_seeds(
+    target: Target, seeds: Sequence[int], root: Path, *, wanted: float = -math.inf
+) -> list[dict[str, Any]]:
+    """One build for each seed, of one netlist, up to the first without the margin ``wanted``."""
     from uintr_fpga.build import build_bitstream
 
     reports: list[dict[str, Any]] = []
@@ -232,6 +235,8 @@ def _build_seeds(target: Target, seeds: Sequence[int], root: Path) -> list[dict[
             f"{report['clock_mhz']:g} MHz, in {time.monotonic() - started:.0f} s; {folder}",
             flush=True,
         )
+        if report["margin_percent"] < wanted:
+            break
     return reports
 
 
@@ -251,7 +256,7 @@ def _build_largest(
     while harts <= MAX_HARTS:
         arguments.harts = harts
         try:
-            reports = _build_seeds(_target(arguments), seeds, root)
+            reports = _build_seeds(_target(arguments), seeds, root, wanted=_MARGIN)
         except ToolError as error:
             if not largest:
                 raise

@@ -1,11 +1,11 @@
-"""AXI4-Lite towards memory: what ends a transfer, and how."""
+"""AXI4-Lite: what ends a transfer, and how, towards memory; whose turn it is, from a manager."""
 
 from typing import Any
 
 import pytest
 from hwbench import simulate
 
-from uintr.axi_lite import AxiLiteManager
+from uintr.axi_lite import AxiLiteBridge, AxiLiteManager
 
 OKAY, SLVERR, DECERR = 0, 2, 3
 
@@ -38,5 +38,31 @@ def test_a_transfer_ends_as_its_own_channel_says(write: int, response: int, othe
         assert ctx.get(bus.err) == (response != OKAY)
         if not write:
             assert ctx.get(bus.dat_r) == 0x77
+
+    simulate(dut, testbench)
+
+
+@pytest.mark.parametrize(("kinds", "served"), [("wr", "wrwrwr"), ("w", "wwwwww"), ("r", "rrrrrr")])
+def test_a_bridge_serves_what_waits_in_turn(kinds: str, served: str) -> None:
+    """Each within four cycles: two of the bus, and one of the answer behind them."""
+    dut = AxiLiteBridge()
+    axi, bus = dut.axi, dut.bus
+
+    async def testbench(ctx: Any) -> None:
+        for signal in (axi.awvalid, axi.wvalid):
+            ctx.set(signal, int("w" in kinds))
+        ctx.set(axi.arvalid, int("r" in kinds))
+        ctx.set(axi.bready, 1)
+        ctx.set(axi.rready, 1)
+        seen = ""
+        waited = False
+        for _ in range(4 * len(served)):
+            wanted = bool(ctx.get(bus.cyc & bus.stb))
+            ctx.set(bus.ack, wanted and waited)
+            waited = wanted and not waited
+            assert ctx.get(axi.awready) == ctx.get(axi.wready)
+            seen += "w" * ctx.get(axi.awready) + "r" * ctx.get(axi.arready)
+            await ctx.tick()
+        assert seen.startswith(served)
 
     simulate(dut, testbench)

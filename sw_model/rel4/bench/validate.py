@@ -236,7 +236,7 @@ def define(parser: Parser) -> None:
         "unless a memory latency or a cache is given for all of them.",
         """
         rel4 validate docs/data/compiled.jsonl             every stored point
-        rel4 validate docs/data/holdout.jsonl --costs docs/data/costs.measured.toml
+        rel4 validate docs/data/holdout.jsonl              those that nothing was chosen by
         rel4 validate docs/data/compiled.jsonl --costs published
         """,
     )

@@ -10,6 +10,7 @@ from rel4.machine.costs import Costs, measured_costs
 from uintr.files import write_atomically
 
 from .compiled import Setup
+from .measure import MEASURED
 from .published import published_point
 from .results import PointRecord, read_results
 
@@ -23,13 +24,7 @@ POLICIES = (
     *(("ipi", 2), ("adaptive", 2), ("sync", 2)),
 )
 
-MEASURED = DOCS / "data" / "costs.measured.toml"
 Find = Callable[..., float | None]
-
-
-def _measured(**place: int) -> Costs:
-    """The costs that were measured last."""
-    return measured_costs(**place, text=MEASURED.read_text("utf-8"))
 
 
 def _finder(records: Iterable[PointRecord]) -> Find:
@@ -102,7 +97,7 @@ def _surface(find: Find) -> str:
         for latency in (1, 10, 30, 100):
             predicted = []
             for switch in (0, 1, 2):
-                costs = _measured(memory_latency=latency, cache_kib=cache, root_switch=switch)
+                costs = measured_costs(memory_latency=latency, cache_kib=cache, root_switch=switch)
                 trap = costs["trap.entry"] + costs["trap.exit"]
                 predicted.append(f"{trap} / {break_even_trap(costs):.0f}")
             gains = [
@@ -152,9 +147,9 @@ def _second_hart(find: Find) -> str:
 
 def _costs() -> str:
     places = [(4, 1, 0), (4, 30, 0), (16, 1, 0), (16, 30, 0), (4, 1, 1), (4, 1, 2)]
-    beside = _measured(memory_latency=1, cache_kib=4, harts=2)
+    beside = measured_costs(memory_latency=1, cache_kib=4, harts=2)
     tables = [
-        _measured(memory_latency=latency, cache_kib=cache, root_switch=switch)
+        measured_costs(memory_latency=latency, cache_kib=cache, root_switch=switch)
         for cache, latency, switch in places
     ]
     names = {

@@ -1,21 +1,19 @@
 """Measured costs, the model with them, and the page of the answer."""
 
-from functools import partial
 from pathlib import Path
 
 import pytest
 
+from rel4.bench import measure
 from rel4.bench.compiled import Setup
 from rel4.bench.measure import Sample, render, values
 from rel4.bench.results import PointRecord, read_results
-from rel4.bench.validate import compare, own_software
+from rel4.bench.validate import compare
 from rel4.bench.validate import render as render_comparison
 from rel4.bench.when_page import break_even_trap, filled, tables
 from rel4.cli import main
 from rel4.machine.costs import chosen_costs, load_costs, measured_costs, measured_with
 
-COSTS = Path(__file__).parents[3] / "docs" / "data" / "costs.measured.toml"
-"""Those of the present commit, until they become the set that has the name."""
 DATA = Path(__file__).parents[3] / "docs" / "data" / "compiled.jsonl"
 
 
@@ -41,7 +39,8 @@ def test_a_cost_lies_between_those_of_the_latencies_on_both_sides() -> None:
 
 
 def test_what_was_not_measured_stays_published() -> None:
-    costs = measured_costs(memory_latency=1, cache_kib=16)
+    costs = measured_costs(memory_latency=1, cache_kib=16, root_switch=1)
+    assert costs.table["kernel.interrupt"].provenance != "measured"
     assert costs["kernel.interrupt"] == load_costs()["kernel.interrupt"]
     assert costs.table["trap.entry"].provenance == "measured"
 
@@ -168,8 +167,7 @@ def test_the_model_is_held_to_points_that_costs_were_not_taken_from(
 
 @pytest.mark.parametrize(("policy", "concurrency"), [("uipi", 2), ("poll", 4), ("tick-smp", 8)])
 def test_so_it_is_where_two_harts_share_the_work(policy: str, concurrency: int) -> None:
-    choice = str(COSTS) if COSTS.is_file() else "measured"
-    (one,) = compare([stored(policy, concurrency, harts=2)], partial(own_software, choice=choice))
+    (one,) = compare([stored(policy, concurrency, harts=2)])
     assert not one.tuned
     assert abs(one.error_pct) < 10
     assert one.events_pct < 5
@@ -203,3 +201,32 @@ def test_validate_says_what_it_runs_and_then_the_errors(
     out, err = capsys.readouterr()
     assert err == "rel4: points to run on the model: 1\n"
     assert "error %" in out
+
+
+def test_measuring_goes_on_where_it_was_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is finished is kept beside the checkout; the file that belongs to it is written once."""
+    monkeypatch.chdir(tmp_path)
+    out, stop = tmp_path / "costs.toml", [False]
+
+    def measured(setup: Setup, harts: int = 1) -> dict[str, Sample]:
+        if stop[0] and setup.memory_latency == 10:
+            raise KeyboardInterrupt
+        assert not out.exists()
+        return {"trap.entry": Sample.of([float(harts)])}
+
+    monkeypatch.setattr(measure, "measure", measured)
+    words = ["--memory-latencies=1,10", "--caches=4", "--root-switches=0", f"--out={out}"]
+    words.append("--compiler=clang")
+    stop[0] = True
+    with pytest.raises(KeyboardInterrupt):
+        measure.main(words)
+    assert not out.exists()
+    stop[0] = False
+    assert measure.main(words) == 0
+    said = capsys.readouterr().out
+    assert said.count("latency 1, root switch 0, harts 2: kept") == 1
+    assert said.count("latency 10, root switch 0, harts 2: measured") == 1
+    assert out.read_text().count("[[at]]") == 4
+    assert not list((tmp_path / "build").glob("costs*"))
