@@ -90,6 +90,13 @@ _HOSTILE = (*_KERNEL, *(f"sw_model/rel4/explore/{n}" for n in ("hostile", "kerne
 _MEASURED = ("sw_model/rel4/machine/costs.measured.toml",)
 """Costs of the compiled system, which no explorer runs with."""
 _BOARDS = ("hw/uintr", "fpga/uintr_fpga")
+_SHAPES = tuple(f"fpga/uintr_fpga/{name}.py" for name in ("bench_hw", "output_registers"))
+_NO_BOARD = (
+    *("bench_hart", "bench_hw", "cli", "device", "emulate", "entry", "export", "link", "record"),
+    *("replay", "report", "soc_board", "soc_registers", "soc_runner", "soc_window", "uartbone"),
+)
+_HOSTS = (*(f"fpga/uintr_fpga/{name}.py" for name in _NO_BOARD), "fpga/uintr_fpga/emulator.cpp")
+"""Of the boards' package: what runs on the host, and the board of the RV64 harts."""
 
 
 @dataclass(frozen=True)
@@ -167,8 +174,8 @@ STORED = (
         _hart_without("mutation.py", "waivers.toml"),
     ),
     Stored("rv64_formal.jsonl", ("hw/rv64", "hw/rv64_formal"), "make formal"),
-    Stored("bench_hw.json", _BOARDS, "make bench-hw", _WRITERS),
-    Stored("fpga.jsonl", _BOARDS, "make bitstreams", _WRITERS),
+    Stored("bench_hw.json", (*_GATEWARE, *_SHAPES), "make bench-hw", _WRITERS),
+    Stored("fpga.jsonl", _BOARDS, "make bitstreams", (*_WRITERS, *_HOSTS)),
     Stored("sweep.jsonl", _SOFTWARE, "make run readme"),
     Stored("flavours.jsonl", _SOFTWARE, "make flavours"),
     Stored("pingpong.jsonl", _SOFTWARE, "make flavours"),

@@ -66,7 +66,7 @@ BOARDS = (
         harts=1,
         receivers=16,
         table_pages=1,
-        # With all extensions the design has 9 % more logic cells than the device.
+        # With all extensions the design has 13 % more logic cells than the device.
         features=Feature.SUPERVISOR,
         programmer="ice40_generic",
     ),

@@ -32,6 +32,9 @@ __all__ = ["MEASURED", "ONE_REQUEST", "Sample", "measure", "render", "values"]
 N, ROUNDS = 8, 8
 """Coroutines and rounds of the runs that are watched; these runs alone make costs."""
 MEASURED = Path(__file__).parents[1] / "machine" / "costs.measured.toml"
+_PART = Path("build") / "costs.measured.toml"
+"""What is measured so far. `MEASURED` changes at the end alone: it is part of the checkout, and a
+checkout with a changed file is no commit's any more."""
 _NEVER = 1 << 40
 _MARK = 0x2013
 """slti x0, rs1, id: the low 15 bits."""
@@ -366,7 +369,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             ("root-switches", arguments.root_switches),
         )
     )
-    before = arguments.out.read_text() if arguments.out.is_file() else ""
+    before = "\n".join(each.read_text() for each in (_PART, arguments.out) if each.is_file())
+    _PART.parent.mkdir(exist_ok=True)
     kept = ["[[at]]" + row.rstrip() + "\n" for row in before.split("[[at]]")[1:]]
     text = _HEAD
     for switch, cache, latency in itertools.product(switches, caches, latencies):
@@ -381,11 +385,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             # What this commit has measured before an interruption stays.
             done = [row for row in kept if row.startswith(_place(setup, harts))]
             text += (done[0] if done else _row(setup, harts, measure(setup, harts))) + "\n"
-            if not done:
-                write_atomically(arguments.out, text.encode())
+            write_atomically(_PART, text.encode())
             where = f"cache {cache} KiB, memory latency {latency}, root switch {switch}"
             print(f"{where}, harts {harts}: {'kept' if done else 'measured'}", flush=True)
     write_atomically(arguments.out, text.encode())
+    _PART.unlink()
     print(f"Costs are in {arguments.out}")
     return 0
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from rel4.bench import measure
 from rel4.bench.compiled import Setup
 from rel4.bench.measure import Sample, render, values
 from rel4.bench.results import PointRecord, read_results
@@ -200,3 +201,32 @@ def test_validate_says_what_it_runs_and_then_the_errors(
     out, err = capsys.readouterr()
     assert err == "rel4: points to run on the model: 1\n"
     assert "error %" in out
+
+
+def test_measuring_goes_on_where_it_was_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is finished is kept beside the checkout; the file that belongs to it is written once."""
+    monkeypatch.chdir(tmp_path)
+    out, stop = tmp_path / "costs.toml", [False]
+
+    def measured(setup: Setup, harts: int = 1) -> dict[str, Sample]:
+        if stop[0] and setup.memory_latency == 10:
+            raise KeyboardInterrupt
+        assert not out.exists()
+        return {"trap.entry": Sample.of([float(harts)])}
+
+    monkeypatch.setattr(measure, "measure", measured)
+    words = ["--memory-latencies=1,10", "--caches=4", "--root-switches=0", f"--out={out}"]
+    words.append("--compiler=clang")
+    stop[0] = True
+    with pytest.raises(KeyboardInterrupt):
+        measure.main(words)
+    assert not out.exists()
+    stop[0] = False
+    assert measure.main(words) == 0
+    said = capsys.readouterr().out
+    assert said.count("latency 1, root switch 0, harts 2: kept") == 1
+    assert said.count("latency 10, root switch 0, harts 2: measured") == 1
+    assert out.read_text().count("[[at]]") == 4
+    assert not list((tmp_path / "build").glob("costs*"))
