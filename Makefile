@@ -70,8 +70,8 @@ hostile: $(VENV)/.stamp-run ## ten thousand hostile programs against the kernel,
 bench-model: $(VENV)/.stamp-run ## how fast the model runs, and in what memory, into docs/data (three minutes)
 	@$(BIN)/python docs/model_speed.py
 
-random: $(VENV)/.stamp-test ## three million random operations against the reference, into docs/data
-	@$(BIN)/python -m uintr_verify random --jobs $(JOBS)
+random: $(VENV)/.stamp-test ## four million random operations against the reference, into docs/data
+	@$(BIN)/python -m uintr_verify random --seeds 8 --operations 4_000_000 --jobs $(JOBS)
 
 explore-kernel: $(VENV)/.stamp-run ## kernel operations that meet, random runs, registrations given back (long)
 	@$(BIN)/rel4 explore --kernel --jobs $(JOBS) --store docs/data/kernel_meetings.jsonl

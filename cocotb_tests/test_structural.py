@@ -18,8 +18,8 @@ endmodule
 """
 
 
-def _entry(page: str, line: int, what: str, count: int) -> str:
-    fields = {"f": "top.v", "l": line, "n": 3, "page": page, "o": what}
+def _entry(page: str, line: int, what: str, count: int, file: str = "uintr_top.v") -> str:
+    fields = {"f": f"/somewhere/{file}", "l": line, "n": 3, "page": page, "o": what}
     return "C '" + "".join(f"\1{key}\2{value}" for key, value in fields.items()) + f"' {count}\n"
 
 
@@ -33,6 +33,7 @@ def _data(tmp_path: Path, count: int) -> Path:
         + _entry(f"v_line/{module}", 5, "block", 3)
         + _entry(f"v_toggle/{module}", 8, "other:0->1", 0)
         + _entry(f"v_toggle/{module}", 3, "$hidden:0->1", 0)
+        + _entry("v_line/semaphore", 5, "block", 0, "verilated_std.sv")
     )
     return path
 
