@@ -148,7 +148,7 @@ STORED = (
         "make mutate",
         _without("structural.py", "waivers_structural.toml", *_AT_RANDOM),
     ),
-    Stored("gates.json", (*_BOARDS, *_REFERENCE), "make test-gates", _WRITERS),
+    Stored("gates.json", (*_BOARDS, *_REFERENCE), "make test-gates", (*_WRITERS, *_HOSTS)),
     Stored(
         "rv64_lockstep.jsonl",
         _HART,

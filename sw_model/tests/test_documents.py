@@ -89,6 +89,7 @@ NOT_RUN = {
         "python -m rel4.bench.measure",
         "python -m rv64_verify litmus",
         "python -m rv64_verify qemu",
+        "python -m rv64_verify speed",
         "python -m uintr_formal",
         "python -m uintr_fpga.",
         "uintr-fpga build",
