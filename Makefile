@@ -28,7 +28,7 @@ run: $(VENV)/.stamp-run ## the published experiment on RTL: table, results, figu
 	@$(BIN)/rel4 sweep --device rtl --jobs $(JOBS) --out $(OUT)
 
 test: $(VENV)/.stamp-test ## all tests: gateware, software model, co-simulation
-	@echo "test: five minutes or so on two cores; make quick takes a fraction"
+	@echo "test: seven minutes or so on two cores; make quick takes a fraction"
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder -m "not oracle and not long" && echo "test: passed" || { echo "test: FAILED"; exit 1; }
 
 quick: $(VENV)/.stamp-test ## what needs no simulator, no solver and no browser
