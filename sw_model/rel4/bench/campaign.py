@@ -304,7 +304,7 @@ class _Workers:
     """Processes that work on batches. Leaving ends them, whatever they do."""
 
     def __init__(self, batches: Sequence[Batch], jobs: int, tell: Callable[[str], None]) -> None:
-        context = worker_context(type(batch).__module__ for batch in batches)
+        context = worker_context()
         self._before = set(multiprocessing.active_children())
         self._words = context.SimpleQueue()
         self._tell = tell
@@ -359,13 +359,10 @@ def uninterrupted() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def worker_context(modules: Iterable[str]) -> BaseContext:
-    """How worker processes are made, which need ``modules``: a child of this process would inherit
-    the locks of the progress bar's threads, and one that begins from nothing imports everything
-    again; so they are forked from a process that imports and does no more."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(sorted(set(modules)))
-    return context
+def worker_context() -> BaseContext:
+    """How worker processes are made: a child would inherit the locks of the progress bar's threads,
+    and one of a server that forks writes a traceback if it is interrupted as it begins."""
+    return multiprocessing.get_context("spawn")
 
 
 def start_worker(tell: Callable[[str], None], environ: Mapping[str, str]) -> None:

@@ -228,7 +228,7 @@ def _explorations(
         yield map(one, programs)
         return
     with uninterrupted():
-        context = worker_context([explore.__module__])
+        context = worker_context()
         pool = context.Pool(jobs, start_worker, (_say, dict(os.environ)))
     with pool:
         yield pool.imap(one, programs)
