@@ -74,7 +74,10 @@ def _hart_without(*names: str) -> tuple[str, ...]:
 
 
 _HART_COVERING = ("structural.py", "covered.cpp", "waivers_structural.toml")
-_HART_MUTATING = ("mutation.py", "waivers.toml", "directed.py", "directed_frame.py")
+_HART_MUTATING = (
+    *("mutation.py", "waivers.toml"),
+    *(f"directed{part}.py" for part in ("", "_frame", "_privileged")),
+)
 _HART_AT_RANDOM = (
     *("long_run.py", "handlers.py", "lockstep.cpp"),
     *(f"random_{name}.py" for name in ("block", "illegal", "privileged", "program")),

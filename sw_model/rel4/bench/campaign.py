@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from importlib.util import find_spec
-from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,7 +37,6 @@ __all__ = [
     "source_digest",
     "start_worker",
     "uninterrupted",
-    "worker_context",
 ]
 
 T = TypeVar("T")
@@ -304,12 +302,13 @@ class _Workers:
     """Processes that work on batches. Leaving ends them, whatever they do."""
 
     def __init__(self, batches: Sequence[Batch], jobs: int, tell: Callable[[str], None]) -> None:
-        context = worker_context()
+        # spawn: a forked child would inherit the locks of the progress bar's threads.
+        context = multiprocessing.get_context("spawn")
         self._before = set(multiprocessing.active_children())
         self._words = context.SimpleQueue()
         self._tell = tell
         self._pool = ProcessPoolExecutor(
-            min(jobs, len(batches)), context, start_worker, (self._words.put, dict(os.environ))
+            min(jobs, len(batches)), context, start_worker, (self._words.put,)
         )
         self.left: set[Future[None]] = set()
         self._batches = batches
@@ -359,16 +358,9 @@ def uninterrupted() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def worker_context() -> BaseContext:
-    """How worker processes are made: a child would inherit the locks of the progress bar's threads,
-    and one of a server that forks writes a traceback if it is interrupted as it begins."""
-    return multiprocessing.get_context("spawn")
-
-
-def start_worker(tell: Callable[[str], None], environ: Mapping[str, str]) -> None:
-    """Make this process a worker: it has its parent's ``environ``, leaves Ctrl-C to it, ends with
-    it, and ``tell``s it what takes time."""
-    os.environ.update(environ)
+def start_worker(tell: Callable[[str], None]) -> None:
+    """Make this process a worker: it leaves Ctrl-C to its parent, ends with it, and ``tell``s it
+    what takes time."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     listen(tell)
     parent = multiprocessing.parent_process()

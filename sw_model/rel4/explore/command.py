@@ -1,15 +1,15 @@
 """``rel4 explore``: the programs, what is printed, the exit status."""
 
 import argparse
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from rel4.bench.campaign import Conduct, start_worker, uninterrupted, worker_context
+from rel4.bench.campaign import Conduct, start_worker, uninterrupted
 from uintr.program import Parser, choose, whole
 from uintr.registers import Flavour
 
@@ -228,8 +228,7 @@ def _explorations(
         yield map(one, programs)
         return
     with uninterrupted():
-        context = worker_context()
-        pool = context.Pool(jobs, start_worker, (_say, dict(os.environ)))
+        pool = get_context("spawn").Pool(jobs, start_worker, (_say,))
     with pool:
         yield pool.imap(one, programs)
 
