@@ -14,9 +14,11 @@ from uintr.registers import ALL_FEATURES, Feature
 from uintr_formal.arbiter import ArbiterSpec
 from uintr_formal.bug import Bug
 from uintr_formal.bug import replaced as _replace
-from uintr_formal.controller import ControllerSpec, Observed
-from uintr_formal.hart_catalogue import HART_BUGS, HART_PROOFS
+from uintr_formal.controller import ControllerSpec
+from uintr_formal.hart_bugs import HART_BUGS
+from uintr_formal.hart_catalogue import HART_PROOFS
 from uintr_formal.intel_catalogue import INTEL_BUGS, INTEL_PROOFS
+from uintr_formal.observed import Observed
 from uintr_formal.prove import Proof
 
 __all__ = ["BUGS", "PROOFS", "PROPERTIES", "Bug"]

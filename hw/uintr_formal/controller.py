@@ -23,9 +23,9 @@ asks; that it does choose one, and fairly, is proven of it alone.
 """
 
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
-from amaranth.asserts import AnyConst, AnySeq
+from amaranth.asserts import AnySeq
 from amaranth.hdl import (
     Array,
     Assert,
@@ -40,65 +40,13 @@ from amaranth.hdl import (
     Signal,
     Value,
 )
-from amaranth.lib import data
 
-from uintr.controller import Controller, Inside, Stage
-from uintr.interfaces import OPERATION, OperationFunction, layout
-from uintr.record import CLAIM_STALE
-from uintr.registers import ACTIVE, CLAIM, LOW, VECTORS, XLEN, Feature
-from uintr_formal.arbiter import AnyChoice
+from uintr.interfaces import OPERATION, OperationFunction
+from uintr.registers import Feature
+from uintr_formal.observed import Due, Observed
+from uintr_formal.record_model import model_record
 
-__all__ = ["ControllerSpec", "Observed"]
-
-
-class Observed(Controller):
-    """The controller with all its records, and the ring of its queue, in sight."""
-
-    def __init__(self, **shape: Any) -> None:
-        super().__init__(**shape)
-        self.receivers: int = shape["receivers"]
-        self.record = self._record
-        self._arbiter = AnyChoice(count=shape["ports"])
-        self.seen = [
-            Signal(self._record.shape, name=f"seen_{number}") for number in range(self.receivers)
-        ]
-        self.ring: list[Value] = []
-        self.collided = Signal()
-        self.read: Any
-        self.inside: Inside
-
-    def _forward(
-        self, m: Module, word: Any, addressing: Stage, fetching: Stage, executing: Stage,
-        after: Any,
-    ) -> Any:  # fmt: skip
-        """The memory answers anything where it read what was being written."""
-        m.d.sync += self.collided.eq(
-            addressing.valid & executing.valid & (addressing.receiver == executing.receiver)
-        )
-        self.read = Signal.like(after, name="read")
-        anything = AnySeq(self.record.shape.size)
-        m.d.comb += self.read.eq(Mux(self.collided, anything, word.as_value()))
-        return super()._forward(m, self.read, addressing, fetching, executing, after)
-
-    def _observe(self, m: Module, inside: Inside) -> None:
-        self.inside = inside
-        for number, seen in enumerate(self.seen):
-            port = inside.records.read_port(domain="comb")
-            m.d.comb += [port.addr.eq(number), seen.eq(port.data)]
-        if inside.queue is not None:
-            for place in range(inside.queue.ring.depth):
-                port = inside.queue.ring.read_port(domain="comb")
-                m.d.comb += port.addr.eq(place)
-                self.ring.append(port.data)
-
-
-class _Due(NamedTuple):
-    """What the contract knows of an operation under way; ``empty``: a claim that found nothing."""
-
-    valid: Signal
-    port: Signal
-    operation: Any
-    empty: Signal
+__all__ = ["ControllerSpec"]
 
 
 class ControllerSpec(Elaboratable):
@@ -136,7 +84,7 @@ class ControllerSpec(Elaboratable):
         due = self._under_way(m)
         self._sweep(m)
         self._records(m, due[-1], clean)
-        self._model(m, due[-1], clean)
+        model_record(m, self._dut, due[-1], clean, self._harts)
         self._lines(m, clean)
         if inside.queue is not None:
             self._queue(m, clean)
@@ -176,11 +124,11 @@ class ControllerSpec(Elaboratable):
                     Assume(operation.payload.as_value() == payload.as_value()),
                 ]
 
-    def _under_way(self, m: Module) -> list[_Due]:
+    def _under_way(self, m: Module) -> list[Due]:
         """What was accepted, a cycle a stage up to the one that writes back; and the answers."""
         dut, inside = self._dut, self._dut.inside
         due = [
-            _Due(
+            Due(
                 Signal(name=f"due_{stage}"),
                 Signal(len(dut.ports), name=f"due_{stage}_port"),
                 Signal(OPERATION, name=f"due_{stage}_operation"),
@@ -266,7 +214,7 @@ class ControllerSpec(Elaboratable):
     def _unmasked(self, record: Any) -> Any:
         return record.pending & ~(record.mask if self._dut.record.mask else 0)
 
-    def _records(self, m: Module, due: _Due, clean: list[Any]) -> None:
+    def _records(self, m: Module, due: Due, clean: list[Any]) -> None:
         """What an operation sees is what was written last; what a record says of itself is true."""
         dut, inside = self._dut, self._dut.inside
         receiver = due.operation.receiver
@@ -287,7 +235,7 @@ class ControllerSpec(Elaboratable):
                     Assert(record.hartid <= self._harts),
                 ]
 
-    def _between(self, m: Module, due: _Due) -> None:
+    def _between(self, m: Module, due: Due) -> None:
         """What the stages hold between reading and changing: so that few steps of induction do."""
         dut, inside = self._dut, self._dut.inside
         fetching, executing = inside.fetching, inside.executing
@@ -318,130 +266,6 @@ class ControllerSpec(Elaboratable):
                 fetched.as_value()
                 == Array(record.as_value() for record in dut.seen)[fetching.receiver]
             )
-
-    def _model(self, m: Module, due: _Due, clean: list[Any]) -> None:
-        """The record of one symbolic receiver, as the contract has it, and its answers."""
-        dut = self._dut
-        parts = dut.record
-        mine = AnyConst(range(max(2, dut.receivers)))
-        m.d.comb += Assume(mine < dut.receivers)
-        stored = Signal(parts.shape, name="stored")
-        m.d.comb += stored.eq(Array(record.as_value() for record in dut.seen)[mine])
-
-        low = Signal(layout(LOW), name="model_low")
-        pending = Signal(VECTORS, name="model_pending")
-        mask = Signal(VECTORS, name="model_mask")
-        queued = Signal(name="model_queued")
-        fields = [("active", low.active), ("pending", pending)]
-        fields += [(name, getattr(low, name)) for name in ("mode", "hartid")]
-        fields += [("supervisor", low.supervisor)] * parts.supervisor
-        fields += [("notify", low.notify)] * parts.notify
-        fields += [("mask", mask)] * parts.mask + [("queued", queued)] * parts.notify
-        # The model has nothing beside what is stored.
-        known = Signal(layout(LOW), name="known_low")
-        m.d.comb += [
-            getattr(known, name).eq(value)
-            for name, value in fields
-            if name not in ("pending", "mask", "queued")
-        ]
-        m.d.comb += Assert(known.as_value() == low.as_value())
-        for extension, value in ((parts.mask, mask), (parts.notify, queued)):
-            if not extension:
-                m.d.comb += Assert(value == 0)
-        for name, value in fields:
-            with m.If(Array(clean)[mine]):
-                m.d.comb += Assert(getattr(stored, name) == value)
-            with m.Else():
-                m.d.comb += Assert(value == 0)
-
-        function, word = due.operation.function, due.operation.data
-        turn = due.valid & ~due.empty & (due.operation.receiver == mine)
-        next_low = Signal(layout(LOW), name="next_low")
-        next_pending = Signal(VECTORS, name="next_pending")
-        next_mask = Signal(VECTORS, name="next_mask")
-        next_queued = Signal(name="next_queued")
-        answer = Signal(XLEN, name="model_answer")
-        written = data.View(layout(LOW), word)
-        claim = Signal(layout(CLAIM), name="model_claim")
-        absent = Signal()
-        m.d.comb += [
-            next_low.eq(low),
-            next_pending.eq(pending),
-            next_mask.eq(mask),
-            next_queued.eq(queued),
-            claim.valid.eq(1),
-            claim.receiver.eq(mine),
-        ]
-        with m.Switch(Value.cast(function)):
-            with m.Case(OperationFunction.SEND), m.If(word < VECTORS):
-                m.d.comb += next_pending.eq(pending | (1 << word[:6]))
-            with m.Case(OperationFunction.READ_LOW):
-                m.d.comb += answer.eq(low)
-            with m.Case(OperationFunction.WRITE_LOW):
-                m.d.comb += [next_low.active.eq(written.active), next_low.mode.eq(written.mode)]
-                m.d.comb += next_low.hartid.eq(
-                    Mux(written.hartid < self._harts, written.hartid, self._harts)
-                )
-                if parts.supervisor:
-                    m.d.comb += next_low.supervisor.eq(written.supervisor)
-                if parts.notify:
-                    m.d.comb += next_low.notify.eq(written.notify)
-            with m.Case(OperationFunction.READ_HIGH):
-                m.d.comb += [answer.eq(pending), next_pending.eq(0)]
-            with m.Case(OperationFunction.WRITE_HIGH):
-                m.d.comb += next_pending.eq(pending | word)
-            with m.Case(OperationFunction.READ_ACTIVE):
-                m.d.comb += answer.eq(low.active)
-            with m.Case(OperationFunction.WRITE_ACTIVE):
-                m.d.comb += next_low.active.eq(data.View(layout(ACTIVE), word).active)
-            with m.Case(OperationFunction.RESET_SLOT):
-                m.d.comb += [
-                    next_low.eq(0), next_pending.eq(0), next_mask.eq(0), next_queued.eq(0)
-                ]  # fmt: skip
-            with m.Case(OperationFunction.READ_MASK):
-                m.d.comb += answer.eq(mask)
-            with m.Case(OperationFunction.WRITE_MASK):
-                m.d.comb += next_mask.eq(word)
-            with m.Case(OperationFunction.CLAIM):
-                m.d.comb += [
-                    answer.eq(Mux(queued, claim.as_value(), 1 << CLAIM_STALE)),
-                    next_queued.eq(0),
-                ]
-        m.d.comb += absent.eq(
-            ~(pending & ~mask).any()
-            & (next_pending & ~next_mask).any()
-            & next_low.notify
-            & ~next_low.active
-        )
-        with m.If(turn):
-            m.d.sync += [
-                low.eq(next_low),
-                pending.eq(next_pending),
-                mask.eq(next_mask),
-                queued.eq(next_queued | absent),
-            ]
-        expected = Signal(XLEN)
-        answered, nothing = Signal(), Signal()
-        m.d.sync += [
-            expected.eq(answer),
-            answered.eq(turn),
-            nothing.eq(due.valid & due.empty),
-        ]
-        with m.If(answered | nothing):
-            m.d.comb += Assert(dut.ports[0].response.payload == Mux(nothing, 0, expected))
-        m.d.comb += [
-            Cover(turn & next_pending[VECTORS - 1] & Array(clean)[mine]),
-            Cover(turn & (function == OperationFunction.READ_HIGH) & answer.any()),
-            Cover(turn & (low.hartid != next_low.hartid) & pending.any() & low.active),
-        ]
-        if parts.notify:
-            m.d.comb += [
-                Cover(answered & expected[XLEN - 1]),
-                Cover(answered & expected[CLAIM_STALE]),
-                Cover(nothing),
-            ]
-        if parts.mask:
-            m.d.comb += Cover(turn & (pending & mask).any() & (next_mask != mask))
 
     def _raises(self, record: Any, hart: int, supervisor: bool) -> Any:
         """The contract's words for it, not the design's."""

@@ -12,8 +12,8 @@ from amaranth.asserts import AnyConst, AnySeq
 from amaranth.hdl import Assert, Cat, ClockDomain, Cover, Elaboratable, Module, Signal, Value
 
 from uintr.registers import ALL_FEATURES
-from uintr_formal.controller import Observed
 from uintr_formal.free import free
+from uintr_formal.observed import Observed
 
 __all__ = ["ResetSpec"]
 

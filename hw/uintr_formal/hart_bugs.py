@@ -1,0 +1,394 @@
+"""Broken designs that the proofs of hart units, bus and whole system have to notice."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from amaranth.hdl import Cat, Mux, Signal
+
+from uintr.axi_lite import AxiLiteManager
+from uintr.bridge import ControllerBridge
+from uintr.control_page import ControlPage
+from uintr.controller import Controller
+from uintr.entry_cache import EntryCache
+from uintr.half_words import HalfWords
+from uintr.hart_unit import HartUnit
+from uintr.receiver import Receiver
+from uintr.registers import Csr, RequestKind
+from uintr.rejected import RejectedCounter
+from uintr.sender import Sender
+from uintr.system import System
+from uintr.throttle import Throttle
+from uintr.wishbone import BusArbiter, BusDecoder
+from uintr_formal.bug import Bug, replaced
+
+__all__ = ["HART_BUGS"]
+
+
+def _latched_line(right: Any) -> Any:
+    """The defect of the published RTL: an access to uip may take the line for the software bit."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        with m.If(self.start & self.line & (self.request.kind == RequestKind.CSR)):
+            m.d.sync += self.words[Csr.UIP][0].eq(1)
+        return m
+
+    return wrong
+
+
+def _unchecked_entry(right: Any) -> Any:
+    """The defect of the published RTL: the entry's valid bit is not looked at."""
+
+    def wrong(self: Any, m: Any, operation: Any) -> None:
+        with m.If(self.bus.dat_r[0]):
+            right(self, m, operation)
+        with m.Else():
+            m.next = "POST"
+
+    return wrong
+
+
+def _loose_tag(right: Any) -> Any:
+    """The highest bit of the index is not compared, so another entry may be found."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        place = self.index[:2]
+        for number, entry in enumerate(self.entries):
+            with m.If((place == number) & self.valid[number]):
+                m.d.comb += self.hit.eq(entry.tag[:-1] == self.index[2:-1])
+        return m
+
+    return wrong
+
+
+def _deaf_cache(right: Any) -> Any:
+    """An invalidation in the cycle in which an entry arrives is lost."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        with m.If(self.fill):
+            m.d.sync += self.valid.bit_select(self.index[:2], 1).eq(1)
+        return m
+
+    return wrong
+
+
+def _one_post(right: Any) -> Any:
+    """Not more than one post is known to be on its way."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        with m.If(self.posted):
+            m.d.sync += self.unclaimed.eq(1)
+        return m
+
+    return wrong
+
+
+def _free_token(right: Any) -> Any:
+    """A post that is accepted just when a token comes back costs nothing."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        with m.If(self.posted & ~self.write & self.missing.any() & (self.left == 1)):
+            m.d.sync += self.missing.eq(self.missing - 1)
+        return m
+
+    return wrong
+
+
+def _no_drain(right: Any) -> Any:
+    """A transfer is handed over in the first cycle, and once more after it has ended."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        m.d.comb += self.operates.eq(self.bus.cyc & self.bus.stb & self.bus.we)
+        return m
+
+    return wrong
+
+
+def _silent_error(right: Any) -> Any:
+    """An address of no target is not answered, as in the published RTL."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        m.d.comb += self.bus.err.eq(0)
+        return m
+
+    return wrong
+
+
+def _first_word(right: Any) -> Any:
+    """Whatever is read, the word of the first target is answered."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        m.d.comb += self.bus.dat_r.eq(self.targets[0].dat_r)
+        return m
+
+    return wrong
+
+
+def _presented_twice(right: Any) -> Any:
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        m.d.comb += self.port.operation.valid.eq(self.wanted | self.operates)
+        return m
+
+    return wrong
+
+
+def _everybody_ends(right: Any) -> Any:
+    """The end of a transfer is shown to all who ask."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        for each in self.initiators:
+            m.d.comb += each.ack.eq(self.bus.ack & each.stb)
+        return m
+
+    return wrong
+
+
+@contextmanager
+def _forgotten_throttle(*, hides: bool = True) -> Iterator[None]:
+    """The control page rests whatever its budgets do. They begin with a token that is on its way
+    back, which no run of a few cycles comes to; with ``hides`` false that alone is so.
+    """
+    page, begin = ControlPage.elaborate, Throttle.__init__
+
+    def restless(self: Any) -> None:
+        begin(self)
+        self.missing = Signal(len(self.missing), init=1, name="missing")
+        self.left = Signal(len(self.left), init=5, name="left")
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = page(self, platform)
+        if hides:
+            m.d.comb += self.resting.eq(1)
+        return m
+
+    # No type fits: a design is broken by replacing a method, and mended again below.
+    Throttle.__init__, ControlPage.elaborate = restless, wrong  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Throttle.__init__, ControlPage.elaborate = begin, page  # type: ignore[method-assign]
+
+
+def _impatient(right: Any) -> Any:
+    """The controller says that it is idle whatever it does, the sweep included."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        m.d.comb += self.idle.eq(1)
+        return m
+
+    return wrong
+
+
+def _errors_are_good(right: Any) -> Any:
+    """Every response ends the transfer well."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        m.d.comb += [self.bus.ack.eq(self.axi.bvalid | self.axi.rvalid), self.bus.err.eq(0)]
+        return m
+
+    return wrong
+
+
+def _bresp_alone(right: Any) -> Any:
+    """A read ends well whatever its own response says."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        ends, good = self.axi.bvalid | self.axi.rvalid, self.axi.bresp == 0
+        m.d.comb += [self.bus.ack.eq(ends & good), self.bus.err.eq(ends & ~good)]
+        return m
+
+    return wrong
+
+
+def _counting(start: int, step: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A counter of refusals that has come to ``start``, and goes on as ``step`` says."""
+
+    def make(right: Any) -> Any:
+        def wrong(self: Any, platform: Any) -> Any:
+            m = right(self, platform)
+            count = Signal(32, init=start)
+            with m.If(self.refused):
+                m.d.sync += count.eq(step(Mux(self.clear, 0, count)))
+            with m.Elif(self.clear):
+                m.d.sync += count.eq(0)
+            m.d.comb += self.word.count.eq(count)
+            return m
+
+        return wrong
+
+    return make
+
+
+def _no_carry(count: Any) -> Any:
+    return Cat((count[:16] + 1)[:16], count[16:])
+
+
+def _neighbours_posts(right: Any) -> Any:
+    """The budget of hart 0 pays for what hart 1 posts."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        m.d.comb += m.submodules.control_page.posted[0].eq(m.submodules.hart_unit_1.posted)
+        return m
+
+    return wrong
+
+
+def _lost_answer_bit(right: Any) -> Any:
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        with m.If(self.receiver.start):
+            m.d.sync += self.hart.response.payload.data[40].eq(0)
+        return m
+
+    return wrong
+
+
+def _both_lines(right: Any) -> Any:
+    """The supervisor line interrupts the user too."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        m.d.comb += self.receiver.line.eq(self.line | self.supervisor_line)
+        return m
+
+    return wrong
+
+
+def _swept_once(right: Any) -> Any:
+    """What was swept once is thought to be clean after every reset."""
+
+    def wrong(self: Any, m: Any, swept: Any) -> Any:
+        ever = Signal(reset_less=True)
+        with m.If(swept):
+            m.d.sync += ever.eq(1)
+        with m.If(ever):
+            m.d.sync += swept.eq(1)
+        return right(self, m, swept)
+
+    return wrong
+
+
+def _forgotten_turns(right: Any) -> Any:
+    """The round robin does not hear whose turn was taken."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        m.d.comb += self.round_robin.advance.eq(0)
+        return m
+
+    return wrong
+
+
+def _narrow_period(right: Any) -> Any:
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        m.d.comb += self.word.period[23].eq(0)
+        return m
+
+    return wrong
+
+
+def _low_half_for_ever(right: Any) -> Any:
+    """A low half is kept whatever comes between it and its high half."""
+
+    def wrong(self: Any, platform: Any) -> Any:
+        m = right(self, platform)
+        with m.If(self.holds):
+            m.d.sync += self.holds.eq(1)
+        return m
+
+    return wrong
+
+
+HART_BUGS: tuple[Bug, ...] = (
+    Bug(
+        "an AXI error is taken for OK",
+        "axi manager",
+        replaced(AxiLiteManager, "elaborate", _errors_are_good),
+    ),
+    Bug("AXI: BRESP alone", "axi manager", replaced(AxiLiteManager, "elaborate", _bresp_alone)),
+    Bug(
+        "refusals do not carry into bit 16",
+        "rejected",
+        replaced(RejectedCounter, "elaborate", _counting(0xFFFF, _no_carry)),
+    ),
+    Bug(
+        "refusals wrap",
+        "rejected",
+        replaced(RejectedCounter, "elaborate", _counting(0xFFFF_FFFF, lambda count: count + 1)),
+    ),
+    Bug("a budget pays for another", "wiring", replaced(System, "elaborate", _neighbours_posts)),
+    Bug(
+        "bit 40 of a CSR answer is lost",
+        "hart unit latency 3",
+        replaced(HartUnit, "elaborate", _lost_answer_bit),
+    ),
+    Bug(
+        "the supervisor line interrupts the user",
+        "hart unit latency 3",
+        replaced(HartUnit, "elaborate", _both_lines),
+    ),
+    Bug(
+        "a second reset does not sweep",
+        "reset latency 3",
+        replaced(Controller, "_grant", _swept_once),
+    ),
+    Bug("turns are forgotten", "bus", replaced(BusArbiter, "elaborate", _forgotten_turns)),
+    Bug("a period loses a bit", "throttle", replaced(Throttle, "elaborate", _narrow_period)),
+    Bug(
+        "a low half is never forgotten",
+        "half words",
+        replaced(HalfWords, "elaborate", _low_half_for_ever),
+    ),
+    Bug("the line is latched", "receiver", replaced(Receiver, "elaborate", _latched_line)),
+    Bug("an invalid entry is used", "sender", replaced(Sender, "_check_entry", _unchecked_entry)),
+    Bug("a cache finds another entry", "sender", replaced(EntryCache, "elaborate", _loose_tag)),
+    Bug("an invalidation is lost", "sender", replaced(EntryCache, "elaborate", _deaf_cache)),
+    Bug(
+        "a post's answer is taken for another",
+        "hart unit latency 3",
+        replaced(Sender, "elaborate", _one_post),
+    ),
+    Bug("a post without token", "throttle", replaced(Throttle, "elaborate", _free_token)),
+    Bug("everybody's transfer ends", "bus", replaced(BusArbiter, "elaborate", _everybody_ends)),
+    Bug(
+        "an operation is presented twice",
+        "targets latency 3 wait states 0",
+        replaced(ControllerBridge, "elaborate", _presented_twice),
+    ),
+    Bug(
+        "posts are not waited for",
+        "targets latency 3 wait states 0",
+        replaced(ControlPage, "elaborate", _no_drain),
+    ),
+    Bug(
+        "another target's word",
+        "targets latency 3 wait states 0",
+        replaced(BusDecoder, "elaborate", _first_word),
+    ),
+    Bug(
+        "no answer from nowhere",
+        "targets latency 3 wait states 0",
+        replaced(BusDecoder, "elaborate", _silent_error),
+    ),
+    Bug("a throttle is forgotten", "system quiet latency 3", _forgotten_throttle),
+    Bug(
+        "the controller is never busy",
+        "system quiet latency 3",
+        replaced(Controller, "elaborate", _impatient),
+    ),
+)
