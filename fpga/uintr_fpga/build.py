@@ -23,7 +23,7 @@ from uintr_fpga.toolchains import (
     versions,
 )
 
-__all__ = ["build_bitstream", "count_blocks"]
+__all__ = ["build_bitstream", "count_blocks", "run_script"]
 
 _NAME = "top"
 _SECONDS = 3600
@@ -70,12 +70,7 @@ def build_bitstream(
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"
     from uintr_fpga.board_top import BoardTop, make_platform
 
-    try:
-        platform = make_platform(target)
-    except ImportError as error:
-        raise ToolError(
-            f"amaranth-boards must be installed (make env-fpga), but is not: {error}"
-        ) from error
+    platform = make_platform(target.board)
     if hasattr(platform, "toolchain") and target.board.toolchain == "gowin":
         platform.toolchain = "Apicula"
     folder.mkdir(parents=True, exist_ok=True)
@@ -109,7 +104,7 @@ def build_bitstream(
     synthesis, placement = _halves(script.read_text())
     if netlist is None:
         script.write_text(synthesis)
-        _run(folder, tools)
+        run_script(folder, tools)
         if made["output_registers"]:
             design = json.loads((folder / name).read_text())
             use_output_registers(design)
@@ -119,7 +114,7 @@ def build_bitstream(
     else:
         shutil.copyfile(netlist / name, folder / name)
     script.write_text(placement)
-    _run(folder, tools)
+    run_script(folder, tools)
     report = {**_report(target, toolchain, seed, folder), **made}
     report_file.write_text(json.dumps(report, indent=1) + "\n")
     return report
@@ -132,7 +127,13 @@ def _halves(script: str) -> tuple[str, str]:
     return "".join(lines[: at + 1]), "".join(lines[:at] + lines[at + 1 :])
 
 
-def _run(folder: Path, tools: Mapping[str, str]) -> None:
+def run_script(folder: Path, tools: Mapping[str, str], *, seconds: int = _SECONDS) -> None:
+    """Run the build script in ``folder``, its output into ``build.log`` there.
+
+    Raises
+    ------
+    ToolError : a tool failed or took too long; the sentence names the logs.
+    """
     environment = {**os.environ, "PATH": search_path()}
     for tool, program in tools.items():
         environment[re.sub(r"\W", "_", tool).upper()] = program
@@ -147,12 +148,15 @@ def _run(folder: Path, tools: Mapping[str, str]) -> None:
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
-                timeout=_SECONDS,
+                timeout=seconds,
             )
         except subprocess.TimeoutExpired:
-            raise ToolError(f"the build must end within {_SECONDS} s, but did not") from None
+            raise ToolError(f"the build must end within {seconds} s, but did not") from None
     if done.returncode:
-        raise ToolError(f"the build failed; see {log} and {folder / (_NAME + '.tim')}")
+        raise ToolError(
+            f"the build failed with status {done.returncode}; "
+            f"see {log} and {folder / (_NAME + '.tim')}"
+        )
 
 
 def _report(target: Target, toolchain: Toolchain, seed: int, folder: Path) -> dict[str, Any]:
