@@ -177,7 +177,15 @@ class Executor(wiring.Component):
             return [pc.eq(address), after.eq(then), go(_State.FETCH)]
 
         wipe = Signal(range(self._table_words))
+        wiping = Signal()  # the state is WIPE; a register of its own, since the arbiter hears it
         first_page = self._table_base // PAGE_BYTES
+        m.d.comb += [
+            self.bus.cyc.eq(wiping),
+            self.bus.stb.eq(wiping),
+            self.bus.we.eq(1),
+            self.bus.sel.eq(~0),
+            self.bus.adr.eq(Cat(wipe[:_PAGE_BITS], first_page + wipe[_PAGE_BITS:])),
+        ]
         with m.Switch(state):
             with m.Case(_State.REST), m.If(self.doorbell):
                 m.d.comb += crc.start.eq(1)
@@ -240,7 +248,7 @@ class Executor(wiring.Component):
                         for port in ports:
                             m.d.sync += [port.privilege.eq(Privilege.S), port.request.valid.eq(0)]
                     with m.Case(Operation.WIPE):
-                        m.d.sync += [wipe.eq(0), go(_State.WIPE)]
+                        m.d.sync += [wipe.eq(0), wiping.eq(1), go(_State.WIPE)]
                     with m.Case(Operation.FREE):
                         m.d.sync += self.free.eq(word[0])
                     with m.Default():
@@ -293,19 +301,13 @@ class Executor(wiring.Component):
                         m.d.sync += answers.eq(answers + 1)
             with m.Case(_State.WIPE):
                 taken = (self.bus.ack | self.bus.err) & self.enable
-                m.d.comb += [
-                    run.single.eq(~taken),
-                    self.bus.cyc.eq(1),
-                    self.bus.stb.eq(1),
-                    self.bus.we.eq(1),
-                    self.bus.sel.eq(~0),
-                    self.bus.adr.eq(Cat(wipe[:_PAGE_BITS], first_page + wipe[_PAGE_BITS:])),
-                ]
+                m.d.comb += run.single.eq(~taken)
                 with m.If(taken):
-                    m.d.sync += go(_State.WIPE_NEXT)
+                    m.d.sync += [wiping.eq(0), go(_State.WIPE_NEXT)]
             with m.Case(_State.WIPE_NEXT):
-                m.d.sync += [wipe.eq(wipe + 1), go(_State.WIPE)]
+                m.d.sync += [wipe.eq(wipe + 1), wiping.eq(1), go(_State.WIPE)]
                 with m.If(wipe == self._table_words - 1):
+                    m.d.sync += wiping.eq(0)
                     m.d.sync += fetch(pc, _State.DECODE)
             with m.Case(_State.DONE):
                 # The status goes through the checksum, but stands in no memory.
