@@ -65,7 +65,8 @@ _BENCHES = (
 _HART = ("hw/rv64", *_GATEWARE, *_REFERENCE, "cocotb_tests/rv64_verify")
 
 
-_HART_APART = ("__main__.py", "qemu.py", "speed.py")
+_PORT = ("port.cpp", *(f"port_{name}.py" for name in ("faults", "program", "reference", "watch")))
+_HART_APART = ("__main__.py", "qemu.py", "speed.py", *_PORT)
 
 
 def _hart_without(*names: str) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from root_bench import Program, initial_thread
 
 from rel4.abi.numbers import ObjectType, SysCall
 from rel4.machine.events import Fault
@@ -121,77 +122,73 @@ def test_exceptions_are_told_and_can_be_skipped(
 
 
 @pytest.mark.parametrize("receiving", [False, True])
-def test_a_missing_capability_is_a_fault(run_program: RunProgram, receiving: bool) -> None:
+@initial_thread()
+async def test_a_missing_capability_is_a_fault(task: RootTask, receiving: bool) -> Program:
     got: list[Any] = []
+    kernel, root = task.kernel, task.cnode
+    (ep,) = await task.allocate(ObjectType.ENDPOINT)
+    (node,) = await task.allocate(ObjectType.CAP_TABLE, size_bits=8)
+    await kernel.cnode_mint(root, 100, node, 0b1111, 56)  # eight bits behind a guard of zeros
+    await kernel.invoke(node, 20, (3, 8, ep, 64, 0b1111), (root,))
 
-    async def body(task: RootTask) -> None:
-        kernel, root = task.kernel, task.cnode
-        (ep,) = await task.allocate(ObjectType.ENDPOINT)
-        (node,) = await task.allocate(ObjectType.CAP_TABLE, size_bits=8)
-        await kernel.cnode_mint(root, 100, node, 0b1111, 56)  # eight bits behind a guard of zeros
-        await kernel.invoke(node, 20, (3, 8, ep, 64, 0b1111), (root,))
-
-        async def program(own: SystemCalls) -> None:
-            if receiving:
-                await own.recv(1 << 40)
-            else:
-                await own.send(1 << 40)
-            got.append("behind")
-
-        thread = await ThreadMaker(task).make(program, priority=255, fault_endpoint=3, cnode=100)
-        message = await kernel.recv(ep)
-        rest = [await kernel.message_word(n) for n in range(4, message.info.length)]
-        got.append((message.info.label, *message.words[1:], *rest))
-        # Lookup again, now by way of an ever-matching root.
-        await kernel.tcb_set_space(thread.tcb, 3, root, 0, task.vspace)
-        await kernel.reply()
+    async def program(own: SystemCalls) -> None:
         if receiving:
-            await kernel.cnode_copy(root, 1 << 40, ep)
-            await kernel.yield_()
-            await kernel.send(ep)
-        await kernel.yield_()
+            await own.recv(1 << 40)
+        else:
+            await own.send(1 << 40)
+        got.append("behind")
 
-    run_program(body)
+    thread = await ThreadMaker(task).make(program, priority=255, fault_endpoint=3, cnode=100)
+    message = await kernel.recv(ep)
+    rest = [await kernel.message_word(n) for n in range(4, message.info.length)]
+    got.append((message.info.label, *message.words[1:], *rest))
+    # Lookup again, now by way of an ever-matching root.
+    await kernel.tcb_set_space(thread.tcb, 3, root, 0, task.vspace)
+    await kernel.reply()
+    if receiving:
+        await kernel.cnode_copy(root, 1 << 40, ep)
+        await kernel.yield_()
+        await kernel.send(ep)
+    await kernel.yield_()
+    yield
     # address, in receive phase, guard mismatch, bits left, guard found, its size
     assert got[0] == (CAP_FAULT, 1 << 40, int(receiving), 4, 64, 0, 56)
 
 
-def test_a_fault_without_a_handler_stops_the_thread(run_program: RunProgram) -> None:
+@initial_thread()
+async def test_a_fault_without_a_handler_stops_the_thread(task: RootTask) -> Program:
     async def program(own: SystemCalls) -> None:
         await Load(NOWHERE)
         await own.put_char("x")
 
-    async def body(task: RootTask) -> None:
-        thread = await ThreadMaker(task).make(program, priority=255)
-        await task.kernel.yield_()
-        await task.kernel.tcb_resume(thread.tcb)  # it tries once more
-        await task.kernel.yield_()
-
-    run = run_program(body)
+    thread = await ThreadMaker(task).make(program, priority=255)
+    await task.kernel.yield_()
+    await task.kernel.tcb_resume(thread.tcb)  # it tries once more
+    await task.kernel.yield_()
+    run = yield
     assert [event.reason for event in run.events(Fault)] == [
         f"page fault at {NOWHERE:#x} (load)"
     ] * 2
     assert run.kernel.state.console == ""
 
 
-def test_code_that_is_not_there_faults_at_the_fetch(run_program: RunProgram) -> None:
+@initial_thread()
+async def test_code_that_is_not_there_faults_at_the_fetch(task: RootTask) -> Program:
     got: list[Any] = []
 
     async def never(own: SystemCalls) -> None:
         raise AssertionError
 
-    async def body(task: RootTask) -> None:
-        (ep,) = await task.allocate(ObjectType.ENDPOINT)
-        thread = await ThreadMaker(task).make(never, priority=255, fault_endpoint=ep, resume=False)
-        await task.kernel.tcb_write_registers(thread.tcb, (0xDEAD_0000,), resume=True)
-        message = await task.kernel.recv(ep)
-        got.append((message.info.label, message.words))
-        await task.kernel.tcb_suspend(thread.tcb)
-        (bare,) = await task.allocate(ObjectType.TCB)  # no spaces at all
-        await task.kernel.tcb_resume(bare)
-        await task.kernel.yield_()
-
-    run_program(body)
+    (ep,) = await task.allocate(ObjectType.ENDPOINT)
+    thread = await ThreadMaker(task).make(never, priority=255, fault_endpoint=ep, resume=False)
+    await task.kernel.tcb_write_registers(thread.tcb, (0xDEAD_0000,), resume=True)
+    message = await task.kernel.recv(ep)
+    got.append((message.info.label, message.words))
+    await task.kernel.tcb_suspend(thread.tcb)
+    (bare,) = await task.allocate(ObjectType.TCB)  # no spaces at all
+    await task.kernel.tcb_resume(bare)
+    await task.kernel.yield_()
+    yield
     assert got == [(VM_FAULT, (0xDEAD_0000, 0xDEAD_0000, 1, 12))]
 
 
@@ -206,29 +203,27 @@ def test_a_stray_uret_is_a_fault_not_an_error_of_the_model(run_program: RunProgr
     faulting(run_program, program, handle)
 
 
-def test_deleting_the_address_space_stops_its_threads(run_program: RunProgram) -> None:
+@initial_thread()
+async def test_deleting_the_address_space_stops_its_threads(task: RootTask) -> Program:
     got: list[Any] = []
+    kernel = task.kernel
+    (ep,) = await task.allocate(ObjectType.ENDPOINT)
+    (space,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
+    (tcb,) = await task.allocate(ObjectType.TCB)
+    assert await kernel.asid_pool_assign(6, space) == 0
+    assert await kernel.tcb_configure(tcb, ep, task.cnode, 0, space, 0, 0, 0) == 0
 
-    async def body(task: RootTask) -> None:
-        kernel = task.kernel
-        (ep,) = await task.allocate(ObjectType.ENDPOINT)
-        (space,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
-        (tcb,) = await task.allocate(ObjectType.TCB)
-        assert await kernel.asid_pool_assign(6, space) == 0
-        assert await kernel.tcb_configure(tcb, ep, task.cnode, 0, space, 0, 0, 0) == 0
+    async def program() -> None:
+        await Ecall(Registers(SysCall.SEND, ep))
+        await Ecall(Registers(SysCall.SEND, ep))
+        await Load(0x1000)
 
-        async def program() -> None:
-            await Ecall(Registers(SysCall.SEND, ep))
-            await Ecall(Registers(SysCall.SEND, ep))
-            await Load(0x1000)
-
-        await kernel.tcb_set_sched_params(tcb, task.tcb, 200, 200)
-        pc = task.machine.place(program)
-        await kernel.tcb_write_registers(tcb, (pc,), resume=True)
-        await kernel.recv(ep)
-        await kernel.cnode_delete(task.cnode, space)
-        await kernel.recv(ep)
-        got.append((await kernel.recv(ep)).info.label)
-
-    run_program(body)
+    await kernel.tcb_set_sched_params(tcb, task.tcb, 200, 200)
+    pc = task.machine.place(program)
+    await kernel.tcb_write_registers(tcb, (pc,), resume=True)
+    await kernel.recv(ep)
+    await kernel.cnode_delete(task.cnode, space)
+    await kernel.recv(ep)
+    got.append((await kernel.recv(ep)).info.label)
+    yield
     assert got == [VM_FAULT]
