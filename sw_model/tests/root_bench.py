@@ -5,6 +5,8 @@ import inspect
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
+import pytest
+
 from rel4.user.root_task import RootTask
 
 __all__ = ["Program", "initial_thread"]
@@ -14,29 +16,29 @@ Program = AsyncGenerator[None, Any]
 
 def initial_thread(
     *names: str, **options: Any
-) -> Callable[[Callable[..., Program]], Callable[..., None]]:
-    """The decorator of a test that the initial thread runs up to its ``yield``.
+) -> Callable[[Callable[..., Any]], Callable[..., None]]:
+    """The decorator of a test that the initial thread runs: to its end, or up to its ``yield``.
 
     Its first argument is the task, the others are pytest's. ``run = yield`` returns when the
     machine has stopped, with what is left of the run; what comes behind judges it. The fixture
     ``run_program`` gets the options, and the test's arguments called ``names`` as options too.
     """
 
-    def decorate(test: Callable[..., Program]) -> Callable[..., None]:
+    def decorate(test: Callable[..., Any]) -> Callable[..., None]:
         @functools.wraps(test)
         def run_test(run_program: Callable[..., Any], **arguments: Any) -> None:
-            programs: list[Program] = []
+            ended: list[Any] = []
 
             async def body(task: RootTask) -> None:
-                programs.append(test(task, **arguments))
-                await anext(programs[0])
+                program = test(task, **arguments)
+                await (anext(program) if inspect.isasyncgen(program) else program)
+                ended.append(program)
 
             run = run_program(body, **options, **{name: arguments[name] for name in names})
-            try:
-                programs[0].asend(run).send(None)
-            except StopAsyncIteration:
-                return
-            raise AssertionError("one yield ends the program")
+            assert ended, "the initial thread did not come to the end of the test"
+            if inspect.isasyncgen(ended[0]):
+                with pytest.raises(StopAsyncIteration):
+                    ended[0].asend(run).send(None)
 
         fixture = inspect.signature(run_test, follow_wrapped=False).parameters["run_program"]
         own = list(inspect.signature(test).parameters.values())[1:]
