@@ -115,6 +115,10 @@ async def test_retype_errors_change_nothing(
         CapSlot.FIRST_UNTYPED, kind, bits, task.cnode, offset, count
     )
     assert answer == error
+    run = yield
+    slots = run.kernel.state.initial[0].cspace.cnode.slots
+    used = slots[CapSlot.FIRST_UNTYPED].cap.untyped.watermark
+    assert (used > 0) == (error is SeL4Error.NO_ERROR)
 
 
 # --- address spaces -------------------------------------------------------------------------------
