@@ -1,18 +1,16 @@
 """Every asynchronous call against its synchronous twin: result, error and effect on the kernel."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
-from root_bench import Program, initial_thread
+from root_bench import Program, initial_thread, run_program
 
 from rel4.abi.numbers import ASYNC_INVOCATIONS, AsyncLabel, CapSlot, ObjectType, SeL4Error
 from rel4.user.async_syscalls import ASYNC_FORMS
 from rel4.user.calls import ObjectCalls
 from rel4.user.root_task import RootTask
 
-RunProgram = Callable[..., Any]
 FRAME = 0x200_0000
 FREE = 0x1_0000_0000
 """Slots far above 16 bits: pointers are not cut."""
@@ -81,7 +79,7 @@ def state_of(run: Any) -> dict[int, str]:
     return found
 
 
-def outcome(run_program: RunProgram, way: str) -> tuple[Made, dict[int, str]]:
+def outcome(way: str) -> tuple[Made, dict[int, str]]:
     made: Made = []
 
     async def body(task: RootTask) -> None:
@@ -93,9 +91,9 @@ def outcome(run_program: RunProgram, way: str) -> tuple[Made, dict[int, str]]:
     return made, state_of(run_program(body))
 
 
-def test_every_call_equals_its_synchronous_twin(run_program: RunProgram) -> None:
-    made, state = outcome(run_program, "async")
-    twin, twin_state = outcome(run_program, "sync")
+def test_every_call_equals_its_synchronous_twin() -> None:
+    made, state = outcome("async")
+    twin, twin_state = outcome("sync")
     assert made == twin
     assert state == twin_state
     assert len({error for _, error, _ in made}) >= 6

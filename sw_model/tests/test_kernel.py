@@ -1,11 +1,10 @@
 """The kernel through its system calls: a program makes them and looks at the effect."""
 
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from root_bench import Program, initial_thread
+from root_bench import Program, initial_thread, run_program
 from uintr_bench import become_receiver
 
 from rel4.abi.message import MessageInfo
@@ -22,7 +21,6 @@ from rel4.user.root_task import RootTask
 from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import ThreadMaker
 
-RunProgram = Callable[..., Any]
 FRAME = 0x200_0000
 ANY = 0b1111
 
@@ -147,7 +145,7 @@ async def test_map_and_unmap_change_a_table_that_a_walk_reads_back(task: RootTas
     assert leaf.physical(FRAME + 4096) == physical
 
 
-def test_an_unmapped_page_faults_at_the_next_access(run_program: RunProgram) -> None:
+def test_an_unmapped_page_faults_at_the_next_access() -> None:
     async def body(task: RootTask) -> None:
         (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
         await task.map_page_tables(FRAME, 4096)
@@ -215,7 +213,7 @@ async def test_invocations_that_do_not_exist_are_illegal(task: RootTask) -> None
     ]
 
 
-def test_an_unknown_system_call_is_a_fault(run_program: RunProgram) -> None:
+def test_an_unknown_system_call_is_a_fault() -> None:
     async def body(task: RootTask) -> None:
         await Ecall(Registers(-99))
 

@@ -1,11 +1,10 @@
 """What was registered is given back, an error is undone, an index belongs to its entry's owner, and
 nobody finds another's registers. Each test is an input that broke the kernel once."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from root_bench import Program, initial_thread
+from root_bench import Program, initial_thread, run_program
 from uintr_bench import BOTH, become_receiver, handler_into, syscall_buffer_at
 
 from rel4.abi.numbers import ObjectType, SeL4Error
@@ -20,7 +19,6 @@ from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import ThreadMaker
 from uintr.registers import ALL_FEATURES, Csr, Feature, Flavour
 
-RunProgram = Callable[..., Any]
 OK, ANY = SeL4Error.NO_ERROR, 0b1111
 ILLEGAL, MEMORY = SeL4Error.ILLEGAL_OPERATION, SeL4Error.NOT_ENOUGH_MEMORY
 BUFFER = 0x10_0000_0000
@@ -128,7 +126,7 @@ async def test_an_index_that_is_another_threads_interrupts_nobody(
 
 
 @pytest.mark.parametrize("policy", ["uipi", "poll", "spread", "adaptive"])
-def test_hardware_without_supervisor_receivers(run_program: RunProgram, policy: str) -> None:
+def test_hardware_without_supervisor_receivers(policy: str) -> None:
     """What cannot be is refused; `adaptive` serves in the trap instead."""
     outcome: list[Any] = []
 
@@ -144,7 +142,7 @@ def test_hardware_without_supervisor_receivers(run_program: RunProgram, policy: 
     assert outcome == ([OK, None] if policy == "adaptive" else [ILLEGAL, None])
 
 
-def test_adaptive_calls_end_without_supervisor_receivers(run_program: RunProgram) -> None:
+def test_adaptive_calls_end_without_supervisor_receivers() -> None:
     async def body(task: RootTask) -> None:
         calls = await task.start_async_syscalls(4, find_policy("adaptive").style)
         task.executor.spawn(lambda: calls.put_char("!"))

@@ -1,10 +1,9 @@
 """Untyped memory, frames, page tables, address spaces, as sel4test's RETYPE, FRAME, PT, VSPACE."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from root_bench import Program, initial_thread
+from root_bench import Program, initial_thread, run_program
 
 from rel4.abi.numbers import CapSlot, ObjectType, SeL4Error
 from rel4.kernel.invariants import violations
@@ -14,7 +13,6 @@ from rel4.user.root_task import RootTask
 from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import ThreadMaker
 
-RunProgram = Callable[..., Any]
 OK, ARGUMENT = SeL4Error.NO_ERROR, SeL4Error.INVALID_ARGUMENT
 CAPABILITY, DELETE_FIRST = SeL4Error.INVALID_CAPABILITY, SeL4Error.DELETE_FIRST
 MEMORY, REVOKE_FIRST = SeL4Error.NOT_ENOUGH_MEMORY, SeL4Error.REVOKE_FIRST
@@ -125,7 +123,7 @@ async def test_pages_of_every_size_are_walked(
     assert not leaf.entry & sv39.PTE.W
 
 
-def test_a_giga_page_needs_no_table(run_program: RunProgram) -> None:
+def test_a_giga_page_needs_no_table() -> None:
     """From device memory, since the model's ordinary memory is smaller: the kernel is shown one."""
     got: list[Any] = []
 

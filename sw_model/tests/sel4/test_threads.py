@@ -1,10 +1,9 @@
 """Threads and scheduling, as sel4test's THREADS, SCHED, MULTICORE and PREEMPT tests."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from root_bench import Program, initial_thread
+from root_bench import Program, initial_thread, run_program
 
 from rel4.abi.numbers import CapSlot, Invocation, ObjectType, SeL4Error
 from rel4.machine.events import ContextSwitch, Syscall, Trap
@@ -13,7 +12,6 @@ from rel4.user.root_task import RootTask
 from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import ThreadMaker
 
-RunProgram = Callable[..., Any]
 OK, ILLEGAL = SeL4Error.NO_ERROR, SeL4Error.ILLEGAL_OPERATION
 
 
@@ -215,7 +213,7 @@ async def test_migration_back_and_forth_loses_no_step(task: RootTask) -> Program
     assert harts == {0, 1}
 
 
-def test_a_remote_wake_up_interrupts_a_lower_priority(run_program: RunProgram) -> None:
+def test_a_remote_wake_up_interrupts_a_lower_priority() -> None:
     async def body(task: RootTask) -> None:
         (ep,) = await task.allocate(ObjectType.ENDPOINT)
         maker = ThreadMaker(task)

@@ -1,10 +1,9 @@
 """User interrupts as kernel resources: ownership, reclaim, reuse, blocked receivers, migration."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from root_bench import Program, initial_thread
+from root_bench import Program, initial_thread, run_program
 from uintr_bench import BOTH, become_receiver, handler_into, send_index
 
 from rel4.abi.numbers import CapSlot, ObjectType, SeL4Error
@@ -18,7 +17,6 @@ from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import ThreadMaker
 from uintr.registers import ALL_FEATURES, PAGE_BYTES, Feature, Flavour, UipiFunction
 
-RunProgram = Callable[..., Any]
 OK, ANY = SeL4Error.NO_ERROR, 0b1111
 ILLEGAL, MEMORY = SeL4Error.ILLEGAL_OPERATION, SeL4Error.NOT_ENOUGH_MEMORY
 
@@ -210,7 +208,7 @@ async def test_signal_and_devices_become_user_interrupts(
     [(Flavour.RISCV, True), (Flavour.RISCV, False), (Flavour.INTEL, True)],
 )
 def test_a_blocked_receiver_is_woken_by_a_post(
-    run_program: RunProgram, flavour: Flavour, harts: int, on: str, tells: bool
+    flavour: Flavour, harts: int, on: str, tells: bool
 ) -> None:
     """The controller tells the kernel; without that feature the kernel looks at each tick."""
     taken: list[int] = []
