@@ -142,9 +142,8 @@ async def test_a_layout_that_cannot_be_is_refused(task: RootTask, capacity: int)
 
 @initial_thread(timer_period=100_000)
 async def test_wake_traps_once_for_many_submissions(task: RootTask) -> Program:
-    before: list[int] = []
     calls = await task.start_async_syscalls(16)
-    before.append(len([event for event in task.machine.log if isinstance(event, Trap)]))
+    before = sum(isinstance(event, Trap) for event in task.machine.log)
 
     async def worker() -> None:
         await calls.put_char("x")
@@ -153,6 +152,6 @@ async def test_wake_traps_once_for_many_submissions(task: RootTask) -> Program:
         task.executor.spawn(worker, priority=2)
     await task.executor.run_until_complete()
     run = yield
-    later = [event.cause for event in run.events(Trap)][before[0] :]
+    later = [event.cause for event in run.events(Trap)][before:]
     assert later.count("ecall") == 1
     assert run.kernel.state.console == "xxxxx"
