@@ -76,7 +76,7 @@ def _hart_without(*names: str) -> tuple[str, ...]:
 _HART_COVERING = ("structural.py", "covered.cpp", "waivers_structural.toml")
 _HART_MUTATING = (
     *("mutation.py", "waivers.toml"),
-    *(f"directed{part}.py" for part in ("", "_frame", "_privileged")),
+    *(f"directed{part}.py" for part in ("", "_frame", "_privileged", "_translated")),
 )
 _HART_AT_RANDOM = (
     *("long_run.py", "handlers.py", "lockstep.cpp"),
