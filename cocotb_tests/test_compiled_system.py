@@ -5,10 +5,14 @@ On the build of two harts that test_compiled.py has, so that nothing more is bui
 
 import pytest
 
+from rel4.abi.c_header import Moment
 from rel4.bench import measure
-from rel4.bench.compiled import Setup, run_compiled
+from rel4.bench.compiled import Setup, image_words, run_compiled, system
 from rel4.bench.point import Point
 from rel4.bench.results import PointRecord
+from rel4.compiled.runner import Listener, Retired, RunConfig, run_program
+from rel4.compiled.symbols import Symbols
+from rel4.compiled.system import configured
 
 pytestmark = pytest.mark.sim
 
@@ -46,3 +50,39 @@ def test_what_two_harts_do_to_each_other_is_measured(monkeypatch: pytest.MonkeyP
     text = measure.render([(Setup(device="rtl"), HARTS, found)])
     assert 'measures."contended lock"' in text
     assert 'costs."machine.ipi"' in text
+
+
+class Waits(Listener):
+    """When hart 1 was waiting for the big lock: first cycle, and the one after."""
+
+    def __init__(self, symbols: Symbols) -> None:
+        self.spans: list[tuple[int, int]] = []
+        self._symbols = symbols
+        self._since: int | None = None
+
+    def retired(self, record: Retired) -> None:
+        if record.hart != 1:
+            return
+        if (self._symbols.function(record.pc) or ("",))[0] == "lock_acquire":
+            self._since = self._since or record.cycle
+        elif self._since is not None:
+            self.spans.append((self._since, record.cycle))
+            self._since = None
+
+
+@pytest.mark.parametrize(
+    ("policy", "period", "gives_way"), [("inline", 2_000, True), ("tick", 5_000, False)]
+)
+def test_inline_gives_the_lock_away_between_batches(
+    policy: str, period: int, gives_way: bool
+) -> None:
+    """A hart that waits with its tick waits for eight requests at most; under `tick` for more."""
+    point = Point(policy=policy, harts=HARTS, concurrency=64, rounds=2, timer_period=period)
+    program = configured(system(Setup(device="rtl")), image_words(point))
+    waits = Waits(program.symbols)
+    config = RunConfig(harts=HARTS, trace=True, max_cycles=3_000_000)
+    marks = run_program(program, config, runner="rtl", listener=waits).marks
+    handled = [mark.cycle for mark in marks if mark.id == Moment.HANDLED and mark.hart == 0]
+    met = [sum(first <= cycle < end for cycle in handled) for first, end in waits.spans]
+    assert len(met) > 20
+    assert (0 < max(met) <= 8) == gives_way

@@ -74,6 +74,7 @@ def test_files_that_have_no_part_in_it_do_not_count(checkout: Path) -> None:
     (checkout / "hw" / "a.py").write_text("2\n")
     assert status(FILE, checkout).what == "older"
     assert status(replace(FILE, but=("hw/a.py",)), checkout).good
+    assert status(replace(FILE, but=("hw/",)), checkout).good
 
 
 def test_what_is_no_hardware_is_part_of_none() -> None:

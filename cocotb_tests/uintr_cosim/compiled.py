@@ -238,6 +238,12 @@ class _Debugged:
         # A dot ends the bytes, so that none at all are an answer too.
         return bytes.fromhex(self._ask(f"read {hart} {address:x} {count:x}")[0].rstrip("."))
 
+    def set_register(self, hart: int, number: int, value: int) -> bool:
+        return self._ask(f"set {hart} {number:x} {value:x}") == ["yes"]
+
+    def write(self, hart: int, address: int, data: bytes) -> bool:
+        return not data or self._ask(f"write {hart} {address:x} {data.hex()}") == ["yes"]
+
     def set_breakpoint(self, address: int, wanted: bool) -> None:
         self._process.say(f"{'break' if wanted else 'unbreak'} {address:x}")
 

@@ -1,8 +1,8 @@
 // The system with real harts under Verilator, running one program.
 //
 // The clock, main memory and the console are here; the host hears of rare events, a line each on
-// standard output, and gives commands on standard input while a debugger is attached. The program ends
-// when standard input does. `compiled.py` is the other side.
+// standard output, and gives commands on standard input while a debugger is attached (debugger.h). The
+// program ends when standard input does. `compiled.py` is the other side.
 //
 //   c HEX                        the console printed these bytes
 //   m CYCLE HART ID VALUE RETIRED   a mark retired, after so many instructions of that hart
@@ -13,6 +13,7 @@
 //   t CYCLES SECONDS             last; of the processor
 
 #include <poll.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -65,12 +66,6 @@ struct Hart {
   u64 trapped_pc = 0;
 };
 
-// A store that has retired and may not be in memory yet; only kept while a debugger looks.
-struct Store {
-  u64 word, data;
-  uint8_t mask;
-};
-
 u64 bits(uint8_t mask) {
   u64 out = 0;
   for (int byte = 0; byte < 8; ++byte)
@@ -89,6 +84,7 @@ class Run {
     soc_.eval();  // time zero: the clock is low, so that the first edge is one
     for (int each = 0; each < RESET_CYCLES; ++each) edge();
   }
+  virtual ~Run() = default;
 
   u64 setting(unsigned which) const {
     return std::vector<u64>{options_.words, options_.latency, options_.jitter, options_.seed,
@@ -109,13 +105,10 @@ class Run {
   static Run* instance;
 
   void go() {
-    const clock_t begin = clock();
-    if (options_.debug)
-      debug();
-    else
-      while (!done_) cycle();
+    begin_ = clock();
+    loop();
     flush();
-    const double took = double(clock() - begin) / CLOCKS_PER_SEC;
+    const double took = double(clock() - begin_) / CLOCKS_PER_SEC;
     printf("e %s\n", end_.c_str());
     for (int hart = 0; hart < HARTS; ++hart)
       printf("h %d %llx %d %llu\n", hart, (ull)harts_[hart].pc, soc_.waiting >> hart & 1,
@@ -124,7 +117,7 @@ class Run {
     fflush(stdout);
   }
 
- private:
+ protected:
   // --- memory and clock --------------------------------------------------------------------------
 
   void load() {
@@ -157,6 +150,12 @@ class Run {
   // --- one cycle ---------------------------------------------------------------------------------
 
   void cycle() {
+    look();
+    tick();
+  }
+
+  // What the last edge brought.
+  void look() {
 #define LOOK(h)                                        \
   if (RVFI(soc_, h, valid)) {                          \
     Retired record;                                    \
@@ -190,6 +189,10 @@ class Run {
     }
     if (soc_.PORT(console_out, valid)) print(soc_.PORT(console_out, payload));
     if (soc_.PORT(tohost, valid)) told(soc_.PORT(tohost, data));
+  }
+
+  // The next edge.
+  void tick() {
     const bool taken = soc_.PORT(console_in, valid) && soc_.PORT(console_in, ready);
     edge();
     if (taken) input_.pop_front();
@@ -222,11 +225,7 @@ class Run {
       if ((it.insn & 0x7fff) == 0x2013)  // slti x0: a mark
         printf("m %llu %d %u %llu %llu\n", (ull)cycle_, index, it.insn >> 20, (ull)it.rs1,
                (ull)hart.retired);
-      if (it.write_mask && options_.debug) {
-        const u64 place = translate(hart, it.address) >> 3;
-        pending_.push_back({place, it.data, it.write_mask});
-        if (pending_.size() > 16 * HARTS) pending_.pop_front();
-      }
+      if (it.write_mask && options_.debug) stored(hart, it);
     }
     if (options_.trace && elsewhere) enter(hart, it.pc);
     const int opcode = it.insn & 0x7f;
@@ -243,11 +242,15 @@ class Run {
              (ull)cycle_, index, (ull)it.pc, (ull)it.next, it.insn, it.mode, it.trap, it.intr,
              (ull)it.cause, (ull)it.rs1, it.rd, (ull)it.value, (ull)it.address, it.read_mask,
              it.write_mask, (ull)it.data, (ull)it.satp, it.status, (ull)it.interrupted);
-    if (options_.debug && (index == stepped_ || breakpoints_.count(it.next))) {
-      stopped_ = index;
-      stepped_ = -1;
-    }
   }
+
+  // --- for a debugger, who overrides these ---------------------------------------------------------
+
+  virtual void loop() {
+    while (!done_) cycle();
+  }
+  virtual void stored(const Hart&, const Retired&) {}  // it may not be in memory yet
+  virtual void written(u64) {}  // a word came to memory
 
   // Which function a hart is in now.
   void enter(Hart& hart, u64 pc) {
@@ -318,103 +321,6 @@ class Run {
     return line;
   }
 
-  // --- a debugger --------------------------------------------------------------------------------
-  //
-  // The whole system stands still between two cycles while a debugger looks, and what it sees is what
-  // has retired; so looking changes nothing. Commands:
-  //   registers HART              answered by x1 ... x31 and pc
-  //   read HART VIRTUAL COUNT     answered by bytes in hex, fewer where there is no memory, and a dot
-  //   break ADDRESS, unbreak ADDRESS
-  //   step HART, continue         answered by `stop HART`, or by the end; any command before stops it
-  //   leave                       the run ends
-  //   detach                      it goes on without a debugger
-  // Answers begin with `g`.
-
-  void debug() {
-    for (;;) {
-      const std::string line = listen(1000);
-      std::istringstream words(line);
-      std::string verb;
-      if (!(words >> verb)) continue;
-      u64 hart = 0, address = 0, count = 0;
-      if (verb == "registers") {
-        words >> hart;
-        printf("g ");
-        for (int each = 1; each < 32; ++each) printf("%llx ", (ull)harts_[hart].x[each]);
-        printf("%llx\n", (ull)harts_[hart].pc);
-      } else if (verb == "read") {
-        words >> hart >> std::hex >> address >> count;
-        printf("g ");
-        for (int byte; count && (byte = look(harts_[hart], address)) >= 0; --count, ++address)
-          printf("%02x", byte);
-        printf(".\n");
-      } else if (verb == "break" || verb == "unbreak") {
-        words >> std::hex >> address;
-        if (verb == "break") breakpoints_.insert(address);
-        else breakpoints_.erase(address);
-      } else if (verb == "step" || verb == "continue") {
-        stepped_ = verb == "step" && words >> hart ? int(hart) : -1;
-        stopped_ = -1;
-        while (!done_ && stopped_ < 0) {
-          cycle();
-          if (!(cycle_ & (kOften - 1)) && !listen().empty()) stopped_ = 0;
-        }
-        flush();
-        if (done_) {
-          return;
-        }
-        printf("g stop %d\n", stopped_);
-      } else if (verb == "detach") {
-        breakpoints_.clear();
-        stepped_ = -1;
-        options_.debug = false;
-        while (!done_) cycle();
-        return;
-      } else if (verb == "leave") {
-        finish("left");
-        return;
-      }
-      fflush(stdout);
-    }
-  }
-
-  // A byte of a hart's memory, or -1.
-  int look(const Hart& hart, u64 address) {
-    const u64 place = translate(hart, address);
-    const u64 word = place >> 3;
-    if (word < RAM_BASE >> 3 || word - (RAM_BASE >> 3) >= options_.words) return -1;
-    u64 data = ram_[word - (RAM_BASE >> 3)];
-    for (const Store& each : pending_)
-      if (each.word == word) data = (data & ~bits(each.mask)) | (each.data & bits(each.mask));
-    return data >> 8 * (place & 7) & 0xff;
-  }
-
-  // Sv39, for harts below M-mode; ~0 where nothing is.
-  u64 translate(const Hart& hart, u64 address) {
-    if (hart.mode == 3 || hart.satp >> 60 != 8) return address;
-    u64 table = (hart.satp & 0xfffffffffffull) << 12;
-    for (int level = 2; level >= 0; --level) {
-      const u64 place = table + 8 * (address >> (12 + 9 * level) & 511);
-      if (place < RAM_BASE || (place - RAM_BASE) >> 3 >= options_.words) return ~0ull;
-      const u64 entry = ram_[(place - RAM_BASE) >> 3];
-      if (!(entry & 1)) return ~0ull;
-      const u64 page = (entry >> 10 & 0xfffffffffffull) << 12, inside = (1ull << (12 + 9 * level)) - 1;
-      if (entry & 0xe) return (page & ~inside) | (address & inside);
-      table = page;
-    }
-    return ~0ull;
-  }
-
-  // A word came to memory: the oldest store that waited for it is there.
-  void written(u64 address) {
-    const u64 word = address + (RAM_BASE >> 3);
-    for (auto each = pending_.begin(); each != pending_.end(); ++each)
-      if (each->word == word) {
-        pending_.erase(each);
-        return;
-      }
-  }
-
   VerilatedContext context_;
   Vbench soc_{&context_};
   Options options_;
@@ -423,14 +329,14 @@ class Run {
   std::vector<u64> functions_;  // first addresses, in order
   std::deque<uint8_t> input_;
   std::string console_, lines_, end_;
-  std::deque<Store> pending_;
-  std::set<u64> breakpoints_;
-  int stepped_ = -1, stopped_ = -1;
   u64 cycle_ = 0;
+  clock_t begin_ = 0;
   bool done_ = false;
 };
 
 Run* Run::instance = nullptr;
+
+#include "debugger.h"
 
 }  // namespace
 
@@ -458,6 +364,7 @@ int main(int argc, char** argv) {
     else if (name == "functions") options.functions = value;
     else return 3;
   }
-  Run(options).go();
-  return 0;
+  // Without destructors: a copy of the process, as a debugger makes, lacks threads that they wait for.
+  (options.debug ? new Debugged(options) : new Run(options))->go();
+  _exit(0);
 }

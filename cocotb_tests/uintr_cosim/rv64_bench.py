@@ -18,10 +18,11 @@ from uintr_cosim.simulator import build_root, source_digest
 __all__ = ["build"]
 
 _MAIN = Path(__file__).with_name("run.cpp")
+_DEBUGGER = Path(__file__).with_name("debugger.h")
 
 _SETTINGS = ("memory_words", "memory_latency", "memory_jitter", "memory_seed", "tohost_address")
 """Inputs that stand for the whole run, in the order in which ``run.cpp`` has them."""
-_NEVER = ("halt_request", "halt_step")
+_NEVER = ("halt_step",)
 _RESET_CYCLES = 4
 
 
@@ -48,9 +49,15 @@ def build(config: RunConfig, listener: Listener | None = None) -> Path:
     soc = Soc(harts=config.harts, cache_bytes=config.cache_kib << 10)
     program = build_harness(
         f"rv64-{config.harts}x{config.cache_kib}",
-        {"soc.v": verilog_text(soc, name="soc"), "bench.sv": _top(soc), "ports.h": _ports(config)},
+        {
+            "soc.v": verilog_text(soc, name="soc"),
+            "bench.sv": _top(soc, config),
+            "ports.h": _ports(config),
+            _DEBUGGER.name: _DEBUGGER.read_text(),
+        },
         _MAIN,
         top="bench",
+        options=("-Wno-MULTIDRIVEN",),  # what a debugger changes
     )
     part = known.with_name(f"{known.name}.{os.getpid()}")
     part.write_text(str(program))
@@ -60,7 +67,7 @@ def build(config: RunConfig, listener: Listener | None = None) -> Path:
 
 def _digest(config: RunConfig) -> str:
     """Of all that the program of `build` depends on."""
-    here = Path(__file__).read_text() + _MAIN.read_text()
+    here = "".join(each.read_text() for each in (Path(__file__), _MAIN, _DEBUGGER))
     text = f"{source_digest('uintr', 'rv64')} {config.harts} {config.cache_kib} {here}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -82,8 +89,10 @@ def _signals(soc: Any) -> Iterator[tuple[str, int, bool]]:
         yield "__".join(map(str, path)), len(value), member.flow is In
 
 
-def _top(soc: Any) -> str:
+def _top(soc: Any, config: RunConfig) -> str:
     """The Verilog around ``soc``."""
+    from rv64.access import work
+
     inside = {*_SETTINGS, *_NEVER, *(f"memory__{name}" for name in _MEMORY)}
     outside, wires, connections = [], [], ["    .clk(clk)", "    .rst(rst)"]
     for name, width, is_input in _signals(soc):
@@ -93,7 +102,12 @@ def _top(soc: Any) -> str:
             wires.append(f"  {_DECLARED.get(name, 'wire')} {span}{_INITIAL.get(name, '')};")
         else:
             outside.append(f"  {'input' if is_input else 'output'} {span}")
+    seen = range(config.harts)
+    outside += [f"  output [{config.harts - 1}:0] retiring"]
+    outside += [f"  output [63:0] {name}_{hart}" for hart in seen for name in _LOOKED]
+    last = work(config.cache_kib // 4).size - 1  # its top is the address of what comes next
     return _TOP.format(
+        debugger="".join(_DEBUGGED.format(hart=hart, last=last) for hart in seen),
         ports=",\n".join(["  input clk", *outside]),
         wires="\n".join(wires),
         connections=",\n".join(connections),
@@ -108,11 +122,34 @@ _INITIAL = {
     **dict.fromkeys(_NEVER, " = 0"),
 }
 
+_LOOKED = ("following", "resumes")
+"""Of each hart, for a debugger: where it goes on after what retires; where it does after a halt."""
+
+_DEBUGGED = """
+  assign retiring[{hart}] = soc.hart_{hart}.trace.retire
+    | (soc.hart_{hart}.trace.entered & ~soc.hart_{hart}.trace.cause[63]);
+  assign following_{hart} = soc.hart_{hart}.trace.redirect
+    ? soc.hart_{hart}.trace.target : soc.hart_{hart}.trace.last[{last} -: 64];
+  assign resumes_{hart} = soc.hart_{hart}.commit.resume_pc;
+  always @(negedge clk)
+    if (change && change_hart == {hart}) begin
+      if (change_number == 0) begin
+        soc.hart_{hart}.fetch.cache.sweeping <= 1;
+        soc.hart_{hart}.access.cache.sweeping <= 1;
+        soc.hart_{hart}.memory_unit.reserved <= 0;
+      end else if (change_number == 32)
+        soc.hart_{hart}.commit.resume_pc <= change_value;
+      else
+        soc.hart_{hart}.execute.registers.words[change_number[4:0]] <= change_value;
+    end
+"""
+
 _TOP = """import "DPI-C" function longint unsigned setting(input int unsigned which);
 import "DPI-C" function longint unsigned main_memory(
   input longint unsigned address, input byte unsigned mask, input longint unsigned data);
 
 module bench(
+  input change, input [7:0] change_hart, input [5:0] change_number, input [63:0] change_value,
 {ports}
 );
 {wires}
@@ -127,5 +164,5 @@ module bench(
   soc soc(
 {connections}
   );
-endmodule
+{debugger}endmodule
 """

@@ -37,7 +37,8 @@ _TRAFFIC = (
 
 
 _COMPILED = tuple(
-    f"cocotb_tests/uintr_cosim/{name}" for name in ("compiled.py", "run.cpp", "rv64_bench.py")
+    f"cocotb_tests/uintr_cosim/{name}"
+    for name in ("compiled.py", "run.cpp", "debugger.h", "rv64_bench.py")
 )
 
 
@@ -64,7 +65,8 @@ _BENCHES = (
 _HART = ("hw/rv64", *_GATEWARE, *_REFERENCE, "cocotb_tests/rv64_verify")
 
 
-_HART_APART = ("__main__.py", "qemu.py", "speed.py")
+_PORT = ("port.cpp", *(f"port_{name}.py" for name in ("faults", "program", "reference", "watch")))
+_HART_APART = ("__main__.py", "qemu.py", "speed.py", *_PORT)
 
 
 def _hart_without(*names: str) -> tuple[str, ...]:
@@ -83,6 +85,8 @@ _HART_AT_RANDOM = (
     *(f"random_{name}.py" for name in ("block", "illegal", "privileged", "program")),
 )
 _SOFTWARE = ("hw/uintr", "sw_model/rel4")
+_MACHINE_CODE = ("sw_model/rel4/compiled/",)
+"""Of the model: what runs machine code, which no run of the model asks."""
 _KERNEL = (
     *(f"hw/uintr/{name}.py" for name in ("registers", "intel/registers", "shape")),
     *(f"sw_model/rel4/{name}" for name in ("kernel", "machine", "reference", "abi", "user")),
@@ -111,7 +115,7 @@ class Stored:
     name : of the file
     sources : what it describes; it is older when one of them changed
     renew : the command that makes it anew
-    but : files among them that have no part in it
+    but : how the names of those begin that have no part in it
     by_meaning : comments and docstrings of the sources do not count, as they do not for the names
         under which the run itself keeps what it found (`rel4.explore.source`)
     folder : where it lies
@@ -179,11 +183,11 @@ STORED = (
     Stored("rv64_formal.jsonl", ("hw/rv64", "hw/rv64_formal"), "make formal"),
     Stored("bench_hw.json", (*_GATEWARE, *_SHAPES), "make bench-hw", _WRITERS),
     Stored("fpga.jsonl", _BOARDS, "make bitstreams", (*_WRITERS, *_HOSTS)),
-    Stored("sweep.jsonl", _SOFTWARE, "make run readme"),
-    Stored("flavours.jsonl", _SOFTWARE, "make flavours"),
-    Stored("pingpong.jsonl", _SOFTWARE, "make flavours"),
-    Stored("claims.json", _SOFTWARE, "make claims"),
-    Stored("claims_intel.json", _SOFTWARE, "make claims"),
+    Stored("sweep.jsonl", _SOFTWARE, "make run readme", _MACHINE_CODE),
+    Stored("flavours.jsonl", _SOFTWARE, "make flavours", _MACHINE_CODE),
+    Stored("pingpong.jsonl", _SOFTWARE, "make flavours", _MACHINE_CODE),
+    Stored("claims.json", _SOFTWARE, "make claims", _MACHINE_CODE),
+    Stored("claims_intel.json", _SOFTWARE, "make claims", _MACHINE_CODE),
     Stored("compiled.jsonl", ("hw/uintr", "hw/rv64", "sw_model/compiled"), "rel4 sweep"),
     Stored(
         "holdout.jsonl",
@@ -199,8 +203,8 @@ STORED = (
     Stored("kernel_meetings.jsonl", _MEETINGS, "make explore-kernel", _MEASURED, by_meaning=True),
     Stored("kernel_random.jsonl", _MEETINGS, "make explore-kernel", _MEASURED, by_meaning=True),
     Stored("hostile.jsonl", _HOSTILE, "make hostile", _MEASURED, by_meaning=True),
-    Stored("model_speed.json", _SOFTWARE, "make bench-model"),
-    Stored("many_harts.csv", _SOFTWARE, "rel4 study"),
+    Stored("model_speed.json", _SOFTWARE, "make bench-model", _MACHINE_CODE),
+    Stored("many_harts.csv", _SOFTWARE, "rel4 study", _MACHINE_CODE),
 )
 """The data of long runs."""
 
@@ -263,7 +267,7 @@ def _git(root: Path, *arguments: str) -> str | None:
 
 def _changed(root: Path, commit: str, source: str, stored: Stored) -> bool:
     found = (_git(root, "diff", "--name-only", commit, "--", source) or "").split()
-    names = [name for name in found if name not in stored.but]
+    names = [name for name in found if not name.startswith(stored.but)]
 
     def same(name: str) -> bool:
         old, new = _git(root, "show", f"{commit}:{name}"), root / name

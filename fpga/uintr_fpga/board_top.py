@@ -6,8 +6,9 @@ from typing import Any
 from amaranth.build import ResourceError
 from amaranth.hdl import Elaboratable, Module
 
-from uintr_fpga.boards import Target
+from uintr_fpga.boards import Board, Target
 from uintr_fpga.core import LEDS, BoardCore
+from uintr_fpga.toolchains import ToolError
 
 __all__ = ["BoardTop", "make_platform"]
 
@@ -38,11 +39,21 @@ class BoardTop(Elaboratable):
         return m
 
 
-def make_platform(target: Target) -> Any:
-    """An instance of the board's platform."""
-    module, name = target.board.platform.split(":")
-    platform = getattr(importlib.import_module(module), name)
-    if target.board.toolchain == "gowin":
+def make_platform(board: Board) -> Any:
+    """An instance of the board's platform.
+
+    Raises
+    ------
+    ToolError : amaranth-boards is not installed.
+    """
+    module, name = board.platform.split(":")
+    try:
+        platform = getattr(importlib.import_module(module), name)
+    except ImportError as error:
+        raise ToolError(
+            f"amaranth-boards must be installed (make env-fpga), but is not: {error}"
+        ) from error
+    if board.toolchain == "gowin":
         platform = _with_himbaechel(platform)
     return platform()
 

@@ -23,7 +23,7 @@ from uintr_fpga.toolchains import (
     versions,
 )
 
-__all__ = ["build_bitstream", "count_blocks"]
+__all__ = ["DEEP_MAPPING", "TIMING_WEIGHT", "build_bitstream", "count_blocks", "run_script"]
 
 _NAME = "top"
 _SECONDS = 3600
@@ -39,6 +39,19 @@ _SYNTHESIS = {
     # Wide multiplexers make clusters of cells, with which the placer came to no end.
     "gowin": "-nowidelut",
 }
+
+_WIRE_PS = 1000
+"""What a wire takes on an ECP5 of speed 6, for the choice of look-up tables; Yosys takes 300."""
+_MAP_AGAIN = f"&dch -f -r; &if -W {_WIRE_PS}; &mfs"
+DEEP_MAPPING = (
+    'scratchpad -set abc9.script "+&scorr; &sweep; &dc2; '
+    f'{_MAP_AGAIN}; &st; {_MAP_AGAIN}; &st; {_MAP_AGAIN}"\n'
+)
+"""A command for Yosys: look-up tables are chosen three times over, each time from other structures
+of the same logic, which makes the longest paths two or three tables shorter."""
+
+TIMING_WEIGHT = "--placer-heap-timingweight 30"
+"""For nextpnr: how much more wires on long paths count in placement. It takes 10 by itself."""
 
 _NO_COLLISIONS = ("commands", "results", "words", "records")
 """Memories of which nobody uses what was read where it was written in the same cycle: commands are
@@ -66,16 +79,12 @@ def build_bitstream(
     if seed < 0:
         raise ValueError(f"seed must be at least 0, not {seed!r}")
     toolchain = TOOLCHAINS[target.board.toolchain]
+    ecp5 = target.board.toolchain == "ecp5"
     tools = find_tools(toolchain)
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"
     from uintr_fpga.board_top import BoardTop, make_platform
 
-    try:
-        platform = make_platform(target)
-    except ImportError as error:
-        raise ToolError(
-            f"amaranth-boards must be installed (make env-fpga), but is not: {error}"
-        ) from error
+    platform = make_platform(target.board)
     if hasattr(platform, "toolchain") and target.board.toolchain == "gowin":
         platform.toolchain = "Apicula"
     folder.mkdir(parents=True, exist_ok=True)
@@ -83,15 +92,17 @@ def build_bitstream(
         BoardTop(target),
         _NAME,
         synth_opts=_SYNTHESIS[target.board.toolchain],
-        script_after_read="".join(
+        script_after_read=(DEEP_MAPPING if ecp5 else "")
+        + "".join(
             f"setparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:MEMID=\\\\{name} %i\n"
             for name in _NO_COLLISIONS
         ),
-        nextpnr_opts=f"--seed {seed} --report {_NAME}.pnr-report.json --timing-allow-fail",
+        nextpnr_opts=f"--seed {seed} --report {_NAME}.pnr-report.json --timing-allow-fail"
+        + (f" {TIMING_WEIGHT}" if ecp5 else ""),
     )
     made = {
         "plan": plan.digest(8).hex(),
-        "output_registers": target.board.toolchain == "ecp5",
+        "output_registers": ecp5,
         "versions": versions(tools),
     }
     report_file = folder / "report.json"
@@ -109,7 +120,7 @@ def build_bitstream(
     synthesis, placement = _halves(script.read_text())
     if netlist is None:
         script.write_text(synthesis)
-        _run(folder, tools)
+        run_script(folder, tools)
         if made["output_registers"]:
             design = json.loads((folder / name).read_text())
             use_output_registers(design)
@@ -119,7 +130,7 @@ def build_bitstream(
     else:
         shutil.copyfile(netlist / name, folder / name)
     script.write_text(placement)
-    _run(folder, tools)
+    run_script(folder, tools)
     report = {**_report(target, toolchain, seed, folder), **made}
     report_file.write_text(json.dumps(report, indent=1) + "\n")
     return report
@@ -132,7 +143,13 @@ def _halves(script: str) -> tuple[str, str]:
     return "".join(lines[: at + 1]), "".join(lines[:at] + lines[at + 1 :])
 
 
-def _run(folder: Path, tools: Mapping[str, str]) -> None:
+def run_script(folder: Path, tools: Mapping[str, str], *, seconds: int = _SECONDS) -> None:
+    """Run the build script in ``folder``, its output into ``build.log`` there.
+
+    Raises
+    ------
+    ToolError : a tool failed or took too long; the sentence names the logs.
+    """
     environment = {**os.environ, "PATH": search_path()}
     for tool, program in tools.items():
         environment[re.sub(r"\W", "_", tool).upper()] = program
@@ -147,12 +164,15 @@ def _run(folder: Path, tools: Mapping[str, str]) -> None:
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
-                timeout=_SECONDS,
+                timeout=seconds,
             )
         except subprocess.TimeoutExpired:
-            raise ToolError(f"the build must end within {_SECONDS} s, but did not") from None
+            raise ToolError(f"the build must end within {seconds} s, but did not") from None
     if done.returncode:
-        raise ToolError(f"the build failed; see {log} and {folder / (_NAME + '.tim')}")
+        raise ToolError(
+            f"the build failed with status {done.returncode}; "
+            f"see {log} and {folder / (_NAME + '.tim')}"
+        )
 
 
 def _report(target: Target, toolchain: Toolchain, seed: int, folder: Path) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class Executor(wiring.Component):
     free : the clock runs freely
     refused : one cycle for each refused program
     hart, bus, quiescent : the system
-    enable, reset : the system's clock enable and reset
+    enable, reset : the system's clock enable and reset, which are registers
     """
 
     def __init__(self, *, harts: int, table_base: int, table_pages: int) -> None:
@@ -119,6 +119,7 @@ class Executor(wiring.Component):
             run.free.eq(self.free),
             self.enable.eq(run.enable),
         ]
+        m.d.sync += self.reset.eq(0)
         for port in ports:
             with m.If(port.request.valid & port.request.ready & self.enable):
                 m.d.sync += port.request.valid.eq(0)
@@ -176,7 +177,15 @@ class Executor(wiring.Component):
             return [pc.eq(address), after.eq(then), go(_State.FETCH)]
 
         wipe = Signal(range(self._table_words))
+        wiping = Signal()  # the state is WIPE; a register of its own, since the arbiter hears it
         first_page = self._table_base // PAGE_BYTES
+        m.d.comb += [
+            self.bus.cyc.eq(wiping),
+            self.bus.stb.eq(wiping),
+            self.bus.we.eq(1),
+            self.bus.sel.eq(~0),
+            self.bus.adr.eq(Cat(wipe[:_PAGE_BITS], first_page + wipe[_PAGE_BITS:])),
+        ]
         with m.Switch(state):
             with m.Case(_State.REST), m.If(self.doorbell):
                 m.d.comb += crc.start.eq(1)
@@ -234,11 +243,12 @@ class Executor(wiring.Component):
                         m.d.comb += run.start.eq(1)
                         m.d.sync += go(_State.RUN)
                     with m.Case(Operation.RESET):
-                        m.d.comb += [self.reset.eq(1), run.single.eq(1), run.forget.eq(1)]
+                        m.d.comb += [run.single.eq(1), run.forget.eq(1)]
+                        m.d.sync += self.reset.eq(1)
                         for port in ports:
                             m.d.sync += [port.privilege.eq(Privilege.S), port.request.valid.eq(0)]
                     with m.Case(Operation.WIPE):
-                        m.d.sync += [wipe.eq(0), go(_State.WIPE)]
+                        m.d.sync += [wipe.eq(0), wiping.eq(1), go(_State.WIPE)]
                     with m.Case(Operation.FREE):
                         m.d.sync += self.free.eq(word[0])
                     with m.Default():
@@ -290,19 +300,14 @@ class Executor(wiring.Component):
                     with m.If(after != _State.SEAL):
                         m.d.sync += answers.eq(answers + 1)
             with m.Case(_State.WIPE):
-                m.d.comb += [
-                    run.single.eq(1),
-                    self.bus.cyc.eq(1),
-                    self.bus.stb.eq(1),
-                    self.bus.we.eq(1),
-                    self.bus.sel.eq(~0),
-                    self.bus.adr.eq(Cat(wipe[:_PAGE_BITS], first_page + wipe[_PAGE_BITS:])),
-                ]
-                with m.If(self.bus.ack | self.bus.err):
-                    m.d.sync += go(_State.WIPE_NEXT)
+                taken = (self.bus.ack | self.bus.err) & self.enable
+                m.d.comb += run.single.eq(~taken)
+                with m.If(taken):
+                    m.d.sync += [wiping.eq(0), go(_State.WIPE_NEXT)]
             with m.Case(_State.WIPE_NEXT):
-                m.d.sync += [wipe.eq(wipe + 1), go(_State.WIPE)]
+                m.d.sync += [wipe.eq(wipe + 1), wiping.eq(1), go(_State.WIPE)]
                 with m.If(wipe == self._table_words - 1):
+                    m.d.sync += wiping.eq(0)
                     m.d.sync += fetch(pc, _State.DECODE)
             with m.Case(_State.DONE):
                 # The status goes through the checksum, but stands in no memory.

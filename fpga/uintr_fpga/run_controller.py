@@ -15,9 +15,10 @@ LIMIT_BITS = 24
 class RunController(wiring.Component):
     """Gives the system one clock cycle at a time until there is something to see.
 
-    A run takes three cycles of the board for one of the system: ``enable`` is high in the first; in
-    the second the system shows what that edge produced, and it is sampled; in the third it is
-    decided whether the run goes on. It ends after ``limit`` cycles of the system, and, unless
+    ``enable`` is a register, since it goes to every register of the system. A run takes three
+    cycles of the board for one of the system: ``enable`` is high in the first; in the second the
+    system shows what that edge produced, and it is sampled; in the third it is decided whether the
+    run goes on. It ends after ``limit`` cycles of the system, and, unless
     ``exact``, after the first that produced a response, changed an interrupt line, or made the
     system quiescent when it was not before (`rel4.machine.device.Device.run`).
 
@@ -31,8 +32,8 @@ class RunController(wiring.Component):
     limit : 0 counts as 2**24
     calm : the system is quiescent and has no new input
     exact : do not stop early
-    free : let the clock run while no run is under way
-    single : give one cycle now; with ``free`` it is one anyway
+    free : let the clock run while no run is under way, from the next cycle of the board
+    single : the next cycle is one of the system; with ``free`` it is one anyway
     forget : the system was reset; its interrupt lines are taken to be low
     responding, interrupts, quiescent : from the system
     enable : the system's clock enable
@@ -76,9 +77,8 @@ class RunController(wiring.Component):
         with m.FSM() as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("REST"))
             with m.State("REST"):
-                m.d.comb += self.enable.eq(self.free | self.single)
+                m.d.sync += self.enable.eq(self.free | self.single | self.start)
                 with m.If(self.start):
-                    m.d.comb += self.enable.eq(0)
                     m.d.sync += [
                         left.eq(self.limit),
                         calm.eq(self.calm),
@@ -87,8 +87,11 @@ class RunController(wiring.Component):
                     ]
                     m.next = "STEP"
             with m.State("STEP"):
-                m.d.comb += self.enable.eq(1)
-                m.d.sync += [left.eq(left - 1), self.stepped.eq(self.stepped + 1)]
+                m.d.sync += [
+                    self.enable.eq(0),
+                    left.eq(left - 1),
+                    self.stepped.eq(self.stepped + 1),
+                ]
                 m.next = "LOOK"
             with m.State("LOOK"):
                 m.d.sync += [
@@ -103,7 +106,9 @@ class RunController(wiring.Component):
                 ]
                 m.next = "DECIDE"
             with m.State("DECIDE"):
-                m.next = "STEP"
                 with m.If((left == 0) | (stop & ~exact)):
                     m.next = "REST"
+                with m.Else():
+                    m.d.sync += self.enable.eq(1)
+                    m.next = "STEP"
         return m

@@ -4,10 +4,8 @@ Two harts, 256 KiB of main memory in block RAM, the serial line. `uintr_fpga.soc
 programs and brings their console.
 """
 
-import importlib
 import json
 import os
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -20,11 +18,15 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from rv64.soc import Soc
+from uintr.checks import check_range
 from uintr.program import Parser, run_program, whole
 from uintr_fpga.bench_hart import NO_COLLISIONS, TARGET_PS
+from uintr_fpga.board_top import make_platform
+from uintr_fpga.boards import find_board
 from uintr_fpga.bridge import UartBridge
+from uintr_fpga.build import run_script
 from uintr_fpga.soc_window import SocWindow
-from uintr_fpga.toolchains import TOOLCHAINS, ToolError, find_tools, search_path
+from uintr_fpga.toolchains import TOOLCHAINS, ToolError, find_tools
 from uintr_fpga.uart import UartReceiver, UartTransmitter, uart_divisor
 
 __all__ = ["SocBoard", "SocCore", "build_soc_emulator", "main"]
@@ -33,6 +35,8 @@ _CLOCK_HZ = 25_000_000
 _ASKED_MHZ = 40
 """What place and route strives for: it rests when it has what it was asked for."""
 _BAUD = 1_000_000
+_MAX_HARTS = 4
+"""More than two have not been built, and more than four have no room."""
 _MEMORY_BYTES = 256 << 10
 _SECONDS = 5400
 _SCRIPT = (
@@ -195,7 +199,7 @@ def build(*, harts: int, seed: int, folder: Path, asked_mhz: int = _ASKED_MHZ) -
     toolchain = TOOLCHAINS["ecp5"]
     tools = find_tools(toolchain)
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"
-    platform = importlib.import_module("amaranth_boards.ulx3s").ULX3S_85F_Platform()
+    platform = make_platform(find_board("ulx3s"))
     plan = platform.prepare(
         SocBoard(harts=harts),
         "top",
@@ -208,27 +212,8 @@ def build(*, harts: int, seed: int, folder: Path, asked_mhz: int = _ASKED_MHZ) -
     plan.extract(str(folder))
     pins = folder / "top.lpf"
     pins.write_text(pins.read_text().replace(f" {_CLOCK_HZ}.0 HZ", f" {asked_mhz} MHZ"))
-    environment = {**os.environ, "PATH": search_path()}
-    for tool, program in tools.items():
-        environment[tool.upper().replace("-", "_")] = program
-    environment["OPENFPGALOADER"] = "true"
-    log = folder / "build.log"
-    with log.open("wb") as stream:
-        try:
-            done = subprocess.run(
-                ["sh", "build_top.sh"],
-                cwd=folder,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                timeout=_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise ToolError(f"the build must end within {_SECONDS} s, but did not") from None
-    if done.returncode:
-        raise ToolError(f"the build failed; see {log}")
+    (folder / "build.log").unlink(missing_ok=True)
+    run_script(folder, tools, seconds=_SECONDS)
     placed = json.loads((folder / "top.pnr-report.json").read_text())
     netlist = json.loads((folder / "top.json").read_text())
     cells = Counter(cell["type"] for cell in netlist["modules"]["top"]["cells"].values())
@@ -252,7 +237,9 @@ def _parser() -> Parser:
         examples="python -m uintr_fpga.soc_board --harts 2 --seed 1",
     )
     parser.describe(_build, "Build the bitstream of a ULX3S 85F with harts.")
-    parser.add_argument("--harts", type=whole, default=2, metavar="N", help="1 to 4 (2)")
+    parser.add_argument(
+        "--harts", type=whole, default=2, metavar="N", help=f"1 to {_MAX_HARTS} (2)"
+    )
     parser.add_argument("--seed", type=whole, default=1, metavar="S", help="of the placer (1)")
     parser.add_argument(
         "--ask",
@@ -266,6 +253,9 @@ def _parser() -> Parser:
 
 
 def _build(options: Any) -> int:
+    check_range("harts", options.harts, 1, _MAX_HARTS)
+    check_range("seed", options.seed, 0, 2**31 - 1)
+    check_range("ask", options.ask, 1, 1000)
     found = build(
         harts=options.harts,
         seed=options.seed,
@@ -277,8 +267,8 @@ def _build(options: Any) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status."""
-    return run_program(_parser, arguments)
+    """Exit status: 0 done, 2 it cannot be done, 130 interrupted."""
+    return run_program(_parser, arguments, statuses=lambda: {ToolError: 2})
 
 
 if __name__ == "__main__":

@@ -219,7 +219,7 @@ def with_bench(
     dut = Controller(**shape)
 
     async def testbench(ctx: Any) -> None:
-        await job(Bench(ctx, dut, **shape))
+        await job(bench=Bench(ctx, dut, **shape))
 
     simulate(dut, testbench, **more)
 

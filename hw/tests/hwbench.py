@@ -1,6 +1,8 @@
 """What the gateware's unit tests share: a simulator with an end, a hart's verbs, surroundings."""
 
+import functools
 import gc
+import inspect
 import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -28,7 +30,9 @@ __all__ = [
     "Surroundings",
     "present",
     "refused",
+    "run_by",
     "simulate",
+    "simulated",
     "transfer",
     "unused_components",
     "withdraw",
@@ -37,6 +41,7 @@ __all__ = [
 ONES = 2**64 - 1
 
 Testbench = Callable[[Any], Awaitable[None]]
+Job = Callable[..., Awaitable[None]]
 
 
 def simulate(dut: Any, *testbenches: Testbench, limit: int = 20_000) -> None:
@@ -49,6 +54,60 @@ def simulate(dut: Any, *testbenches: Testbench, limit: int = 20_000) -> None:
         if not simulator.advance():
             return
     raise AssertionError(f"not done after {limit} cycles")
+
+
+GIVEN = ("ctx", "dut", "bench", "hart", "around")
+"""What a bench may hand a test: the simulation, the block, and what wraps or surrounds them."""
+
+
+def run_by(
+    run: Callable[..., None], *names: str, **options: Any
+) -> Callable[[Job], Callable[..., None]]:
+    """The decorator of a test that is a job: ``run(job, **options)`` hands it what it names.
+
+    Its other arguments are pytest's; those called ``names`` are options of ``run`` too.
+    """
+
+    def decorate(job: Job) -> Callable[..., None]:
+        parameters = inspect.signature(job).parameters.values()
+
+        @functools.wraps(job)
+        def test(**arguments: Any) -> None:
+            async def named(**given: Any) -> None:
+                chosen = {each.name: given[each.name] for each in parameters if each.name in given}
+                await job(**chosen, **arguments)
+
+            run(named, **options, **{name: arguments[name] for name in names})
+
+        own = [each for each in parameters if each.name not in GIVEN]
+        test.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
+        return test
+
+    return decorate
+
+
+def simulated(
+    make: Callable[..., Any],
+    *names: str,
+    bench: Callable[[Any, Any], Any] | None = None,
+    limit: int = 20_000,
+    **parameters: Any,
+) -> Callable[[Job], Callable[..., None]]:
+    """The decorator of a test of ``dut = make(**parameters)``, and of ``bench(ctx, dut)`` on it.
+
+    The test's arguments called ``names`` are parameters too.
+    """
+
+    def run(job: Job, **more: Any) -> None:
+        dut = make(**parameters, **more)
+
+        async def testbench(ctx: Any) -> None:
+            wrapped = {} if bench is None else {"bench": bench(ctx, dut)}
+            await job(ctx=ctx, dut=dut, **wrapped)
+
+        simulate(dut, testbench, limit=limit)
+
+    return run_by(run, *names)
 
 
 @contextmanager

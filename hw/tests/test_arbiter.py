@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from amaranth.hdl import Const, Module, Signal
-from hwbench import refused, simulate
+from hwbench import refused, simulate, simulated
 
 from uintr.arbiter import RoundRobin, select
 
@@ -30,56 +30,44 @@ class Model:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 65])
-def test_random_requests_follow_the_model(count: int) -> None:
-    dut = RoundRobin(count=count)
+@simulated(RoundRobin, "count")
+async def test_random_requests_follow_the_model(ctx: Any, dut: RoundRobin, count: int) -> None:
     generator = random.Random(count)
-
-    async def testbench(ctx: Any) -> None:
-        model = Model(count)
-        for _ in range(1000):
-            requests = generator.getrandbits(count)
-            if generator.random() < 0.3:
-                requests &= generator.getrandbits(count) & generator.getrandbits(count)
-            advance = generator.random() < 0.7
-            ctx.set(dut.requests, requests)
-            ctx.set(dut.advance, advance)
-            granted = model.grant(requests)
-            assert ctx.get(dut.grant) == (0 if granted is None else 1 << granted)
-            if advance:
-                model.advance(granted)
-            await ctx.tick()
-
-    simulate(dut, testbench)
+    model = Model(count)
+    for _ in range(1000):
+        requests = generator.getrandbits(count)
+        if generator.random() < 0.3:
+            requests &= generator.getrandbits(count) & generator.getrandbits(count)
+        advance = generator.random() < 0.7
+        ctx.set(dut.requests, requests)
+        ctx.set(dut.advance, advance)
+        granted = model.grant(requests)
+        assert ctx.get(dut.grant) == (0 if granted is None else 1 << granted)
+        if advance:
+            model.advance(granted)
+        await ctx.tick()
 
 
-def test_all_take_turns_from_port_0() -> None:
-    dut = RoundRobin(count=4)
-
-    async def testbench(ctx: Any) -> None:
-        ctx.set(dut.requests, 0b1111)
-        ctx.set(dut.advance, 1)
-        order = []
-        for _ in range(9):
-            order.append(ctx.get(dut.grant).bit_length() - 1)
-            await ctx.tick()
-        assert order == [0, 1, 2, 3, 0, 1, 2, 3, 0]
-
-    simulate(dut, testbench)
+@simulated(RoundRobin, count=4)
+async def test_all_take_turns_from_port_0(ctx: Any, dut: RoundRobin) -> None:
+    ctx.set(dut.requests, 0b1111)
+    ctx.set(dut.advance, 1)
+    order = []
+    for _ in range(9):
+        order.append(ctx.get(dut.grant).bit_length() - 1)
+        await ctx.tick()
+    assert order == [0, 1, 2, 3, 0, 1, 2, 3, 0]
 
 
-def test_a_grant_not_taken_and_an_idle_cycle_keep_the_turn() -> None:
-    dut = RoundRobin(count=3)
-
-    async def testbench(ctx: Any) -> None:
-        grants = []
-        for requests, advance in ((7, 1), (7, 0), (0, 1), (7, 1), (1, 1), (7, 1)):
-            ctx.set(dut.requests, requests)
-            ctx.set(dut.advance, advance)
-            grants.append(ctx.get(dut.grant))
-            await ctx.tick()
-        assert grants == [1, 2, 0, 2, 1, 2]
-
-    simulate(dut, testbench)
+@simulated(RoundRobin, count=3)
+async def test_a_grant_not_taken_and_an_idle_cycle_keep_the_turn(ctx: Any, dut: RoundRobin) -> None:
+    grants = []
+    for requests, advance in ((7, 1), (7, 0), (0, 1), (7, 1), (1, 1), (7, 1)):
+        ctx.set(dut.requests, requests)
+        ctx.set(dut.advance, advance)
+        grants.append(ctx.get(dut.grant))
+        await ctx.tick()
+    assert grants == [1, 2, 0, 2, 1, 2]
 
 
 def test_select_picks_the_granted_value_or_zero() -> None:

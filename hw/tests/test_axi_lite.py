@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hwbench import simulate
+from hwbench import simulated
 
 from uintr.axi_lite import AxiLiteBridge, AxiLiteManager
 
@@ -13,56 +13,52 @@ OKAY, SLVERR, DECERR = 0, 2, 3
 @pytest.mark.parametrize("other", [OKAY, SLVERR])
 @pytest.mark.parametrize("response", [OKAY, 1, SLVERR, DECERR])
 @pytest.mark.parametrize("write", [0, 1])
-def test_a_transfer_ends_as_its_own_channel_says(write: int, response: int, other: int) -> None:
+@simulated(AxiLiteManager)
+async def test_a_transfer_ends_as_its_own_channel_says(
+    ctx: Any, dut: AxiLiteManager, write: int, response: int, other: int
+) -> None:
     """The other channel's response, which is not valid, says something else."""
-    dut = AxiLiteManager()
     axi, bus = dut.axi, dut.bus
-
-    async def testbench(ctx: Any) -> None:
-        for signal, value in (
-            (bus.cyc, 1), (bus.stb, 1), (bus.we, write), (bus.adr, 0x123), (bus.sel, 0xFF),
-            (bus.dat_w, 0x55), (axi.awready, 1), (axi.wready, 1), (axi.arready, 1),
-            (axi.bresp, response if write else other), (axi.rresp, other if write else response),
-            (axi.rdata, 0x77),
-        ):  # fmt: skip
-            ctx.set(signal, value)
-        assert ctx.get(axi.awvalid) == ctx.get(axi.wvalid) == write
-        assert ctx.get(axi.arvalid) == 1 - write
+    for signal, value in (
+        (bus.cyc, 1), (bus.stb, 1), (bus.we, write), (bus.adr, 0x123), (bus.sel, 0xFF),
+        (bus.dat_w, 0x55), (axi.awready, 1), (axi.wready, 1), (axi.arready, 1),
+        (axi.bresp, response if write else other), (axi.rresp, other if write else response),
+        (axi.rdata, 0x77),
+    ):  # fmt: skip
+        ctx.set(signal, value)
+    assert ctx.get(axi.awvalid) == ctx.get(axi.wvalid) == write
+    assert ctx.get(axi.arvalid) == 1 - write
+    await ctx.tick()
+    for _ in range(3):
+        assert not ctx.get(axi.awvalid | axi.wvalid | axi.arvalid)
+        assert not ctx.get(bus.ack | bus.err)
         await ctx.tick()
-        for _ in range(3):
-            assert not ctx.get(axi.awvalid | axi.wvalid | axi.arvalid)
-            assert not ctx.get(bus.ack | bus.err)
-            await ctx.tick()
-        ctx.set(axi.bvalid if write else axi.rvalid, 1)
-        assert ctx.get(bus.ack) == (response == OKAY)
-        assert ctx.get(bus.err) == (response != OKAY)
-        if not write:
-            assert ctx.get(bus.dat_r) == 0x77
-
-    simulate(dut, testbench)
+    ctx.set(axi.bvalid if write else axi.rvalid, 1)
+    assert ctx.get(bus.ack) == (response == OKAY)
+    assert ctx.get(bus.err) == (response != OKAY)
+    if not write:
+        assert ctx.get(bus.dat_r) == 0x77
 
 
 @pytest.mark.parametrize(("kinds", "served"), [("wr", "wrwrwr"), ("w", "wwwwww"), ("r", "rrrrrr")])
-def test_a_bridge_serves_what_waits_in_turn(kinds: str, served: str) -> None:
+@simulated(AxiLiteBridge)
+async def test_a_bridge_serves_what_waits_in_turn(
+    ctx: Any, dut: AxiLiteBridge, kinds: str, served: str
+) -> None:
     """Each within four cycles: two of the bus, and one of the answer behind them."""
-    dut = AxiLiteBridge()
     axi, bus = dut.axi, dut.bus
-
-    async def testbench(ctx: Any) -> None:
-        for signal in (axi.awvalid, axi.wvalid):
-            ctx.set(signal, int("w" in kinds))
-        ctx.set(axi.arvalid, int("r" in kinds))
-        ctx.set(axi.bready, 1)
-        ctx.set(axi.rready, 1)
-        seen = ""
-        waited = False
-        for _ in range(4 * len(served)):
-            wanted = bool(ctx.get(bus.cyc & bus.stb))
-            ctx.set(bus.ack, wanted and waited)
-            waited = wanted and not waited
-            assert ctx.get(axi.awready) == ctx.get(axi.wready)
-            seen += "w" * ctx.get(axi.awready) + "r" * ctx.get(axi.arready)
-            await ctx.tick()
-        assert seen.startswith(served)
-
-    simulate(dut, testbench)
+    for signal in (axi.awvalid, axi.wvalid):
+        ctx.set(signal, int("w" in kinds))
+    ctx.set(axi.arvalid, int("r" in kinds))
+    ctx.set(axi.bready, 1)
+    ctx.set(axi.rready, 1)
+    seen = ""
+    waited = False
+    for _ in range(4 * len(served)):
+        wanted = bool(ctx.get(bus.cyc & bus.stb))
+        ctx.set(bus.ack, wanted and waited)
+        waited = wanted and not waited
+        assert ctx.get(axi.awready) == ctx.get(axi.wready)
+        seen += "w" * ctx.get(axi.awready) + "r" * ctx.get(axi.arready)
+        await ctx.tick()
+    assert seen.startswith(served)

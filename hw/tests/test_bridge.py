@@ -5,7 +5,7 @@ from typing import Any
 
 import hwbench
 import pytest
-from hwbench import ONES, End, Posted, Surroundings, refused, simulate
+from hwbench import ONES, End, Posted, Surroundings, refused, run_by, simulate
 
 from uintr.bridge import ControllerBridge
 from uintr.interfaces import OperationFunction, Wishbone
@@ -25,7 +25,7 @@ def with_bridge(job: Any, receivers: int = 5) -> None:
 
     async def testbench(ctx: Any) -> None:
         # `Surroundings` plays the controller; the bus it could play too is not connected.
-        await job(ctx, dut, Surroundings(ctx, Wishbone().create(), dut.port))
+        await job(ctx=ctx, dut=dut, around=Surroundings(ctx, Wishbone().create(), dut.port))
 
     simulate(dut, testbench)
 
@@ -44,31 +44,36 @@ def with_bridge(job: Any, receivers: int = 5) -> None:
         (ACTIVE, 1, OperationFunction.WRITE_ACTIVE, 1),
     ],
 )
-def test_each_access_is_one_operation_answered_three_cycles_after_acceptance(
-    register: Register, data: int | None, function: OperationFunction, sent: int | None, delay: int
+@run_by(with_bridge)
+async def test_each_access_is_one_operation_answered_three_cycles_after_acceptance(
+    ctx: Any,
+    dut: ControllerBridge,
+    around: Surroundings,
+    register: Register,
+    data: int | None,
+    function: OperationFunction,
+    sent: int | None,
+    delay: int,
 ) -> None:
-    async def job(ctx: Any, dut: ControllerBridge, around: Surroundings) -> None:
-        around.accept_delay = delay
-        around.answer = 0x1234_5678_9ABC_DEF0
-        for slot in (0, 3, 4):
-            end = await transfer(ctx, dut, around, slot, register, data)
-            assert end == End(False, around.answer, delay + 3)
-            posted = around.posted.pop()
-            assert posted[:2] == (function, slot)
-            assert sent is None or posted.data == sent
-            assert not around.posted
-
-    with_bridge(job)
+    around.accept_delay = delay
+    around.answer = 0x1234_5678_9ABC_DEF0
+    for slot in (0, 3, 4):
+        end = await transfer(ctx, dut, around, slot, register, data)
+        assert end == End(False, around.answer, delay + 3)
+        posted = around.posted.pop()
+        assert posted[:2] == (function, slot)
+        assert sent is None or posted.data == sent
+        assert not around.posted
 
 
-def test_a_read_of_send_has_no_effect() -> None:
-    async def job(ctx: Any, dut: ControllerBridge, around: Surroundings) -> None:
-        for garbage in (0, 5, ONES):
-            ctx.set(dut.bus.dat_w, garbage)
-            assert await transfer(ctx, dut, around, 1, SEND) == End(False, 0, 3)
-        assert around.posted == [Posted(OperationFunction.SEND, 1, 64)] * 3
-
-    with_bridge(job)
+@run_by(with_bridge)
+async def test_a_read_of_send_has_no_effect(
+    ctx: Any, dut: ControllerBridge, around: Surroundings
+) -> None:
+    for garbage in (0, 5, ONES):
+        ctx.set(dut.bus.dat_w, garbage)
+        assert await transfer(ctx, dut, around, 1, SEND) == End(False, 0, 3)
+    assert around.posted == [Posted(OperationFunction.SEND, 1, 64)] * 3
 
 
 @pytest.mark.parametrize(
@@ -90,37 +95,41 @@ def test_a_read_of_send_has_no_effect() -> None:
         (5, 0, 0x00, True),
     ],
 )
-def test_what_is_refused_ends_in_the_second_cycle_without_effect(
-    receivers: int, slot: int, sel: int, error: bool
+@run_by(with_bridge, "receivers")
+async def test_what_is_refused_ends_in_the_second_cycle_without_effect(
+    ctx: Any,
+    dut: ControllerBridge,
+    around: Surroundings,
+    receivers: int,
+    slot: int,
+    sel: int,
+    error: bool,
 ) -> None:
-    async def job(ctx: Any, dut: ControllerBridge, around: Surroundings) -> None:
-        for data in (None, 1):
-            for register in (SEND, LOW, HIGH, ACTIVE):
-                end = await transfer(ctx, dut, around, slot, register, data, sel)
-                assert (end.error, end.cycles) == ((True, 1) if error else (False, 3))
-        assert len(around.posted) == (0 if error else 8)
-
-    with_bridge(job, receivers)
+    for data in (None, 1):
+        for register in (SEND, LOW, HIGH, ACTIVE):
+            end = await transfer(ctx, dut, around, slot, register, data, sel)
+            assert (end.error, end.cycles) == ((True, 1) if error else (False, 3))
+    assert len(around.posted) == (0 if error else 8)
 
 
-def test_random_transfers_end_once_each() -> None:
-    async def job(ctx: Any, dut: ControllerBridge, around: Surroundings) -> None:
-        generator = random.Random(2)
-        expected = 0
-        for _ in range(300):
-            around.accept_delay = generator.choice([0, 0, 1, 5])
-            around.answer = generator.getrandbits(64)
-            slot = generator.randrange(7)
-            end = await transfer(ctx, dut, around, slot, LOW, generator.choice([None, 3]))
-            assert end.error == (slot >= 5)
-            expected += not end.error
-            assert end.error or end.data == around.answer
-            for _ in range(generator.choice([0, 0, 1, 6])):
-                around.step()
-                await ctx.tick()
-        assert len(around.posted) == expected
-
-    with_bridge(job)
+@run_by(with_bridge)
+async def test_random_transfers_end_once_each(
+    ctx: Any, dut: ControllerBridge, around: Surroundings
+) -> None:
+    generator = random.Random(2)
+    expected = 0
+    for _ in range(300):
+        around.accept_delay = generator.choice([0, 0, 1, 5])
+        around.answer = generator.getrandbits(64)
+        slot = generator.randrange(7)
+        end = await transfer(ctx, dut, around, slot, LOW, generator.choice([None, 3]))
+        assert end.error == (slot >= 5)
+        expected += not end.error
+        assert end.error or end.data == around.answer
+        for _ in range(generator.choice([0, 0, 1, 6])):
+            around.step()
+            await ctx.tick()
+    assert len(around.posted) == expected
 
 
 def test_receivers_are_checked() -> None:

@@ -5,36 +5,34 @@ from collections import deque
 from typing import Any
 
 import pytest
-from hwbench import refused, simulate
+from hwbench import refused, simulated
 
 from uintr.claim_queue import ClaimQueue
 
 
 @pytest.mark.parametrize("receivers", [1, 2, 5, 8])
 @pytest.mark.parametrize("rate", [0.3, 0.7, 1.0])
-def test_first_in_first_out_and_never_full(receivers: int, rate: float) -> None:
-    dut = ClaimQueue(receivers=receivers)
+@simulated(ClaimQueue, "receivers")
+async def test_first_in_first_out_and_never_full(
+    ctx: Any, dut: ClaimQueue, receivers: int, rate: float
+) -> None:
     draw = random.Random(receivers)
-
-    async def testbench(ctx: Any) -> None:
-        ring: deque[int] = deque()
-        for _ in range(500):
-            assert ctx.get(dut.valid) == bool(ring)
-            if ring:
-                assert ctx.get(dut.head) == ring[0]
-            absent = sorted(set(range(receivers)) - set(ring))
-            push, pop = bool(absent) and draw.random() < rate, draw.random() < 0.5
-            number = draw.choice(absent) if push else draw.randrange(receivers)
-            ctx.set(dut.push, push)
-            ctx.set(dut.number, number)
-            ctx.set(dut.pop, pop)
-            await ctx.tick()
-            if pop and ring:
-                ring.popleft()
-            if push:
-                ring.append(number)
-
-    simulate(dut, testbench)
+    ring: deque[int] = deque()
+    for _ in range(500):
+        assert ctx.get(dut.valid) == bool(ring)
+        if ring:
+            assert ctx.get(dut.head) == ring[0]
+        absent = sorted(set(range(receivers)) - set(ring))
+        push, pop = bool(absent) and draw.random() < rate, draw.random() < 0.5
+        number = draw.choice(absent) if push else draw.randrange(receivers)
+        ctx.set(dut.push, push)
+        ctx.set(dut.number, number)
+        ctx.set(dut.pop, pop)
+        await ctx.tick()
+        if pop and ring:
+            ring.popleft()
+        if push:
+            ring.append(number)
 
 
 def test_parameters_are_checked() -> None:

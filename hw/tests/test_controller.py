@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from amaranth.hdl import Module, ResetInserter, Signal
 from controller_bench import PUBLISHED, Bench, Operation, prepare, random_operation, with_bench
-from hwbench import ONES, refused, simulate
+from hwbench import ONES, refused, run_by, simulate
 
 from uintr.controller import Controller
 from uintr.interfaces import OperationFunction as Op
@@ -42,20 +42,17 @@ def test_random_operations(
 
 
 @pytest.mark.parametrize("other", [0, 1])
-def test_every_three_functions_back_to_back(other: int) -> None:
+@run_by(with_bench)
+async def test_every_three_functions_back_to_back(bench: Bench, other: int) -> None:
     """On one receiver, and with a stranger in the middle; the model judges every cycle."""
-
-    async def job(bench: Bench) -> None:
-        generator = random.Random(other)
-        for first, second, third in itertools.product(PUBLISHED, repeat=3):
-            for function, receiver in ((first, 0), (second, other), (third, 0)):
+    generator = random.Random(other)
+    for first, second, third in itertools.product(PUBLISHED, repeat=3):
+        for function, receiver in ((first, 0), (second, other), (third, 0)):
+            operation = random_operation(generator, 2, 1)
+            while operation.function != function:
                 operation = random_operation(generator, 2, 1)
-                while operation.function != function:
-                    operation = random_operation(generator, 2, 1)
-                bench.queues[0].append(operation._replace(receiver=receiver))
-        await bench.drain()
-
-    with_bench(job)
+            bench.queues[0].append(operation._replace(receiver=receiver))
+    await bench.drain()
 
 
 @pytest.mark.parametrize(
@@ -77,128 +74,112 @@ def test_every_three_functions_back_to_back(other: int) -> None:
         ([(Op.WRITE_LOW, 3 | 1 << 16), (Op.SEND, 0), (Op.READ_LOW, 0)], [0, 0, 3 | 1 << 16], 2),
     ],
 )
-def test_neighbours_on_one_receiver(
-    operations: list[tuple[Op, int]], answers: list[int], line: int
+@run_by(with_bench)
+async def test_neighbours_on_one_receiver(
+    bench: Bench, operations: list[tuple[Op, int]], answers: list[int], line: int
 ) -> None:
-    async def job(bench: Bench) -> None:
-        await bench.do([prepare()])
-        got = await bench.do([Operation(function, 0, data) for function, data in operations])
-        assert got == answers
-        assert bench.lines[-1] == line
-
-    with_bench(job)
+    await bench.do([prepare()])
+    got = await bench.do([Operation(function, 0, data) for function, data in operations])
+    assert got == answers
+    assert bench.lines[-1] == line
 
 
-def test_a_post_in_the_cycle_after_a_read_is_not_lost() -> None:
-    async def job(bench: Bench) -> None:
-        await bench.do([prepare(), Operation(Op.SEND, 0, 5)], port=1)
-        bench.queues[0].append(Operation(Op.READ_HIGH, 0))
-        bench.queues[1].append(Operation(Op.SEND, 0, 6))
-        bench.queues[0].append(Operation(Op.READ_HIGH, 0))
-        await bench.drain()
-        cycle = bench.accepted[-1][0]
-        assert bench.accepted[-3:] == [(cycle - 2, 0), (cycle - 1, 1), (cycle, 0)]
-        assert bench.answers[0] == [1 << 5, 1 << 6]
-
-    with_bench(job, ports=2)
+@run_by(with_bench, ports=2)
+async def test_a_post_in_the_cycle_after_a_read_is_not_lost(bench: Bench) -> None:
+    await bench.do([prepare(), Operation(Op.SEND, 0, 5)], port=1)
+    bench.queues[0].append(Operation(Op.READ_HIGH, 0))
+    bench.queues[1].append(Operation(Op.SEND, 0, 6))
+    bench.queues[0].append(Operation(Op.READ_HIGH, 0))
+    await bench.drain()
+    cycle = bench.accepted[-1][0]
+    assert bench.accepted[-3:] == [(cycle - 2, 0), (cycle - 1, 1), (cycle, 0)]
+    assert bench.answers[0] == [1 << 5, 1 << 6]
 
 
 # --- Time -----------------------------------------------------------------------------------------
 
 
-def test_a_post_reaches_the_line_in_three_cycles() -> None:
-    async def job(bench: Bench) -> None:
-        await bench.do([prepare(hart=1)])
-        bench.queues[0].append(Operation(Op.SEND, 0, 7))
-        begin = bench.cycle
-        await bench.run(6)
-        assert bench.accepted[-1] == (begin, 0)
-        assert bench.lines[begin:] == [0, 0, 0, 2, 2, 2]
-
-    with_bench(job)
+@run_by(with_bench)
+async def test_a_post_reaches_the_line_in_three_cycles(bench: Bench) -> None:
+    await bench.do([prepare(hart=1)])
+    bench.queues[0].append(Operation(Op.SEND, 0, 7))
+    begin = bench.cycle
+    await bench.run(6)
+    assert bench.accepted[-1] == (begin, 0)
+    assert bench.lines[begin:] == [0, 0, 0, 2, 2, 2]
 
 
-def test_one_operation_is_accepted_every_cycle() -> None:
-    async def job(bench: Bench) -> None:
-        generator = random.Random(9)
-        for queue in bench.queues:
-            queue.extend(random_operation(generator, 2, 4) for _ in range(100))
-        await bench.drain()
-        cycles = [cycle for cycle, _ in bench.accepted]
-        assert cycles == list(range(4, 304))
-
-    with_bench(job, ports=3)
+@run_by(with_bench, ports=3)
+async def test_one_operation_is_accepted_every_cycle(bench: Bench) -> None:
+    generator = random.Random(9)
+    for queue in bench.queues:
+        queue.extend(random_operation(generator, 2, 4) for _ in range(100))
+    await bench.drain()
+    cycles = [cycle for cycle, _ in bench.accepted]
+    assert cycles == list(range(4, 304))
 
 
-def test_busy_ports_are_granted_in_turn() -> None:
-    async def job(bench: Bench) -> None:
-        for queue in bench.queues:
-            queue.extend([Operation(Op.READ_LOW, 0)] * 3)
-        await bench.drain()
-        assert [port for _, port in bench.accepted] == [0, 1, 2, 3] * 3
-
-    with_bench(job, ports=4)
+@run_by(with_bench, ports=4)
+async def test_busy_ports_are_granted_in_turn(bench: Bench) -> None:
+    for queue in bench.queues:
+        queue.extend([Operation(Op.READ_LOW, 0)] * 3)
+    await bench.drain()
+    assert [port for _, port in bench.accepted] == [0, 1, 2, 3] * 3
 
 
-def test_the_search_begins_behind_the_last_grant() -> None:
-    async def job(bench: Bench) -> None:
-        await bench.do([Operation(Op.READ_LOW, 0)], port=1)
-        for queue in bench.queues:
-            queue.append(Operation(Op.READ_LOW, 0))
-        await bench.drain()
-        assert [port for _, port in bench.accepted] == [1, 2, 0, 1]
-
-    with_bench(job, ports=3)
+@run_by(with_bench, ports=3)
+async def test_the_search_begins_behind_the_last_grant(bench: Bench) -> None:
+    await bench.do([Operation(Op.READ_LOW, 0)], port=1)
+    for queue in bench.queues:
+        queue.append(Operation(Op.READ_LOW, 0))
+    await bench.drain()
+    assert [port for _, port in bench.accepted] == [1, 2, 0, 1]
 
 
 # --- What the operations do -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("harts", [1, 2, 3, 4, 64])
-def test_a_hart_that_does_not_exist_reads_back_as_the_number_of_harts(harts: int) -> None:
-    async def job(bench: Bench) -> None:
-        for hartid in (harts - 1, harts, harts + 1, 2 * harts, 0x8000, 0xFFFF):
-            write = Operation(Op.WRITE_LOW, 0, LOW.pack(active=1, hartid=hartid))
-            answers = await bench.do([write, Operation(Op.SEND, 0, 1), Operation(Op.READ_LOW, 0)])
-            assert answers[-1] == LOW.pack(active=1, hartid=min(hartid, harts))
-            assert bench.lines[-1] == (1 << hartid if hartid < harts else 0)
-            await bench.do([prepare(hart=hartid, supervisor=1)])
-            assert bench.lines[-1] == (1 << hartid + harts if hartid < harts else 0)
-
-    with_bench(job, harts=harts)
-
-
-def test_a_change_of_kind_lowers_one_line_and_raises_the_other_in_one_cycle() -> None:
-    async def job(bench: Bench) -> None:
-        await bench.do([prepare(), Operation(Op.SEND, 0, 1)])
-        begin = bench.cycle
-        await bench.do([prepare(supervisor=1)])
-        assert bench.lines[begin : begin + 5] == [1, 1, 1, 0b100, 0b100]
-
-    with_bench(job)
+@run_by(with_bench, "harts")
+async def test_a_hart_that_does_not_exist_reads_back_as_the_number_of_harts(
+    bench: Bench, harts: int
+) -> None:
+    for hartid in (harts - 1, harts, harts + 1, 2 * harts, 0x8000, 0xFFFF):
+        write = Operation(Op.WRITE_LOW, 0, LOW.pack(active=1, hartid=hartid))
+        answers = await bench.do([write, Operation(Op.SEND, 0, 1), Operation(Op.READ_LOW, 0)])
+        assert answers[-1] == LOW.pack(active=1, hartid=min(hartid, harts))
+        assert bench.lines[-1] == (1 << hartid if hartid < harts else 0)
+        await bench.do([prepare(hart=hartid, supervisor=1)])
+        assert bench.lines[-1] == (1 << hartid + harts if hartid < harts else 0)
 
 
-def test_a_move_lowers_one_line_and_raises_the_other_in_one_cycle() -> None:
-    async def job(bench: Bench) -> None:
-        await bench.do([prepare(hart=0), Operation(Op.SEND, 0, 1)])
-        begin = bench.cycle
-        await bench.do([prepare(hart=1)])
-        assert bench.lines[begin : begin + 5] == [1, 1, 1, 2, 2]
+@run_by(with_bench)
+async def test_a_change_of_kind_lowers_one_line_and_raises_the_other_in_one_cycle(
+    bench: Bench,
+) -> None:
+    await bench.do([prepare(), Operation(Op.SEND, 0, 1)])
+    begin = bench.cycle
+    await bench.do([prepare(supervisor=1)])
+    assert bench.lines[begin : begin + 5] == [1, 1, 1, 0b100, 0b100]
 
-    with_bench(job)
+
+@run_by(with_bench)
+async def test_a_move_lowers_one_line_and_raises_the_other_in_one_cycle(bench: Bench) -> None:
+    await bench.do([prepare(hart=0), Operation(Op.SEND, 0, 1)])
+    begin = bench.cycle
+    await bench.do([prepare(hart=1)])
+    assert bench.lines[begin : begin + 5] == [1, 1, 1, 2, 2]
 
 
 # --- Sweep ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("receivers", [1, 2, 3, 8, 13])
-def test_operations_wait_for_the_sweep(receivers: int) -> None:
-    async def job(bench: Bench) -> None:
-        bench.queues[0].append(Operation(Op.READ_LOW, receivers - 1))
-        await bench.drain()
-        assert bench.accepted == [(receivers, 0)]
-
-    with_bench(job, receivers=receivers)
+@run_by(with_bench, "receivers")
+async def test_operations_wait_for_the_sweep(bench: Bench, receivers: int) -> None:
+    bench.queues[0].append(Operation(Op.READ_LOW, receivers - 1))
+    await bench.drain()
+    assert bench.accepted == [(receivers, 0)]
 
 
 def test_reset_clears_lines_pipeline_and_every_record() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from amaranth.hdl import ResetInserter, Signal
-from hwbench import refused, simulate
+from hwbench import refused, simulate, simulated
 
 from uintr.intel.bus import LockingArbiter
 
@@ -37,15 +37,11 @@ async def transfer(ctx: Any, dut: LockingArbiter, *, end: str = "ack") -> int:
     return first
 
 
-def test_without_locks_all_take_turns() -> None:
-    dut = LockingArbiter(count=3)
-
-    async def testbench(ctx: Any) -> None:
-        for number in range(3):
-            want(ctx, dut, number, 1)
-        assert [await transfer(ctx, dut) for _ in range(6)] == [0, 1, 2, 0, 1, 2]
-
-    simulate(dut, testbench)
+@simulated(LockingArbiter, count=3)
+async def test_without_locks_all_take_turns(ctx: Any, dut: LockingArbiter) -> None:
+    for number in range(3):
+        want(ctx, dut, number, 1)
+    assert [await transfer(ctx, dut) for _ in range(6)] == [0, 1, 2, 0, 1, 2]
 
 
 def test_a_reset_forgets_whose_turn_it_is() -> None:
@@ -68,81 +64,73 @@ def test_a_reset_forgets_whose_turn_it_is() -> None:
     simulate(ResetInserter(reset)(dut), testbench)
 
 
-def test_the_lock_keeps_the_bus_until_an_end_without_it() -> None:
-    dut = LockingArbiter(count=3)
-
-    async def testbench(ctx: Any) -> None:
-        for number in range(3):
-            want(ctx, dut, number, 1, locked=int(number == 1))
-        assert [await transfer(ctx, dut) for _ in range(4)] == [0, 1, 1, 1]
-        want(ctx, dut, 1, 0, locked=1)  # between two transfers
-        for _ in range(5):
-            assert owner(ctx, dut) is None
-            await ctx.tick()
-        want(ctx, dut, 1, 1, locked=0)
-        assert [await transfer(ctx, dut) for _ in range(3)] == [1, 2, 0]
-
-    simulate(dut, testbench)
-
-
-def test_an_error_ends_the_lock_and_so_does_lowering_it_between_transfers() -> None:
-    dut = LockingArbiter(count=2)
-
-    async def testbench(ctx: Any) -> None:
-        for number in range(2):
-            want(ctx, dut, number, 1, locked=1 - number)
-        assert await transfer(ctx, dut) == 0
-        assert await transfer(ctx, dut, end="err") == 0
-        want(ctx, dut, 1, 1, locked=1)
-        assert await transfer(ctx, dut) == 1
-        want(ctx, dut, 1, 0, locked=0)
+@simulated(LockingArbiter, count=3)
+async def test_the_lock_keeps_the_bus_until_an_end_without_it(
+    ctx: Any, dut: LockingArbiter
+) -> None:
+    for number in range(3):
+        want(ctx, dut, number, 1, locked=int(number == 1))
+    assert [await transfer(ctx, dut) for _ in range(4)] == [0, 1, 1, 1]
+    want(ctx, dut, 1, 0, locked=1)  # between two transfers
+    for _ in range(5):
+        assert owner(ctx, dut) is None
         await ctx.tick()
-        assert owner(ctx, dut) == 0
+    want(ctx, dut, 1, 1, locked=0)
+    assert [await transfer(ctx, dut) for _ in range(3)] == [1, 2, 0]
 
-    simulate(dut, testbench)
+
+@simulated(LockingArbiter, count=2)
+async def test_an_error_ends_the_lock_and_so_does_lowering_it_between_transfers(
+    ctx: Any, dut: LockingArbiter
+) -> None:
+    for number in range(2):
+        want(ctx, dut, number, 1, locked=1 - number)
+    assert await transfer(ctx, dut) == 0
+    assert await transfer(ctx, dut, end="err") == 0
+    want(ctx, dut, 1, 1, locked=1)
+    assert await transfer(ctx, dut) == 1
+    want(ctx, dut, 1, 0, locked=0)
+    await ctx.tick()
+    assert owner(ctx, dut) == 0
 
 
-def test_stb_without_cyc_asks_for_nothing_and_keeps_nothing() -> None:
-    dut = LockingArbiter(count=2)
-
-    async def testbench(ctx: Any) -> None:
-        want(ctx, dut, 0, 1, locked=1)
-        assert await transfer(ctx, dut) == 0
-        want(ctx, dut, 0, 1, locked=0)
-        want(ctx, dut, 1, 1)
-        ctx.set(dut.initiators[0].cyc, 0)
-        await ctx.tick()
-        assert [await transfer(ctx, dut) for _ in range(2)] == [1, 1]
-
-    simulate(dut, testbench)
+@simulated(LockingArbiter, count=2)
+async def test_stb_without_cyc_asks_for_nothing_and_keeps_nothing(
+    ctx: Any, dut: LockingArbiter
+) -> None:
+    want(ctx, dut, 0, 1, locked=1)
+    assert await transfer(ctx, dut) == 0
+    want(ctx, dut, 0, 1, locked=0)
+    want(ctx, dut, 1, 1)
+    ctx.set(dut.initiators[0].cyc, 0)
+    await ctx.tick()
+    assert [await transfer(ctx, dut) for _ in range(2)] == [1, 1]
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
-def test_nobody_comes_between_locked_transfers(count: int) -> None:
+@simulated(LockingArbiter, "count")
+async def test_nobody_comes_between_locked_transfers(
+    ctx: Any, dut: LockingArbiter, count: int
+) -> None:
     """Each initiator makes pairs under the lock; every pair is whole, and all get their turn."""
-    dut = LockingArbiter(count=count)
     source = random.Random(count)
-
-    async def testbench(ctx: Any) -> None:
-        pairs = [0] * count
-        second: int | None = None
-        for number in range(count):
-            want(ctx, dut, number, 1, locked=1)
-        for _ in range(400):
-            who = await transfer(ctx, dut)
-            if second is None:
-                second = who
-                want(ctx, dut, who, 1, locked=0)
-            else:
-                assert who == second
-                pairs[who] += 1
-                second = None
-                want(ctx, dut, who, 1, locked=1)
-            for _ in range(source.randrange(2)):
-                await ctx.tick()
-        assert min(pairs) == max(pairs) or max(pairs) - min(pairs) == 1
-
-    simulate(dut, testbench)
+    pairs = [0] * count
+    second: int | None = None
+    for number in range(count):
+        want(ctx, dut, number, 1, locked=1)
+    for _ in range(400):
+        who = await transfer(ctx, dut)
+        if second is None:
+            second = who
+            want(ctx, dut, who, 1, locked=0)
+        else:
+            assert who == second
+            pairs[who] += 1
+            second = None
+            want(ctx, dut, who, 1, locked=1)
+        for _ in range(source.randrange(2)):
+            await ctx.tick()
+    assert min(pairs) == max(pairs) or max(pairs) - min(pairs) == 1
 
 
 def test_parameters_are_checked() -> None:

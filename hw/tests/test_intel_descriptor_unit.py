@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 import pytest
-from hwbench import ONES, simulate
+from hwbench import ONES, simulated
 
 from uintr.intel.descriptor_unit import DescriptorUnit
 from uintr.intel.registers import MSRS, UITTE, UPID, Fault, Msr
@@ -97,22 +97,17 @@ class Bench:
         (NOTIFIED | SN | ON, ONES, NOTIFIED | SN | ON, 10, False),
     ],
 )
-def test_a_send_updates_under_one_lock(
-    before: int, pir: int, after: int, cycle: int, notifies: bool
+@simulated(DescriptorUnit, bench=Bench)
+async def test_a_send_updates_under_one_lock(
+    bench: Bench, before: int, pir: int, after: int, cycle: int, notifies: bool
 ) -> None:
-    dut = DescriptorUnit()
-
-    async def testbench(ctx: Any) -> None:
-        bench = Bench(ctx, dut)
-        bench.memory |= {PLACE: before, PLACE + 8: pir}
-        assert await bench.send() == (cycle, Status.OK, Fault.NONE)
-        assert (bench.memory[PLACE], bench.memory[PLACE + 8]) == (after, pir | 1 << VECTOR)
-        assert bench.sent == [(NV, NDST)] * notifies
-        # The entry's two reads are one lock, the update of the descriptor another one.
-        locks = [locked for _, _, locked in bench.transfers]
-        assert locks == [True, False, True, True, *([True, False] if notifies else [False])]
-
-    simulate(dut, testbench)
+    bench.memory |= {PLACE: before, PLACE + 8: pir}
+    assert await bench.send() == (cycle, Status.OK, Fault.NONE)
+    assert (bench.memory[PLACE], bench.memory[PLACE + 8]) == (after, pir | 1 << VECTOR)
+    assert bench.sent == [(NV, NDST)] * notifies
+    # The entry's two reads are one lock, the update of the descriptor another one.
+    locks = [locked for _, _, locked in bench.transfers]
+    assert locks == [True, False, True, True, *([True, False] if notifies else [False])]
 
 
 @pytest.mark.parametrize(
@@ -138,102 +133,82 @@ def test_a_send_updates_under_one_lock(
         ({PLACE: NOTIFIED | 1 << 24}, 0, Status.GP, Fault.DESCRIPTOR, 3),
     ],
 )
-def test_the_first_check_that_fails_ends_it_and_nothing_is_written(
-    change: dict[Any, int], operand: int, status: Status, fault: Fault, reads: int
+@simulated(DescriptorUnit, bench=Bench)
+async def test_the_first_check_that_fails_ends_it_and_nothing_is_written(
+    bench: Bench, change: dict[Any, int], operand: int, status: Status, fault: Fault, reads: int
 ) -> None:
-    dut = DescriptorUnit()
-
-    async def testbench(ctx: Any) -> None:
-        bench = Bench(ctx, dut)
-        bench.enabled = change.get("enabled", 1)
-        bench.registers |= {name: word for name, word in change.items() if name == "tt"}
-        bench.memory |= {place: word for place, word in change.items() if isinstance(place, int)}
-        before = dict(bench.memory)
-        assert (await bench.send(operand))[1:] == (status, fault)
-        assert [written for _, written, _ in bench.transfers] == [False] * reads
-        assert not bench.transfers or not bench.transfers[-1][2]  # the lock is given up
-        assert bench.memory == before
-        assert bench.sent == []
-
-    simulate(dut, testbench)
+    bench.enabled = change.get("enabled", 1)
+    bench.registers |= {name: word for name, word in change.items() if name == "tt"}
+    bench.memory |= {place: word for place, word in change.items() if isinstance(place, int)}
+    before = dict(bench.memory)
+    assert (await bench.send(operand))[1:] == (status, fault)
+    assert [written for _, written, _ in bench.transfers] == [False] * reads
+    assert not bench.transfers or not bench.transfers[-1][2]  # the lock is given up
+    assert bench.memory == before
+    assert bench.sent == []
 
 
 @pytest.mark.parametrize("at", range(6))
-def test_a_transfer_that_fails_ends_a_send(at: int) -> None:
-    dut = DescriptorUnit()
-
-    async def testbench(ctx: Any) -> None:
-        bench = Bench(ctx, dut)
-        bench.error_at = at
-        before = dict(bench.memory)
-        assert (await bench.send())[1:] == (Status.BUS, Fault.BUS)
-        assert len(bench.transfers) == at + 1
-        assert bench.memory == before | ({PLACE + 8: 1 << VECTOR} if at == 5 else {})
-        assert bench.sent == []
-        bench.error_at = None
-        assert (await bench.send())[1] is Status.OK
-
-    simulate(dut, testbench)
+@simulated(DescriptorUnit, bench=Bench)
+async def test_a_transfer_that_fails_ends_a_send(bench: Bench, at: int) -> None:
+    bench.error_at = at
+    before = dict(bench.memory)
+    assert (await bench.send())[1:] == (Status.BUS, Fault.BUS)
+    assert len(bench.transfers) == at + 1
+    assert bench.memory == before | ({PLACE + 8: 1 << VECTOR} if at == 5 else {})
+    assert bench.sent == []
+    bench.error_at = None
+    assert (await bench.send())[1] is Status.OK
 
 
 @pytest.mark.parametrize("at", range(4))
-def test_a_transfer_that_fails_ends_processing(at: int) -> None:
-    dut = DescriptorUnit()
-
-    async def testbench(ctx: Any) -> None:
-        bench = Bench(ctx, dut)
-        bench.memory |= {PLACE: NOTIFIED | ON, PLACE + 8: 0xA5}
-        bench.error_at = at
-        _, found = await bench.run(dut.process, dut.ended)
-        assert (found["merge"], found["lost"], found["refused"]) == (0, 1, 0)
-        assert len(bench.transfers) == at + 1
-        bench.error_at = None
-        assert (await bench.send())[1] is Status.OK
-
-    simulate(dut, testbench)
+@simulated(DescriptorUnit, bench=Bench)
+async def test_a_transfer_that_fails_ends_processing(
+    bench: Bench, dut: DescriptorUnit, at: int
+) -> None:
+    bench.memory |= {PLACE: NOTIFIED | ON, PLACE + 8: 0xA5}
+    bench.error_at = at
+    _, found = await bench.run(dut.process, dut.ended)
+    assert (found["merge"], found["lost"], found["refused"]) == (0, 1, 0)
+    assert len(bench.transfers) == at + 1
+    bench.error_at = None
+    assert (await bench.send())[1] is Status.OK
 
 
-def test_processing_empties_the_descriptor_whatever_its_reserved_bits() -> None:
-    dut = DescriptorUnit()
-
-    async def testbench(ctx: Any) -> None:
-        bench = Bench(ctx, dut)
-        for status in (NOTIFIED | ON, NOTIFIED | ON | SN | 1 << 15):
-            bench.memory |= {PLACE: status, PLACE + 8: 0xA5}
-            bench.transfers.clear()
-            cycle, found = await bench.run(dut.process, dut.ended)
-            assert (cycle, found["merge"], found["merged"], found["lost"]) == (8, 1, 0xA5, 0)
-            assert (bench.memory[PLACE], bench.memory[PLACE + 8]) == (status & ~ON, 0)
-            assert [locked for _, _, locked in bench.transfers] == [True, True, True, False]
-        assert bench.sent == []
-
-    simulate(dut, testbench)
+@simulated(DescriptorUnit, bench=Bench)
+async def test_processing_empties_the_descriptor_whatever_its_reserved_bits(
+    bench: Bench, dut: DescriptorUnit
+) -> None:
+    for status in (NOTIFIED | ON, NOTIFIED | ON | SN | 1 << 15):
+        bench.memory |= {PLACE: status, PLACE + 8: 0xA5}
+        bench.transfers.clear()
+        cycle, found = await bench.run(dut.process, dut.ended)
+        assert (cycle, found["merge"], found["merged"], found["lost"]) == (8, 1, 0xA5, 0)
+        assert (bench.memory[PLACE], bench.memory[PLACE + 8]) == (status & ~ON, 0)
+        assert [locked for _, _, locked in bench.transfers] == [True, True, True, False]
+    assert bench.sent == []
 
 
-def test_random_sends_and_processings_follow_the_model() -> None:
-    dut = DescriptorUnit()
+@simulated(DescriptorUnit, limit=40_000)
+async def test_random_sends_and_processings_follow_the_model(ctx: Any, dut: DescriptorUnit) -> None:
     source = random.Random(7)
-
-    async def testbench(ctx: Any) -> None:
-        bench = Bench(ctx, dut)
-        status, pir = NOTIFIED, 0
-        for _ in range(300):
-            bench.delay, bench.accept_delay = source.choice([1, 1, 4]), source.randrange(3)
-            vector = source.randrange(64)
-            bench.memory[TABLE] = UITTE.pack(v=1, uv=vector)
-            if source.random() < 0.2:
-                status ^= SN
-            bench.memory |= {PLACE: status}
-            bench.sent.clear()
-            if source.random() < 0.3:
-                _, found = await bench.run(dut.process, dut.ended)
-                assert (found["merge"], found["merged"]) == (1, pir)
-                status, pir = status & ~ON, 0
-            else:
-                assert (await bench.send())[1] is Status.OK
-                notifies = not status & (ON | SN)
-                assert bench.sent == [(NV, NDST)] * notifies
-                status, pir = status | ON * notifies, pir | 1 << vector
-            assert (bench.memory[PLACE], bench.memory[PLACE + 8]) == (status, pir)
-
-    simulate(dut, testbench, limit=40_000)
+    bench = Bench(ctx, dut)
+    status, pir = NOTIFIED, 0
+    for _ in range(300):
+        bench.delay, bench.accept_delay = source.choice([1, 1, 4]), source.randrange(3)
+        vector = source.randrange(64)
+        bench.memory[TABLE] = UITTE.pack(v=1, uv=vector)
+        if source.random() < 0.2:
+            status ^= SN
+        bench.memory |= {PLACE: status}
+        bench.sent.clear()
+        if source.random() < 0.3:
+            _, found = await bench.run(dut.process, dut.ended)
+            assert (found["merge"], found["merged"]) == (1, pir)
+            status, pir = status & ~ON, 0
+        else:
+            assert (await bench.send())[1] is Status.OK
+            notifies = not status & (ON | SN)
+            assert bench.sent == [(NV, NDST)] * notifies
+            status, pir = status | ON * notifies, pir | 1 << vector
+        assert (bench.memory[PLACE], bench.memory[PLACE + 8]) == (status, pir)

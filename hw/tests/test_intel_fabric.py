@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 import pytest
-from hwbench import refused, simulate
+from hwbench import refused, simulated
 
 from uintr.intel.fabric import InterruptFabric
 from uintr.intel.registers import BROADCAST
@@ -18,45 +18,43 @@ def present(ctx: Any, dut: InterruptFabric, hart: int, vector: int, destination:
 
 
 @pytest.mark.parametrize("harts", [1, 2, 5])
-def test_each_interrupt_arrives_once_and_who_was_served_goes_last(harts: int) -> None:
-    dut = InterruptFabric(harts=harts)
+@simulated(InterruptFabric, "harts")
+async def test_each_interrupt_arrives_once_and_who_was_served_goes_last(
+    ctx: Any, dut: InterruptFabric, harts: int
+) -> None:
     source = random.Random(harts)
-
-    async def testbench(ctx: Any) -> None:
-        waiting: dict[int, tuple[int, int]] = {}
-        first = 0
-        for _ in range(1_000):
-            for hart in range(harts):
-                if hart not in waiting and source.random() < 0.4:
-                    # Some for harts that are not there, which differ in high bits alone, and some
-                    # for all.
-                    destination = source.randrange(harts) | source.choice(
-                        [0, 0, 1 << 31, 1 << 8, BROADCAST]
-                    )
-                    waiting[hart] = source.randrange(256), destination
-                    present(ctx, dut, hart, *waiting[hart])
-            chosen = next(
-                (h for h in ((first + n) % harts for n in range(harts)) if h in waiting), None
-            )
-            assert ctx.get(dut.busy) == bool(waiting)
-            assert [ctx.get(port.ready) for port in dut.ports] == [
-                int(hart == chosen) for hart in range(harts)
-            ]
-            arrive = ctx.get(dut.arrive)
-            if chosen is None:
-                assert arrive == 0
-            else:
-                vector, destination = waiting.pop(chosen)
-                every = (1 << harts) - 1
-                one = 1 << destination if destination < harts else 0
-                assert arrive == (every if destination == BROADCAST else one)
-                assert ctx.get(dut.vector) == vector
-                first = (chosen + 1) % harts
-            await ctx.tick()
-            if chosen is not None:
-                ctx.set(dut.ports[chosen].valid, 0)
-
-    simulate(dut, testbench)
+    waiting: dict[int, tuple[int, int]] = {}
+    first = 0
+    for _ in range(1_000):
+        for hart in range(harts):
+            if hart not in waiting and source.random() < 0.4:
+                # Some for harts that are not there, which differ in high bits alone, and some
+                # for all.
+                destination = source.randrange(harts) | source.choice(
+                    [0, 0, 1 << 31, 1 << 8, BROADCAST]
+                )
+                waiting[hart] = source.randrange(256), destination
+                present(ctx, dut, hart, *waiting[hart])
+        chosen = next(
+            (h for h in ((first + n) % harts for n in range(harts)) if h in waiting), None
+        )
+        assert ctx.get(dut.busy) == bool(waiting)
+        assert [ctx.get(port.ready) for port in dut.ports] == [
+            int(hart == chosen) for hart in range(harts)
+        ]
+        arrive = ctx.get(dut.arrive)
+        if chosen is None:
+            assert arrive == 0
+        else:
+            vector, destination = waiting.pop(chosen)
+            every = (1 << harts) - 1
+            one = 1 << destination if destination < harts else 0
+            assert arrive == (every if destination == BROADCAST else one)
+            assert ctx.get(dut.vector) == vector
+            first = (chosen + 1) % harts
+        await ctx.tick()
+        if chosen is not None:
+            ctx.set(dut.ports[chosen].valid, 0)
 
 
 def test_parameters_are_checked() -> None:

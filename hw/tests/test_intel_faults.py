@@ -4,37 +4,36 @@ from typing import Any
 
 import pytest
 from amaranth.hdl import Module, Signal
-from hwbench import ONES, simulate
+from hwbench import ONES, simulated
 
 from uintr.intel.addresses import canonical
 from uintr.intel.faults import FaultRegister
 from uintr.intel.registers import FAULT, Fault
 
+MOST = FAULT.field("count").mask >> FAULT.field("count").lsb
 
-def test_it_counts_to_its_highest_value_and_keeps_the_last_reason() -> None:
-    dut = FaultRegister()
-    most = FAULT.field("count").mask >> FAULT.field("count").lsb
 
-    async def testbench(ctx: Any) -> None:
-        async def pulse(signal: Any) -> dict[str, int]:
-            ctx.set(signal, 1)
-            await ctx.tick()
-            ctx.set(signal, 0)
-            word = ctx.get(dut.word.as_value())
-            return {name: FAULT.field(name).get(word) for name in ("count", "cause", "lost")}
+@simulated(FaultRegister, limit=MOST + 100)
+async def test_it_counts_to_its_highest_value_and_keeps_the_last_reason(
+    ctx: Any, dut: FaultRegister
+) -> None:
+    async def pulse(signal: Any) -> dict[str, int]:
+        ctx.set(signal, 1)
+        await ctx.tick()
+        ctx.set(signal, 0)
+        word = ctx.get(dut.word.as_value())
+        return {name: FAULT.field(name).get(word) for name in ("count", "cause", "lost")}
 
-        for number, fault in enumerate(Fault, start=1):
-            ctx.set(dut.cause, fault)
-            assert await pulse(dut.refused) == {"count": number, "cause": fault, "lost": 0}
-        assert await pulse(dut.lost) == {"count": len(Fault), "cause": fault, "lost": 1}
-        ctx.set(dut.refused, 1)
-        for _ in range(most):
-            await ctx.tick()
-        ctx.set(dut.refused, 0)
-        assert FAULT.field("count").get(ctx.get(dut.word.as_value())) == most
-        assert await pulse(dut.clear) == {"count": 0, "cause": Fault.NONE, "lost": 0}
-
-    simulate(dut, testbench, limit=most + 100)
+    for number, fault in enumerate(Fault, start=1):
+        ctx.set(dut.cause, fault)
+        assert await pulse(dut.refused) == {"count": number, "cause": fault, "lost": 0}
+    assert await pulse(dut.lost) == {"count": len(Fault), "cause": fault, "lost": 1}
+    ctx.set(dut.refused, 1)
+    for _ in range(MOST):
+        await ctx.tick()
+    ctx.set(dut.refused, 0)
+    assert FAULT.field("count").get(ctx.get(dut.word.as_value())) == MOST
+    assert await pulse(dut.clear) == {"count": 0, "cause": Fault.NONE, "lost": 0}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 import pytest
-from hwbench import ONES, simulate
+from hwbench import ONES, simulated
 
 from uintr.intel.memory_access import MemoryAccess
 from uintr.intel.registers import StoreFunction
@@ -64,31 +64,26 @@ class Bench:
         raise AssertionError("no end in 200 cycles")
 
 
-def test_plain_and_locked_accesses() -> None:
-    dut = MemoryAccess()
-
-    async def testbench(ctx: Any) -> None:
-        bench = Bench(ctx, dut)
-        before, operand = 0xF0F0, 0xFF00
-        for function, after in (
-            (StoreFunction.SWAP, operand),
-            (StoreFunction.AND, before & operand),
-            (StoreFunction.OR, before | operand),
-        ):
-            bench.memory[PLACE] = before
-            bench.transfers.clear()
-            assert await bench.ask(RequestKind.STORE, function, data=operand) == (
-                *(Status.OK, before),
-                4,
-            )
-            assert bench.memory[PLACE] == after
-            assert bench.transfers == [(False, True), (True, False)]
+@simulated(MemoryAccess, bench=Bench)
+async def test_plain_and_locked_accesses(bench: Bench) -> None:
+    before, operand = 0xF0F0, 0xFF00
+    for function, after in (
+        (StoreFunction.SWAP, operand),
+        (StoreFunction.AND, before & operand),
+        (StoreFunction.OR, before | operand),
+    ):
+        bench.memory[PLACE] = before
         bench.transfers.clear()
-        assert await bench.ask(RequestKind.STORE, data=7) == (Status.OK, 0, 2)
-        assert await bench.ask(RequestKind.LOAD, function=99) == (Status.OK, 7, 2)
-        assert bench.transfers == [(True, False), (False, False)]
-
-    simulate(dut, testbench)
+        assert await bench.ask(RequestKind.STORE, function, data=operand) == (
+            *(Status.OK, before),
+            4,
+        )
+        assert bench.memory[PLACE] == after
+        assert bench.transfers == [(False, True), (True, False)]
+    bench.transfers.clear()
+    assert await bench.ask(RequestKind.STORE, data=7) == (Status.OK, 0, 2)
+    assert await bench.ask(RequestKind.LOAD, function=99) == (Status.OK, 7, 2)
+    assert bench.transfers == [(True, False), (False, False)]
 
 
 @pytest.mark.parametrize(
@@ -102,59 +97,44 @@ def test_plain_and_locked_accesses() -> None:
         {"kind": RequestKind.STORE, "function": 15},
     ],
 )
-def test_what_is_not_allowed_moves_nothing(wrong: dict[str, int]) -> None:
-    dut = MemoryAccess()
-
-    async def testbench(ctx: Any) -> None:
-        bench = Bench(ctx, dut)
-        request = {"kind": RequestKind.LOAD, **wrong}
-        assert await bench.ask(**request) == (Status.ILLEGAL, 0, 0)
-        assert bench.transfers == []
-        assert (await bench.ask(RequestKind.LOAD, level=Privilege.M))[0] is Status.OK
-
-    simulate(dut, testbench)
+@simulated(MemoryAccess, bench=Bench)
+async def test_what_is_not_allowed_moves_nothing(bench: Bench, wrong: dict[str, int]) -> None:
+    request = {"kind": RequestKind.LOAD, **wrong}
+    assert await bench.ask(**request) == (Status.ILLEGAL, 0, 0)
+    assert bench.transfers == []
+    assert (await bench.ask(RequestKind.LOAD, level=Privilege.M))[0] is Status.OK
 
 
 @pytest.mark.parametrize("at", [0, 1])
-def test_an_error_ends_it_where_it_is(at: int) -> None:
-    dut = MemoryAccess()
-
-    async def testbench(ctx: Any) -> None:
-        bench = Bench(ctx, dut)
-        bench.memory[PLACE], bench.error_at = 5, at
-        assert (await bench.ask(RequestKind.STORE, StoreFunction.SWAP, data=6))[:2] == (
-            Status.BUS,
-            0,
-        )
-        assert len(bench.transfers) == at + 1
-        assert bench.memory == {PLACE: 5}
-        bench.error_at = None
-        assert (await bench.ask(RequestKind.LOAD))[:2] == (Status.OK, 5)
-
-    simulate(dut, testbench)
+@simulated(MemoryAccess, bench=Bench)
+async def test_an_error_ends_it_where_it_is(bench: Bench, at: int) -> None:
+    bench.memory[PLACE], bench.error_at = 5, at
+    assert (await bench.ask(RequestKind.STORE, StoreFunction.SWAP, data=6))[:2] == (
+        Status.BUS,
+        0,
+    )
+    assert len(bench.transfers) == at + 1
+    assert bench.memory == {PLACE: 5}
+    bench.error_at = None
+    assert (await bench.ask(RequestKind.LOAD))[:2] == (Status.OK, 5)
 
 
-def test_random_accesses_follow_a_memory() -> None:
-    dut = MemoryAccess()
+@simulated(MemoryAccess, bench=Bench)
+async def test_random_accesses_follow_a_memory(bench: Bench) -> None:
     source = random.Random(9)
-
-    async def testbench(ctx: Any) -> None:
-        bench = Bench(ctx, dut)
-        model: dict[int, int] = {}
-        for _ in range(300):
-            bench.delay = source.choice([1, 1, 2, 7])
-            kind = source.choice([RequestKind.LOAD, RequestKind.STORE])
-            function, data = StoreFunction(source.randrange(4)), source.getrandbits(64)
-            address = PLACE + 8 * source.randrange(3)
-            before = model.get(address, 0)
-            status, answer, _ = await bench.ask(kind, function, address, data)
-            plain = kind == RequestKind.STORE and function is StoreFunction.PLAIN
-            assert (status, answer) == (Status.OK, 0 if plain else before)
-            if kind == RequestKind.STORE:
-                model[address] = {
-                    StoreFunction.AND: before & data,
-                    StoreFunction.OR: before | data,
-                }.get(function, data) & ONES
-        assert bench.memory.items() >= {k: v for k, v in model.items() if v}.items()
-
-    simulate(dut, testbench)
+    model: dict[int, int] = {}
+    for _ in range(300):
+        bench.delay = source.choice([1, 1, 2, 7])
+        kind = source.choice([RequestKind.LOAD, RequestKind.STORE])
+        function, data = StoreFunction(source.randrange(4)), source.getrandbits(64)
+        address = PLACE + 8 * source.randrange(3)
+        before = model.get(address, 0)
+        status, answer, _ = await bench.ask(kind, function, address, data)
+        plain = kind == RequestKind.STORE and function is StoreFunction.PLAIN
+        assert (status, answer) == (Status.OK, 0 if plain else before)
+        if kind == RequestKind.STORE:
+            model[address] = {
+                StoreFunction.AND: before & data,
+                StoreFunction.OR: before | data,
+            }.get(function, data) & ONES
+    assert bench.memory.items() >= {k: v for k, v in model.items() if v}.items()

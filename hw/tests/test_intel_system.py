@@ -1,11 +1,10 @@
 """The system of the Intel flavour: one interrupt from end to end, its bus from outside, its shapes.
 What a hart sees is the contract of every device: `cocotb_tests/contract.py`."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from hwbench import Hart, Result, present, refused, simulate, withdraw
+from hwbench import Hart, Result, present, refused, run_by, simulate, withdraw
 
 from uintr.intel.registers import (
     INTERNAL_REGISTERS,
@@ -65,41 +64,39 @@ async def prepare(sender: Hart, target: Hart, number: int, vector: int = 9, **up
     await target.ask(RequestKind.UIPI, Instruction.STUI)
 
 
-def with_system(
-    job: Callable[[Any, IntelSystem, list[Hart]], Awaitable[None]], **shape: Any
-) -> None:
+def with_system(job: Any, **shape: Any) -> None:
     dut = IntelSystem(**({"harts": 2, "table_pages": 1} | shape))
 
     async def testbench(ctx: Any) -> None:
-        await job(ctx, dut, [Hart(ctx, port) for port in dut.hart])
+        await job(ctx=ctx, dut=dut, hart=[Hart(ctx, port) for port in dut.hart])
 
     simulate(dut, testbench)
 
 
 @pytest.mark.parametrize("harts", [2, 3, 9])
-def test_a_post_is_answered_in_14_cycles_and_interrupts_in_23(harts: int) -> None:
-    async def job(ctx: Any, dut: IntelSystem, hart: list[Hart]) -> None:
-        sender, target = hart[0], hart[-1]
-        await prepare(sender, target, harts - 1)
-        target.privilege(Privilege.U)
-        await sender.tick()
-        assert ctx.get(dut.quiescent) == 1
-        assert await senduipi(sender) == (0, Status.OK, 14)
-        for cycle in range(14, 23):
-            assert target.interrupt == 0
-            assert ctx.get(dut.quiescent) == 0, cycle
-            await sender.tick()
-        assert target.interrupt == 1
-        assert ctx.get(dut.quiescent) == 1
-        assert (await target.trap(0x1000))[:2] == (0x4000, Status.OK)
-        assert await read(target, Internal.UIRRV) == 9
+@run_by(with_system, "harts")
+async def test_a_post_is_answered_in_14_cycles_and_interrupts_in_23(
+    ctx: Any, dut: IntelSystem, hart: list[Hart], harts: int
+) -> None:
+    sender, target = hart[0], hart[-1]
+    await prepare(sender, target, harts - 1)
+    target.privilege(Privilege.U)
+    await sender.tick()
+    assert ctx.get(dut.quiescent) == 1
+    assert await senduipi(sender) == (0, Status.OK, 14)
+    for cycle in range(14, 23):
         assert target.interrupt == 0
-        assert (await target.ask(RequestKind.UIPI, Instruction.TESTUI)).data == 0
-        assert await target.ask(RequestKind.URET, data=0x1000) == (0x1000, Status.OK, 1)
-        assert (await target.ask(RequestKind.UIPI, Instruction.TESTUI)).data == 1
-        assert await words(sender) == (UPID.pack(nv=NOTIFICATION, ndst=harts - 1), 0)
-
-    with_system(job, harts=harts)
+        assert ctx.get(dut.quiescent) == 0, cycle
+        await sender.tick()
+    assert target.interrupt == 1
+    assert ctx.get(dut.quiescent) == 1
+    assert (await target.trap(0x1000))[:2] == (0x4000, Status.OK)
+    assert await read(target, Internal.UIRRV) == 9
+    assert target.interrupt == 0
+    assert (await target.ask(RequestKind.UIPI, Instruction.TESTUI)).data == 0
+    assert await target.ask(RequestKind.URET, data=0x1000) == (0x1000, Status.OK, 1)
+    assert (await target.ask(RequestKind.UIPI, Instruction.TESTUI)).data == 1
+    assert await words(sender) == (UPID.pack(nv=NOTIFICATION, ndst=harts - 1), 0)
 
 
 def test_locked_stores_of_all_harts_and_of_the_bus_from_outside_count_right() -> None:

@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 import pytest
-from hwbench import ONES, simulate
+from hwbench import ONES, run_by, simulate
 
 from uintr.receiver import Receiver
 from uintr.registers import (
@@ -119,121 +119,111 @@ def with_bench(job: Any) -> None:
     dut = Receiver()
 
     async def testbench(ctx: Any) -> None:
-        await job(Bench(ctx, dut))
+        await job(bench=Bench(ctx, dut))
 
     simulate(dut, testbench)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_random_requests(seed: int) -> None:
-    async def job(bench: Bench) -> None:
-        generator = random.Random(seed)
-        taken = 0
-        for _ in range(2500):
-            bench.level = generator.choice((0, 0, 1, 2, 3, 3))
-            bench.line = generator.getrandbits(1)
-            kind = generator.choice([RequestKind.CSR] * 6 + [RequestKind.TRAP, RequestKind.URET])
-            number: int = generator.choice([*Csr, *Csr, generator.getrandbits(12)])
-            if generator.random() < 0.03:
-                number |= 1 << generator.randrange(12, 64)
-            function = generator.choice([0, 1, 2, 3, 2, 1, generator.getrandbits(7)])
-            data = generator.choice([0, 1, 0x111, ONES, generator.getrandbits(64)])
-            _, status = await bench.ask(kind, function, number, data)
-            taken += kind == RequestKind.TRAP and status == Status.OK
-        assert taken > 5
-
-    with_bench(job)
+@run_by(with_bench)
+async def test_random_requests(bench: Bench, seed: int) -> None:
+    generator = random.Random(seed)
+    taken = 0
+    for _ in range(2500):
+        bench.level = generator.choice((0, 0, 1, 2, 3, 3))
+        bench.line = generator.getrandbits(1)
+        kind = generator.choice([RequestKind.CSR] * 6 + [RequestKind.TRAP, RequestKind.URET])
+        number: int = generator.choice([*Csr, *Csr, generator.getrandbits(12)])
+        if generator.random() < 0.03:
+            number |= 1 << generator.randrange(12, 64)
+        function = generator.choice([0, 1, 2, 3, 2, 1, generator.getrandbits(7)])
+        data = generator.choice([0, 1, 0x111, ONES, generator.getrandbits(64)])
+        _, status = await bench.ask(kind, function, number, data)
+        taken += kind == RequestKind.TRAP and status == Status.OK
+    assert taken > 5
 
 
-def test_the_software_bit_works_beside_the_line() -> None:
-    async def job(bench: Bench) -> None:
-        await bench.write(Csr.SIDELEG, 1)
-        bench.line = 1
-        await bench.csr(CsrFunction.SET, Csr.UIP, 1)
-        bench.line = 0
-        assert await bench.read(Csr.UIP) == 1
-        bench.line = 1
-        assert await bench.csr(CsrFunction.CLEAR, Csr.UIP, 1) == (1, Status.OK)
-        assert await bench.read(Csr.UIP) == 1
-        bench.line = 0
-        assert await bench.read(Csr.UIP) == 0
-
-    with_bench(job)
+@run_by(with_bench)
+async def test_the_software_bit_works_beside_the_line(bench: Bench) -> None:
+    await bench.write(Csr.SIDELEG, 1)
+    bench.line = 1
+    await bench.csr(CsrFunction.SET, Csr.UIP, 1)
+    bench.line = 0
+    assert await bench.read(Csr.UIP) == 1
+    bench.line = 1
+    assert await bench.csr(CsrFunction.CLEAR, Csr.UIP, 1) == (1, Status.OK)
+    assert await bench.read(Csr.UIP) == 1
+    bench.line = 0
+    assert await bench.read(Csr.UIP) == 0
 
 
 @pytest.mark.parametrize("software", [0, 1])
 @pytest.mark.parametrize("missing", [None, Csr.USTATUS, Csr.UIE, Csr.SIDELEG, "pending", 1, 2, 3])
-def test_an_interrupt_needs_all_its_conditions(missing: object, software: int) -> None:
-    async def job(bench: Bench) -> None:
-        for csr in (Csr.SIDELEG, Csr.USTATUS, Csr.UIE):
-            # All the other bits are set, so that a wrong one would be noticed.
-            await bench.write(csr, ONES & ~1 if csr == missing else 1)
-        if missing != "pending":
-            bench.line = 1 - software
-            await bench.write(Csr.SIDELEG, ONES)
-            await bench.write(Csr.UIP, software)
-            if missing == Csr.SIDELEG:
-                await bench.write(Csr.SIDELEG, ONES & ~1)
-        bench.level = missing if type(missing) is int else Privilege.U
-        bench.look()
-        assert bench.ctx.get(bench.dut.interrupt) == (missing is None)
-        answer = await bench.ask(RequestKind.TRAP, data=0x44)
-        assert (answer == (0, Status.OK)) == (missing is None)
-        assert (answer == (0, Status.NOT_PENDING)) == (missing is not None)
-
-    with_bench(job)
+@run_by(with_bench)
+async def test_an_interrupt_needs_all_its_conditions(
+    bench: Bench, missing: object, software: int
+) -> None:
+    for csr in (Csr.SIDELEG, Csr.USTATUS, Csr.UIE):
+        # All the other bits are set, so that a wrong one would be noticed.
+        await bench.write(csr, ONES & ~1 if csr == missing else 1)
+    if missing != "pending":
+        bench.line = 1 - software
+        await bench.write(Csr.SIDELEG, ONES)
+        await bench.write(Csr.UIP, software)
+        if missing == Csr.SIDELEG:
+            await bench.write(Csr.SIDELEG, ONES & ~1)
+    bench.level = missing if type(missing) is int else Privilege.U
+    bench.look()
+    assert bench.ctx.get(bench.dut.interrupt) == (missing is None)
+    answer = await bench.ask(RequestKind.TRAP, data=0x44)
+    assert (answer == (0, Status.OK)) == (missing is None)
+    assert (answer == (0, Status.NOT_PENDING)) == (missing is not None)
 
 
 @pytest.mark.parametrize("mode", [0, 1])
-def test_trap_and_return(mode: int) -> None:
-    async def job(bench: Bench) -> None:
-        await bench.write(Csr.UTVEC, 0xFFFF_FFFF_0000_1230 | mode)
-        await bench.write(Csr.UTVAL, 77)
-        await bench.open()
-        bench.line = 1
-        assert await bench.ask(RequestKind.TRAP, data=0x8000_0000_0000_0013) == (
-            0xFFFF_FFFF_0000_1230,
-            Status.OK,
-        )
-        assert bench.ctx.get(bench.dut.interrupt) == 0
-        assert await bench.read(Csr.UEPC) == 0x8000_0000_0000_0012
-        assert await bench.read(Csr.UCAUSE) == CAUSE_USER_SOFTWARE
-        assert await bench.read(Csr.UTVAL) == 0
-        assert await bench.read(Csr.USTATUS) == 0x10
-        assert await bench.ask(RequestKind.TRAP, data=1) == (0, Status.NOT_PENDING)
-        assert await bench.read(Csr.UEPC) == 0x8000_0000_0000_0012
-        assert await bench.ask(RequestKind.URET) == (0x8000_0000_0000_0012, Status.OK)
-        assert await bench.read(Csr.USTATUS) == 0x11
-        assert bench.ctx.get(bench.dut.interrupt) == 1
-
-    with_bench(job)
+@run_by(with_bench)
+async def test_trap_and_return(bench: Bench, mode: int) -> None:
+    await bench.write(Csr.UTVEC, 0xFFFF_FFFF_0000_1230 | mode)
+    await bench.write(Csr.UTVAL, 77)
+    await bench.open()
+    bench.line = 1
+    assert await bench.ask(RequestKind.TRAP, data=0x8000_0000_0000_0013) == (
+        0xFFFF_FFFF_0000_1230,
+        Status.OK,
+    )
+    assert bench.ctx.get(bench.dut.interrupt) == 0
+    assert await bench.read(Csr.UEPC) == 0x8000_0000_0000_0012
+    assert await bench.read(Csr.UCAUSE) == CAUSE_USER_SOFTWARE
+    assert await bench.read(Csr.UTVAL) == 0
+    assert await bench.read(Csr.USTATUS) == 0x10
+    assert await bench.ask(RequestKind.TRAP, data=1) == (0, Status.NOT_PENDING)
+    assert await bench.read(Csr.UEPC) == 0x8000_0000_0000_0012
+    assert await bench.ask(RequestKind.URET) == (0x8000_0000_0000_0012, Status.OK)
+    assert await bench.read(Csr.USTATUS) == 0x11
+    assert bench.ctx.get(bench.dut.interrupt) == 1
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_return_is_allowed_at_every_level(level: int) -> None:
-    async def job(bench: Bench) -> None:
-        await bench.write(Csr.UEPC, 0x77)
-        await bench.write(Csr.USTATUS, 0x01)
-        bench.level = level
-        assert await bench.ask(RequestKind.URET) == (0x76, Status.OK)
-        assert await bench.read(Csr.USTATUS) == 0x10
-
-    with_bench(job)
+@run_by(with_bench)
+async def test_return_is_allowed_at_every_level(bench: Bench, level: int) -> None:
+    await bench.write(Csr.UEPC, 0x77)
+    await bench.write(Csr.USTATUS, 0x01)
+    bench.level = level
+    assert await bench.ask(RequestKind.URET) == (0x76, Status.OK)
+    assert await bench.read(Csr.USTATUS) == 0x10
 
 
-def test_nothing_changes_without_start() -> None:
-    async def job(bench: Bench) -> None:
-        await bench.open()
-        bench.line = 1
-        for kind in (RequestKind.CSR, RequestKind.TRAP, RequestKind.URET):
-            bench.ctx.set(bench.dut.request.kind, kind)
-            bench.ctx.set(bench.dut.request.function, CsrFunction.WRITE)
-            bench.ctx.set(bench.dut.request.address, Csr.USTATUS)
-            bench.ctx.set(bench.dut.request.data, 0)
-            await bench.ctx.tick()
-            bench.look()
-        bench.level = 3
-        for csr in Csr:
-            await bench.read(csr)  # compares with the model
-
-    with_bench(job)
+@run_by(with_bench)
+async def test_nothing_changes_without_start(bench: Bench) -> None:
+    await bench.open()
+    bench.line = 1
+    for kind in (RequestKind.CSR, RequestKind.TRAP, RequestKind.URET):
+        bench.ctx.set(bench.dut.request.kind, kind)
+        bench.ctx.set(bench.dut.request.function, CsrFunction.WRITE)
+        bench.ctx.set(bench.dut.request.address, Csr.USTATUS)
+        bench.ctx.set(bench.dut.request.data, 0)
+        await bench.ctx.tick()
+        bench.look()
+    bench.level = 3
+    for csr in Csr:
+        await bench.read(csr)  # compares with the model

@@ -2,29 +2,25 @@
 
 from typing import Any
 
-from hwbench import simulate
+from hwbench import simulated
 
 from uintr.registers import REJECTED, Status
 from uintr.rejected import RejectedCounter
 
 
-def test_counting_clearing_and_both_at_once() -> None:
-    dut = RejectedCounter()
+@simulated(RejectedCounter)
+async def test_counting_clearing_and_both_at_once(ctx: Any, dut: RejectedCounter) -> None:
+    async def step(cause: Status | None, clear: bool = False) -> tuple[int, int]:
+        ctx.set(dut.refused, cause is not None)
+        ctx.set(dut.cause, cause or Status.OK)
+        ctx.set(dut.clear, clear)
+        await ctx.tick()
+        word = ctx.get(dut.word.as_value())
+        return REJECTED.field("count").get(word), REJECTED.field("cause").get(word)
 
-    async def testbench(ctx: Any) -> None:
-        async def step(cause: Status | None, clear: bool = False) -> tuple[int, int]:
-            ctx.set(dut.refused, cause is not None)
-            ctx.set(dut.cause, cause or Status.OK)
-            ctx.set(dut.clear, clear)
-            await ctx.tick()
-            word = ctx.get(dut.word.as_value())
-            return REJECTED.field("count").get(word), REJECTED.field("cause").get(word)
-
-        assert await step(None) == (0, Status.OK)
-        assert await step(Status.INDEX) == (1, Status.INDEX)
-        assert await step(Status.BUS) == (2, Status.BUS)
-        assert await step(None) == (2, Status.BUS)
-        assert await step(Status.VECTOR, clear=True) == (1, Status.VECTOR)
-        assert await step(None, clear=True) == (0, Status.OK)
-
-    simulate(dut, testbench)
+    assert await step(None) == (0, Status.OK)
+    assert await step(Status.INDEX) == (1, Status.INDEX)
+    assert await step(Status.BUS) == (2, Status.BUS)
+    assert await step(None) == (2, Status.BUS)
+    assert await step(Status.VECTOR, clear=True) == (1, Status.VECTOR)
+    assert await step(None, clear=True) == (0, Status.OK)

@@ -4,7 +4,7 @@ import random
 from typing import Any, NamedTuple
 
 import pytest
-from hwbench import ONES, Posted, Surroundings, refused, simulate
+from hwbench import ONES, Posted, Surroundings, refused, run_by, simulate
 
 from uintr.interfaces import OperationFunction
 from uintr.registers import CSRS, SENDER_ENTRY, Csr, Feature, Register, Status, UipiFunction
@@ -67,7 +67,7 @@ def with_bench(job: Any, receivers: int = RECEIVERS, **more: Any) -> None:
     dut = Sender(receivers=receivers, **more)
 
     async def testbench(ctx: Any) -> None:
-        await job(Bench(ctx, dut))
+        await job(bench=Bench(ctx, dut))
 
     simulate(dut, testbench)
 
@@ -77,174 +77,157 @@ def with_bench(job: Any, receivers: int = RECEIVERS, **more: Any) -> None:
 
 @pytest.mark.parametrize("accept_delay", [0, 1, 7])
 @pytest.mark.parametrize("bus_delay", [1, 2, 6])
-def test_send_reads_its_entry_and_posts(bus_delay: int, accept_delay: int) -> None:
-    async def job(bench: Bench) -> None:
-        around = bench.around
-        around.bus_delay, around.accept_delay = bus_delay, accept_delay
-        around.memory[TABLE // 8 + 17] = ENTRY
-        # start in t, transfer t+1 to a = t+1+delay, post from a+1
-        assert await bench.uipi(UipiFunction.SEND, 17) == (
-            Status.OK,
-            0,
-            1 + bus_delay + 1 + accept_delay,
-        )
-        assert around.transfers == [(TABLE // 8 + 17, None)]
-        assert around.posted == [Posted(OperationFunction.SEND, 4, 9)]
-
-    with_bench(job)
+@run_by(with_bench)
+async def test_send_reads_its_entry_and_posts(
+    bench: Bench, bus_delay: int, accept_delay: int
+) -> None:
+    around = bench.around
+    around.bus_delay, around.accept_delay = bus_delay, accept_delay
+    around.memory[TABLE // 8 + 17] = ENTRY
+    # start in t, transfer t+1 to a = t+1+delay, post from a+1
+    assert await bench.uipi(UipiFunction.SEND, 17) == (
+        Status.OK,
+        0,
+        1 + bus_delay + 1 + accept_delay,
+    )
+    assert around.transfers == [(TABLE // 8 + 17, None)]
+    assert around.posted == [Posted(OperationFunction.SEND, 4, 9)]
 
 
 @pytest.mark.parametrize("index", [512, 513, 2**21, 2**32, 2**61, 2**61 + 1, 2**63, ONES])
-def test_an_index_beyond_the_table_is_refused_at_once(index: int) -> None:
+@run_by(with_bench)
+async def test_an_index_beyond_the_table_is_refused_at_once(bench: Bench, index: int) -> None:
     """A huge one too: times eight it would wrap round into the table."""
-
-    async def job(bench: Bench) -> None:
-        bench.around.memory = {TABLE // 8 + n: ENTRY for n in range(512)}
-        assert await bench.uipi(UipiFunction.SEND, index) == (Status.INDEX, 0, 0)
-        await bench.tick(8)
-        assert not bench.around.transfers
-        assert not bench.around.posted
-
-    with_bench(job)
+    bench.around.memory = {TABLE // 8 + n: ENTRY for n in range(512)}
+    assert await bench.uipi(UipiFunction.SEND, index) == (Status.INDEX, 0, 0)
+    await bench.tick(8)
+    assert not bench.around.transfers
+    assert not bench.around.posted
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 4095])
-def test_the_size_counts_pages(size: int) -> None:
-    async def job(bench: Bench) -> None:
-        bench.suist = CSRS[Csr.SUIST].pack(en=1, size=size, ppn=0x84000)
-        last = size * 512 - 1
-        if size:
-            bench.around.memory[TABLE // 8 + last] = ENTRY
-            assert (await bench.uipi(UipiFunction.SEND, last)).status == Status.OK
-        assert (await bench.uipi(UipiFunction.SEND, last + 1)).status == Status.INDEX
-        assert len(bench.around.posted) == (size > 0)
-
-    with_bench(job)
+@run_by(with_bench)
+async def test_the_size_counts_pages(bench: Bench, size: int) -> None:
+    bench.suist = CSRS[Csr.SUIST].pack(en=1, size=size, ppn=0x84000)
+    last = size * 512 - 1
+    if size:
+        bench.around.memory[TABLE // 8 + last] = ENTRY
+        assert (await bench.uipi(UipiFunction.SEND, last)).status == Status.OK
+    assert (await bench.uipi(UipiFunction.SEND, last + 1)).status == Status.INDEX
+    assert len(bench.around.posted) == (size > 0)
 
 
-def test_the_table_can_be_anywhere_in_memory() -> None:
-    async def job(bench: Bench) -> None:
-        for ppn in (0, 1, 0x84000, 2**43, 2**44 - 1):
-            bench.suist = CSRS[Csr.SUIST].pack(en=1, size=4095, ppn=ppn)
-            for index in (0, 1, 511, 512, 4095 * 512 - 1):
-                bench.around.memory = {ppn * 512 + index: ENTRY}
-                assert (await bench.uipi(UipiFunction.SEND, index)).status == Status.OK
-                assert bench.around.transfers.pop() == (ppn * 512 + index, None)
-
-    with_bench(job)
+@run_by(with_bench)
+async def test_the_table_can_be_anywhere_in_memory(bench: Bench) -> None:
+    for ppn in (0, 1, 0x84000, 2**43, 2**44 - 1):
+        bench.suist = CSRS[Csr.SUIST].pack(en=1, size=4095, ppn=ppn)
+        for index in (0, 1, 511, 512, 4095 * 512 - 1):
+            bench.around.memory = {ppn * 512 + index: ENTRY}
+            assert (await bench.uipi(UipiFunction.SEND, index)).status == Status.OK
+            assert bench.around.transfers.pop() == (ppn * 512 + index, None)
 
 
-def test_a_bus_error_ends_send() -> None:
-    async def job(bench: Bench) -> None:
-        bench.around.error = True
-        assert await bench.uipi(UipiFunction.SEND, 0) == (Status.BUS, 0, 2)
-        await bench.tick(8)
-        assert not bench.around.posted
-        bench.around.error = False
-        bench.around.memory[TABLE // 8] = ENTRY
-        assert (await bench.uipi(UipiFunction.SEND, 0)).status == Status.OK
-
-    with_bench(job)
+@run_by(with_bench)
+async def test_a_bus_error_ends_send(bench: Bench) -> None:
+    bench.around.error = True
+    assert await bench.uipi(UipiFunction.SEND, 0) == (Status.BUS, 0, 2)
+    await bench.tick(8)
+    assert not bench.around.posted
+    bench.around.error = False
+    bench.around.memory[TABLE // 8] = ENTRY
+    assert (await bench.uipi(UipiFunction.SEND, 0)).status == Status.OK
 
 
-def test_send_needs_a_table_and_no_receiver_of_its_own() -> None:
-    async def job(bench: Bench) -> None:
-        bench.around.memory[TABLE // 8] = ENTRY
-        bench.suirs = 0
-        assert (await bench.uipi(UipiFunction.SEND, 0)).status == Status.OK
-        bench.suist = SUIST & ~CSRS[Csr.SUIST].field("en").mask
-        assert await bench.uipi(UipiFunction.SEND, 0) == (Status.DISABLED, 0, 0)
-        assert await bench.uipi(UipiFunction.SEND, ONES) == (Status.DISABLED, 0, 0)
-        assert len(bench.around.posted) == len(bench.around.transfers) == 1
-
-    with_bench(job)
+@run_by(with_bench)
+async def test_send_needs_a_table_and_no_receiver_of_its_own(bench: Bench) -> None:
+    bench.around.memory[TABLE // 8] = ENTRY
+    bench.suirs = 0
+    assert (await bench.uipi(UipiFunction.SEND, 0)).status == Status.OK
+    bench.suist = SUIST & ~CSRS[Csr.SUIST].field("en").mask
+    assert await bench.uipi(UipiFunction.SEND, 0) == (Status.DISABLED, 0, 0)
+    assert await bench.uipi(UipiFunction.SEND, ONES) == (Status.DISABLED, 0, 0)
+    assert len(bench.around.posted) == len(bench.around.transfers) == 1
 
 
 @pytest.mark.parametrize("accept_delay", [0, 1, 7])
 @pytest.mark.parametrize("bus_delay", [1, 2, 6])
-def test_an_early_post_is_presented_with_its_entry(bus_delay: int, accept_delay: int) -> None:
-    async def job(bench: Bench) -> None:
-        around = bench.around
-        around.bus_delay, around.accept_delay = bus_delay, accept_delay
-        around.memory[TABLE // 8 + 17] = ENTRY
-        expected = (Status.OK, 0, 1 + bus_delay + accept_delay)
-        assert await bench.uipi(UipiFunction.SEND, 17) == expected
-        assert around.posted == [Posted(OperationFunction.SEND, 4, 9)]
-        # The answer to it is not taken for the next instruction's.
-        around.accept_delay = 0
-        around.answer = 0x1234
-        assert await bench.uipi(UipiFunction.READ) == (Status.OK, 0x1234, 4)
-        for entry, status in (
-            (ENTRY & ~1, Status.INVALID),
-            (SENDER_ENTRY.pack(valid=1, vector=64), Status.VECTOR),
-            (SENDER_ENTRY.pack(valid=1, receiver=5), Status.RECEIVER),
-        ):
-            around.memory[TABLE // 8] = entry
-            assert await bench.uipi(UipiFunction.SEND, 0) == (status, 0, 1 + bus_delay)
-        await bench.tick(8)
-        assert len(around.posted) == 2
-
-    with_bench(job, early=True)
+@run_by(with_bench, early=True)
+async def test_an_early_post_is_presented_with_its_entry(
+    bench: Bench, bus_delay: int, accept_delay: int
+) -> None:
+    around = bench.around
+    around.bus_delay, around.accept_delay = bus_delay, accept_delay
+    around.memory[TABLE // 8 + 17] = ENTRY
+    expected = (Status.OK, 0, 1 + bus_delay + accept_delay)
+    assert await bench.uipi(UipiFunction.SEND, 17) == expected
+    assert around.posted == [Posted(OperationFunction.SEND, 4, 9)]
+    # The answer to it is not taken for the next instruction's.
+    around.accept_delay = 0
+    around.answer = 0x1234
+    assert await bench.uipi(UipiFunction.READ) == (Status.OK, 0x1234, 4)
+    for entry, status in (
+        (ENTRY & ~1, Status.INVALID),
+        (SENDER_ENTRY.pack(valid=1, vector=64), Status.VECTOR),
+        (SENDER_ENTRY.pack(valid=1, receiver=5), Status.RECEIVER),
+    ):
+        around.memory[TABLE // 8] = entry
+        assert await bench.uipi(UipiFunction.SEND, 0) == (status, 0, 1 + bus_delay)
+    await bench.tick(8)
+    assert len(around.posted) == 2
 
 
 # --- Throttle and cache ---------------------------------------------------------------------------
 
 
-def test_without_a_token_nothing_is_read_or_posted() -> None:
-    async def job(bench: Bench) -> None:
-        bench.around.memory[TABLE // 8] = ENTRY
-        bench.ctx.set(bench.dut.open, 0)
-        assert await bench.uipi(UipiFunction.SEND, 0) == (Status.THROTTLED, 0, 0)
-        assert (await bench.uipi(UipiFunction.SEND, 512)).status == Status.INDEX
-        assert (await bench.uipi(UipiFunction.ACTIVATE)).status == Status.OK
-        await bench.tick(8)
-        assert not bench.around.transfers
-        assert len(bench.around.posted) == 1
-        bench.ctx.set(bench.dut.open, 1)
+@run_by(with_bench)
+async def test_without_a_token_nothing_is_read_or_posted(bench: Bench) -> None:
+    bench.around.memory[TABLE // 8] = ENTRY
+    bench.ctx.set(bench.dut.open, 0)
+    assert await bench.uipi(UipiFunction.SEND, 0) == (Status.THROTTLED, 0, 0)
+    assert (await bench.uipi(UipiFunction.SEND, 512)).status == Status.INDEX
+    assert (await bench.uipi(UipiFunction.ACTIVATE)).status == Status.OK
+    await bench.tick(8)
+    assert not bench.around.transfers
+    assert len(bench.around.posted) == 1
+    bench.ctx.set(bench.dut.open, 1)
+    assert (await bench.uipi(UipiFunction.SEND, 0)).status == Status.OK
+
+
+@run_by(with_bench, features=Feature(0))
+async def test_without_the_feature_there_is_no_budget(bench: Bench) -> None:
+    bench.around.memory[TABLE // 8] = ENTRY
+    bench.ctx.set(bench.dut.open, 0)
+    bench.ctx.set(bench.dut.caches, 1)
+    for sent in (1, 2):
         assert (await bench.uipi(UipiFunction.SEND, 0)).status == Status.OK
-
-    with_bench(job)
-
-
-def test_without_the_feature_there_is_no_budget() -> None:
-    async def job(bench: Bench) -> None:
-        bench.around.memory[TABLE // 8] = ENTRY
-        bench.ctx.set(bench.dut.open, 0)
-        bench.ctx.set(bench.dut.caches, 1)
-        for sent in (1, 2):
-            assert (await bench.uipi(UipiFunction.SEND, 0)).status == Status.OK
-            assert len(bench.around.transfers) == sent, "nor a cache"
-
-    with_bench(job, features=Feature(0))
+        assert len(bench.around.transfers) == sent, "nor a cache"
 
 
 @pytest.mark.parametrize("early", [False, True])
-def test_a_kept_entry_is_posted_without_a_read(early: bool) -> None:
-    async def job(bench: Bench) -> None:
-        around = bench.around
-        around.bus_delay = 6
-        around.memory = {TABLE // 8: ENTRY, TABLE // 8 + 5: ENTRY & ~1}
-        read = (Status.OK, 0, 7 if early else 8)
-        assert await bench.uipi(UipiFunction.SEND, 0) == read, "not kept: not enabled"
-        bench.ctx.set(bench.dut.caches, 1)
-        assert await bench.uipi(UipiFunction.SEND, 0) == read
-        assert len(around.transfers) == 2
-        # In the table there may by now be anything.
-        around.memory[TABLE // 8] = 0
-        assert await bench.uipi(UipiFunction.SEND, 0) == (Status.OK, 0, 1)
-        assert await bench.uipi(UipiFunction.SEND, 512) == (Status.INDEX, 0, 0)
-        assert around.posted == [Posted(OperationFunction.SEND, 4, 9)] * 3
-        # What was refused is not kept.
-        for _ in range(2):
-            assert (await bench.uipi(UipiFunction.SEND, 5)).status == Status.INVALID
-        assert len(around.transfers) == 4
-        bench.ctx.set(bench.dut.invalidate, 1)
-        await bench.tick()
-        bench.ctx.set(bench.dut.invalidate, 0)
-        assert (await bench.uipi(UipiFunction.SEND, 0)).status == Status.INVALID
-        assert len(around.posted) == 3
-
-    with_bench(job, early=early)
+@run_by(with_bench, "early")
+async def test_a_kept_entry_is_posted_without_a_read(bench: Bench, early: bool) -> None:
+    around = bench.around
+    around.bus_delay = 6
+    around.memory = {TABLE // 8: ENTRY, TABLE // 8 + 5: ENTRY & ~1}
+    read = (Status.OK, 0, 7 if early else 8)
+    assert await bench.uipi(UipiFunction.SEND, 0) == read, "not kept: not enabled"
+    bench.ctx.set(bench.dut.caches, 1)
+    assert await bench.uipi(UipiFunction.SEND, 0) == read
+    assert len(around.transfers) == 2
+    # In the table there may by now be anything.
+    around.memory[TABLE // 8] = 0
+    assert await bench.uipi(UipiFunction.SEND, 0) == (Status.OK, 0, 1)
+    assert await bench.uipi(UipiFunction.SEND, 512) == (Status.INDEX, 0, 0)
+    assert around.posted == [Posted(OperationFunction.SEND, 4, 9)] * 3
+    # What was refused is not kept.
+    for _ in range(2):
+        assert (await bench.uipi(UipiFunction.SEND, 5)).status == Status.INVALID
+    assert len(around.transfers) == 4
+    bench.ctx.set(bench.dut.invalidate, 1)
+    await bench.tick()
+    bench.ctx.set(bench.dut.invalidate, 0)
+    assert (await bench.uipi(UipiFunction.SEND, 0)).status == Status.INVALID
+    assert len(around.posted) == 3
 
 
 # --- The thread's own receiver --------------------------------------------------------------------
@@ -259,37 +242,37 @@ OWN = [
 
 @pytest.mark.parametrize("accept_delay", [0, 1, 7])
 @pytest.mark.parametrize(("function", "operand", "operation", "data", "answer"), OWN)
-def test_the_others_operate_on_suirs(
-    function: int, operand: int, operation: OperationFunction, data: int | None, answer: int,
+@run_by(with_bench)
+async def test_the_others_operate_on_suirs(
+    bench: Bench,
+    function: int,
+    operand: int,
+    operation: OperationFunction,
+    data: int | None,
+    answer: int,
     accept_delay: int,
-) -> None:  # fmt: skip
-    async def job(bench: Bench) -> None:
-        bench.suist = 0
-        bench.around.answer = answer
-        bench.around.accept_delay = accept_delay
-        end = await bench.uipi(function, operand)
-        assert end == (Status.OK, answer, 1 + accept_delay + 3)
-        (posted,) = bench.around.posted
-        assert posted[:2] == (operation, 3)
-        assert data is None or posted.data == data
-        assert not bench.around.transfers
-
-    with_bench(job)
+) -> None:
+    bench.suist = 0
+    bench.around.answer = answer
+    bench.around.accept_delay = accept_delay
+    end = await bench.uipi(function, operand)
+    assert end == (Status.OK, answer, 1 + accept_delay + 3)
+    (posted,) = bench.around.posted
+    assert posted[:2] == (operation, 3)
+    assert data is None or posted.data == data
+    assert not bench.around.transfers
 
 
-def test_the_answer_to_a_post_is_not_taken_for_the_next_one_s() -> None:
+@run_by(with_bench)
+async def test_the_answer_to_a_post_is_not_taken_for_the_next_one_s(bench: Bench) -> None:
     """READ is accepted so early after SEND that both answers are under way."""
-
-    async def job(bench: Bench) -> None:
-        bench.around.memory[TABLE // 8] = ENTRY
-        for gap in range(5):
-            bench.around.answer = 0xDEAD
-            await bench.uipi(UipiFunction.SEND, 0)
-            await bench.tick(gap)
-            bench.around.answer = 0x1234
-            assert await bench.uipi(UipiFunction.READ) == (Status.OK, 0x1234, 4)
-
-    with_bench(job)
+    bench.around.memory[TABLE // 8] = ENTRY
+    for gap in range(5):
+        bench.around.answer = 0xDEAD
+        await bench.uipi(UipiFunction.SEND, 0)
+        await bench.tick(gap)
+        bench.around.answer = 0x1234
+        assert await bench.uipi(UipiFunction.READ) == (Status.OK, 0x1234, 4)
 
 
 # --- Everything at once ---------------------------------------------------------------------------
@@ -332,51 +315,49 @@ def expected(
 
 
 @pytest.mark.parametrize("receivers", [1, 6, 65_536])
-def test_random_instructions(receivers: int) -> None:
+@run_by(with_bench, "receivers")
+async def test_random_instructions(bench: Bench, receivers: int) -> None:
     generator = random.Random(receivers)
 
     def word(register: Register, **fields: int) -> int:
         noise = generator.getrandbits(64) & register.mask("reserved")
         return noise | register.pack(**fields)
 
-    async def job(bench: Bench) -> None:
-        around = bench.around
-        seen = set()
-        for _ in range(600):
-            size = generator.choice([0, 1, 2, 2])
-            ppn = generator.getrandbits(44)
-            some = generator.choice([0, receivers - 1, receivers, 0xFFFF]) & 0xFFFF
-            bench.suist = word(CSRS[Csr.SUIST], en=generator.random() < 0.9, size=size, ppn=ppn)
-            bench.suirs = word(CSRS[Csr.SUIRS], en=generator.random() < 0.8, index=some)
-            function = generator.choice([0, 0, 0, 0, 1, 2, 3, 4, generator.getrandbits(7)])
-            operand = generator.choice([0, 511, 512, 1023, 1024, generator.getrandbits(64)])
-            entry = word(
-                SENDER_ENTRY,
-                valid=generator.random() < 0.9,
-                vector=generator.choice([0, 5, 63, 63, 64, 0xFFFF]),
-                receiver=some,
-            )
-            around.memory = {ppn * 512 + operand: entry}
-            around.error = generator.random() < 0.1
-            around.bus_delay = generator.randrange(1, 4)
-            around.accept_delay = generator.randrange(4)
-            around.answer = generator.getrandbits(64)
-            around.posted.clear()
-            end = await bench.uipi(function, operand)
-            status, data, posted = expected(
-                function, operand, bench.suist, bench.suirs, around.memory, around.error,
-                receivers, around.answer,
-            )  # fmt: skip
-            assert end[:2] == (status, data)
-            if generator.random() < 0.3:
-                await bench.tick(generator.randrange(6))
-            assert [got[:2] for got in around.posted] == [want[:2] for want in posted]
-            if posted and function != UipiFunction.READ:
-                assert around.posted == posted
-            seen.add((function if function < 5 else 5, status))
-        assert len(seen) >= (12 if receivers < 65_536 else 8)
-
-    with_bench(job, receivers)
+    around = bench.around
+    seen = set()
+    for _ in range(600):
+        size = generator.choice([0, 1, 2, 2])
+        ppn = generator.getrandbits(44)
+        some = generator.choice([0, receivers - 1, receivers, 0xFFFF]) & 0xFFFF
+        bench.suist = word(CSRS[Csr.SUIST], en=generator.random() < 0.9, size=size, ppn=ppn)
+        bench.suirs = word(CSRS[Csr.SUIRS], en=generator.random() < 0.8, index=some)
+        function = generator.choice([0, 0, 0, 0, 1, 2, 3, 4, generator.getrandbits(7)])
+        operand = generator.choice([0, 511, 512, 1023, 1024, generator.getrandbits(64)])
+        entry = word(
+            SENDER_ENTRY,
+            valid=generator.random() < 0.9,
+            vector=generator.choice([0, 5, 63, 63, 64, 0xFFFF]),
+            receiver=some,
+        )
+        around.memory = {ppn * 512 + operand: entry}
+        around.error = generator.random() < 0.1
+        around.bus_delay = generator.randrange(1, 4)
+        around.accept_delay = generator.randrange(4)
+        around.answer = generator.getrandbits(64)
+        around.posted.clear()
+        end = await bench.uipi(function, operand)
+        status, data, posted = expected(
+            function, operand, bench.suist, bench.suirs, around.memory, around.error,
+            receivers, around.answer,
+        )  # fmt: skip
+        assert end[:2] == (status, data)
+        if generator.random() < 0.3:
+            await bench.tick(generator.randrange(6))
+        assert [got[:2] for got in around.posted] == [want[:2] for want in posted]
+        if posted and function != UipiFunction.READ:
+            assert around.posted == posted
+        seen.add((function if function < 5 else 5, status))
+    assert len(seen) >= (12 if receivers < 65_536 else 8)
 
 
 def test_receivers_are_checked() -> None:

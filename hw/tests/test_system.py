@@ -1,11 +1,10 @@
 """The whole system: its bus from outside, its shapes, one interrupt from end to end. What a hart
 sees is the contract of every device: `cocotb_tests/contract.py`."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from hwbench import ONES, Hart, present, refused, simulate, transfer, withdraw
+from hwbench import ONES, Hart, present, refused, run_by, simulate, simulated, transfer, withdraw
 
 from uintr.registers import (
     ACTIVE,
@@ -51,7 +50,7 @@ async def receiving(hart: Hart, number: int, receiver: int) -> None:
     hart.privilege(Privilege.U)
 
 
-def with_system(job: Callable[[Any, System, list[Hart]], Awaitable[None]], **shape: Any) -> None:
+def with_system(job: Any, **shape: Any) -> None:
     """Run ``job`` from the cycle on in which the sweep is over."""
     shape = {"harts": 2, "receivers": 5, "table_pages": 1} | shape
     dut = System(**shape)
@@ -59,7 +58,7 @@ def with_system(job: Callable[[Any, System, list[Hart]], Awaitable[None]], **sha
     async def testbench(ctx: Any) -> None:
         harts = [Hart(ctx, port) for port in dut.hart]
         await ctx.tick().repeat(shape["receivers"])
-        await job(ctx, dut, harts)
+        await job(ctx=ctx, dut=dut, hart=harts)
 
     simulate(dut, testbench)
 
@@ -68,39 +67,37 @@ def with_system(job: Callable[[Any, System, list[Hart]], Awaitable[None]], **sha
 
 
 @pytest.mark.parametrize(("harts", "receivers"), [(1, 1), (2, 5), (4, 16), (9, 3)])
-def test_send_reaches_the_line_in_six_cycles(harts: int, receivers: int) -> None:
-    async def job(ctx: Any, dut: System, hart: list[Hart]) -> None:
-        sender, target = hart[0], hart[-1]
-        await sending(sender, receivers - 1)
-        await receiving(target, harts - 1, receivers - 1)
-        await target.tick(6)
-        request = dut.hart[0].request
-        ctx.set(request.valid, 1)
-        ctx.set(request.payload.kind, RequestKind.UIPI)
-        ctx.set(request.payload.function, UipiFunction.SEND)
-        ctx.set(request.payload.data, 0)
-        seen = []
-        for _ in range(8):
-            seen.append((target.interrupt, ctx.get(dut.hart[0].response.valid)))
-            await ctx.tick()
-            ctx.set(request.valid, 0)
-        # accepted in cycle 0, answered in 4, on the line in 6
-        assert seen == [(0, 0), (0, 0), (0, 0), (0, 0), (0, 1), (0, 0), (1, 0), (1, 0)]
+@run_by(with_system, "harts", "receivers")
+async def test_send_reaches_the_line_in_six_cycles(
+    ctx: Any, dut: System, hart: list[Hart], harts: int, receivers: int
+) -> None:
+    sender, target = hart[0], hart[-1]
+    await sending(sender, receivers - 1)
+    await receiving(target, harts - 1, receivers - 1)
+    await target.tick(6)
+    request = dut.hart[0].request
+    ctx.set(request.valid, 1)
+    ctx.set(request.payload.kind, RequestKind.UIPI)
+    ctx.set(request.payload.function, UipiFunction.SEND)
+    ctx.set(request.payload.data, 0)
+    seen = []
+    for _ in range(8):
+        seen.append((target.interrupt, ctx.get(dut.hart[0].response.valid)))
+        await ctx.tick()
+        ctx.set(request.valid, 0)
+    # accepted in cycle 0, answered in 4, on the line in 6
+    assert seen == [(0, 0), (0, 0), (0, 0), (0, 0), (0, 1), (0, 0), (1, 0), (1, 0)]
 
-    with_system(job, harts=harts, receivers=receivers)
 
-
-def test_an_operation_in_the_midst_of_the_shortest_sweep_is_answered() -> None:
+@simulated(System, harts=2, receivers=5, table_pages=1)
+async def test_an_operation_in_the_midst_of_the_shortest_sweep_is_answered(
+    ctx: Any, dut: System
+) -> None:
     """An instruction can reach the controller before five records are erased, and has to wait."""
-    dut = System(harts=2, receivers=5, table_pages=1)
-
-    async def testbench(ctx: Any) -> None:
-        hart = Hart(ctx, dut.hart[0])
-        await hart.csr_write(Csr.SUIRS, CSRS[Csr.SUIRS].pack(en=1, index=4))  # to cycle 1
-        # presented to the controller in cycle 2, accepted in cycle 5, three later
-        assert await hart.uipi(UipiFunction.READ) == (0, Status.OK, 8)
-
-    simulate(dut, testbench)
+    hart = Hart(ctx, dut.hart[0])
+    await hart.csr_write(Csr.SUIRS, CSRS[Csr.SUIRS].pack(en=1, index=4))  # to cycle 1
+    # presented to the controller in cycle 2, accepted in cycle 5, three later
+    assert await hart.uipi(UipiFunction.READ) == (0, Status.OK, 8)
 
 
 @pytest.mark.parametrize(
@@ -108,83 +105,81 @@ def test_an_operation_in_the_midst_of_the_shortest_sweep_is_answered() -> None:
     [0, BASE - 8, slot(5, SEND), slot(7, ACTIVE), slot(8, SEND), TABLE - 8, TABLE + 4096,
      TABLE + 2**32, 2**63, 2**64 - 8],
 )  # fmt: skip
-def test_an_address_of_nobody_is_a_bus_error(address: int) -> None:
-    async def job(ctx: Any, dut: System, hart: list[Hart]) -> None:
-        assert await hart[1].load(address) == (0, Status.BUS, 3)
-        assert await hart[1].store(address, 1) == (0, Status.BUS, 3)
-        assert (await transfer(ctx, dut.bus, address))[0]
-        assert await hart[1].store(TABLE, 7) == (0, Status.OK, 3)
-        assert await hart[1].load(TABLE) == (7, Status.OK, 3)
+@run_by(with_system)
+async def test_an_address_of_nobody_is_a_bus_error(
+    ctx: Any, dut: System, hart: list[Hart], address: int
+) -> None:
+    assert await hart[1].load(address) == (0, Status.BUS, 3)
+    assert await hart[1].store(address, 1) == (0, Status.BUS, 3)
+    assert (await transfer(ctx, dut.bus, address))[0]
+    assert await hart[1].store(TABLE, 7) == (0, Status.OK, 3)
+    assert await hart[1].load(TABLE) == (7, Status.OK, 3)
 
-    with_system(job)
 
-
-def test_an_interrupt_from_send_to_return() -> None:
-    async def job(ctx: Any, dut: System, hart: list[Hart]) -> None:
-        await sending(hart[0], 2, vector=33)
-        await hart[1].csr_write(Csr.UTVEC, 0x4000)
-        await receiving(hart[1], 1, 2)
-        hart[0].privilege(Privilege.U)
-        assert await hart[0].send(0) == (0, Status.OK, 4)
-        await hart[1].tick(2)
-        assert (hart[0].interrupt, hart[1].interrupt) == (0, 1)
-        assert (await hart[1].trap(0x1000))[:2] == (0x4000, Status.OK)
-        assert await hart[1].csr_read(Csr.UIP) == 1  # the line is still up
-        assert await hart[1].uipi(UipiFunction.READ) == (1 << 33, Status.OK, 5)
-        assert await hart[1].csr_read(Csr.UIP) == 0  # and is down with the answer
-        assert (await hart[1].uret())[:2] == (0x1000, Status.OK)
-        assert hart[1].interrupt == 0
-
-    with_system(job)
+@run_by(with_system)
+async def test_an_interrupt_from_send_to_return(hart: list[Hart]) -> None:
+    await sending(hart[0], 2, vector=33)
+    await hart[1].csr_write(Csr.UTVEC, 0x4000)
+    await receiving(hart[1], 1, 2)
+    hart[0].privilege(Privilege.U)
+    assert await hart[0].send(0) == (0, Status.OK, 4)
+    await hart[1].tick(2)
+    assert (hart[0].interrupt, hart[1].interrupt) == (0, 1)
+    assert (await hart[1].trap(0x1000))[:2] == (0x4000, Status.OK)
+    assert await hart[1].csr_read(Csr.UIP) == 1  # the line is still up
+    assert await hart[1].uipi(UipiFunction.READ) == (1 << 33, Status.OK, 5)
+    assert await hart[1].csr_read(Csr.UIP) == 0  # and is down with the answer
+    assert (await hart[1].uret())[:2] == (0x1000, Status.OK)
+    assert hart[1].interrupt == 0
 
 
 # --- The bus --------------------------------------------------------------------------------------
 
 
-def test_the_bus_from_outside_reaches_all_a_hart_reaches() -> None:
-    async def job(ctx: Any, dut: System, hart: list[Hart]) -> None:
-        bus = dut.bus
-        assert await transfer(ctx, bus, TABLE + 8, 0x1122_3344_5566_7788) == (False, 0, 1)
-        await transfer(ctx, bus, TABLE + 8, ONES, sel=0b0001_0010)
-        assert await transfer(ctx, bus, TABLE + 8) == (False, 0x1122_33FF_5566_FF88, 1)
-        assert (await hart[0].load(TABLE + 8)).data == 0x1122_33FF_5566_FF88
-        assert await transfer(ctx, bus, slot(4, LOW), ONES) == (False, 0, 3)
-        low = LOW.pack(active=1, mode=1, hartid=2)
-        assert await transfer(ctx, bus, slot(4, LOW)) == (False, low, 3)
-        enable = DEFAULT_BASE + CONTROL_OFFSET + ENABLE.address
-        for names in ([], ["supervisor"], ["notify"], ["supervisor", "notify"]):
-            known = dict.fromkeys(names, 1)
-            await transfer(ctx, bus, enable, ENABLE.pack(**known) | ONES & ~0b101)
-            assert await transfer(ctx, bus, enable) == (False, ENABLE.pack(**known), 1)
-            await transfer(ctx, bus, slot(4, LOW), ONES)
-            assert await transfer(ctx, bus, slot(4, LOW)) == (False, low | LOW.pack(**known), 3)
-        await transfer(ctx, bus, slot(4, SEND), 7)
-        await transfer(ctx, bus, slot(4, SEND), 64)
-        assert await transfer(ctx, bus, slot(4, HIGH)) == (False, 1 << 7, 3)
-        assert await transfer(ctx, bus, slot(4, HIGH)) == (False, 0, 3)
-        for sel in (0, 0x0F, 0xFE):
-            assert (await transfer(ctx, bus, slot(4, ACTIVE), 0, sel))[::2] == (True, 1)
-        assert await transfer(ctx, bus, slot(4, ACTIVE)) == (False, 1, 3)
-
-    with_system(job)
+@run_by(with_system)
+async def test_the_bus_from_outside_reaches_all_a_hart_reaches(
+    ctx: Any, dut: System, hart: list[Hart]
+) -> None:
+    bus = dut.bus
+    assert await transfer(ctx, bus, TABLE + 8, 0x1122_3344_5566_7788) == (False, 0, 1)
+    await transfer(ctx, bus, TABLE + 8, ONES, sel=0b0001_0010)
+    assert await transfer(ctx, bus, TABLE + 8) == (False, 0x1122_33FF_5566_FF88, 1)
+    assert (await hart[0].load(TABLE + 8)).data == 0x1122_33FF_5566_FF88
+    assert await transfer(ctx, bus, slot(4, LOW), ONES) == (False, 0, 3)
+    low = LOW.pack(active=1, mode=1, hartid=2)
+    assert await transfer(ctx, bus, slot(4, LOW)) == (False, low, 3)
+    enable = DEFAULT_BASE + CONTROL_OFFSET + ENABLE.address
+    for names in ([], ["supervisor"], ["notify"], ["supervisor", "notify"]):
+        known = dict.fromkeys(names, 1)
+        await transfer(ctx, bus, enable, ENABLE.pack(**known) | ONES & ~0b101)
+        assert await transfer(ctx, bus, enable) == (False, ENABLE.pack(**known), 1)
+        await transfer(ctx, bus, slot(4, LOW), ONES)
+        assert await transfer(ctx, bus, slot(4, LOW)) == (False, low | LOW.pack(**known), 3)
+    await transfer(ctx, bus, slot(4, SEND), 7)
+    await transfer(ctx, bus, slot(4, SEND), 64)
+    assert await transfer(ctx, bus, slot(4, HIGH)) == (False, 1 << 7, 3)
+    assert await transfer(ctx, bus, slot(4, HIGH)) == (False, 0, 3)
+    for sel in (0, 0x0F, 0xFE):
+        assert (await transfer(ctx, bus, slot(4, ACTIVE), 0, sel))[::2] == (True, 1)
+    assert await transfer(ctx, bus, slot(4, ACTIVE)) == (False, 1, 3)
 
 
 @pytest.mark.parametrize(
     ("address", "cycles"), [(TABLE, 2), (TABLE - 8, 2), (slot(1, LOW), 4), (slot(5, LOW), 2)]
 )
-def test_a_transfer_from_outside_is_not_quiet(address: int, cycles: int) -> None:
-    async def job(ctx: Any, dut: System, hart: list[Hart]) -> None:
-        assert ctx.get(dut.quiescent) == 1
-        present(ctx, dut.bus, address // 8)
-        for _ in range(cycles):
-            assert ctx.get(dut.quiescent) == 0
-            ended = ctx.get(dut.bus.ack) | ctx.get(dut.bus.err)
-            await ctx.tick()
-        assert ended
-        withdraw(ctx, dut.bus)
-        assert ctx.get(dut.quiescent) == 1
-
-    with_system(job)
+@run_by(with_system)
+async def test_a_transfer_from_outside_is_not_quiet(
+    ctx: Any, dut: System, address: int, cycles: int
+) -> None:
+    assert ctx.get(dut.quiescent) == 1
+    present(ctx, dut.bus, address // 8)
+    for _ in range(cycles):
+        assert ctx.get(dut.quiescent) == 0
+        ended = ctx.get(dut.bus.ack) | ctx.get(dut.bus.err)
+        await ctx.tick()
+    assert ended
+    withdraw(ctx, dut.bus)
+    assert ctx.get(dut.quiescent) == 1
 
 
 def test_initiators_take_turns() -> None:
@@ -263,20 +258,17 @@ def test_parameters_are_checked(parameters: dict[str, int], sentence: str) -> No
         (0, 2**44 - 1, Status.BUS),
     ],
 )
-def test_a_table_may_begin_below_memory_and_end_above_the_last_page(
-    table_base: int, ppn: int, status: Status
+@run_by(with_system, "table_base")
+async def test_a_table_may_begin_below_memory_and_end_above_the_last_page(
+    hart: list[Hart], table_base: int, ppn: int, status: Status
 ) -> None:
     """An address carries past the bits of a page number, and does not wrap round to 0."""
-
-    async def job(ctx: Any, dut: System, hart: list[Hart]) -> None:
-        entry = SENDER_ENTRY.pack(valid=1, vector=9, receiver=3)
-        assert (await hart[0].store(table_base, entry)).status == Status.OK
-        await hart[0].csr_write(Csr.SUIST, CSRS[Csr.SUIST].pack(en=1, size=2, ppn=ppn))
-        assert (await hart[0].send(511)).status == Status.BUS
-        assert (await hart[0].send(512)).status == status
-        assert (await hart[0].load(slot(3, HIGH))).data == (status == Status.OK) << 9
-
-    with_system(job, table_base=table_base)
+    entry = SENDER_ENTRY.pack(valid=1, vector=9, receiver=3)
+    assert (await hart[0].store(table_base, entry)).status == Status.OK
+    await hart[0].csr_write(Csr.SUIST, CSRS[Csr.SUIST].pack(en=1, size=2, ppn=ppn))
+    assert (await hart[0].send(511)).status == Status.BUS
+    assert (await hart[0].send(512)).status == status
+    assert (await hart[0].load(slot(3, HIGH))).data == (status == Status.OK) << 9
 
 
 @pytest.mark.parametrize(
@@ -289,10 +281,10 @@ def test_a_table_may_begin_below_memory_and_end_above_the_last_page(
         (0x4000, 0x3000),
     ],
 )
-def test_windows_may_be_anywhere_and_touch(base: int, table_base: int) -> None:
-    async def job(ctx: Any, dut: System, hart: list[Hart]) -> None:
-        for address in (table_base, table_base + 4088, base + LOW.address):
-            assert (await hart[0].store(address, 3)).status == Status.OK
-            assert (await hart[0].load(address)).data == 3
-
-    with_system(job, receivers=512, base=base, table_base=table_base)
+@run_by(with_system, "base", "table_base", receivers=512)
+async def test_windows_may_be_anywhere_and_touch(
+    hart: list[Hart], base: int, table_base: int
+) -> None:
+    for address in (table_base, table_base + 4088, base + LOW.address):
+        assert (await hart[0].store(address, 3)).status == Status.OK
+        assert (await hart[0].load(address)).data == 3

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from amaranth.hdl import Module, ResetInserter, Signal
-from hwbench import ONES, present, refused, simulate, withdraw
+from hwbench import ONES, present, refused, simulate, simulated, withdraw
 
 from uintr.table_ram import TableRam
 
@@ -53,21 +53,17 @@ def test_random_transfers_with_byte_selects(waits: int) -> None:
     simulate(dut, testbench)
 
 
-def test_half_a_request_is_none() -> None:
-    dut = TableRam(pages=1)
-
-    async def testbench(ctx: Any) -> None:
-        ctx.set(dut.bus.we, 1)
-        ctx.set(dut.bus.sel, 0xFF)
-        ctx.set(dut.bus.dat_w, ONES)
-        for half in (dut.bus.cyc, dut.bus.stb):
-            ctx.set(half, 1)
-            await ctx.tick()
-            assert ctx.get(dut.bus.ack) == 0
-            ctx.set(half, 0)
-        assert await transfer(ctx, dut.bus, 0) == 0
-
-    simulate(dut, testbench)
+@simulated(TableRam, pages=1)
+async def test_half_a_request_is_none(ctx: Any, dut: TableRam) -> None:
+    ctx.set(dut.bus.we, 1)
+    ctx.set(dut.bus.sel, 0xFF)
+    ctx.set(dut.bus.dat_w, ONES)
+    for half in (dut.bus.cyc, dut.bus.stb):
+        ctx.set(half, 1)
+        await ctx.tick()
+        assert ctx.get(dut.bus.ack) == 0
+        ctx.set(half, 0)
+    assert await transfer(ctx, dut.bus, 0) == 0
 
 
 def test_reset_leaves_the_contents() -> None:

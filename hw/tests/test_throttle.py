@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 import pytest
-from hwbench import simulate
+from hwbench import simulated
 
 from uintr.registers import THROTTLE
 from uintr.throttle import Throttle
@@ -38,91 +38,75 @@ class Naive:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_random_posts(seed: int) -> None:
+@simulated(Throttle)
+async def test_random_posts(ctx: Any, dut: Throttle, seed: int) -> None:
     draw = random.Random(seed)
-    dut = Throttle()
-
-    async def testbench(ctx: Any) -> None:
-        naive = Naive()
-        shut = open_again = full = 0
-        was_open = True
-        for _ in range(4000):
-            write = None
-            if draw.random() < 0.01:
-                period, burst = draw.choice((0, 1, 2, 3, 10, 50)), draw.choice((0, 1, 2, 5, 255))
-                write = THROTTLE.pack(period=period, burst=burst)
-            is_open = bool(ctx.get(dut.open))
-            assert is_open == naive.open
-            assert ctx.get(dut.resting) == (not naive.back)
-            assert ctx.get(dut.word.as_value()) == (
-                naive.period | naive.burst << 24 | naive.count << 32
-            )
-            shut += not is_open
-            open_again += is_open and not was_open
-            full += not naive.back
-            was_open = is_open
-            # A post that was let in may be accepted later, when the bucket is not what it was.
-            posted = draw.random() < 0.3 and (naive.open or draw.random() < 0.01 > len(naive.back))
-            refused = draw.random() < 0.2
-            ctx.set(dut.posted, posted)
-            ctx.set(dut.refused, refused)
-            ctx.set(dut.write, write is not None)
-            ctx.set(dut.data.as_value(), draw.getrandbits(64) if write is None else write)
-            await ctx.tick()
-            naive.step(posted, refused, write)
-        assert min(shut, open_again, full) > 20
-
-    simulate(dut, testbench)
+    naive = Naive()
+    shut = open_again = full = 0
+    was_open = True
+    for _ in range(4000):
+        write = None
+        if draw.random() < 0.01:
+            period, burst = draw.choice((0, 1, 2, 3, 10, 50)), draw.choice((0, 1, 2, 5, 255))
+            write = THROTTLE.pack(period=period, burst=burst)
+        is_open = bool(ctx.get(dut.open))
+        assert is_open == naive.open
+        assert ctx.get(dut.resting) == (not naive.back)
+        assert ctx.get(dut.word.as_value()) == (
+            naive.period | naive.burst << 24 | naive.count << 32
+        )
+        shut += not is_open
+        open_again += is_open and not was_open
+        full += not naive.back
+        was_open = is_open
+        # A post that was let in may be accepted later, when the bucket is not what it was.
+        posted = draw.random() < 0.3 and (naive.open or draw.random() < 0.01 > len(naive.back))
+        refused = draw.random() < 0.2
+        ctx.set(dut.posted, posted)
+        ctx.set(dut.refused, refused)
+        ctx.set(dut.write, write is not None)
+        ctx.set(dut.data.as_value(), draw.getrandbits(64) if write is None else write)
+        await ctx.tick()
+        naive.step(posted, refused, write)
+    assert min(shut, open_again, full) > 20
 
 
 @pytest.mark.parametrize("period", [1, 2, 5])
-def test_when_a_token_comes_back(period: int) -> None:
+@simulated(Throttle)
+async def test_when_a_token_comes_back(ctx: Any, dut: Throttle, period: int) -> None:
     """Accepted in cycle p: back from p + period + 1 on."""
-    dut = Throttle()
-
-    async def testbench(ctx: Any) -> None:
-        ctx.set(dut.write, 1)
-        ctx.set(dut.data.as_value(), THROTTLE.pack(period=period, burst=1))
+    ctx.set(dut.write, 1)
+    ctx.set(dut.data.as_value(), THROTTLE.pack(period=period, burst=1))
+    await ctx.tick()
+    ctx.set(dut.write, 0)
+    ctx.set(dut.posted, 1)
+    await ctx.tick()  # the end of p
+    ctx.set(dut.posted, 0)
+    for _ in range(period):
+        assert not ctx.get(dut.open)
         await ctx.tick()
-        ctx.set(dut.write, 0)
-        ctx.set(dut.posted, 1)
-        await ctx.tick()  # the end of p
-        ctx.set(dut.posted, 0)
-        for _ in range(period):
-            assert not ctx.get(dut.open)
-            await ctx.tick()
-        assert ctx.get(dut.open)
-        assert ctx.get(dut.resting)
-
-    simulate(dut, testbench)
+    assert ctx.get(dut.open)
+    assert ctx.get(dut.resting)
 
 
-def test_a_write_wins_over_a_post_and_counts_a_refusal() -> None:
-    dut = Throttle()
+@simulated(Throttle)
+async def test_a_write_wins_over_a_post_and_counts_a_refusal(ctx: Any, dut: Throttle) -> None:
+    word = THROTTLE.pack(period=4, burst=1)
+    ctx.set(dut.write, 1)
+    ctx.set(dut.data.as_value(), word)
+    await ctx.tick()
+    ctx.set(dut.posted, 1)
+    ctx.set(dut.refused, 1)
+    await ctx.tick()
+    ctx.set(dut.posted, 0)
+    assert ctx.get(dut.open)
+    assert ctx.get(dut.word.as_value()) == word | 1 << 32
 
-    async def testbench(ctx: Any) -> None:
-        word = THROTTLE.pack(period=4, burst=1)
-        ctx.set(dut.write, 1)
-        ctx.set(dut.data.as_value(), word)
+
+@simulated(Throttle)
+async def test_the_counter_stays_at_its_highest_value(ctx: Any, dut: Throttle) -> None:
+    ctx.set(dut.count, 2**32 - 2)
+    ctx.set(dut.refused, 1)
+    for expected in (2**32 - 1, 2**32 - 1):
         await ctx.tick()
-        ctx.set(dut.posted, 1)
-        ctx.set(dut.refused, 1)
-        await ctx.tick()
-        ctx.set(dut.posted, 0)
-        assert ctx.get(dut.open)
-        assert ctx.get(dut.word.as_value()) == word | 1 << 32
-
-    simulate(dut, testbench)
-
-
-def test_the_counter_stays_at_its_highest_value() -> None:
-    dut = Throttle()
-
-    async def testbench(ctx: Any) -> None:
-        ctx.set(dut.count, 2**32 - 2)
-        ctx.set(dut.refused, 1)
-        for expected in (2**32 - 1, 2**32 - 1):
-            await ctx.tick()
-            assert ctx.get(dut.word.count) == expected
-
-    simulate(dut, testbench)
+        assert ctx.get(dut.word.count) == expected

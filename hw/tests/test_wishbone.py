@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 import pytest
-from hwbench import ONES, refused, simulate
+from hwbench import ONES, refused, simulated
 
 from uintr.wishbone import BusArbiter, BusDecoder
 
@@ -12,101 +12,93 @@ SIGNALS = ("we", "adr", "sel", "dat_w")
 
 
 @pytest.mark.parametrize(("count", "density"), [(1, 0.7), (2, 1.0), (3, 0.5), (5, 0.2)])
-def test_arbiter_with_random_traffic(count: int, density: float) -> None:
+@simulated(BusArbiter, "count")
+async def test_arbiter_with_random_traffic(
+    ctx: Any, dut: BusArbiter, count: int, density: float
+) -> None:
     """Cycle by cycle: who is connected, what the bus carries, who gets the answer."""
-    dut = BusArbiter(count=count)
     generator = random.Random(count)
-
-    async def testbench(ctx: Any) -> None:
-        wanted: list[dict[str, int] | None] = [None] * count
-        owner: int | None = None
-        first = 0
-        served = [0] * count
-        for _ in range(1500):
-            for number, initiator in enumerate(dut.initiators):
-                if wanted[number] is None and generator.random() < density:
-                    wanted[number] = {
-                        "we": generator.getrandbits(1),
-                        "adr": generator.getrandbits(61),
-                        "sel": generator.getrandbits(8),
-                        "dat_w": generator.getrandbits(64),
-                    }
-                ctx.set(initiator.cyc, wanted[number] is not None)
-                ctx.set(initiator.stb, wanted[number] is not None)
-                for name, value in (wanted[number] or dict.fromkeys(SIGNALS, 0)).items():
-                    ctx.set(getattr(initiator, name), value)
-
-            if owner is None:
-                order = [(first + step) % count for step in range(count)]
-                connected = next((n for n in order if wanted[n] is not None), None)
-            else:
-                connected = owner
-            assert ctx.get(dut.bus.cyc) == ctx.get(dut.bus.stb) == (connected is not None)
-            transfer = None if connected is None else wanted[connected]
-            if transfer is not None:
-                assert {name: ctx.get(getattr(dut.bus, name)) for name in SIGNALS} == transfer
-
-            # A target answers at the earliest in the second cycle.
-            end = owner is not None and generator.random() < 0.4
-            error = end and generator.random() < 0.3
-            data = generator.getrandbits(64)
-            ctx.set(dut.bus.ack, end and not error)
-            ctx.set(dut.bus.err, error)
-            ctx.set(dut.bus.dat_r, data)
-            for number, initiator in enumerate(dut.initiators):
-                mine = end and number == connected
-                assert ctx.get(initiator.ack) == (mine and not error)
-                assert ctx.get(initiator.err) == (mine and error)
-                if mine:
-                    assert ctx.get(initiator.dat_r) == data
-
-            if owner is None and connected is not None:
-                owner, first = connected, (connected + 1) % count
-            elif end and owner is not None:
-                wanted[owner] = None
-                served[owner] += 1
-                owner = None
-            await ctx.tick()
-        assert min(served) > 0.5 * max(served)
-
-    simulate(dut, testbench)
-
-
-def test_arbiter_serves_all_in_turn_and_connects_in_the_same_cycle() -> None:
-    dut = BusArbiter(count=3)
-
-    async def testbench(ctx: Any) -> None:
+    wanted: list[dict[str, int] | None] = [None] * count
+    owner: int | None = None
+    first = 0
+    served = [0] * count
+    for _ in range(1500):
         for number, initiator in enumerate(dut.initiators):
-            ctx.set(initiator.cyc, 1)
-            ctx.set(initiator.stb, 1)
-            ctx.set(initiator.adr, number)
-        order = []
-        for _ in range(5):
-            order.append(ctx.get(dut.bus.adr))
-            await ctx.tick()
-            assert ctx.get(dut.bus.adr) == order[-1]
-            ctx.set(dut.bus.ack, 1)
-            await ctx.tick()
-            ctx.set(dut.bus.ack, 0)
-        assert order == [0, 1, 2, 0, 1]
+            if wanted[number] is None and generator.random() < density:
+                wanted[number] = {
+                    "we": generator.getrandbits(1),
+                    "adr": generator.getrandbits(61),
+                    "sel": generator.getrandbits(8),
+                    "dat_w": generator.getrandbits(64),
+                }
+            ctx.set(initiator.cyc, wanted[number] is not None)
+            ctx.set(initiator.stb, wanted[number] is not None)
+            for name, value in (wanted[number] or dict.fromkeys(SIGNALS, 0)).items():
+                ctx.set(getattr(initiator, name), value)
 
-    simulate(dut, testbench)
+        if owner is None:
+            order = [(first + step) % count for step in range(count)]
+            connected = next((n for n in order if wanted[n] is not None), None)
+        else:
+            connected = owner
+        assert ctx.get(dut.bus.cyc) == ctx.get(dut.bus.stb) == (connected is not None)
+        transfer = None if connected is None else wanted[connected]
+        if transfer is not None:
+            assert {name: ctx.get(getattr(dut.bus, name)) for name in SIGNALS} == transfer
+
+        # A target answers at the earliest in the second cycle.
+        end = owner is not None and generator.random() < 0.4
+        error = end and generator.random() < 0.3
+        data = generator.getrandbits(64)
+        ctx.set(dut.bus.ack, end and not error)
+        ctx.set(dut.bus.err, error)
+        ctx.set(dut.bus.dat_r, data)
+        for number, initiator in enumerate(dut.initiators):
+            mine = end and number == connected
+            assert ctx.get(initiator.ack) == (mine and not error)
+            assert ctx.get(initiator.err) == (mine and error)
+            if mine:
+                assert ctx.get(initiator.dat_r) == data
+
+        if owner is None and connected is not None:
+            owner, first = connected, (connected + 1) % count
+        elif end and owner is not None:
+            wanted[owner] = None
+            served[owner] += 1
+            owner = None
+        await ctx.tick()
+    assert min(served) > 0.5 * max(served)
 
 
-def test_arbiter_needs_cyc_and_stb() -> None:
-    dut = BusArbiter(count=2)
+@simulated(BusArbiter, count=3)
+async def test_arbiter_serves_all_in_turn_and_connects_in_the_same_cycle(
+    ctx: Any, dut: BusArbiter
+) -> None:
+    for number, initiator in enumerate(dut.initiators):
+        ctx.set(initiator.cyc, 1)
+        ctx.set(initiator.stb, 1)
+        ctx.set(initiator.adr, number)
+    order = []
+    for _ in range(5):
+        order.append(ctx.get(dut.bus.adr))
+        await ctx.tick()
+        assert ctx.get(dut.bus.adr) == order[-1]
+        ctx.set(dut.bus.ack, 1)
+        await ctx.tick()
+        ctx.set(dut.bus.ack, 0)
+    assert order == [0, 1, 2, 0, 1]
 
-    async def testbench(ctx: Any) -> None:
-        ctx.set(dut.initiators[0].cyc, 1)
-        ctx.set(dut.initiators[1].stb, 1)
-        for _ in range(3):
-            assert ctx.get(dut.bus.stb) == 0
-            await ctx.tick()
-        ctx.set(dut.initiators[1].cyc, 1)
-        ctx.set(dut.initiators[1].adr, 9)
-        assert (ctx.get(dut.bus.stb), ctx.get(dut.bus.adr)) == (1, 9)
 
-    simulate(dut, testbench)
+@simulated(BusArbiter, count=2)
+async def test_arbiter_needs_cyc_and_stb(ctx: Any, dut: BusArbiter) -> None:
+    ctx.set(dut.initiators[0].cyc, 1)
+    ctx.set(dut.initiators[1].stb, 1)
+    for _ in range(3):
+        assert ctx.get(dut.bus.stb) == 0
+        await ctx.tick()
+    ctx.set(dut.initiators[1].cyc, 1)
+    ctx.set(dut.initiators[1].adr, 9)
+    assert (ctx.get(dut.bus.stb), ctx.get(dut.bus.adr)) == (1, 9)
 
 
 WINDOWS = ((0x1000, 0x1000), (0x3008, 0x18), (2**64 - 0x40, 0x40), (0x8000, 0x3000))
@@ -118,74 +110,64 @@ def windows_of(address: int) -> int | None:
     )
 
 
-def test_decoder_finds_the_window_of_every_address() -> None:
-    dut = BusDecoder(windows=WINDOWS)
+@simulated(BusDecoder, windows=WINDOWS)
+async def test_decoder_finds_the_window_of_every_address(ctx: Any, dut: BusDecoder) -> None:
     generator = random.Random(4)
     addresses = [base + offset for base, size in WINDOWS for offset in (-8, 0, 8, size - 8, size)]
     addresses += [0, 2**63, 0x1000 + 2**40, 0x8000 + 2**63]
     addresses += [generator.getrandbits(16) & ~7 for _ in range(200)]
+    ctx.set(dut.bus.cyc, 1)
+    ctx.set(dut.bus.stb, 1)
+    for address in addresses:
+        address &= ONES
+        word = generator.getrandbits(64)
+        ctx.set(dut.bus.adr, address // 8)
+        ctx.set(dut.bus.dat_w, word)
+        ctx.set(dut.bus.sel, word & 0xFF)
+        ctx.set(dut.bus.we, word >> 9 & 1)
+        found = windows_of(address)
+        for number, target in enumerate(dut.targets):
+            assert ctx.get(target.cyc) == ctx.get(target.stb) == (number == found)
+            ctx.set(target.dat_r, number + 100)
+            if number == found:
+                assert ctx.get(target.adr) == (address - WINDOWS[number][0]) // 8
+                assert ctx.get(target.dat_w) == word
+                assert ctx.get(target.sel) == word & 0xFF
+                assert ctx.get(target.we) == word >> 9 & 1
+        await ctx.tick()  # the earliest cycle of an answer
+        if found is not None:
+            assert ctx.get(dut.bus.dat_r) == found + 100
 
-    async def testbench(ctx: Any) -> None:
+
+@simulated(BusDecoder, windows=WINDOWS)
+async def test_decoder_answers_an_address_of_no_target_in_the_second_cycle(
+    ctx: Any, dut: BusDecoder
+) -> None:
+    for _ in range(2):
         ctx.set(dut.bus.cyc, 1)
         ctx.set(dut.bus.stb, 1)
-        for address in addresses:
-            address &= ONES
-            word = generator.getrandbits(64)
-            ctx.set(dut.bus.adr, address // 8)
-            ctx.set(dut.bus.dat_w, word)
-            ctx.set(dut.bus.sel, word & 0xFF)
-            ctx.set(dut.bus.we, word >> 9 & 1)
-            found = windows_of(address)
-            for number, target in enumerate(dut.targets):
-                assert ctx.get(target.cyc) == ctx.get(target.stb) == (number == found)
-                ctx.set(target.dat_r, number + 100)
-                if number == found:
-                    assert ctx.get(target.adr) == (address - WINDOWS[number][0]) // 8
-                    assert ctx.get(target.dat_w) == word
-                    assert ctx.get(target.sel) == word & 0xFF
-                    assert ctx.get(target.we) == word >> 9 & 1
-            await ctx.tick()  # the earliest cycle of an answer
-            if found is not None:
-                assert ctx.get(dut.bus.dat_r) == found + 100
-
-    simulate(dut, testbench)
+        ctx.set(dut.bus.adr, 0x7FF8 // 8)
+        assert ctx.get(dut.bus.err) == 0
+        await ctx.tick()
+        assert ctx.get(dut.bus.err) == 1
+        assert ctx.get(dut.bus.ack) == 0
+        await ctx.tick()
+        assert ctx.get(dut.bus.err) == 0
+    ctx.set(dut.bus.adr, 0x8000 // 8)
+    for _ in range(3):
+        await ctx.tick()
+        assert ctx.get(dut.bus.err) == 0
 
 
-def test_decoder_answers_an_address_of_no_target_in_the_second_cycle() -> None:
-    dut = BusDecoder(windows=WINDOWS)
-
-    async def testbench(ctx: Any) -> None:
-        for _ in range(2):
-            ctx.set(dut.bus.cyc, 1)
-            ctx.set(dut.bus.stb, 1)
-            ctx.set(dut.bus.adr, 0x7FF8 // 8)
-            assert ctx.get(dut.bus.err) == 0
-            await ctx.tick()
-            assert ctx.get(dut.bus.err) == 1
-            assert ctx.get(dut.bus.ack) == 0
-            await ctx.tick()
-            assert ctx.get(dut.bus.err) == 0
-        ctx.set(dut.bus.adr, 0x8000 // 8)
-        for _ in range(3):
-            await ctx.tick()
-            assert ctx.get(dut.bus.err) == 0
-
-    simulate(dut, testbench)
-
-
-def test_decoder_passes_each_target_s_end_on() -> None:
-    dut = BusDecoder(windows=WINDOWS)
-
-    async def testbench(ctx: Any) -> None:
-        for target, (base, _) in zip(dut.targets, WINDOWS, strict=True):
-            ctx.set(dut.bus.adr, base // 8)
-            for name in ("ack", "err"):
-                assert ctx.get(getattr(dut.bus, name)) == 0
-                ctx.set(getattr(target, name), 1)
-                assert ctx.get(getattr(dut.bus, name)) == 1
-                ctx.set(getattr(target, name), 0)
-
-    simulate(dut, testbench)
+@simulated(BusDecoder, windows=WINDOWS)
+async def test_decoder_passes_each_target_s_end_on(ctx: Any, dut: BusDecoder) -> None:
+    for target, (base, _) in zip(dut.targets, WINDOWS, strict=True):
+        ctx.set(dut.bus.adr, base // 8)
+        for name in ("ack", "err"):
+            assert ctx.get(getattr(dut.bus, name)) == 0
+            ctx.set(getattr(target, name), 1)
+            assert ctx.get(getattr(dut.bus, name)) == 1
+            ctx.set(getattr(target, name), 0)
 
 
 @pytest.mark.parametrize(

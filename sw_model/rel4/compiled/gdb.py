@@ -2,10 +2,11 @@
 
 The protocol is small and its layer of packets smaller; no maintained library for the side of the
 target was found. What is debugged is behind `Target`. The whole system stands still while gdb
-looks: what it sees is what has retired, and looking changes nothing, not even a cycle. So registers
-and memory can be read but not written.
+looks: what it sees is what has retired, and looking changes nothing, not even a cycle. Changing
+something halts the harts first, which takes cycles.
 """
 
+import re
 import select
 import socket
 from collections.abc import Iterator
@@ -39,6 +40,15 @@ class Target(Protocol):
 
     def read(self, hart: int, address: int, count: int) -> bytes:
         """Memory as code of ``hart`` would see it now; shorter where there is none."""
+        ...
+
+    def set_register(self, hart: int, number: int, value: int) -> bool:
+        """Change x1 to x31, or the pc (32). False if that cannot be: a hart, other than the one
+        that stopped, that had to go on to the end of an instruction in order to halt."""
+        ...
+
+    def write(self, hart: int, address: int, data: bytes) -> bool:
+        """Change memory, as `read` names it. False, and nothing is changed, where there is none."""
         ...
 
     def set_breakpoint(self, address: int, wanted: bool) -> None:
@@ -169,8 +179,19 @@ class _Server:
             case "m":
                 address, count = (int(word, 16) for word in rest.split(","))
                 return self._target.read(self._hart, address, min(count, _CHUNK)).hex() or "E14"
-            case "G" | "P" | "M" | "X":
-                return "E01"  # looking changes nothing
+            case "P":
+                which, value = rest.split("=")
+                return self._set({int(which, 16): bytes.fromhex(value)})
+            case "G":
+                data = bytes.fromhex(rest)
+                return self._set({n: data[8 * n : 8 * n + 8] for n in range(33)})
+            case "M" | "X":
+                where, _, text = rest.partition(":")
+                address, count = (int(word, 16) for word in where.split(","))
+                data = bytes.fromhex(text) if kind == "M" else _unescaped(text)
+                if len(data) != count:
+                    return "E01"
+                return "OK" if self._target.write(self._hart, address, data) else "E14"
             case "Z" | "z" if rest[:2] in ("0,", "1,"):
                 self._target.set_breakpoint(int(rest.split(",")[1], 16), kind == "Z")
                 return "OK"
@@ -200,6 +221,18 @@ class _Server:
             case "q" | "Q":
                 return self._query(packet)
         return ""
+
+    def _set(self, wanted: dict[int, bytes]) -> str:
+        """Change those registers that are to be others; x0 is 0 whatever is written."""
+        have = self._target.registers(self._hart)
+        for number, word in wanted.items():
+            if number >= len(have) or len(word) != 8:
+                return "E01"
+            value = int.from_bytes(word, "little")
+            differs = number > 0 and value != have[number]
+            if differs and not self._target.set_register(self._hart, number, value):
+                return "E01"
+        return "OK"
 
     def _long(self, packet: str) -> str:
         if packet == "vCont?":
@@ -268,6 +301,13 @@ class _Server:
         if result is None:
             return f"T05thread:{self._stopped + 1:x};"
         return "X09" if result.status is None else f"W{result.status:02x}"
+
+
+def _unescaped(text: str) -> bytes:
+    """Binary data; a brace stands before a byte that is told with bit 5 inverted."""
+    return re.sub(
+        b"}(.)", lambda found: bytes([found[1][0] ^ 0x20]), text.encode("latin-1"), flags=re.S
+    )
 
 
 def readable(files: list[int], seconds: float | None = None) -> list[int]:
