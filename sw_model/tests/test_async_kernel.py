@@ -1,10 +1,10 @@
 """Asynchronous system calls, as the kernel serves them."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
+from root_bench import Program, initial_thread
 
 from rel4.abi.numbers import AsyncLabel, ObjectType, SeL4Error
 from rel4.abi.syscall_buffer import SyscallBuffer
@@ -13,7 +13,6 @@ from rel4.machine.events import Fault, Trap
 from rel4.machine.ops import Compute, Store
 from rel4.user.root_task import BUFFER_ADDRESS, RootTask
 
-RunProgram = Callable[..., Any]
 FRAME = 0x200_0000
 ANY = 0b1111
 
@@ -24,31 +23,29 @@ def leaf_of(run: Any, virtual: int) -> sv39.Leaf | None:
     return sv39.walk(run.machine.memory.load, root, virtual)
 
 
-def test_async_calls_have_the_effect_and_error_of_their_synchronous_twins(
-    run_program: RunProgram,
-) -> None:
+@initial_thread()
+async def test_async_calls_have_the_effect_and_error_of_their_synchronous_twins(
+    task: RootTask,
+) -> Program:
     answers: dict[str, Any] = {}
+    (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
+    await task.map_page_tables(FRAME, 8192)
+    calls = await task.start_async_syscalls(16)
 
-    async def body(task: RootTask) -> None:
-        (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
-        await task.map_page_tables(FRAME, 8192)
-        calls = await task.start_async_syscalls(16)
+    async def worker() -> None:
+        answers["map"] = await calls.page_map(frame, task.vspace, FRAME)
+        await Store(FRAME, 0x1234)
+        answers["address"] = (await calls.page_get_address(frame)).words[0]
+        answers["elsewhere"] = await calls.page_map(frame, task.vspace, FRAME + 4096)
+        answers["unmap"] = await calls.page_unmap(frame)
+        answers["no cap"] = await calls.page_unmap(999)
+        answers["char"] = await calls.put_char("!")
+        answers["misaligned"] = await calls.page_map(frame, task.vspace, FRAME + 8)
 
-        async def worker() -> None:
-            answers["map"] = await calls.page_map(frame, task.vspace, FRAME)
-            await Store(FRAME, 0x1234)
-            answers["address"] = (await calls.page_get_address(frame)).words[0]
-            answers["elsewhere"] = await calls.page_map(frame, task.vspace, FRAME + 4096)
-            answers["unmap"] = await calls.page_unmap(frame)
-            answers["no cap"] = await calls.page_unmap(999)
-            answers["char"] = await calls.put_char("!")
-            answers["misaligned"] = await calls.page_map(frame, task.vspace, FRAME + 8)
-
-        task.executor.spawn(worker, priority=2)
-        await task.executor.run_until_complete()
-        answers["sync"] = (await task.kernel.page_get_address(frame)).words[0]
-
-    run = run_program(body)
+    task.executor.spawn(worker, priority=2)
+    await task.executor.run_until_complete()
+    answers["sync"] = (await task.kernel.page_get_address(frame)).words[0]
+    run = yield
     assert answers["address"] == answers["sync"]
     assert {name: answers[name] for name in answers if name not in ("address", "sync")} == {
         "map": SeL4Error.NO_ERROR,
@@ -63,23 +60,21 @@ def test_async_calls_have_the_effect_and_error_of_their_synchronous_twins(
     assert leaf_of(run, FRAME) is None
 
 
-def test_a_string_of_any_length_arrives_whole(run_program: RunProgram) -> None:
+@initial_thread()
+async def test_a_string_of_any_length_arrives_whole(task: RootTask) -> Program:
     text = "The quick brown fox. " * 40
     errors: list[SeL4Error] = []
+    calls = await task.start_async_syscalls(4)
 
-    async def body(task: RootTask) -> None:
-        calls = await task.start_async_syscalls(4)
+    async def worker() -> None:
+        errors.append(await calls.put_string(text))
+        errors.append((await calls.call(AsyncLabel.PUT_STRING, 9, 0)).error)
+        errors.append((await calls.call(AsyncLabel.RISCV_PAGE_MAP, 1)).error)
+        errors.append((await calls.call(AsyncLabel.CNODE_REVOKE, 1)).error)
 
-        async def worker() -> None:
-            errors.append(await calls.put_string(text))
-            errors.append((await calls.call(AsyncLabel.PUT_STRING, 9, 0)).error)
-            errors.append((await calls.call(AsyncLabel.RISCV_PAGE_MAP, 1)).error)
-            errors.append((await calls.call(AsyncLabel.CNODE_REVOKE, 1)).error)
-
-        task.executor.spawn(worker)
-        await task.executor.run_until_complete()
-
-    assert run_program(body).kernel.state.console == text
+    task.executor.spawn(worker)
+    await task.executor.run_until_complete()
+    assert (yield).kernel.state.console == text
     assert errors == [
         SeL4Error.NO_ERROR,
         SeL4Error.TRUNCATED_MESSAGE,
@@ -88,24 +83,22 @@ def test_a_string_of_any_length_arrives_whole(run_program: RunProgram) -> None:
     ]
 
 
-def test_a_full_request_ring_makes_coroutines_wait_and_loses_nothing(
-    run_program: RunProgram,
-) -> None:
+@initial_thread()
+async def test_a_full_request_ring_makes_coroutines_wait_and_loses_nothing(
+    task: RootTask,
+) -> Program:
     done: list[int] = []
+    calls = await task.start_async_syscalls(2)
 
-    async def body(task: RootTask) -> None:
-        calls = await task.start_async_syscalls(2)
+    async def worker(number: int) -> None:
+        for _ in range(3):
+            assert await calls.put_char(chr(65 + number)) is SeL4Error.NO_ERROR
+        done.append(number)
 
-        async def worker(number: int) -> None:
-            for _ in range(3):
-                assert await calls.put_char(chr(65 + number)) is SeL4Error.NO_ERROR
-            done.append(number)
-
-        for number in range(9):
-            task.executor.spawn(partial(worker, number), priority=2)
-        await task.executor.run_until_complete()
-
-    run = run_program(body)
+    for number in range(9):
+        task.executor.spawn(partial(worker, number), priority=2)
+    await task.executor.run_until_complete()
+    run = yield
     assert sorted(done) == list(range(9))
     assert sorted(run.kernel.state.console) == sorted("ABCDEFGHI" * 3)
 
@@ -114,56 +107,52 @@ def test_a_full_request_ring_makes_coroutines_wait_and_loses_nothing(
     ("offset", "value"),
     [(0x100, 1 << 40), (0x100, (1 << 64) - 1), (0x140, 5_000), (0xC0, 17)],
 )
-def test_garbage_in_the_buffer_ends_the_handler_not_the_kernel(
-    run_program: RunProgram, offset: int, value: int
-) -> None:
-    async def body(task: RootTask) -> None:
-        await task.start_async_syscalls(16)
-        await Store(BUFFER_ADDRESS + offset, value)
-        # A reply ring is looked at only when a request is there.
-        if offset == 0x140:
-            await Store(BUFFER_ADDRESS + 0x100, 1)
-        await task.kernel.wake_syscall_handler()
-        await Compute(60_000)
-        await task.kernel.put_char("k")
-
-    run = run_program(body)
+@initial_thread()
+async def test_garbage_in_the_buffer_ends_the_handler_not_the_kernel(
+    task: RootTask, offset: int, value: int
+) -> Program:
+    await task.start_async_syscalls(16)
+    await Store(BUFFER_ADDRESS + offset, value)
+    # A reply ring is looked at only when a request is there.
+    if offset == 0x140:
+        await Store(BUFFER_ADDRESS + 0x100, 1)
+    await task.kernel.wake_syscall_handler()
+    await Compute(60_000)
+    await task.kernel.put_char("k")
+    run = yield
     assert run.kernel.state.console == "k"
     (fault,) = run.events(Fault)
     assert fault.reason.startswith("syscall buffer: ring indices are")
 
 
 @pytest.mark.parametrize("capacity", [3, 0, 8192, 64])
-def test_a_layout_that_cannot_be_is_refused(run_program: RunProgram, capacity: int) -> None:
-    answers: list[SeL4Error] = []
-
-    async def body(task: RootTask) -> None:
-        (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
-        await task.map_page_tables(FRAME, 4096)
-        await task.kernel.page_map(frame, task.vspace, FRAME)
-        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
-        await SyscallBuffer.create(FRAME, capacity)
-        answers.append((await task.kernel.uintr_register_async_syscall(ntfn, frame))[0])
-
-    run = run_program(body)
-    assert answers == [SeL4Error.INVALID_ARGUMENT]
+@initial_thread()
+async def test_a_layout_that_cannot_be_is_refused(task: RootTask, capacity: int) -> Program:
+    (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
+    await task.map_page_tables(FRAME, 4096)
+    await task.kernel.page_map(frame, task.vspace, FRAME)
+    (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
+    await SyscallBuffer.create(FRAME, capacity)
+    assert (await task.kernel.uintr_register_async_syscall(ntfn, frame))[
+        0
+    ] == SeL4Error.INVALID_ARGUMENT
+    run = yield
     assert not run.kernel.state.runtime.tasks
 
 
-def test_wake_traps_once_for_many_submissions(run_program: RunProgram) -> None:
-    async def body(task: RootTask) -> None:
-        calls = await task.start_async_syscalls(16)
-        before.append(len([event for event in task.machine.log if isinstance(event, Trap)]))
-
-        async def worker() -> None:
-            await calls.put_char("x")
-
-        for _ in range(5):
-            task.executor.spawn(worker, priority=2)
-        await task.executor.run_until_complete()
-
+@initial_thread(timer_period=100_000)
+async def test_wake_traps_once_for_many_submissions(task: RootTask) -> Program:
     before: list[int] = []
-    run = run_program(body, timer_period=100_000)
+    calls = await task.start_async_syscalls(16)
+    before.append(len([event for event in task.machine.log if isinstance(event, Trap)]))
+
+    async def worker() -> None:
+        await calls.put_char("x")
+
+    for _ in range(5):
+        task.executor.spawn(worker, priority=2)
+    await task.executor.run_until_complete()
+    run = yield
     later = [event.cause for event in run.events(Trap)][before[0] :]
     assert later.count("ecall") == 1
     assert run.kernel.state.console == "xxxxx"

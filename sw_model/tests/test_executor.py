@@ -1,18 +1,16 @@
 """The user executor: priorities, order, wake-ups, and its limits."""
 
 from collections import Counter
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
+from root_bench import Program, initial_thread
 
 from rel4.abi.coroutine import Suspend
 from rel4.machine.ops import Compute
 from rel4.user.executor import MAX_TASKS, Executor
 from rel4.user.root_task import RootTask
-
-RunProgram = Callable[..., Any]
 
 
 def drive(coroutine: Any) -> None:
@@ -45,58 +43,55 @@ def test_a_coroutine_that_has_ended_makes_room_for_another() -> None:
     assert max(Counter(ended).values()) == 2
 
 
-def test_highest_priority_first_then_first_come(run_program: RunProgram) -> None:
+@initial_thread()
+async def test_highest_priority_first_then_first_come(task: RootTask) -> Program:
     order: list[str] = []
 
-    async def body(task: RootTask) -> None:
-        async def step(name: str) -> None:
-            order.append(name)
+    async def step(name: str) -> None:
+        order.append(name)
 
-        for name, priority in (("c", 5), ("a", 0), ("d", 5), ("b", 1)):
-            task.executor.spawn(partial(step, name), priority=priority)
-        await task.executor.run_until_complete()
-
-    run_program(body)
+    for name, priority in (("c", 5), ("a", 0), ("d", 5), ("b", 1)):
+        task.executor.spawn(partial(step, name), priority=priority)
+    await task.executor.run_until_complete()
+    yield
     assert order == ["a", "b", "c", "d"]
 
 
-def test_a_suspended_coroutine_gets_the_value_it_is_woken_with(run_program: RunProgram) -> None:
+@initial_thread()
+async def test_a_suspended_coroutine_gets_the_value_it_is_woken_with(task: RootTask) -> Program:
     seen: list[Any] = []
 
-    async def body(task: RootTask) -> None:
-        async def sleeper() -> None:
-            seen.append(await Suspend())
+    async def sleeper() -> None:
+        seen.append(await Suspend())
 
-        async def waker(cid: int) -> None:
-            await Compute(10)
-            task.executor.wake(cid, "one")
-            task.executor.wake(cid, "two")  # it is ready already
-            task.executor.wake(99, "nobody")
+    async def waker(cid: int) -> None:
+        await Compute(10)
+        task.executor.wake(cid, "one")
+        task.executor.wake(cid, "two")  # it is ready already
+        task.executor.wake(99, "nobody")
 
-        cid = task.executor.spawn(sleeper, priority=0)
-        task.executor.spawn(partial(waker, cid))
-        await task.executor.run_until_complete()
-
-    run_program(body)
+    cid = task.executor.spawn(sleeper, priority=0)
+    task.executor.spawn(partial(waker, cid))
+    await task.executor.run_until_complete()
+    yield
     assert seen == ["one"]
 
 
-def test_background_coroutines_do_not_keep_the_executor_running(run_program: RunProgram) -> None:
-    async def body(task: RootTask) -> None:
-        async def for_ever() -> None:
-            while True:
-                await Suspend()
-
-        async def work() -> None:
-            await Compute(1)
-
-        task.executor.spawn(for_ever, background=True)
-        task.executor.spawn(work)
-        await task.executor.run_until_complete()
-        ended.append(True)
-
+@initial_thread()
+async def test_background_coroutines_do_not_keep_the_executor_running(task: RootTask) -> None:
     ended: list[bool] = []
-    run_program(body)
+
+    async def for_ever() -> None:
+        while True:
+            await Suspend()
+
+    async def work() -> None:
+        await Compute(1)
+
+    task.executor.spawn(for_ever, background=True)
+    task.executor.spawn(work)
+    await task.executor.run_until_complete()
+    ended.append(True)
     assert ended
 
 

@@ -1,10 +1,10 @@
 """The kernel through its system calls: a program makes them and looks at the effect."""
 
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from root_bench import Program, initial_thread, run_program
 from uintr_bench import become_receiver
 
 from rel4.abi.message import MessageInfo
@@ -21,7 +21,6 @@ from rel4.user.root_task import RootTask
 from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import ThreadMaker
 
-RunProgram = Callable[..., Any]
 FRAME = 0x200_0000
 ANY = 0b1111
 
@@ -70,14 +69,13 @@ def test_derived_capabilities_never_gain_rights_or_another_badge() -> None:
 # --- untyped memory -------------------------------------------------------------------------------
 
 
-def test_retype_aligns_and_never_overlaps(run_program: RunProgram) -> None:
-    async def body(task: RootTask) -> None:
-        await task.allocate(ObjectType.NOTIFICATION, 3)
-        await task.allocate(ObjectType.RISCV_4K_PAGE, 2)
-        await task.allocate(ObjectType.TCB, 1)
-        await task.allocate(ObjectType.RISCV_MEGA_PAGE, 1)
-
-    slots = run_program(body).kernel.state.initial[0].cspace.cnode.slots
+@initial_thread()
+async def test_retype_aligns_and_never_overlaps(task: RootTask) -> Program:
+    await task.allocate(ObjectType.NOTIFICATION, 3)
+    await task.allocate(ObjectType.RISCV_4K_PAGE, 2)
+    await task.allocate(ObjectType.TCB, 1)
+    await task.allocate(ObjectType.RISCV_MEGA_PAGE, 1)
+    slots = (yield).kernel.state.initial[0].cspace.cnode.slots
     places = []
     for number in range(CapSlot.FIRST_FREE, CapSlot.FIRST_FREE + 7):
         cap = slots[number].cap
@@ -107,46 +105,38 @@ def test_retype_aligns_and_never_overlaps(run_program: RunProgram) -> None:
         (ObjectType.UNTYPED, 12, 100, 2, SeL4Error.NO_ERROR),
     ],
 )
-def test_retype_errors_change_nothing(
-    run_program: RunProgram, kind: int, bits: int, offset: int, count: int, error: SeL4Error
-) -> None:
-    answers: list[SeL4Error] = []
-
-    async def body(task: RootTask) -> None:
-        answers.append(
-            await task.kernel.untyped_retype(
-                CapSlot.FIRST_UNTYPED, kind, bits, task.cnode, offset, count
-            )
-        )
-
-    run = run_program(body)
-    assert answers == [error]
-    used = (
-        run.kernel.state.initial[0].cspace.cnode.slots[CapSlot.FIRST_UNTYPED].cap.untyped.watermark
+@initial_thread()
+async def test_retype_errors_change_nothing(
+    task: RootTask, kind: int, bits: int, offset: int, count: int, error: SeL4Error
+) -> Program:
+    answer = await task.kernel.untyped_retype(
+        CapSlot.FIRST_UNTYPED, kind, bits, task.cnode, offset, count
     )
+    assert answer == error
+    run = yield
+    slots = run.kernel.state.initial[0].cspace.cnode.slots
+    used = slots[CapSlot.FIRST_UNTYPED].cap.untyped.watermark
     assert (used > 0) == (error is SeL4Error.NO_ERROR)
 
 
 # --- address spaces -------------------------------------------------------------------------------
 
 
-def test_map_and_unmap_change_a_table_that_a_walk_reads_back(run_program: RunProgram) -> None:
+@initial_thread()
+async def test_map_and_unmap_change_a_table_that_a_walk_reads_back(task: RootTask) -> Program:
     seen: list[Any] = []
-
-    async def body(task: RootTask) -> None:
-        (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
-        await task.map_page_tables(FRAME, 4096)
-        assert await task.kernel.page_map(frame, task.vspace, FRAME) is SeL4Error.NO_ERROR
-        await Store(FRAME + 8, 0xBEEF)
-        seen.append(await Load(FRAME + 8))
-        seen.append((await task.kernel.page_get_address(frame)).words[0])
-        seen.append(await task.kernel.page_map(frame, task.vspace, FRAME + 4096))
-        assert await task.kernel.page_unmap(frame) is SeL4Error.NO_ERROR
-        assert await task.kernel.page_unmap(frame) is SeL4Error.NO_ERROR
-        assert await task.kernel.page_map(frame, task.vspace, FRAME + 4096) is SeL4Error.NO_ERROR
-        seen.append(await Load(FRAME + 4096 + 8))
-
-    run = run_program(body)
+    (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
+    await task.map_page_tables(FRAME, 4096)
+    assert await task.kernel.page_map(frame, task.vspace, FRAME) is SeL4Error.NO_ERROR
+    await Store(FRAME + 8, 0xBEEF)
+    seen.append(await Load(FRAME + 8))
+    seen.append((await task.kernel.page_get_address(frame)).words[0])
+    seen.append(await task.kernel.page_map(frame, task.vspace, FRAME + 4096))
+    assert await task.kernel.page_unmap(frame) is SeL4Error.NO_ERROR
+    assert await task.kernel.page_unmap(frame) is SeL4Error.NO_ERROR
+    assert await task.kernel.page_map(frame, task.vspace, FRAME + 4096) is SeL4Error.NO_ERROR
+    seen.append(await Load(FRAME + 4096 + 8))
+    run = yield
     word, physical, twice, moved = seen
     assert (word, twice, moved) == (0xBEEF, SeL4Error.INVALID_ARGUMENT, 0xBEEF)
     assert leaf_of(run, FRAME) is None
@@ -155,7 +145,7 @@ def test_map_and_unmap_change_a_table_that_a_walk_reads_back(run_program: RunPro
     assert leaf.physical(FRAME + 4096) == physical
 
 
-def test_an_unmapped_page_faults_at_the_next_access(run_program: RunProgram) -> None:
+def test_an_unmapped_page_faults_at_the_next_access() -> None:
     async def body(task: RootTask) -> None:
         (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
         await task.map_page_tables(FRAME, 4096)
@@ -178,54 +168,43 @@ def test_an_unmapped_page_faults_at_the_next_access(run_program: RunProgram) -> 
         (FRAME, 1, SeL4Error.INVALID_ARGUMENT),
     ],
 )
-def test_page_map_errors(
-    run_program: RunProgram, virtual: int, rights: int, error: SeL4Error
-) -> None:
-    answers: list[SeL4Error] = []
-
-    async def body(task: RootTask) -> None:
-        (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
-        await task.map_page_tables(FRAME, 4096)
-        answers.append(await task.kernel.page_map(frame, task.vspace, virtual, rights))
-        answers.append(await task.kernel.page_map(frame, task.tcb, FRAME))
-
-    run_program(body)
-    assert answers == [error, SeL4Error.INVALID_CAPABILITY]
+@initial_thread()
+async def test_page_map_errors(task: RootTask, virtual: int, rights: int, error: SeL4Error) -> None:
+    (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
+    await task.map_page_tables(FRAME, 4096)
+    assert await task.kernel.page_map(frame, task.vspace, virtual, rights) == error
+    assert await task.kernel.page_map(frame, task.tcb, FRAME) is SeL4Error.INVALID_CAPABILITY
 
 
-def test_page_table_unmap_takes_its_pages_away(run_program: RunProgram) -> None:
-    async def body(task: RootTask) -> None:
-        (table,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
-        (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
-        await task.kernel.page_table_map(table, task.vspace, FRAME)
-        assert await task.kernel.page_map(frame, task.vspace, FRAME) is SeL4Error.NO_ERROR
-        label = Invocation.RISCV_PAGE_TABLE_UNMAP
-        assert (await task.kernel.invoke(table, label)).error is SeL4Error.NO_ERROR
-        assert await task.kernel.page_table_map(table, task.vspace, FRAME) is SeL4Error.NO_ERROR
-
-    assert leaf_of(run_program(body), FRAME) is None
+@initial_thread()
+async def test_page_table_unmap_takes_its_pages_away(task: RootTask) -> Program:
+    (table,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
+    (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
+    await task.kernel.page_table_map(table, task.vspace, FRAME)
+    assert await task.kernel.page_map(frame, task.vspace, FRAME) is SeL4Error.NO_ERROR
+    label = Invocation.RISCV_PAGE_TABLE_UNMAP
+    assert (await task.kernel.invoke(table, label)).error is SeL4Error.NO_ERROR
+    assert await task.kernel.page_table_map(table, task.vspace, FRAME) is SeL4Error.NO_ERROR
+    assert leaf_of((yield), FRAME) is None
 
 
 # --- system calls ---------------------------------------------------------------------------------
 
 
-def test_invocations_that_do_not_exist_are_illegal(run_program: RunProgram) -> None:
+@initial_thread()
+async def test_invocations_that_do_not_exist_are_illegal(task: RootTask) -> None:
     answers: list[SeL4Error] = []
-
-    async def body(task: RootTask) -> None:
-        for cap, label in (
-            (task.tcb, Invocation.RISCV_PAGE_MAP),
-            (task.tcb, 5_000),
-            (777, Invocation.TCB_SUSPEND),
-        ):
-            info = MessageInfo(label=label).word()
-            answer = await Ecall(Registers(SysCall.CALL, cap, info))
-            answers.append(SeL4Error(MessageInfo.from_word(answer.info).label))
-        answers.append(
-            (await task.kernel.invoke(task.vspace, Invocation.RISCV_PAGE_TABLE_MAP, (1,))).error
-        )
-
-    run_program(body)
+    for cap, label in (
+        (task.tcb, Invocation.RISCV_PAGE_MAP),
+        (task.tcb, 5_000),
+        (777, Invocation.TCB_SUSPEND),
+    ):
+        info = MessageInfo(label=label).word()
+        answer = await Ecall(Registers(SysCall.CALL, cap, info))
+        answers.append(SeL4Error(MessageInfo.from_word(answer.info).label))
+    answers.append(
+        (await task.kernel.invoke(task.vspace, Invocation.RISCV_PAGE_TABLE_MAP, (1,))).error
+    )
     assert answers == [
         SeL4Error.ILLEGAL_OPERATION,
         SeL4Error.ILLEGAL_OPERATION,
@@ -234,7 +213,7 @@ def test_invocations_that_do_not_exist_are_illegal(run_program: RunProgram) -> N
     ]
 
 
-def test_an_unknown_system_call_is_a_fault(run_program: RunProgram) -> None:
+def test_an_unknown_system_call_is_a_fault() -> None:
     async def body(task: RootTask) -> None:
         await Ecall(Registers(-99))
 
@@ -242,62 +221,50 @@ def test_an_unknown_system_call_is_a_fault(run_program: RunProgram) -> None:
     assert fault.reason == "unknown system call -99"
 
 
-def test_signal_then_poll_and_wait_collect_badges(run_program: RunProgram) -> None:
-    badges: list[int] = []
-
-    async def body(task: RootTask) -> None:
-        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
-        for slot, badge in ((100, 1), (101, 4)):
-            await task.kernel.cnode_mint(task.cnode, slot, ntfn, ANY, badge)
-        badges.append(await task.kernel.poll(ntfn))
-        await task.kernel.signal(100)
-        await task.kernel.signal(101)
-        badges.append(await task.kernel.wait(ntfn))
-        await task.kernel.signal(101)
-        badges.append(await task.kernel.poll(ntfn))
-        badges.append(await task.kernel.poll(ntfn))
-
-    run_program(body)
-    assert badges == [0, 5, 4, 0]
+@initial_thread()
+async def test_signal_then_poll_and_wait_collect_badges(task: RootTask) -> None:
+    (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
+    for slot, badge in ((100, 1), (101, 4)):
+        await task.kernel.cnode_mint(task.cnode, slot, ntfn, ANY, badge)
+    assert await task.kernel.poll(ntfn) == 0
+    await task.kernel.signal(100)
+    await task.kernel.signal(101)
+    assert await task.kernel.wait(ntfn) == 5
+    await task.kernel.signal(101)
+    assert await task.kernel.poll(ntfn) == 4
+    assert await task.kernel.poll(ntfn) == 0
 
 
-def test_a_waiting_thread_sleeps_until_another_hart_signals(run_program: RunProgram) -> None:
-    badges: list[int] = []
+@initial_thread(harts=2)
+async def test_a_waiting_thread_sleeps_until_another_hart_signals(task: RootTask) -> Program:
+    (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
+    await task.kernel.cnode_mint(task.cnode, 100, ntfn, ANY, 9)
 
-    async def body(task: RootTask) -> None:
-        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
-        await task.kernel.cnode_mint(task.cnode, 100, ntfn, ANY, 9)
+    async def other(own: SystemCalls) -> None:
+        await Compute(50_000)
+        await own.signal(100)
+        await Compute(1_000_000)
 
-        async def other(own: SystemCalls) -> None:
-            await Compute(50_000)
-            await own.signal(100)
-            await Compute(1_000_000)
-
-        await ThreadMaker(task).make(other, hart=1)
-        badges.append(await task.kernel.wait(ntfn))
-
-    run = run_program(body, harts=2)
-    assert badges == [9]
+    await ThreadMaker(task).make(other, hart=1)
+    assert await task.kernel.wait(ntfn) == 9
+    run = yield
     switches = [(event.old, event.new) for event in run.events(ContextSwitch) if event.hart == 0]
     assert switches[:3] == [("idle0", "root"), ("root", "idle0"), ("idle0", "root")]
 
 
-def test_debug_put_char_and_yield(run_program: RunProgram) -> None:
-    async def body(task: RootTask) -> None:
-        for character in "ok":
-            await task.kernel.put_char(character)
-            await task.kernel.yield_()
+@initial_thread()
+async def test_debug_put_char_and_yield(task: RootTask) -> Program:
+    for character in "ok":
+        await task.kernel.put_char(character)
+        await task.kernel.yield_()
+    assert (yield).kernel.state.console == "ok"
 
-    assert run_program(body).kernel.state.console == "ok"
 
-
-def test_the_big_lock_admits_one_hart_at_a_time(run_program: RunProgram) -> None:
+@initial_thread(harts=2)
+async def test_the_big_lock_admits_one_hart_at_a_time(task: RootTask) -> Program:
     """Both harts tick in the same cycle: one waits, and for as long as the other needs."""
-
-    async def body(task: RootTask) -> None:
-        await Compute(100_000)
-
-    run = run_program(body, harts=2)
+    await Compute(100_000)
+    run = yield
     waits = run.events(LockWait)
     assert waits
     assert all(0 < event.cycles < 1_000 for event in waits)
@@ -336,28 +303,25 @@ def test_scheduler_prefers_priority_then_turns_round_after_a_slice() -> None:
 # --- user interrupts as kernel resources ----------------------------------------------------------
 
 
-def test_registration_rules(run_program: RunProgram) -> None:
+@initial_thread()
+async def test_registration_rules(task: RootTask) -> None:
     answers: dict[str, SeL4Error] = {}
-
-    async def body(task: RootTask) -> None:
-        kernel = task.kernel
-        (unbound,) = await task.allocate(ObjectType.NOTIFICATION)
-        answers["unbound"] = await kernel.uintr_register_receiver(unbound, task.tcb)
-        answers["no receiver yet"] = (await kernel.uintr_register_sender(unbound))[0]
-        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
-        assert await become_receiver(task, ntfn, []) is SeL4Error.NO_ERROR
-        answers["twice"] = await kernel.uintr_register_receiver(ntfn, task.tcb)
-        await kernel.cnode_mint(task.cnode, 100, ntfn, 1, 64)
-        answers["vector 64"] = (await kernel.uintr_register_sender(100))[0]
-        await kernel.cnode_mint(task.cnode, 101, ntfn, 2, 1)
-        answers["cannot send"] = (await kernel.uintr_register_sender(101))[0]
-        answers["no frame"], _ = await kernel.uintr_register_async_syscall(ntfn, task.tcb)
-        (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
-        answers["no layout"], _ = await kernel.uintr_register_async_syscall(ntfn, frame)
-        answers["no policy"], _ = await kernel.uintr_register_async_syscall(ntfn, frame, 9)
-        answers["no handler"] = await kernel.wake_syscall_handler()
-
-    run_program(body)
+    kernel = task.kernel
+    (unbound,) = await task.allocate(ObjectType.NOTIFICATION)
+    answers["unbound"] = await kernel.uintr_register_receiver(unbound, task.tcb)
+    answers["no receiver yet"] = (await kernel.uintr_register_sender(unbound))[0]
+    (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
+    assert await become_receiver(task, ntfn, []) is SeL4Error.NO_ERROR
+    answers["twice"] = await kernel.uintr_register_receiver(ntfn, task.tcb)
+    await kernel.cnode_mint(task.cnode, 100, ntfn, 1, 64)
+    answers["vector 64"] = (await kernel.uintr_register_sender(100))[0]
+    await kernel.cnode_mint(task.cnode, 101, ntfn, 2, 1)
+    answers["cannot send"] = (await kernel.uintr_register_sender(101))[0]
+    answers["no frame"], _ = await kernel.uintr_register_async_syscall(ntfn, task.tcb)
+    (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
+    answers["no layout"], _ = await kernel.uintr_register_async_syscall(ntfn, frame)
+    answers["no policy"], _ = await kernel.uintr_register_async_syscall(ntfn, frame, 9)
+    answers["no handler"] = await kernel.wake_syscall_handler()
     assert answers == {
         "unbound": SeL4Error.ILLEGAL_OPERATION,
         "no receiver yet": SeL4Error.ILLEGAL_OPERATION,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from root_bench import Program, initial_thread, run_program
 
 from rel4.abi.numbers import ObjectType, SysCall
 from rel4.machine.events import Fault
@@ -13,15 +14,12 @@ from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import Thread, ThreadMaker
 from uintr.registers import Csr
 
-RunProgram = Callable[..., Any]
 CAP_FAULT, UNKNOWN, EXCEPTION, VM_FAULT = 1, 2, 3, 5
 NOWHERE = 0x7000_0000
 
 
 def faulting(
-    run_program: RunProgram,
-    program: Callable[[SystemCalls], Any],
-    handle: Callable[[RootTask, Thread, int, Any], Any],
+    program: Callable[[SystemCalls], Any], handle: Callable[[RootTask, Thread, int, Any], Any]
 ) -> Any:
     """Run ``program`` in a thread whose faults come to the root task."""
 
@@ -36,9 +34,7 @@ def faulting(
 
 
 @pytest.mark.parametrize(("store", "status"), [(False, 13), (True, 15)])
-def test_a_page_fault_is_retried_after_the_reply(
-    run_program: RunProgram, store: bool, status: int
-) -> None:
+def test_a_page_fault_is_retried_after_the_reply(store: bool, status: int) -> None:
     got: list[Any] = []
 
     async def program(own: SystemCalls) -> None:
@@ -53,14 +49,12 @@ def test_a_page_fault_is_retried_after_the_reply(
         await task.kernel.page_map(frame, task.vspace, NOWHERE)
         await task.kernel.reply()
 
-    faulting(run_program, program, handle)
+    faulting(program, handle)
     assert got == [(VM_FAULT, 4, (NOWHERE, 0, status)), 7 if store else 0]
 
 
 @pytest.mark.parametrize("reply_label", [0, 1])
-def test_the_reply_decides_whether_the_thread_goes_on(
-    run_program: RunProgram, reply_label: int
-) -> None:
+def test_the_reply_decides_whether_the_thread_goes_on(reply_label: int) -> None:
     seen: list[int] = []
 
     async def program(own: SystemCalls) -> None:
@@ -71,11 +65,11 @@ def test_the_reply_decides_whether_the_thread_goes_on(
         await task.kernel.yield_()
         seen.append((await task.kernel.nb_recv(ep)).info.label)
 
-    faulting(run_program, program, handle)
+    faulting(program, handle)
     assert seen == [VM_FAULT if reply_label == 0 else 0]
 
 
-def test_an_unknown_system_call_can_be_emulated(run_program: RunProgram) -> None:
+def test_an_unknown_system_call_can_be_emulated() -> None:
     got: list[Any] = []
 
     async def program(own: SystemCalls) -> None:
@@ -88,7 +82,7 @@ def test_an_unknown_system_call_can_be_emulated(run_program: RunProgram) -> None
         got.append((message.info.label, message.info.length, message.words[3], rest))
         await task.kernel.reply((pc + 4, 0, 0, 50, 60, 10, 20, 30, 40, 0))
 
-    faulting(run_program, program, handle)
+    faulting(program, handle)
     number = (1 << 64) - 77
     assert got == [(UNKNOWN, 11, 5, [6, 1, 2, 3, 4, 0, number]), (50, 60, (10, 20, 30, 40))]
 
@@ -103,9 +97,7 @@ def test_an_unknown_system_call_can_be_emulated(run_program: RunProgram) -> None
         (lambda: SetTimer(0), 2),
     ],
 )
-def test_exceptions_are_told_and_can_be_skipped(
-    run_program: RunProgram, op: Callable[[], Any], number: int
-) -> None:
+def test_exceptions_are_told_and_can_be_skipped(op: Callable[[], Any], number: int) -> None:
     got: list[Any] = []
 
     async def program(own: SystemCalls) -> None:
@@ -116,86 +108,79 @@ def test_exceptions_are_told_and_can_be_skipped(
         got.append((message.info.label, message.info.length, message.words[2]))
         await task.kernel.reply((message.words[0] + 4, 0))
 
-    faulting(run_program, program, handle)
+    faulting(program, handle)
     assert got == [(EXCEPTION, 4, number), "behind"]
 
 
 @pytest.mark.parametrize("receiving", [False, True])
-def test_a_missing_capability_is_a_fault(run_program: RunProgram, receiving: bool) -> None:
+@initial_thread()
+async def test_a_missing_capability_is_a_fault(task: RootTask, receiving: bool) -> Program:
     got: list[Any] = []
+    kernel, root = task.kernel, task.cnode
+    (ep,) = await task.allocate(ObjectType.ENDPOINT)
+    (node,) = await task.allocate(ObjectType.CAP_TABLE, size_bits=8)
+    await kernel.cnode_mint(root, 100, node, 0b1111, 56)  # eight bits behind a guard of zeros
+    await kernel.invoke(node, 20, (3, 8, ep, 64, 0b1111), (root,))
 
-    async def body(task: RootTask) -> None:
-        kernel, root = task.kernel, task.cnode
-        (ep,) = await task.allocate(ObjectType.ENDPOINT)
-        (node,) = await task.allocate(ObjectType.CAP_TABLE, size_bits=8)
-        await kernel.cnode_mint(root, 100, node, 0b1111, 56)  # eight bits behind a guard of zeros
-        await kernel.invoke(node, 20, (3, 8, ep, 64, 0b1111), (root,))
-
-        async def program(own: SystemCalls) -> None:
-            if receiving:
-                await own.recv(1 << 40)
-            else:
-                await own.send(1 << 40)
-            got.append("behind")
-
-        thread = await ThreadMaker(task).make(program, priority=255, fault_endpoint=3, cnode=100)
-        message = await kernel.recv(ep)
-        rest = [await kernel.message_word(n) for n in range(4, message.info.length)]
-        got.append((message.info.label, *message.words[1:], *rest))
-        # Lookup again, now by way of an ever-matching root.
-        await kernel.tcb_set_space(thread.tcb, 3, root, 0, task.vspace)
-        await kernel.reply()
+    async def program(own: SystemCalls) -> None:
         if receiving:
-            await kernel.cnode_copy(root, 1 << 40, ep)
-            await kernel.yield_()
-            await kernel.send(ep)
-        await kernel.yield_()
+            await own.recv(1 << 40)
+        else:
+            await own.send(1 << 40)
+        got.append("behind")
 
-    run_program(body)
+    thread = await ThreadMaker(task).make(program, priority=255, fault_endpoint=3, cnode=100)
+    message = await kernel.recv(ep)
+    rest = [await kernel.message_word(n) for n in range(4, message.info.length)]
+    got.append((message.info.label, *message.words[1:], *rest))
+    # Lookup again, now by way of an ever-matching root.
+    await kernel.tcb_set_space(thread.tcb, 3, root, 0, task.vspace)
+    await kernel.reply()
+    if receiving:
+        await kernel.cnode_copy(root, 1 << 40, ep)
+        await kernel.yield_()
+        await kernel.send(ep)
+    await kernel.yield_()
+    yield
     # address, in receive phase, guard mismatch, bits left, guard found, its size
     assert got[0] == (CAP_FAULT, 1 << 40, int(receiving), 4, 64, 0, 56)
 
 
-def test_a_fault_without_a_handler_stops_the_thread(run_program: RunProgram) -> None:
+@initial_thread()
+async def test_a_fault_without_a_handler_stops_the_thread(task: RootTask) -> Program:
     async def program(own: SystemCalls) -> None:
         await Load(NOWHERE)
         await own.put_char("x")
 
-    async def body(task: RootTask) -> None:
-        thread = await ThreadMaker(task).make(program, priority=255)
-        await task.kernel.yield_()
-        await task.kernel.tcb_resume(thread.tcb)  # it tries once more
-        await task.kernel.yield_()
-
-    run = run_program(body)
+    thread = await ThreadMaker(task).make(program, priority=255)
+    await task.kernel.yield_()
+    await task.kernel.tcb_resume(thread.tcb)  # it tries once more
+    await task.kernel.yield_()
+    run = yield
     assert [event.reason for event in run.events(Fault)] == [
         f"page fault at {NOWHERE:#x} (load)"
     ] * 2
     assert run.kernel.state.console == ""
 
 
-def test_code_that_is_not_there_faults_at_the_fetch(run_program: RunProgram) -> None:
-    got: list[Any] = []
+@initial_thread()
+async def test_code_that_is_not_there_faults_at_the_fetch(task: RootTask) -> None:
 
     async def never(own: SystemCalls) -> None:
         raise AssertionError
 
-    async def body(task: RootTask) -> None:
-        (ep,) = await task.allocate(ObjectType.ENDPOINT)
-        thread = await ThreadMaker(task).make(never, priority=255, fault_endpoint=ep, resume=False)
-        await task.kernel.tcb_write_registers(thread.tcb, (0xDEAD_0000,), resume=True)
-        message = await task.kernel.recv(ep)
-        got.append((message.info.label, message.words))
-        await task.kernel.tcb_suspend(thread.tcb)
-        (bare,) = await task.allocate(ObjectType.TCB)  # no spaces at all
-        await task.kernel.tcb_resume(bare)
-        await task.kernel.yield_()
-
-    run_program(body)
-    assert got == [(VM_FAULT, (0xDEAD_0000, 0xDEAD_0000, 1, 12))]
+    (ep,) = await task.allocate(ObjectType.ENDPOINT)
+    thread = await ThreadMaker(task).make(never, priority=255, fault_endpoint=ep, resume=False)
+    await task.kernel.tcb_write_registers(thread.tcb, (0xDEAD_0000,), resume=True)
+    message = await task.kernel.recv(ep)
+    assert (message.info.label, message.words) == (VM_FAULT, (0xDEAD_0000, 0xDEAD_0000, 1, 12))
+    await task.kernel.tcb_suspend(thread.tcb)
+    (bare,) = await task.allocate(ObjectType.TCB)  # no spaces at all
+    await task.kernel.tcb_resume(bare)
+    await task.kernel.yield_()
 
 
-def test_a_stray_uret_is_a_fault_not_an_error_of_the_model(run_program: RunProgram) -> None:
+def test_a_stray_uret_is_a_fault_not_an_error_of_the_model() -> None:
     async def program(own: SystemCalls) -> None:
         await CsrWrite(Csr.UEPC, 0x4444)
         await Uret()
@@ -203,32 +188,27 @@ def test_a_stray_uret_is_a_fault_not_an_error_of_the_model(run_program: RunProgr
     async def handle(task: RootTask, thread: Thread, ep: int, message: Any) -> None:
         assert (message.info.label, message.words[1:]) == (VM_FAULT, (0x4444, 1, 12))
 
-    faulting(run_program, program, handle)
+    faulting(program, handle)
 
 
-def test_deleting_the_address_space_stops_its_threads(run_program: RunProgram) -> None:
-    got: list[Any] = []
+@initial_thread()
+async def test_deleting_the_address_space_stops_its_threads(task: RootTask) -> None:
+    kernel = task.kernel
+    (ep,) = await task.allocate(ObjectType.ENDPOINT)
+    (space,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
+    (tcb,) = await task.allocate(ObjectType.TCB)
+    assert await kernel.asid_pool_assign(6, space) == 0
+    assert await kernel.tcb_configure(tcb, ep, task.cnode, 0, space, 0, 0, 0) == 0
 
-    async def body(task: RootTask) -> None:
-        kernel = task.kernel
-        (ep,) = await task.allocate(ObjectType.ENDPOINT)
-        (space,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
-        (tcb,) = await task.allocate(ObjectType.TCB)
-        assert await kernel.asid_pool_assign(6, space) == 0
-        assert await kernel.tcb_configure(tcb, ep, task.cnode, 0, space, 0, 0, 0) == 0
+    async def program() -> None:
+        await Ecall(Registers(SysCall.SEND, ep))
+        await Ecall(Registers(SysCall.SEND, ep))
+        await Load(0x1000)
 
-        async def program() -> None:
-            await Ecall(Registers(SysCall.SEND, ep))
-            await Ecall(Registers(SysCall.SEND, ep))
-            await Load(0x1000)
-
-        await kernel.tcb_set_sched_params(tcb, task.tcb, 200, 200)
-        pc = task.machine.place(program)
-        await kernel.tcb_write_registers(tcb, (pc,), resume=True)
-        await kernel.recv(ep)
-        await kernel.cnode_delete(task.cnode, space)
-        await kernel.recv(ep)
-        got.append((await kernel.recv(ep)).info.label)
-
-    run_program(body)
-    assert got == [VM_FAULT]
+    await kernel.tcb_set_sched_params(tcb, task.tcb, 200, 200)
+    pc = task.machine.place(program)
+    await kernel.tcb_write_registers(tcb, (pc,), resume=True)
+    await kernel.recv(ep)
+    await kernel.cnode_delete(task.cnode, space)
+    await kernel.recv(ep)
+    assert (await kernel.recv(ep)).info.label == VM_FAULT

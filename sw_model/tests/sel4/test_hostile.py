@@ -1,9 +1,9 @@
 """What an untrusted thread tries: memory, signals and the kernel stay whole."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
+from root_bench import run_program
 from uintr_bench import syscall_buffer_at
 
 from rel4.abi.message import IPC_BUFFER_BYTES
@@ -19,7 +19,6 @@ from rel4.user.threads import ThreadMaker
 from uintr.intel.registers import Internal
 from uintr.registers import Flavour, UipiFunction
 
-RunProgram = Callable[..., Any]
 OK = SeL4Error.NO_ERROR
 PLACE = 0x5000_0000
 PAGE = 0x1000
@@ -46,9 +45,7 @@ async def frame_at(task: RootTask, virtual: int) -> int:
         (0x200, SeL4Error.ALIGNMENT_ERROR),
     ],
 )
-def test_an_ipc_buffer_lies_within_its_frame(
-    run_program: RunProgram, offset: int, error: SeL4Error
-) -> None:
+def test_an_ipc_buffer_lies_within_its_frame(offset: int, error: SeL4Error) -> None:
     """The words behind 1 KiB would lie in the neighbour's frame."""
     got: list[Any] = []
 
@@ -73,9 +70,7 @@ def test_an_ipc_buffer_lies_within_its_frame(
 
 @pytest.mark.parametrize("how", ["pool", "space", "revoked", "unmap"])
 @pytest.mark.parametrize("waits", [False, True])
-def test_a_translation_dies_with_the_mapping(
-    run_program: RunProgram, how: str, waits: bool
-) -> None:
+def test_a_translation_dies_with_the_mapping(how: str, waits: bool) -> None:
     """A thread on hart 1 stores to a page, or waits for a word of it, without a trap; hart 0 takes
     the page away and gives the memory on. Nothing of the thread's reaches it, and it sees nothing
     of it."""
@@ -132,7 +127,7 @@ def test_a_translation_dies_with_the_mapping(
     assert violations(run.kernel) == []
 
 
-def test_a_buffer_must_be_readable(run_program: RunProgram) -> None:
+def test_a_buffer_must_be_readable() -> None:
     """The kernel reads a syscall buffer, so the right to read it is asked for."""
     got: list[Any] = []
 
@@ -154,7 +149,7 @@ def test_a_buffer_must_be_readable(run_program: RunProgram) -> None:
 # --- signals -------------------------------------------------------------------------------------
 
 
-def test_binding_takes_nobodys_registration_away(run_program: RunProgram) -> None:
+def test_binding_takes_nobodys_registration_away() -> None:
     """A second notification of the victim's receiver, unbound: whoever may receive from it can bind
     it only while it is not another thread's."""
     got: list[Any] = []
@@ -183,7 +178,7 @@ def test_binding_takes_nobodys_registration_away(run_program: RunProgram) -> Non
 
 
 @pytest.mark.parametrize("policy", ["tick", "inline", "uipi", "poll", "spread", "adaptive"])
-def test_an_index_that_flips_while_it_is_served(run_program: RunProgram, policy: str) -> None:
+def test_an_index_that_flips_while_it_is_served(policy: str) -> None:
     """The user takes its tail back and publishes it again while the kernel looks."""
 
     async def body(task: RootTask) -> None:
@@ -211,7 +206,7 @@ def test_an_index_that_flips_while_it_is_served(run_program: RunProgram, policy:
     assert violations(run.kernel) == []
 
 
-def test_whoever_suspends_itself_is_suspended(run_program: RunProgram) -> None:
+def test_whoever_suspends_itself_is_suspended() -> None:
     """The initial thread has not ended then, and the machine goes on: another one may resume it.
     What it resumes is the call, which begins again. One that is destroyed meanwhile does not."""
     order: list[str] = []
@@ -235,7 +230,7 @@ def test_whoever_suspends_itself_is_suspended(run_program: RunProgram) -> None:
 
 
 @pytest.mark.parametrize("what", ["notification", "tcb"])
-def test_a_receiver_may_delete_what_it_receives_by(run_program: RunProgram, what: str) -> None:
+def test_a_receiver_may_delete_what_it_receives_by(what: str) -> None:
     """Its notification, or itself: that goes, with what hung on it, and nobody else."""
     got: list[Any] = []
 
@@ -260,7 +255,7 @@ def test_a_receiver_may_delete_what_it_receives_by(run_program: RunProgram, what
     assert violations(run.kernel) == []
 
 
-def test_an_unknown_csr_is_an_illegal_instruction(run_program: RunProgram) -> None:
+def test_an_unknown_csr_is_an_illegal_instruction() -> None:
     async def program(own: SystemCalls) -> None:
         await CsrRead(0x7C0)  # type: ignore[arg-type]  # a user may name any number
 
@@ -274,7 +269,7 @@ def test_an_unknown_csr_is_an_illegal_instruction(run_program: RunProgram) -> No
 
 @pytest.mark.parametrize("operation", [ReadMsr(Internal.CR4), ReadMsr(Internal.ACKNOWLEDGE),
                                        WriteMsr(Internal.CR4, 0), ReadMsr(1 << 40)])  # fmt: skip
-def test_what_microcode_keeps_is_no_users(run_program: RunProgram, operation: Any) -> None:
+def test_what_microcode_keeps_is_no_users(operation: Any) -> None:
     async def program(own: SystemCalls) -> None:
         await operation
 
@@ -287,7 +282,7 @@ def test_what_microcode_keeps_is_no_users(run_program: RunProgram, operation: An
 
 
 @pytest.mark.parametrize("offset", range(0, 96, 12))
-def test_no_interrupt_frame_lands_behind_an_unmapping(run_program: RunProgram, offset: int) -> None:
+def test_no_interrupt_frame_lands_behind_an_unmapping(offset: int) -> None:
     """A thread on hart 1 interrupts itself for ever; hart 0 takes the page of its stack away at any
     moment of a delivery. Nothing is pushed to the page from then on."""
     stacks: list[list[int]] = []
@@ -334,7 +329,6 @@ def test_no_interrupt_frame_lands_behind_an_unmapping(run_program: RunProgram, o
     assert any(stacks[0])
     assert run.events(Fault)
     assert violations(run.kernel) == []
-    cspace = run.kernel.state.initial[0].cspace
-    assert cspace is not None
+    cspace: Any = run.kernel.state.initial[0].cspace
     for frame in cspace.cnode.slot(tcbs[0]).cap.tcb.context.frames:  # one may not have begun
         frame.coroutine.close()

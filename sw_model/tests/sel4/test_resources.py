@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from root_bench import Program, initial_thread
 from uintr_bench import syscall_buffer_at
 
 from rel4.abi.numbers import AsyncLabel, CapSlot, ObjectType, SeL4Error
@@ -20,7 +21,6 @@ from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import ThreadMaker
 from uintr.registers import Flavour
 
-RunProgram = Callable[..., Any]
 OK = SeL4Error.NO_ERROR
 PLACE = 0x5000_0000
 
@@ -47,49 +47,47 @@ POOL = CapSlot.INIT_THREAD_ASID_POOL
 
 @pytest.mark.parametrize("nested", [False, True])
 @pytest.mark.parametrize("flavour", list(Flavour))
-def test_who_used_up_a_quota_leaves_the_rest_to_others(
-    run_program: RunProgram, flavour: Flavour, nested: bool
-) -> None:
+@initial_thread("flavour")
+async def test_who_used_up_a_quota_leaves_the_rest_to_others(
+    task: RootTask, flavour: Flavour, nested: bool
+) -> Program:
     """Threads of an address space with a quota of two take what they can: a receiver, a sender
     table, and no more, be it by another space that one of them made with a larger quota. A victim
     then registers, and what the greedy had is given back with their end."""
     words = (PLACE, 0) if flavour is Flavour.INTEL else ()
     greedy: list[SeL4Error] = []
     others: list[SeL4Error] = []
+    kernel, root = task.kernel, task.cnode
+    maker = ThreadMaker(task)
+    (ep,) = await task.allocate(ObjectType.ENDPOINT)
+    space, inner = await task.allocate(ObjectType.RISCV_PAGE_TABLE, 2)
+    spaces = [space, inner, inner] if nested else [space] * 3
 
-    async def body(task: RootTask) -> None:
-        kernel, root = task.kernel, task.cnode
-        maker = ThreadMaker(task)
-        (ep,) = await task.allocate(ObjectType.ENDPOINT)
-        space, inner = await task.allocate(ObjectType.RISCV_PAGE_TABLE, 2)
-        spaces = [space, inner, inner] if nested else [space] * 3
+    async def become(got: list[SeL4Error], space: int | None) -> int:
+        """A thread that registers as receiver and as sender, and waits; its TCB."""
+        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
+        tcbs: list[int] = []
 
-        async def become(got: list[SeL4Error], space: int | None) -> int:
-            """A thread that registers as receiver and as sender, and waits; its TCB."""
-            (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
-            tcbs: list[int] = []
+        async def program(own: SystemCalls) -> None:
+            got.append(await own.uintr_register_receiver(ntfn, tcbs[0], words))
+            if got[-1] is OK:
+                got.append((await own.uintr_register_sender(ntfn))[0])
+            if nested and space == spaces[0]:
+                assert await own.asid_pool_assign(POOL, inner, quota=9) is OK
+            await own.send(ep)
 
-            async def program(own: SystemCalls) -> None:
-                got.append(await own.uintr_register_receiver(ntfn, tcbs[0], words))
-                if got[-1] is OK:
-                    got.append((await own.uintr_register_sender(ntfn))[0])
-                if nested and space == spaces[0]:
-                    assert await own.asid_pool_assign(POOL, inner, quota=9) is OK
-                await own.send(ep)
+        tcbs.append(await thread_in(task, maker, space, program, ntfn))
+        assert await kernel.tcb_resume(tcbs[0]) is OK
+        await kernel.recv(ep)
+        return tcbs[0]
 
-            tcbs.append(await thread_in(task, maker, space, program, ntfn))
-            assert await kernel.tcb_resume(tcbs[0]) is OK
-            await kernel.recv(ep)
-            return tcbs[0]
-
-        assert await kernel.asid_pool_assign(POOL, space, quota=2) is OK
-        first = await become(greedy, spaces[0])
-        await become(greedy, spaces[1])
-        await become(others, None)
-        assert await kernel.cnode_delete(root, first) is OK
-        await become(greedy, spaces[2])
-
-    run = run_program(body, flavour=flavour)
+    assert await kernel.asid_pool_assign(POOL, space, quota=2) is OK
+    first = await become(greedy, spaces[0])
+    await become(greedy, spaces[1])
+    await become(others, None)
+    assert await kernel.cnode_delete(root, first) is OK
+    await become(greedy, spaces[2])
+    run = yield
     assert greedy == [OK, OK, SeL4Error.NOT_ENOUGH_MEMORY, OK, OK]
     assert others == [OK, OK]
     assert violations(run.kernel) == []
@@ -97,34 +95,32 @@ def test_who_used_up_a_quota_leaves_the_rest_to_others(
 
 @pytest.mark.parametrize("flavour", list(Flavour))
 @pytest.mark.parametrize("quota", [1, 2])
-def test_a_handler_of_a_syscall_buffer_is_a_unit(
-    run_program: RunProgram, flavour: Flavour, quota: int
-) -> None:
+@initial_thread("flavour")
+async def test_a_handler_of_a_syscall_buffer_is_a_unit(
+    task: RootTask, flavour: Flavour, quota: int
+) -> Program:
     """Of a quota of one the receiver is all, and what was refused leaves nothing."""
     words = (PLACE, 0) if flavour is Flavour.INTEL else ()
     badged = 900
     got: list[SeL4Error] = []
+    kernel = task.kernel
+    (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
+    (ep,) = await task.allocate(ObjectType.ENDPOINT)
+    (space,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
+    frame = await syscall_buffer_at(task, 0x4000_0000)
+    assert await kernel.cnode_mint(task.cnode, badged, ntfn, 0xF, 1) is OK
+    assert await kernel.asid_pool_assign(POOL, space, quota=quota) is OK
+    tcbs: list[int] = []
 
-    async def body(task: RootTask) -> None:
-        kernel = task.kernel
-        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
-        (ep,) = await task.allocate(ObjectType.ENDPOINT)
-        (space,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
-        frame = await syscall_buffer_at(task, 0x4000_0000)
-        assert await kernel.cnode_mint(task.cnode, badged, ntfn, 0xF, 1) is OK
-        assert await kernel.asid_pool_assign(POOL, space, quota=quota) is OK
-        tcbs: list[int] = []
+    async def program(own: SystemCalls) -> None:
+        got.append(await own.uintr_register_receiver(ntfn, tcbs[0], words))
+        got.append((await own.uintr_register_async_syscall(badged, frame, 0))[0])
+        await own.send(ep)
 
-        async def program(own: SystemCalls) -> None:
-            got.append(await own.uintr_register_receiver(ntfn, tcbs[0], words))
-            got.append((await own.uintr_register_async_syscall(badged, frame, 0))[0])
-            await own.send(ep)
-
-        tcbs.append(await thread_in(task, ThreadMaker(task), space, program, ntfn))
-        assert await kernel.tcb_resume(tcbs[0]) is OK
-        await kernel.recv(ep)
-
-    run = run_program(body, flavour=flavour)
+    tcbs.append(await thread_in(task, ThreadMaker(task), space, program, ntfn))
+    assert await kernel.tcb_resume(tcbs[0]) is OK
+    await kernel.recv(ep)
+    run = yield
     assert got == [OK, OK if quota == 2 else SeL4Error.NOT_ENOUGH_MEMORY]
     assert len(run.kernel.state.uintr.kernel_table.entries) == quota - 1
     assert violations(run.kernel) == []
@@ -175,49 +171,47 @@ def test_failing_lookups_take_no_memory() -> None:
 
 @pytest.mark.parametrize("flavour", list(Flavour))
 @pytest.mark.parametrize("policy", ["inline", "uipi", "spread"])
-def test_a_late_failure_of_one_registration_never_clears_a_good_one(
-    run_program: RunProgram, flavour: Flavour, policy: str
-) -> None:
+@initial_thread("policy", "flavour", harts=3)
+async def test_a_late_failure_of_one_registration_never_clears_a_good_one(
+    task: RootTask, flavour: Flavour, policy: str
+) -> Program:
     """The first handler fails when it is woken, by an index that cannot be. The thread registers
     again, and again; then all that the failed ones depended on is deleted. The last one serves."""
     got: list[Any] = []
     taken: list[int] = []
+    kernel, root = task.kernel, task.cnode
+    (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
 
-    async def body(task: RootTask) -> None:
-        kernel, root = task.kernel, task.cnode
-        (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
+    async def handler() -> None:
+        taken.append(await task.interrupts.take())
+        await task.interrupts.leave()
 
-        async def handler() -> None:
-            taken.append(await task.interrupts.take())
-            await task.interrupts.leave()
+    await kernel.tcb_bind_notification(task.tcb, ntfn)
+    await task.interrupts.register(kernel, ntfn, task.tcb, task.machine.place(handler))
 
-        await kernel.tcb_bind_notification(task.tcb, ntfn)
-        await task.interrupts.register(kernel, ntfn, task.tcb, task.machine.place(handler))
+    async def register(number: int) -> SyscallBuffer:
+        virtual = 0x4000_0000 + number * (1 << 30)
+        frame = await syscall_buffer_at(task, virtual)
+        await kernel.cnode_mint(root, 900 + number, ntfn, 0xF, number)
+        await kernel.cnode_copy(root, 950 + number, frame, 0xF)
+        place = 950 + number
+        got.append((await kernel.uintr_register_async_syscall(900 + number, place, 0))[0])
+        return SyscallBuffer(virtual, 4)
 
-        async def register(number: int) -> SyscallBuffer:
-            virtual = 0x4000_0000 + number * (1 << 30)
-            frame = await syscall_buffer_at(task, virtual)
-            await kernel.cnode_mint(root, 900 + number, ntfn, 0xF, number)
-            await kernel.cnode_copy(root, 950 + number, frame, 0xF)
-            place = 950 + number
-            got.append((await kernel.uintr_register_async_syscall(900 + number, place, 0))[0])
-            return SyscallBuffer(virtual, 4)
-
-        for number in (1, 2):
-            broken = await register(number)
-            await Store(broken.requests.tail, 9)
-            await kernel.wake_syscall_handler()
-            await Compute(100_000)
-        good = await register(3)
-        for number in (1, 2):
-            await kernel.cnode_delete(root, 900 + number)
-            await kernel.cnode_delete(root, 950 + number)
-        await good.requests.put(Item(1, AsyncLabel.PUT_CHAR, words=(33,)))
+    for number in (1, 2):
+        broken = await register(number)
+        await Store(broken.requests.tail, 9)
         await kernel.wake_syscall_handler()
         await Compute(100_000)
-        got.append(await good.replies.count())
-
-    run = run_program(body, harts=3, policy=policy, flavour=flavour)
+    good = await register(3)
+    for number in (1, 2):
+        await kernel.cnode_delete(root, 900 + number)
+        await kernel.cnode_delete(root, 950 + number)
+    await good.requests.put(Item(1, AsyncLabel.PUT_CHAR, words=(33,)))
+    await kernel.wake_syscall_handler()
+    await Compute(100_000)
+    got.append(await good.replies.count())
+    run = yield
     assert got == [OK, OK, OK, 1]
     assert taken == [1 << 3]
     assert run.kernel.state.console == "!"
