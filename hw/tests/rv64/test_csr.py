@@ -280,6 +280,12 @@ def test_stip_is_the_comparator_with_stce_and_a_bit_without() -> None:
         assert await hart.read(MIP) == 0
         await hart.write(MIP, 1 << STI)
         assert await hart.read(MIP) == 0
+        for time in (1 << bit for bit in range(64)):
+            await hart.write(STIMECMP, time)
+            for now in (time - 1, time):
+                ctx.set(dut.mtime, now)
+                await ctx.tick().repeat(2)
+                assert await hart.read(MIP) == (now == time) << STI
 
     on_hart(bench)
 
