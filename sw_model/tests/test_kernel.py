@@ -1,7 +1,6 @@
 """The kernel through its system calls: a program makes them and looks at the effect."""
 
 from itertools import pairwise
-from typing import Any
 
 import pytest
 from root_bench import Program, initial_thread, run_program
@@ -14,7 +13,6 @@ from rel4.kernel.cspace import derive, lookup_slot
 from rel4.kernel.errors import InvocationError
 from rel4.kernel.objects import TCB, CNode, Notification, ThreadState
 from rel4.kernel.scheduler import TIME_SLICE, Scheduler
-from rel4.machine import sv39
 from rel4.machine.events import ContextSwitch, Fault, LockWait
 from rel4.machine.ops import Compute, Ecall, Load, Registers, Store
 from rel4.user.root_task import RootTask
@@ -23,12 +21,6 @@ from rel4.user.threads import ThreadMaker
 
 FRAME = 0x200_0000
 ANY = 0b1111
-
-
-def leaf_of(run: Any, virtual: int) -> sv39.Leaf | None:
-    """What a table walk of the initial thread's address space finds."""
-    root = run.kernel.state.initial[0].vspace.table.address
-    return sv39.walk(run.machine.memory.load, root, virtual)
 
 
 # --- capability spaces ----------------------------------------------------------------------------
@@ -137,8 +129,8 @@ async def test_map_and_unmap_change_a_table_that_a_walk_reads_back(task: RootTas
     assert await task.kernel.page_map(frame, task.vspace, FRAME + 4096) is SeL4Error.NO_ERROR
     assert await Load(FRAME + 4096 + 8) == 0xBEEF
     run = yield
-    assert leaf_of(run, FRAME) is None
-    leaf = leaf_of(run, FRAME + 4096)
+    assert run.leaf(FRAME) is None
+    leaf = run.leaf(FRAME + 4096)
     assert leaf is not None
     assert leaf.physical(FRAME + 4096) == physical
 
@@ -183,7 +175,7 @@ async def test_page_table_unmap_takes_its_pages_away(task: RootTask) -> Program:
     label = Invocation.RISCV_PAGE_TABLE_UNMAP
     assert (await task.kernel.invoke(table, label)).error is SeL4Error.NO_ERROR
     assert await task.kernel.page_table_map(table, task.vspace, FRAME) is SeL4Error.NO_ERROR
-    assert leaf_of((yield), FRAME) is None
+    assert (yield).leaf(FRAME) is None
 
 
 # --- system calls ---------------------------------------------------------------------------------
