@@ -58,7 +58,7 @@ def simulate(dut: Any, *testbenches: Testbench, limit: int = 20_000) -> None:
     raise AssertionError(f"not done after {limit} cycles")
 
 
-GIVEN = ("ctx", "dut", "bench", "hart", "around")
+GIVEN = ("ctx", "dut", "bench", "hart", "bus", "around")
 """What a bench may hand a test: the simulation, the block, and what wraps or surrounds them."""
 
 

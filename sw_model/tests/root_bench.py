@@ -12,6 +12,7 @@ from rel4.bench.policies import find_policy
 from rel4.kernel.boot import boot_initial_thread
 from rel4.kernel.invariants import violations
 from rel4.kernel.kernel import Kernel
+from rel4.machine import sv39
 from rel4.machine.device import DeviceConfig, run_sync
 from rel4.machine.machine import Machine
 from rel4.reference.device import reference_device
@@ -34,6 +35,11 @@ class Run:
     def events(self, kind: type) -> list[Any]:
         """Events of one type, in order."""
         return [event for event in self.machine.log if isinstance(event, kind)]
+
+    def leaf(self, virtual: int) -> sv39.Leaf | None:
+        """What a table walk of the initial thread's address space finds."""
+        vspace: Any = self.kernel.state.initial[0].vspace
+        return sv39.walk(self.machine.memory.load, vspace.table.address, virtual)
 
 
 def run_program(

@@ -137,12 +137,11 @@ async def test_reply_recv_serves_many_clients(task: RootTask) -> Program:
 @initial_thread()
 async def test_rights_of_an_endpoint_capability(task: RootTask) -> None:
     """sel4test's table of send, receive, grant and grant-reply rights."""
-    got: dict[str, Any] = {}
     kernel, root = task.kernel, task.cnode
     ep, other = await task.allocate(ObjectType.ENDPOINT, 2)
     for slot, rights in ((100, RECV), (101, SEND), (102, SEND | GRANT_REPLY)):
         await kernel.cnode_mint(root, slot, ep, rights, 0)
-    got["send without right"] = (await kernel.call(100)).info.label
+    assert (await kernel.call(100)).info.label == SeL4Error.INVALID_CAPABILITY  # no right to send
     maker = ThreadMaker(task)
     replies: list[Message] = []
 
@@ -153,14 +152,14 @@ async def test_rights_of_an_endpoint_capability(task: RootTask) -> None:
         return client
 
     threads = {}
-    for slot in (101, 102):
+    for slot, reply in ((101, 0), (102, 8)):  # a reply capability, where it was granted
         threads[slot] = await maker.make(caller(slot), priority=100)
         await kernel.set_receive_path(root, 300)
         message = await kernel.recv(ep)
-        got[f"caps {slot}"] = message.info.extra_caps
-        got[f"reply {slot}"] = await kernel.cap_identify(300), message.words[0]
+        assert message.info.extra_caps == 0
+        assert (await kernel.cap_identify(300), message.words[0]) == (0, 1)
         assert await kernel.cnode_save_caller(root, 301) is OK
-        got[f"caller {slot}"] = await kernel.cap_identify(301)
+        assert await kernel.cap_identify(301) == reply
         await kernel.cnode_delete(root, 301)
         await kernel.cnode_delete(root, 300)
         # one that may not be replied to is suspended and begins again when resumed
@@ -170,18 +169,8 @@ async def test_rights_of_an_endpoint_capability(task: RootTask) -> None:
         await own.recv(101)
 
     faulty = await maker.make(fails, priority=255, fault_endpoint=other)
-    got["fault"] = (await kernel.recv(other)).info.label
+    assert (await kernel.recv(other)).info.label == 1
     await kernel.tcb_suspend(faulty.tcb)
-    assert got == {
-        "send without right": SeL4Error.INVALID_CAPABILITY,
-        "caps 101": 0,
-        "reply 101": (0, 1),
-        "caller 101": 0,
-        "caps 102": 0,
-        "reply 102": (0, 1),
-        "caller 102": 8,
-        "fault": 1,
-    }
 
 
 @initial_thread()
@@ -247,7 +236,6 @@ async def test_cancel_badged_sends_restarts_one_badge_only(task: RootTask) -> No
 
 @initial_thread()
 async def test_deleting_an_endpoint_releases_all_who_wait(task: RootTask) -> Program:
-    labels: list[int] = []
     answers: list[int] = []
     kernel, root = task.kernel, task.cnode
     ep, faults = await task.allocate(ObjectType.ENDPOINT, 2)
@@ -264,7 +252,7 @@ async def test_deleting_an_endpoint_releases_all_who_wait(task: RootTask) -> Pro
     await kernel.yield_()
     await kernel.cnode_delete(root, ep)
     for _ in range(2):  # both look again and fault
-        labels.append((await kernel.recv(faults)).info.label)
+        assert (await kernel.recv(faults)).info.label == 1
     (again,) = await task.allocate(ObjectType.ENDPOINT)
     await kernel.cnode_move(root, ep, again)
     await maker.make(caller, priority=255, fault_endpoint=faults)
@@ -272,7 +260,6 @@ async def test_deleting_an_endpoint_releases_all_who_wait(task: RootTask) -> Pro
     await kernel.cnode_delete(root, ep)
     await kernel.yield_()
     yield
-    assert labels == [1, 1]
     assert answers == [SeL4Error.INVALID_CAPABILITY]
 
 
@@ -315,24 +302,21 @@ async def test_long_messages_need_an_ipc_buffer(task: RootTask) -> None:
 
 @initial_thread()
 async def test_errors_of_invocations_carry_their_details(task: RootTask) -> None:
-    got: list[Any] = []
     kernel = task.kernel
-    for cap, label, words, caps in (
-        (task.tcb, Invocation.TCB_SET_PRIORITY, (256,), (task.tcb,)),
-        (task.tcb, Invocation.TCB_SET_PRIORITY, (1,), (task.cnode,)),
-        (task.tcb, Invocation.TCB_READ_REGISTERS, (0, 33), ()),
-        (12, Invocation.UNTYPED_RETYPE, (0, 29, 0, 0, 100, 1), (task.cnode,)),
-        (12, Invocation.UNTYPED_RETYPE, (9, 0, 0, 0, 100, 1), (task.cnode,)),
-        (task.cnode, Invocation.CNODE_COPY, (100, 64, 900, 64, 15), (task.cnode,)),
-    ):
+    for cap, label, words, caps, found in (
+        (task.tcb, Invocation.TCB_SET_PRIORITY, (256,), (task.tcb,),
+         (SeL4Error.RANGE_ERROR, 0, 255, 0, 0)),
+        (task.tcb, Invocation.TCB_SET_PRIORITY, (1,), (task.cnode,),
+         (SeL4Error.INVALID_CAPABILITY, 1, 0, 0, 0)),
+        (task.tcb, Invocation.TCB_READ_REGISTERS, (0, 33), (),
+         (SeL4Error.RANGE_ERROR, 1, 32, 0, 0)),
+        (12, Invocation.UNTYPED_RETYPE, (0, 29, 0, 0, 100, 1), (task.cnode,),
+         (SeL4Error.NOT_ENOUGH_MEMORY, 1 << 28, 0, 0, 0)),
+        (12, Invocation.UNTYPED_RETYPE, (9, 0, 0, 0, 100, 1), (task.cnode,),
+         (SeL4Error.INVALID_ARGUMENT, 0, 0, 0, 0)),
+        (task.cnode, Invocation.CNODE_COPY, (100, 64, 900, 64, 15), (task.cnode,),
+         (SeL4Error.FAILED_LOOKUP, 1, 2, 64, 0)),
+    ):  # fmt: skip
         answer = await kernel.invoke(cap, label, words, caps)
-        got.append((answer.error, *answer.words))
-    assert got == [
-        (SeL4Error.RANGE_ERROR, 0, 255, 0, 0),
-        (SeL4Error.INVALID_CAPABILITY, 1, 0, 0, 0),
-        (SeL4Error.RANGE_ERROR, 1, 32, 0, 0),
-        (SeL4Error.NOT_ENOUGH_MEMORY, 1 << 28, 0, 0, 0),
-        (SeL4Error.INVALID_ARGUMENT, 0, 0, 0, 0),
-        (SeL4Error.FAILED_LOOKUP, 1, 2, 64, 0),
-    ]
+        assert (answer.error, *answer.words) == found
     assert MessageInfo.from_word(127).length == 120

@@ -52,43 +52,34 @@ async def test_untyped_memory_in_untyped_memory(task: RootTask) -> None:
 
 @initial_thread()
 async def test_device_memory_makes_frames_only_and_is_not_cleared(task: RootTask) -> None:
-    got: list[Any] = []
     kernel, root, device = task.kernel, task.cnode, CapSlot.DEVICE_UNTYPED
     for kind in (ObjectType.TCB, ObjectType.ENDPOINT, ObjectType.RISCV_PAGE_TABLE):
-        got.append(await kernel.untyped_retype(device, kind, 0, root, 100))
-    got.append(await kernel.untyped_retype(device, ObjectType.RISCV_4K_PAGE, 0, root, 100))
+        assert await kernel.untyped_retype(device, kind, 0, root, 100) is ARGUMENT
+    page = ObjectType.RISCV_4K_PAGE
+    assert await kernel.untyped_retype(device, page, 0, root, 100) is OK
     await task.map_page_tables(PLACE, 4096)
     await kernel.page_map(100, task.vspace, PLACE)
     await Store(PLACE, 77)
     await kernel.cnode_delete(root, 100)
-    await kernel.untyped_retype(device, ObjectType.RISCV_4K_PAGE, 0, root, 100)
+    await kernel.untyped_retype(device, page, 0, root, 100)
     await kernel.page_map(100, task.vspace, PLACE)
-    got.append(await Load(PLACE))
-    assert got == [ARGUMENT, ARGUMENT, ARGUMENT, OK, 77]
+    assert await Load(PLACE) == 77
 
 
 @initial_thread()
 async def test_retype_into_a_cnode_by_index_and_depth(task: RootTask) -> None:
-    got: list[Any] = []
     kernel, root = task.kernel, task.cnode
     (node,) = await task.allocate(ObjectType.CAP_TABLE, size_bits=3)
-    label = 1
-    for words in (
-        (ObjectType.ENDPOINT, 0, node, 64, 6, 2),
-        (ObjectType.ENDPOINT, 0, node, 64, 7, 2),
-        (ObjectType.ENDPOINT, 0, node, 64, 8, 1),
-        (ObjectType.ENDPOINT, 0, 999, 64, 0, 1),
-        (ObjectType.ENDPOINT, 64, node, 64, 0, 1),
+    for offset, words, found in (
+        (0, (node, 64, 6, 2), (OK, 0, 0)),
+        (0, (node, 64, 7, 2), (SeL4Error.RANGE_ERROR, 1, 1)),
+        (0, (node, 64, 8, 1), (SeL4Error.RANGE_ERROR, 0, 7)),
+        (0, (999, 64, 0, 1), (FAILED_LOOKUP, 0, 2)),
+        (64, (node, 64, 0, 1), (SeL4Error.RANGE_ERROR, 0, 38)),
     ):
-        answer = await kernel.invoke(CapSlot.FIRST_UNTYPED, label, words, (root,))
-        got.append((answer.error, *answer.words[:2]))
-    assert got == [
-        (OK, 0, 0),
-        (SeL4Error.RANGE_ERROR, 1, 1),
-        (SeL4Error.RANGE_ERROR, 0, 7),
-        (FAILED_LOOKUP, 0, 2),
-        (SeL4Error.RANGE_ERROR, 0, 38),
-    ]
+        endpoints = (ObjectType.ENDPOINT, offset, *words)
+        answer = await kernel.invoke(CapSlot.FIRST_UNTYPED, 1, endpoints, (root,))
+        assert (answer.error, *answer.words[:2]) == found
 
 
 @pytest.mark.parametrize(
@@ -178,32 +169,27 @@ async def test_page_tables_go_with_their_last_capability(task: RootTask) -> None
 
 @initial_thread()
 async def test_address_spaces_need_an_identifier(task: RootTask) -> None:
-    got: list[Any] = []
     kernel, root = task.kernel, task.cnode
     (space,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
     (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
     (small,) = await task.allocate(ObjectType.UNTYPED, size_bits=12)
     (large,) = await task.allocate(ObjectType.UNTYPED, size_bits=13)
     control = CapSlot.ASID_CONTROL
-    got.append(await kernel.page_map(frame, space, PLACE))
-    got.append(await kernel.asid_control_make_pool(control, large, root, 100))
-    got.append(await kernel.asid_control_make_pool(control, small, root, 100))
-    got.append(await kernel.asid_control_make_pool(control, small, root, 101))
-    got.append(await kernel.asid_pool_assign(100, frame))
-    got.append(await kernel.asid_pool_assign(100, space))
-    got.append(await kernel.asid_pool_assign(100, space))
+    assert await kernel.page_map(frame, space, PLACE) is CAPABILITY
+    assert await kernel.asid_control_make_pool(control, large, root, 100) is CAPABILITY
+    assert await kernel.asid_control_make_pool(control, small, root, 100) is OK
+    assert await kernel.asid_control_make_pool(control, small, root, 101) is REVOKE_FIRST
+    assert await kernel.asid_pool_assign(100, frame) is CAPABILITY
+    assert await kernel.asid_pool_assign(100, space) is OK
+    assert await kernel.asid_pool_assign(100, space) is CAPABILITY
     for table in await task.allocate(ObjectType.RISCV_PAGE_TABLE, 2):
         assert await kernel.page_table_map(table, space, PLACE) is OK
-    got.append(await kernel.page_map(frame, space, PLACE))
-    got.append(await kernel.page_map(frame, task.vspace, PLACE))  # mapped elsewhere
+    assert await kernel.page_map(frame, space, PLACE) is OK
+    assert await kernel.page_map(frame, task.vspace, PLACE) is CAPABILITY  # mapped elsewhere
     await kernel.cnode_delete(root, 100)  # every space of the pool is void
-    got.append(await kernel.page_map(frame, space, PLACE))
+    assert await kernel.page_map(frame, space, PLACE) is FAILED_LOOKUP
     await task.map_page_tables(PLACE, 4096)
-    got.append(await kernel.page_map(frame, task.vspace, PLACE))
-    assert got == [
-        *(CAPABILITY, CAPABILITY, OK, REVOKE_FIRST, CAPABILITY, OK, CAPABILITY),
-        *(OK, CAPABILITY, FAILED_LOOKUP, OK),
-    ]
+    assert await kernel.page_map(frame, task.vspace, PLACE) is OK
 
 
 @initial_thread()

@@ -94,45 +94,39 @@ async def test_several_threads_wait_on_one_notification(task: RootTask) -> Progr
 
 @initial_thread()
 async def test_device_interrupts(task: RootTask) -> None:
-    got: list[Any] = []
     kernel, root = task.kernel, task.cnode
     device = task.machine.interrupts
     (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
     await kernel.cnode_mint(root, 100, ntfn, ANY, 0x80)
     control = CapSlot.IRQ_CONTROL
-    for irq, slot in ((7, 101), (7, 102), (0, 102), (64, 102), (8, 101)):
-        got.append(await kernel.irq_control_get(control, irq, root, slot))
-    got.append(await kernel.cnode_copy(root, 103, control))
-    got.append(await kernel.irq_handler_set_notification(101, root))
-    got.append(await kernel.irq_handler_set_notification(101, 100))
+    for irq, slot, error in (
+        (7, 101, OK),
+        (7, 102, SeL4Error.REVOKE_FIRST),
+        (0, 102, SeL4Error.RANGE_ERROR),
+        (64, 102, SeL4Error.RANGE_ERROR),
+        (8, 101, SeL4Error.DELETE_FIRST),
+    ):
+        assert await kernel.irq_control_get(control, irq, root, slot) is error
+    assert await kernel.cnode_copy(root, 103, control) is ILLEGAL
+    assert await kernel.irq_handler_set_notification(101, root) is CAPABILITY
+    assert await kernel.irq_handler_set_notification(101, 100) is OK
     device.trigger(7)
     await Compute(2_000)
-    got.append(await kernel.poll(ntfn))
+    assert await kernel.poll(ntfn) == 0x80
     device.trigger(7)  # not acknowledged: remembered
     await Compute(2_000)
-    got.append(await kernel.poll(ntfn))
+    assert await kernel.poll(ntfn) == 0
     await kernel.irq_handler_ack(101)
     await Compute(2_000)
-    got.append(await kernel.poll(ntfn))
+    assert await kernel.poll(ntfn) == 0x80
     await kernel.irq_handler_ack(101)
     await kernel.irq_handler_clear(101)
     device.trigger(7)
     await Compute(2_000)
-    got.append(await kernel.poll(ntfn))
+    assert await kernel.poll(ntfn) == 0
     await kernel.cnode_revoke(root, control)
-    got.append(await kernel.cap_identify(101))
-    got.append(await kernel.irq_control_get(control, 7, root, 101))
-    range_error = SeL4Error.RANGE_ERROR
-    assert got[:7] == [
-        OK,
-        SeL4Error.REVOKE_FIRST,
-        range_error,
-        range_error,
-        SeL4Error.DELETE_FIRST,
-        ILLEGAL,
-        CAPABILITY,
-    ]
-    assert got[7:] == [OK, 0x80, 0, 0x80, 0, 0, OK]
+    assert await kernel.cap_identify(101) == 0
+    assert await kernel.irq_control_get(control, 7, root, 101) is OK
 
 
 @initial_thread()

@@ -91,23 +91,25 @@ async def test_priorities_are_limited_by_the_authority(task: RootTask) -> None:
 
 @initial_thread()
 async def test_registers_are_read_written_and_copied(task: RootTask) -> None:
-    got: list[Any] = []
     kernel = task.kernel
     one, two = await task.allocate(ObjectType.TCB, 2)
     values = tuple(range(0x1000, 0x1020))
-    got.append(await kernel.tcb_write_registers(one, values))
+    assert await kernel.tcb_write_registers(one, values) is OK
     answer = await kernel.tcb_read_registers(one, 32)
-    got.append((*answer.words, *[await kernel.message_word(n) for n in range(4, 32)]))
-    got.append(await kernel.tcb_copy_registers(two, one, 8))
+    assert (*answer.words, *[await kernel.message_word(n) for n in range(4, 32)]) == values
+    assert await kernel.tcb_copy_registers(two, one, 8) is OK
     answer = await kernel.tcb_read_registers(two, 32)
-    got.append((*answer.words[1:3], await kernel.message_word(16)))
-    got.append((await kernel.tcb_read_registers(task.tcb, 1)).error)
-    got.append(await kernel.tcb_write_registers(task.tcb, (0,)))
-    got.append((await kernel.invoke(one, Invocation.TCB_WRITE_REGISTERS, (0, 9, 1))).error)
-    got.append(await kernel.tcb_copy_registers(two, task.cnode, 8))
-    assert got[:3] == [OK, tuple(range(0x1000, 0x1020)), OK]
-    assert got[3] == (0, 0, 0x1010)  # frame registers were not copied
-    assert got[4:] == [ILLEGAL, ILLEGAL, SeL4Error.TRUNCATED_MESSAGE, SeL4Error.INVALID_CAPABILITY]
+    assert (*answer.words[1:3], await kernel.message_word(16)) == (
+        0,
+        0,
+        0x1010,
+    )  # frame registers were not copied
+    assert (await kernel.tcb_read_registers(task.tcb, 1)).error is ILLEGAL
+    assert await kernel.tcb_write_registers(task.tcb, (0,)) is ILLEGAL
+    assert (
+        await kernel.invoke(one, Invocation.TCB_WRITE_REGISTERS, (0, 9, 1))
+    ).error is SeL4Error.TRUNCATED_MESSAGE
+    assert await kernel.tcb_copy_registers(two, task.cnode, 8) is SeL4Error.INVALID_CAPABILITY
 
 
 @initial_thread()
@@ -162,7 +164,6 @@ async def test_a_thread_that_runs_on_another_hart_is_stopped_first(
     task: RootTask, how: str
 ) -> None:
     steps: list[int] = []
-    marks: list[int] = []
     kernel = task.kernel
 
     async def program(own: SystemCalls) -> None:
@@ -185,10 +186,9 @@ async def test_a_thread_that_runs_on_another_hart_is_stopped_first(
             assert await kernel.tcb_suspend(thread.tcb) is OK
         case _:
             assert await kernel.tcb_write_registers(thread.tcb, (0x9999_0000,)) is OK
-    marks.append(len(steps))
+    stopped = len(steps)
     await Compute(30_000)
-    marks.append(len(steps))
-    assert marks[0] == marks[1] > 0
+    assert len(steps) == stopped
 
 
 @initial_thread(harts=2)

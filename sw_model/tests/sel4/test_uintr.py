@@ -1,7 +1,5 @@
 """User interrupts as kernel resources: ownership, reclaim, reuse, blocked receivers, migration."""
 
-from typing import Any
-
 import pytest
 from root_bench import Program, initial_thread, run_program
 from uintr_bench import BOTH, become_receiver, handler_into, send_index
@@ -30,13 +28,12 @@ async def register_only(task: RootTask, own: SystemCalls, ntfn: int, tcb: int) -
 async def test_a_sender_entry_ends_with_its_capability(task: RootTask) -> Program:
     """Delete and revoke make the entry invalid; a move takes it along; its index is used again."""
     taken: list[int] = []
-    got: list[Any] = []
     kernel, root = task.kernel, task.cnode
     (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
     assert await become_receiver(task, ntfn, taken) is OK
-    for slot, badge in ((100, 1), (101, 2)):
+    for index, slot, badge in ((0, 100, 1), (1, 101, 2)):
         await kernel.cnode_mint(root, slot, ntfn, ANY, badge)
-        got.append(await kernel.uintr_register_sender(slot))
+        assert await kernel.uintr_register_sender(slot) == (OK, index)
     await kernel.cnode_move(root, 200, 100)
     await Uipi(UipiFunction.SEND, 0)
     await Compute(100)
@@ -46,11 +43,10 @@ async def test_a_sender_entry_ends_with_its_capability(task: RootTask) -> Progra
     await Uipi(UipiFunction.SEND, 1)
     await Compute(100)
     await kernel.cnode_mint(root, 100, ntfn, ANY, 9)
-    got.append(await kernel.uintr_register_sender(100))
+    assert await kernel.uintr_register_sender(100) == (OK, 0)
     await Uipi(UipiFunction.SEND, 0)
     await Compute(100)
     run = yield
-    assert got == [(OK, 0), (OK, 1), (OK, 0)]
     assert taken == [1 << 1, 1 << 9]
     sent = [e.status for e in run.events(UipiDone) if e.function == "SEND"]
     assert [status == "OK" for status in sent] == [True, False, False, True]
