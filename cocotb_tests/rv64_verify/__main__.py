@@ -199,7 +199,7 @@ def main() -> int:
     command.add_argument("--out", type=Path, default=Path("docs/data/rv64_mutation.jsonl"))
     command.set_defaults(run=_mutate)
     command = commands.add_parser("coverage", help="line, branch, expression, toggle coverage")
-    command.add_argument("--seeds", type=_positive, default=24, help="random programs (24)")
+    command.add_argument("--seeds", type=_positive, default=12, help="random programs (12)")
     command.add_argument("--out", type=Path, default=Path("docs/data/rv64_coverage.json"))
     command.set_defaults(run=_coverage)
     command = commands.add_parser("speed", help="simulated cycles each second, 1, 2 and 4 harts")

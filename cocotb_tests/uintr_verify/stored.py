@@ -75,7 +75,9 @@ def _hart_without(*names: str) -> tuple[str, ...]:
     return (*_WRITERS, *others)
 
 
-_HART_COVERING = ("structural.py", "covered.cpp", "waivers_structural.toml")
+_HART_COVERING = (
+    *("structural.py", "covered.cpp", "directed_coverage.py", "waivers_structural.toml"),
+)
 _HART_MUTATING = (
     *("mutation.py", "equivalent.py", "waivers.toml"),
     *(f"directed{part}.py" for part in ("", "_frame", "_privileged", "_translated")),
