@@ -12,6 +12,7 @@ import pytest
 from rel4.bench.campaign import Store
 from rv64_verify import mutation
 from rv64_verify.directed import PROGRAMS
+from rv64_verify.equivalent import proven
 from rv64_verify.mutation import Mutation, _Batch, judged, names_of_tests, run_apart
 from uintr_verify.mutation import Mutant
 
@@ -43,8 +44,12 @@ def test_verdicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.setattr(mutation, "_WAIVERS", waivers)
     records, stale = judged(
-        all_of("inv", "const0", "inv", "const1", "inv"),
-        [outcome("pc", "random 1"), outcome(cycles={"random 1": 7}), outcome(), outcome(), None],
+        all_of("inv", "const0", "inv", "const1", "inv", "inv"),
+        [
+            *(outcome("pc", "random 1"), outcome(cycles={"random 1": 7}), outcome(), outcome()),
+            *(None, outcome()),
+        ],
+        {6},
     )
     assert [(record["verdict"], record["by"]) for record in records] == [
         ("killed by tests", "random 1"),
@@ -52,6 +57,7 @@ def test_verdicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("explained", "so"),
         ("alive", ""),
         ("not run", ""),
+        ("equivalent", ""),
     ]
     assert records[3]["name"] == "hart rv64/alu.py:40 const1 A[4]"
     assert len(stale) == 1
@@ -129,7 +135,7 @@ def test_who_is_dead_stays_dead_and_who_survived_other_tests_is_run_again(
     monkeypatch.setattr(mutation, "names_of_tests", lambda: ["a", "c"])
     assert some.known(results) == [outcome("pc", "a"), None, None]
     # The third mutant has survived the first test already.
-    store.add(f"{some._key} 0 {some._name(3).split()[2]}", outcome(cycles={"a": 7, "c": 8}))
+    store.add(f"{some.key} 0 {some._name(3).split()[2]}", outcome(cycles={"a": 7, "c": 8}))
     assert some._survived(store.read(), 3) is None, "it is not known which tests it survived"
     monkeypatch.setattr(mutation, "names_of_tests", lambda: ["a", "b"])
     store.add(some._name(0), outcome(cycles={"a": 7, "b": 8}))
@@ -154,3 +160,22 @@ def test_a_few_mutants_of_the_netlist() -> None:
     assert first["killed"] == ""
     apart.cycles = first["cycles"]
     assert run_apart(apart, 0) == outcome()
+
+
+def test_what_is_proven_to_be_the_hart(tmp_path: Path) -> None:
+    """In a small netlist: another bit of an OR, if that bit is there anyway; and a bit of a sum."""
+    (tmp_path / "prepared.il").write_text(
+        "module \\soc.hart_0\n"
+        "  wire width 4 input 1 \\a\n  wire output 2 \\y\n  wire width 4 output 3 \\z\n"
+        "  cell $reduce_or $any\n    parameter \\A_SIGNED 0\n    parameter \\A_WIDTH 4\n"
+        "    parameter \\Y_WIDTH 1\n    connect \\A \\a\n    connect \\Y \\y\n  end\n"
+        "  cell $not $each\n    parameter \\A_SIGNED 0\n    parameter \\A_WIDTH 4\n"
+        "    parameter \\Y_WIDTH 4\n    connect \\A \\a\n    connect \\Y \\z\n  end\nend\n"
+    )
+    command = "mutate -mode cnot1 -module soc.hart_0 -cell {} -port A -portbit 1 -ctrlbit 2"
+    mutants = [SimpleNamespace(command=command.format(cell)) for cell in ("$any", "$each")]
+    of: Any = SimpleNamespace(folder=tmp_path, key="key", mutants=mutants)
+    results = tmp_path / "equivalent.jsonl"
+    assert proven(of, [1, 2], results=results) == {1}
+    of.mutants = []  # nothing is proven twice
+    assert proven(of, [1, 2], results=results) == {1}

@@ -13,7 +13,7 @@ from rv64_verify.long_run import SHAPES
 @pytest.mark.oracle
 def test_points_of_a_hart_that_a_debugger_halts() -> None:
     rtl, text = structural._system(1, layout.MEMORY_BYTES)
-    rtl.halts = True
+    rtl.halts = structural._HALTS
     structural._followed(rtl, directed_program(*PROGRAMS["immediates"]), SHAPES[0], 1)
     points = dict(rtl.points(text))
     rtl.close()

@@ -13,6 +13,7 @@ from rel4.bench.results import source_commit
 from rel4.compiled.spike_library import missing
 from rel4.machine.device import DeviceError
 from rv64_verify import layout, litmus, qemu
+from rv64_verify.equivalent import proven
 from rv64_verify.lockstep import LockstepError
 from rv64_verify.long_run import SHAPES, long_run
 from rv64_verify.mutation import Mutation, judged
@@ -123,18 +124,25 @@ def _mutate(options: argparse.Namespace) -> int:
         mutation.run(results=results, conduct=Conduct(options.jobs, minutes=options.minutes))
     except UnfinishedError as error:
         print(f"mutate: {error}")
-    records, stale = judged(mutation, mutation.known(results))
+    outcomes = mutation.known(results)
+    alive = [
+        number
+        for number, outcome in enumerate(outcomes, 1)
+        if outcome is not None and not (outcome["killed"] or outcome["cycles"])
+    ]
+    equivalent = proven(mutation, alive, results=folder / "equivalent.jsonl")
+    records, stale = judged(mutation, outcomes, equivalent)
     commit = source_commit()
     lines = [json.dumps(record | {"commit": commit}) + "\n" for record in records]
     options.out.write_text("".join(lines))
     for verdict, count in Counter(record["verdict"] for record in records).items():
         print(f"mutate: {count} {verdict}")
-    alive = [record for record in records if record["verdict"] in ("alive", "not run")]
-    for r in alive:
+    left = [record for record in records if record["verdict"] in ("alive", "not run")]
+    for r in left:
         print(f"{r['verdict']}: {r['name']}")
     for sentence in stale:
         print(f"stale waiver: {sentence}")
-    return int(bool(alive or stale))
+    return int(bool(left or stale))
 
 
 def _coverage(options: argparse.Namespace) -> int:
@@ -191,7 +199,7 @@ def main() -> int:
     command.add_argument("--out", type=Path, default=Path("docs/data/rv64_mutation.jsonl"))
     command.set_defaults(run=_mutate)
     command = commands.add_parser("coverage", help="line, branch, expression, toggle coverage")
-    command.add_argument("--seeds", type=_positive, default=24, help="random programs (24)")
+    command.add_argument("--seeds", type=_positive, default=12, help="random programs (12)")
     command.add_argument("--out", type=Path, default=Path("docs/data/rv64_coverage.json"))
     command.set_defaults(run=_coverage)
     command = commands.add_parser("speed", help="simulated cycles each second, 1, 2 and 4 harts")

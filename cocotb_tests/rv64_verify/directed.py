@@ -7,6 +7,7 @@ Each is a list of small programs in machine mode unless it says otherwise, put i
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import product
+from random import Random
 
 from rv64_verify import encode as e
 from rv64_verify import layout
@@ -18,6 +19,12 @@ from rv64_verify.directed_privileged import (
     permissions,
     protection,
     system,
+)
+from rv64_verify.directed_translated import (
+    code_anywhere,
+    jumps_beside_walks,
+    numbers_of_pages,
+    unfetchable,
 )
 from rv64_verify.encode import Code
 from rv64_verify.layout import MEMORY_BYTES
@@ -116,6 +123,55 @@ def _memory(code: Code) -> None:
         code.li(X10, address)
         code("ld", X12, X10)
         code("sd", rs1=X10, rs2=X11)
+
+
+def _forwarding(code: Code) -> None:
+    """Loads that stores before them hit, at every distance at which the cache has them not yet."""
+    random = Random(1)
+    base = _DATA + 0x1000
+    for offset in range(0, 0x1000, 32):
+        code.li(X7, base + offset)
+        code("ld", X12, X7)
+    parts = [(name, at) for each, name in enumerate(e.STORES) for at in range(0, 8, 1 << each)]
+    for (name, at), distance, _ in product(parts, range(3), range(3)):
+        word = 8 * random.randrange(512)
+        for other in (word, word ^ 8 << random.randrange(9)):
+            code.li(X10, base + word)
+            code.li(X7, base + other)
+            code.li(X11, random.getrandbits(64))
+            code(name, rs1=X10, rs2=X11, imm=at)
+            for _ in range(distance):
+                code("addi", X5, X5, imm=1)
+            code("ld", X12, X7)
+
+
+def _stores(code: Code) -> None:
+    """As many stores as fit into an instruction cache's line, while the next one is on its way: if
+    memory is slow, the store buffer is full."""
+    for before in range(9):
+        code.li(2, _DATA + 0x200 * before)
+        code.align(32)
+        for _ in range(before):
+            code("c.nop")
+        code("mul", X12, X10, X11)
+        for place in range(40):
+            code("c.sdsp", rs2=1 + (place + before) % 31, imm=8 * place)
+
+
+def _large_memory(code: Code) -> None:
+    """Every bit of an address in main memory, for systems that have so much of it."""
+    for bit in range(20, 31):
+        code.li(X10, layout.BASE + (1 << bit) + 0x5_0000)
+        code.li(X11, 0x0123_4567_89AB_CDEF << bit % 3)
+        code("ld", X12, X10)
+        code("sd", rs1=X10, rs2=X11)
+        code("ld", X12, X10)
+        for name in ("amoadd.d", "amoxor.w"):
+            code(name, X12, X10, X11)
+            code("ld", X12, X10)
+        code("lr.d", X12, X10)
+        code("sc.d", X12, X10, X12)
+        code("ld", X12, X10)
 
 
 def _atomics(code: Code) -> None:
@@ -236,6 +292,9 @@ def _all() -> Iterator[tuple[str, Callable[[Code], None], Privilege]]:
     yield "immediates", _immediates, U
     yield "branches", _branches, U
     yield "memory", _memory, M
+    yield "forwarding", _forwarding, M
+    yield "stores", _stores, M
+    yield "large memory", _large_memory, M
     yield "atomics", _atomics, M
     yield "compressed", _compressed, U
     for first, last in _chunks(0x10000, 0x1000):
@@ -253,6 +312,10 @@ def _all() -> Iterator[tuple[str, Callable[[Code], None], Privilege]]:
         yield f"SYSTEM {privilege.name}", system, privilege
     for privilege in (S, U):
         yield f"pages {privilege.name}", bits_of_pages(privilege), M
+    yield "numbers of pages", numbers_of_pages, M
+    yield "code anywhere", code_anywhere, M
+    yield "unfetchable pages", unfetchable, M
+    yield "jumps beside walks", jumps_beside_walks, M
 
 
 PROGRAMS = {name: (body, privilege) for name, body, privilege in _all()}

@@ -6,6 +6,7 @@
 from collections.abc import Callable
 from itertools import product
 
+from rv64.memory_map import CLINT_BASE
 from rv64_verify import layout
 from rv64_verify.encode import Code, encode
 from rv64_verify.layout import BASE
@@ -62,6 +63,10 @@ def csr_writes(code: Code) -> None:
                 code(name, X11, 0x15 if number != 0x300 else 0, imm=number)
                 code("csrrs", X12, 0, imm=number)
         code("csrrw", 0, 0, imm=number)
+    for bit, mode in product(range(60), (8 << 60, 0)):
+        code.li(X10, mode | 1 << bit)
+        code("csrrw", 0, X10, imm=0x180)
+        code("csrrs", X12, 0, imm=0x180)
     for number in (0xC00, 0xC01, 0xC02, 0xF11, 0xF14):
         for name in ("csrrw", "csrrs", "csrrc", "csrrwi", "csrrsi", "csrrci"):
             code(name, X12, X10, imm=number)
@@ -195,11 +200,18 @@ def protection(code: Code) -> None:
         accesses(0)
         entries({1: place, 2: place + 0x400 ^ 1 << bit}, {2: mode_tor | 3})
         accesses(0)
+    compare = CLINT_BASE + 0x4000  # a bound below a device, whose page has few bits
+    for bit in range(10, 23):
+        entries({1: 1 << bit, 2: (compare >> 2) + 0x400}, {2: mode_tor | 3})
+        accesses(compare - _DATA)
     entries({4: place, 5: place + 0x400}, {5: mode_tor | 0x80, 6: mode_napot | 7})
     for number in (3, 4, 5, 6):
         entries({number: 0x1234_5678}, {5: 7})
     code.li(X7, _DATA)
     code("ld", X12, X7)
+    for number in range(8):
+        for rights in (0x80 | number % 4 + 4 * (number % 2), 0x1F, 0):
+            entries({number: place + number}, {number: rights})
 
 
 def permissions(code: Code) -> None:

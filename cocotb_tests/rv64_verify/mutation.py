@@ -13,7 +13,7 @@ import os
 import re
 import resource
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import closing
 from copy import copy
 from dataclasses import dataclass, field
@@ -33,10 +33,10 @@ from uintr_verify.mutation import listed_mutants, yosys
 from uintr_verify.survivors import mutant_name
 from uintr_verify.waivers import load_waivers, waive
 
-__all__ = ["Mutation", "judged", "run_apart", "names_of_tests"]
+__all__ = ["HART", "Mutation", "judged", "run_apart", "names_of_tests"]
 
 _BLOCK = "hart"
-_HART = "soc.hart_0"
+HART = "soc.hart_0"
 _WIDTH = 14
 _WAIVERS = Path(__file__).with_name("waivers.toml")
 _BATCH = 20
@@ -44,19 +44,19 @@ _SECONDS = 120
 """Of a processor, for one mutant."""
 _SLOWER = 3
 """A mutant has so many times the cycles that the hart takes."""
-_FIRST = (
+_LARGE = 16 << 20
+_TESTS = (
     "random 1",
     "far addresses",
     *(name for name in PROGRAMS if name.split()[0] in ("arithmetic", "memory", "pages")),
     *("CSR writes", "atomics", "compressed", "branches", "random 0", "random 3", "words 0x7b"),
-)
-"""Short programs, of all kinds. A mutant that survives them at another speed is not run further."""
-_OTHERS = (
-    *("protection", "permissions"),
+    *("protection", "permissions", "forwarding", "stores", "large memory", "numbers of pages"),
+    *("code anywhere", "unfetchable pages", "jumps beside walks", "CSR numbers 0x800 M"),
     *("immediates", "halves 0x0000", "halves 0x8000", "halves 0x9000", "CSR numbers 0x000 M"),
     *("words 0x33", "words 0x1b", "words 0x03", "words 0x0f", "words 0x2f"),
     *("random 5", "random 7", "random 9", "random 11"),
 )
+"""Short programs of all kinds first: most mutants die there."""
 
 _PREPARE = r"""
 read_rtlil top.il
@@ -75,7 +75,7 @@ write_rtlil prepared.il
 mutate -list {count} -seed 1 -o list.txt -module {hart}
 """
 
-_MODULE = re.compile(rf"^module \\{re.escape(_HART)}[ .].*?^endmodule$", re.MULTILINE | re.DOTALL)
+_MODULE = re.compile(rf"^module \\{re.escape(HART)}[ .].*?^endmodule$", re.MULTILINE | re.DOTALL)
 _SELECT = f"""
   reg [{_WIDTH - 1}:0] mutsel;
   initial if (!$value$plusargs("mutant=%d", mutsel)) mutsel = 0;
@@ -83,14 +83,15 @@ _SELECT = f"""
 
 
 def names_of_tests() -> list[str]:
-    """The tests in their order: most mutants die in the first ones."""
-    return [*_FIRST, *_OTHERS]
+    """The tests in their order."""
+    return list(_TESTS)
 
 
 def _program(name: str) -> bytes:
     if name in PROGRAMS:
         body, privilege = PROGRAMS[name]
-        return directed_program(body, privilege)
+        memory = directed_program(body, privilege)
+        return memory.ljust(_LARGE if name == "large memory" else 0, b"\0")
     return random_program(int(name.removeprefix("random ")))
 
 
@@ -109,15 +110,16 @@ class _Bench:
 
     def run(self, number: int, say: Callable[[dict[str, Any]], None]) -> None:
         """All tests of a mutant until one kills it; ``say`` is told of the end of each."""
-        with closing(Rtl(memory_bytes=layout.MEMORY_BYTES, path=self.path, mutant=number)) as rtl:
-            for name in self.names:
-                say({"test": name, **self._lockstep(rtl, name, self.programs[name])})
+        for name in self.names:
+            program = self.programs[name]
+            with closing(Rtl(memory_bytes=len(program), path=self.path, mutant=number)) as rtl:
+                say({"test": name, **self._lockstep(rtl, name, program)})
 
     def _limit(self, name: str) -> int:
         return _SLOWER * self.cycles.get(name, 1_000_000) + 20_000
 
     def _lockstep(self, rtl: Rtl, name: str, program: bytes) -> dict[str, Any]:
-        shape = SHAPES[0]
+        shape = SHAPES[2 if name == "stores" else 0]  # a slow memory fills the buffer
         seed = 1
         if name.startswith("random"):
             seed = int(name.removeprefix("random ")) + 1
@@ -131,7 +133,7 @@ class _Bench:
             seed=seed,
         )
         try:
-            outcome = lockstep(program, rtl, memory_bytes=layout.MEMORY_BYTES, limit=1_000_000)
+            outcome = lockstep(program, rtl, memory_bytes=len(program), limit=1_000_000)
         except LockstepError as error:
             return {"killed": str(error).splitlines()[0], "cycles": rtl.cycle}
         return {
@@ -151,13 +153,10 @@ def run_apart(bench: _Bench, number: int) -> dict[str, Any]:
         try:
             os.close(read)
             resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
-            timed = False
 
             def say(line: dict[str, Any]) -> None:
-                nonlocal timed
                 os.write(write, (json.dumps(line) + "\n").encode())
-                timed |= line["cycles"] != bench.cycles.get(line["test"], line["cycles"])
-                if line["killed"] or (timed and line["test"] == _FIRST[-1]):
+                if line["killed"]:
                     os._exit(0)
 
             bench.run(number, say)
@@ -181,7 +180,7 @@ def run_apart(bench: _Bench, number: int) -> dict[str, Any]:
     names = bench.names
     if lines and lines[-1]["killed"]:
         return result | {"killed": lines[-1]["killed"], "by": lines[-1]["test"]}
-    if status or not lines or lines[-1]["test"] not in (_FIRST[-1], names[-1]):
+    if status or not lines or lines[-1]["test"] != names[-1]:
         why = "does not end" if status == -signal.SIGKILL else "logic does not settle"
         return result | {"killed": why, "by": names[len(lines)]}
     return result
@@ -198,6 +197,7 @@ class Mutation:
     Members
     -------
     mutants : the mutants
+    key : of netlist and mutants; results are of use only for the same
     """
 
     def __init__(self, *, count: int, folder: Path) -> None:
@@ -205,7 +205,7 @@ class Mutation:
 
         from rv64.soc import Soc
 
-        self._folder = folder
+        self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         design = str(rtlil.convert(Soc(harts=1), name="soc"))
         about = hashlib.sha256(f"{count} {_PREPARE} {design}".encode()).hexdigest()
@@ -213,7 +213,7 @@ class Mutation:
         fresh = not known.is_file() or known.read_text() != about
         if fresh:
             (folder / "top.il").write_text(design)
-            yosys(_PREPARE.format(hart=_HART, width=_WIDTH, count=count), folder)
+            yosys(_PREPARE.format(hart=HART, width=_WIDTH, count=count), folder)
         self.mutants = list(listed_mutants((folder / "list.txt").read_text(), _BLOCK, 1))
         if fresh:
             commands = [
@@ -230,9 +230,9 @@ class Mutation:
     def _build(self) -> Path:
         """A system whose hart is the netlist."""
         text = _MODULE.sub("", verilog(1, 4))
-        place = re.compile(rf"(\\{re.escape(_HART)} +hart_0 \()")
+        place = re.compile(rf"(\\{re.escape(HART)} +hart_0 \()")
         if len(place.findall(text)) != 1:
-            raise ValueError(f"{_HART} must be instantiated once")
+            raise ValueError(f"{HART} must be instantiated once")
         text = place.sub(r"\1.mutsel(mutsel),", text)
         declared = re.compile(r"^(module soc\(.*?\);)$", re.MULTILINE | re.DOTALL)
         text = declared.sub(lambda match: match.group(1) + _SELECT, text, count=1)
@@ -243,14 +243,14 @@ class Mutation:
         return _Bench(self._build())
 
     @cached_property
-    def _key(self) -> str:
-        """Of netlist and mutants; results are of use only for the same."""
+    def key(self) -> str:
+        """See above."""
         return hashlib.sha256(f"{self._netlist} {self._commands}".encode()).hexdigest()[:16]
 
     def _name(self, number: int) -> str:
         """Under which a result is kept: whoever survived other tests has to be run again."""
         tests = hashlib.sha256(repr(names_of_tests()).encode()).hexdigest()[:8]
-        return f"{self._key} {number} {tests}"
+        return f"{self.key} {number} {tests}"
 
     def known(self, results: Path) -> list[dict[str, Any] | None]:
         """What became of each mutant so far, number 1 first. Whatever a test that is still there
@@ -260,7 +260,7 @@ class Mutation:
         dead = {
             int(name.split()[1]): result
             for name, result in found.items()
-            if name.startswith(self._key) and result["killed"] and result["by"] in names
+            if name.startswith(self.key) and result["killed"] and result["by"] in names
         }
         return [
             found.get(self._name(mutant.number), dead.get(mutant.number)) for mutant in self.mutants
@@ -272,7 +272,7 @@ class Mutation:
         for name, result in found.items():
             key, other, tests = name.split()
             first = found.get(f"{key} 0 {tests}")
-            if (key, int(other)) == (self._key, number) and not result["killed"] and first:
+            if (key, int(other)) == (self.key, number) and not result["killed"] and first:
                 return {**result, "names": list(first["cycles"])}
         return None
 
@@ -341,7 +341,9 @@ class _Batch:
 
 
 def judged(
-    mutation: Mutation, outcomes: Sequence[dict[str, Any] | None]
+    mutation: Mutation,
+    outcomes: Sequence[dict[str, Any] | None],
+    equivalent: Container[int] = (),
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """A record of every mutant, and a sentence for each waiver that is stale. One that retires the
     same instructions in another number of cycles has a verdict of its own: to be faster or slower
@@ -359,6 +361,8 @@ def judged(
             verdict = "killed by tests"
         elif outcome["cycles"]:
             verdict = "changes time alone"
+        elif mutant.number in equivalent:
+            verdict = "equivalent"
         record |= {"mutant": mutant.number, "verdict": verdict, "by": outcome["by"]}
         records.append(record | {"name": mutant_name(record)})
     alive = {record["name"] for record in records if record["verdict"] == "alive"}

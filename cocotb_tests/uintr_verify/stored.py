@@ -75,10 +75,12 @@ def _hart_without(*names: str) -> tuple[str, ...]:
     return (*_WRITERS, *others)
 
 
-_HART_COVERING = ("structural.py", "covered.cpp", "waivers_structural.toml")
+_HART_COVERING = (
+    *("structural.py", "covered.cpp", "directed_coverage.py", "waivers_structural.toml"),
+)
 _HART_MUTATING = (
-    *("mutation.py", "waivers.toml"),
-    *(f"directed{part}.py" for part in ("", "_frame", "_privileged")),
+    *("mutation.py", "equivalent.py", "waivers.toml"),
+    *(f"directed{part}.py" for part in ("", "_frame", "_privileged", "_translated")),
 )
 _HART_AT_RANDOM = (
     *("long_run.py", "handlers.py", "lockstep.cpp"),
@@ -178,7 +180,7 @@ STORED = (
         "rv64_coverage.json",
         _HART,
         "make coverage-hart",
-        _hart_without("mutation.py", "waivers.toml"),
+        _hart_without("mutation.py", "equivalent.py", "waivers.toml"),
     ),
     Stored("rv64_formal.jsonl", ("hw/rv64", "hw/rv64_formal"), "make formal"),
     Stored("bench_hw.json", (*_GATEWARE, *_SHAPES), "make bench-hw", _WRITERS),

@@ -5,7 +5,6 @@ import random
 import select
 import threading
 import tty
-from types import TracebackType
 
 __all__ = ["FaultyLine"]
 
@@ -55,12 +54,7 @@ class FaultyLine:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         os.write(self._end, b"x")
         self._thread.join(10)
         for file in (self._board, self._host, self._other, self._wake, self._end):

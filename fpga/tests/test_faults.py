@@ -38,7 +38,7 @@ def test_a_bad_line_changes_nothing(board: str, monkeypatch: pytest.MonkeyPatch)
     assert first_difference(event_lines(POINT, "reference"), lines) is None
 
 
-def test_a_cut_line_is_said_and_the_run_can_go_on(terminal: str, target) -> None:
+def test_a_cut_line_is_said_and_the_run_can_go_on(terminal: str, target, monkeypatch) -> None:
     """The program that was lost is sent again, and the board has lost nothing."""
     from rel4.machine.device import Request
 
@@ -51,9 +51,11 @@ def test_a_cut_line_is_said_and_the_run_can_go_on(terminal: str, target) -> None
             run_sync(device.run(10))
             line.cut = True
             device.submit(0, Request(RequestKind.CSR, CsrFunction.READ, Csr.USCRATCH))
-            short = BoardLinkSettings(link, seconds=0.2, attempts=2)
-            with short, pytest.raises(LinkError) as caught:
-                run_sync(device.run(10))
+            with monkeypatch.context() as short:
+                short.setattr(link, "_seconds", 0.2)
+                short.setattr(link, "_attempts", 2)
+                with pytest.raises(LinkError) as caught:
+                    run_sync(device.run(10))
             assert str(caught.value) == (
                 f"the board on {line.path} must answer in time, but it is silent, 2 times in a row"
             )
@@ -126,21 +128,6 @@ def test_a_sweep_goes_on_after_a_cut(
     assert all(lines.startswith(b'{"cycle"') for lines in logs[0].values())
     assert len(logs[0]) == 2
     assert logs[0] == logs[1]
-
-
-class BoardLinkSettings:
-    """Other patience within a block."""
-
-    def __init__(self, link: BoardLink, *, seconds: float, attempts: int) -> None:
-        self._link = link
-        self._new = (seconds, attempts)
-
-    def __enter__(self) -> None:
-        self._old = (self._link._seconds, self._link._attempts)
-        self._link._seconds, self._link._attempts = self._new
-
-    def __exit__(self, *exception: object) -> None:
-        self._link._seconds, self._link._attempts = self._old
 
 
 def test_a_program_is_executed_once(link: BoardLink) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from hwbench import ONES, simulate
+from hwbench import ONES, drive, simulate
 
 from uintr.controller import Controller
 from uintr.interfaces import OperationFunction as Op
@@ -149,8 +149,7 @@ class Bench:
             ctx.set(port.operation.valid, bool(queue))
             if queue:
                 ctx.set(port.operation.payload.function, queue[0].function)
-                ctx.set(port.operation.payload.receiver, queue[0].receiver)
-                ctx.set(port.operation.payload.data, queue[0].data)
+                drive(ctx, port.operation.payload, receiver=queue[0].receiver, data=queue[0].data)
 
         response = None
         if self.cycle >= self.receivers:

@@ -28,7 +28,9 @@ __all__ = [
     "Posted",
     "Result",
     "Surroundings",
+    "drive",
     "present",
+    "pulse",
     "refused",
     "run_by",
     "simulate",
@@ -56,7 +58,7 @@ def simulate(dut: Any, *testbenches: Testbench, limit: int = 20_000) -> None:
     raise AssertionError(f"not done after {limit} cycles")
 
 
-GIVEN = ("ctx", "dut", "bench", "hart", "around")
+GIVEN = ("ctx", "dut", "bench", "hart", "bus", "around")
 """What a bench may hand a test: the simulation, the block, and what wraps or surrounds them."""
 
 
@@ -95,11 +97,11 @@ def simulated(
 ) -> Callable[[Job], Callable[..., None]]:
     """The decorator of a test of ``dut = make(**parameters)``, and of ``bench(ctx, dut)`` on it.
 
-    The test's arguments called ``names`` are parameters too.
+    The test's arguments called ``names`` are parameters too, and win over those given.
     """
 
     def run(job: Job, **more: Any) -> None:
-        dut = make(**parameters, **more)
+        dut = make(**parameters | more)
 
         async def testbench(ctx: Any) -> None:
             wrapped = {} if bench is None else {"bench": bench(ctx, dut)}
@@ -170,10 +172,7 @@ class Hart:
         """Make a request and wait for the response; returns in the cycle of the response."""
         request, response = self._port.request, self._port.response
         self._ctx.set(request.valid, 1)
-        self._ctx.set(request.payload.kind, kind)
-        self._ctx.set(request.payload.function, function)
-        self._ctx.set(request.payload.address, address)
-        self._ctx.set(request.payload.data, data)
+        drive(self._ctx, request.payload, kind=kind, function=function, address=address, data=data)
         assert self._ctx.get(request.ready) == 1
         for cycles in range(1, limit):
             await self.tick()
@@ -226,19 +225,27 @@ class Hart:
         return await self.ask(RequestKind.STORE, address=address, data=value)
 
 
+def drive(ctx: Any, of: Any, **values: Any) -> None:
+    """Set members of a record or component, by their names."""
+    for name, value in values.items():
+        ctx.set(getattr(of, name), value)
+
+
+async def pulse(ctx: Any, signal: Any) -> None:
+    """Set it for one cycle."""
+    ctx.set(signal, 1)
+    await ctx.tick()
+    ctx.set(signal, 0)
+
+
 def present(ctx: Any, bus: Any, word: int, data: int | None = None, sel: int = 0xFF) -> None:
     """A read of the bus at a word's address from now on, or a write."""
-    for name, value in (
-        *(("cyc", 1), ("stb", 1), ("we", data is not None)),
-        *(("adr", word), ("sel", sel), ("dat_w", data or 0)),
-    ):
-        ctx.set(getattr(bus, name), value)
+    drive(ctx, bus, cyc=1, stb=1, we=data is not None, adr=word, sel=sel, dat_w=data or 0)
 
 
 def withdraw(ctx: Any, bus: Any) -> None:
     """No transfer from now on."""
-    ctx.set(bus.cyc, 0)
-    ctx.set(bus.stb, 0)
+    drive(ctx, bus, cyc=0, stb=0)
 
 
 class End(NamedTuple):
@@ -307,9 +314,7 @@ class Surroundings:
 
     def _step_bus(self) -> None:
         ctx, bus = self._ctx, self._bus
-        ctx.set(bus.ack, 0)
-        ctx.set(bus.err, 0)
-        ctx.set(bus.dat_r, 0xBAD0_BAD0_BAD0_BAD0)
+        drive(ctx, bus, ack=0, err=0, dat_r=0xBAD0_BAD0_BAD0_BAD0)
         assert ctx.get(bus.cyc) == ctx.get(bus.stb)
         if not ctx.get(bus.stb):
             self._bus_waited = 0

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from amaranth.hdl import Const, Module, Signal
-from hwbench import refused, simulate, simulated
+from hwbench import drive, refused, simulate, simulated
 
 from uintr.arbiter import RoundRobin, select
 
@@ -39,8 +39,7 @@ async def test_random_requests_follow_the_model(ctx: Any, dut: RoundRobin, count
         if generator.random() < 0.3:
             requests &= generator.getrandbits(count) & generator.getrandbits(count)
         advance = generator.random() < 0.7
-        ctx.set(dut.requests, requests)
-        ctx.set(dut.advance, advance)
+        drive(ctx, dut, requests=requests, advance=advance)
         granted = model.grant(requests)
         assert ctx.get(dut.grant) == (0 if granted is None else 1 << granted)
         if advance:
@@ -50,8 +49,7 @@ async def test_random_requests_follow_the_model(ctx: Any, dut: RoundRobin, count
 
 @simulated(RoundRobin, count=4)
 async def test_all_take_turns_from_port_0(ctx: Any, dut: RoundRobin) -> None:
-    ctx.set(dut.requests, 0b1111)
-    ctx.set(dut.advance, 1)
+    drive(ctx, dut, requests=0b1111, advance=1)
     order = []
     for _ in range(9):
         order.append(ctx.get(dut.grant).bit_length() - 1)
@@ -63,8 +61,7 @@ async def test_all_take_turns_from_port_0(ctx: Any, dut: RoundRobin) -> None:
 async def test_a_grant_not_taken_and_an_idle_cycle_keep_the_turn(ctx: Any, dut: RoundRobin) -> None:
     grants = []
     for requests, advance in ((7, 1), (7, 0), (0, 1), (7, 1), (1, 1), (7, 1)):
-        ctx.set(dut.requests, requests)
-        ctx.set(dut.advance, advance)
+        drive(ctx, dut, requests=requests, advance=advance)
         grants.append(ctx.get(dut.grant))
         await ctx.tick()
     assert grants == [1, 2, 0, 2, 1, 2]

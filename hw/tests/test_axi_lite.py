@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hwbench import simulated
+from hwbench import drive, simulated
 
 from uintr.axi_lite import AxiLiteBridge, AxiLiteManager
 
@@ -49,9 +49,7 @@ async def test_a_bridge_serves_what_waits_in_turn(
     axi, bus = dut.axi, dut.bus
     for signal in (axi.awvalid, axi.wvalid):
         ctx.set(signal, int("w" in kinds))
-    ctx.set(axi.arvalid, int("r" in kinds))
-    ctx.set(axi.bready, 1)
-    ctx.set(axi.rready, 1)
+    drive(ctx, axi, arvalid=int("r" in kinds), bready=1, rready=1)
     seen = ""
     waited = False
     for _ in range(4 * len(served)):

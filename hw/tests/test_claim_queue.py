@@ -5,7 +5,7 @@ from collections import deque
 from typing import Any
 
 import pytest
-from hwbench import refused, simulated
+from hwbench import drive, refused, simulated
 
 from uintr.claim_queue import ClaimQueue
 
@@ -25,9 +25,7 @@ async def test_first_in_first_out_and_never_full(
         absent = sorted(set(range(receivers)) - set(ring))
         push, pop = bool(absent) and draw.random() < rate, draw.random() < 0.5
         number = draw.choice(absent) if push else draw.randrange(receivers)
-        ctx.set(dut.push, push)
-        ctx.set(dut.number, number)
-        ctx.set(dut.pop, pop)
+        drive(ctx, dut, push=push, number=number, pop=pop)
         await ctx.tick()
         if pop and ring:
             ring.popleft()

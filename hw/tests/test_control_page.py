@@ -1,9 +1,10 @@
 """The control page, its bus alone."""
 
+from functools import partial
 from typing import Any
 
 import pytest
-from hwbench import ONES, present, refused, run_by, simulate, withdraw
+from hwbench import ONES, present, pulse, refused, simulated, withdraw
 
 from uintr.control_page import ControlPage
 from uintr.interfaces import OperationFunction
@@ -51,9 +52,7 @@ async def transfer(
             await ctx.tick()
             assert not ctx.get(bus.ack)
             assert not ctx.get(bus.err)
-        ctx.set(dut.done, 1)
-        await ctx.tick()
-        ctx.set(dut.done, 0)
+        await pulse(ctx, dut.done)
     else:
         assert ctx.get(bus.ack) != ctx.get(bus.err)
         answer = ctx.get(bus.dat_r) if ctx.get(bus.ack) else None
@@ -65,16 +64,10 @@ async def transfer(
     return answer
 
 
-def with_page(job: Any, features: Feature = ALL_FEATURES) -> None:
-    dut = ControlPage(harts=3, receivers=5, features=features)
-
-    async def testbench(ctx: Any) -> None:
-        await job(ctx=ctx, dut=dut)
-
-    simulate(dut, testbench)
+with_page = partial(simulated, ControlPage, harts=3, receivers=5, features=ALL_FEATURES)
 
 
-@run_by(with_page)
+@with_page()
 async def test_identification_is_read_only(ctx: Any, dut: ControlPage) -> None:
     for register, value in (
         (ID, MAGIC << 32 | 2), (FEATURES, 0b111_1111), (HARTS, 3), (RECEIVERS, 5),
@@ -84,7 +77,7 @@ async def test_identification_is_read_only(ctx: Any, dut: ControlPage) -> None:
 
 
 @pytest.mark.parametrize("features", [*Feature, Feature(0)])
-@run_by(with_page, "features")
+@with_page("features")
 async def test_a_register_without_its_feature_is_not_there(
     ctx: Any, dut: ControlPage, features: Feature
 ) -> None:
@@ -102,7 +95,7 @@ async def test_a_register_without_its_feature_is_not_there(
             assert (answer is not None) == exists, register.name
 
 
-@run_by(with_page)
+@with_page()
 async def test_what_is_not_a_register_is_an_error(ctx: Any, dut: ControlPage) -> None:
     for address in (0x48, 0x3F8, 0x400 + 3 * 8, 0x600 + 3 * 8, 0x800 + 3 * 8, 0xFF8):
         assert await transfer(ctx, dut, address) is None
@@ -113,7 +106,7 @@ async def test_what_is_not_a_register_is_an_error(ctx: Any, dut: ControlPage) ->
             assert await transfer(ctx, dut, register.address, None, sel) is None
 
 
-@run_by(with_page)
+@with_page()
 async def test_slot_reset_and_claim_are_operations(ctx: Any, dut: ControlPage) -> None:
     for receiver in (0, 4):
         answer = await transfer(ctx, dut, SLOT_RESET.address, receiver)
@@ -126,7 +119,7 @@ async def test_slot_reset_and_claim_are_operations(ctx: Any, dut: ControlPage) -
     assert await transfer(ctx, dut, CLAIM.address, 1) == 0
 
 
-@run_by(with_page)
+@with_page()
 async def test_the_hart_that_is_told(ctx: Any, dut: ControlPage) -> None:
     assert await transfer(ctx, dut, NOTIFY_HART.address) == 3
     for value, kept in ((0, 0), (2, 2), (3, 3), (4, 3), (0xFFFF, 3), (1 << 16, 0)):
@@ -135,7 +128,7 @@ async def test_the_hart_that_is_told(ctx: Any, dut: ControlPage) -> None:
         assert ctx.get(dut.notify_hart) == kept
 
 
-@run_by(with_page)
+@with_page()
 async def test_each_hart_has_its_counter(ctx: Any, dut: ControlPage) -> None:
     ctx.set(dut.rejected, 0b101)
     ctx.set(dut.cause[0], Status.INDEX)
@@ -155,7 +148,7 @@ async def test_each_hart_has_its_counter(ctx: Any, dut: ControlPage) -> None:
     assert words == [REJECTED.pack(count=1, cause=Status.INDEX), 0, 0]
 
 
-@run_by(with_page)
+@with_page()
 async def test_each_hart_has_its_budget(ctx: Any, dut: ControlPage) -> None:
     assert ctx.get(dut.open) == 0b111
     word = THROTTLE.pack(period=40, burst=1)
@@ -181,7 +174,7 @@ async def test_each_hart_has_its_budget(ctx: Any, dut: ControlPage) -> None:
 
 
 @pytest.mark.parametrize("posts", [0, 1, 5])
-@run_by(with_page)
+@with_page()
 async def test_an_invalidation_waits_for_the_posts_it_concerns(
     ctx: Any, dut: ControlPage, posts: int
 ) -> None:

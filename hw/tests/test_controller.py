@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from amaranth.hdl import Module, ResetInserter, Signal
 from controller_bench import PUBLISHED, Bench, Operation, prepare, random_operation, with_bench
-from hwbench import ONES, refused, run_by, simulate
+from hwbench import ONES, pulse, refused, run_by, simulate
 
 from uintr.controller import Controller
 from uintr.interfaces import OperationFunction as Op
@@ -200,9 +200,7 @@ def test_reset_clears_lines_pipeline_and_every_record() -> None:
         # One operation of each stage is under way when reset strikes.
         bench.queues[0].extend(Operation(Op.SEND, receiver, 3) for receiver in (4, 4, 0, 1))
         await bench.run(3)
-        ctx.set(reset, 1)
-        await ctx.tick()
-        ctx.set(reset, 0)
+        await pulse(ctx, reset)
 
         fresh = Bench(ctx, dut, **shape)
         for receiver in range(receivers):

@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-from hwbench import simulated
+from hwbench import drive, simulated
 
 from uintr.entry_cache import EntryCache
 from uintr.registers import CACHE_ENTRIES
@@ -19,10 +19,9 @@ async def test_random_accesses(ctx: Any, dut: EntryCache) -> None:
         fill, invalidate = draw.random() < 0.4, draw.random() < 0.05
         receiver, vector = draw.getrandbits(16), draw.getrandbits(6)
         ctx.set(dut.index, index)
-        ctx.set(dut.fill, fill)
-        ctx.set(dut.fill_receiver, receiver)
-        ctx.set(dut.fill_vector, vector)
-        ctx.set(dut.invalidate, invalidate)
+        drive(
+            ctx, dut, fill=fill, fill_receiver=receiver, fill_vector=vector, invalidate=invalidate
+        )
         kept = naive.get(index % CACHE_ENTRIES)
         hit = kept is not None and kept[0] == index
         assert ctx.get(dut.hit) == hit

@@ -5,7 +5,7 @@ from typing import Any
 
 from amaranth.hdl import Module
 from amaranth.lib.wiring import connect
-from hwbench import present, simulate, withdraw
+from hwbench import drive, present, simulate, withdraw
 
 from uintr.half_words import HalfWords
 from uintr.table_ram import TableRam
@@ -92,9 +92,7 @@ def test_a_word_is_read_once() -> None:
     async def testbench(ctx: Any) -> None:
         await transfer(ctx, dut.bus, 5, WHOLE, 0x1111_2222_3333_4444)
         assert (await transfer(ctx, dut.bus, 5, LOW) or 0) & HALF == 0x3333_4444
-        ctx.set(dut.bus.sel, HIGH)
-        ctx.set(dut.bus.cyc, 1)
-        ctx.set(dut.bus.stb, 1)
+        drive(ctx, dut.bus, sel=HIGH, cyc=1, stb=1)
         for _ in range(2):
             assert ctx.get(memory.bus.stb) == 0
             await ctx.tick()

@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 import pytest
-from hwbench import ONES, Hart, Result, Surroundings, refused, run_by, simulate
+from hwbench import ONES, Hart, Result, Surroundings, drive, refused, run_by, simulate
 
 from uintr.hart_unit import HartUnit
 from uintr.registers import (
@@ -90,8 +90,7 @@ async def test_idle_is_no_request_and_no_response(
 async def test_a_request_every_cycle_when_nothing_is_waited_for(ctx: Any, dut: HartUnit) -> None:
     request, response = dut.hart.request, dut.hart.response
     ctx.set(request.payload.kind, RequestKind.CSR)
-    ctx.set(request.payload.function, CsrFunction.WRITE)
-    ctx.set(request.payload.address, Csr.USCRATCH)
+    drive(ctx, request.payload, function=CsrFunction.WRITE, address=Csr.USCRATCH)
     ctx.set(request.valid, 1)
     for value in range(10):
         assert ctx.get(request.ready) == 1

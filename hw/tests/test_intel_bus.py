@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from amaranth.hdl import ResetInserter, Signal
-from hwbench import refused, simulate, simulated
+from hwbench import pulse, refused, simulate, simulated
 
 from uintr.intel.bus import LockingArbiter
 
@@ -54,9 +54,7 @@ def test_a_reset_forgets_whose_turn_it_is() -> None:
                 want(ctx, dut, number, int(number == served))
             assert await transfer(ctx, dut) == served
             want(ctx, dut, served, 0)
-            ctx.set(reset, 1)
-            await ctx.tick()
-            ctx.set(reset, 0)
+            await pulse(ctx, reset)
             for number in range(3):
                 want(ctx, dut, number, 1)
             assert [await transfer(ctx, dut) for _ in range(3)] == [0, 1, 2]

@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 import pytest
-from hwbench import ONES, simulated
+from hwbench import ONES, drive, simulated
 
 from uintr.intel.descriptor_unit import DescriptorUnit
 from uintr.intel.registers import MSRS, UITTE, UPID, Fault, Msr
@@ -40,8 +40,7 @@ class Bench:
         fails = ends and self.error_at == len(self.transfers)
         address = 8 * ctx.get(bus.adr)
         ctx.set(bus.ack, ends and not fails)
-        ctx.set(bus.err, fails)
-        ctx.set(bus.dat_r, self.memory.get(address, 0) if ends else 0xBAD0)
+        drive(ctx, bus, err=fails, dat_r=self.memory.get(address, 0) if ends else 0xBAD0)
         if ends:
             written = bool(ctx.get(bus.we))
             self.transfers.append((address, written, bool(ctx.get(self.dut.lock)) and not fails))
@@ -61,8 +60,7 @@ class Bench:
         ctx, dut = self.ctx, self.dut
         for name, word in self.registers.items():
             ctx.set(getattr(dut, name).as_value(), word)
-        ctx.set(dut.enabled, self.enabled)
-        ctx.set(dut.operand, operand)
+        drive(ctx, dut, enabled=self.enabled, operand=operand)
         ctx.set(signal, 1)
         for cycle in range(200):
             self.answer()

@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 import pytest
-from hwbench import refused, simulated
+from hwbench import drive, refused, simulated
 
 from uintr.intel.fabric import InterruptFabric
 from uintr.intel.registers import BROADCAST
@@ -13,8 +13,7 @@ from uintr.intel.registers import BROADCAST
 def present(ctx: Any, dut: InterruptFabric, hart: int, vector: int, destination: int) -> None:
     port = dut.ports[hart]
     ctx.set(port.valid, 1)
-    ctx.set(port.payload.vector, vector)
-    ctx.set(port.payload.destination, destination)
+    drive(ctx, port.payload, vector=vector, destination=destination)
 
 
 @pytest.mark.parametrize("harts", [1, 2, 5])

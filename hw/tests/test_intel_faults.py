@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from amaranth.hdl import Module, Signal
-from hwbench import ONES, simulated
+from hwbench import ONES, pulse, simulated
 
 from uintr.intel.addresses import canonical
 from uintr.intel.faults import FaultRegister
@@ -17,23 +17,21 @@ MOST = FAULT.field("count").mask >> FAULT.field("count").lsb
 async def test_it_counts_to_its_highest_value_and_keeps_the_last_reason(
     ctx: Any, dut: FaultRegister
 ) -> None:
-    async def pulse(signal: Any) -> dict[str, int]:
-        ctx.set(signal, 1)
-        await ctx.tick()
-        ctx.set(signal, 0)
+    async def after(signal: Any) -> dict[str, int]:
+        await pulse(ctx, signal)
         word = ctx.get(dut.word.as_value())
         return {name: FAULT.field(name).get(word) for name in ("count", "cause", "lost")}
 
     for number, fault in enumerate(Fault, start=1):
         ctx.set(dut.cause, fault)
-        assert await pulse(dut.refused) == {"count": number, "cause": fault, "lost": 0}
-    assert await pulse(dut.lost) == {"count": len(Fault), "cause": fault, "lost": 1}
+        assert await after(dut.refused) == {"count": number, "cause": fault, "lost": 0}
+    assert await after(dut.lost) == {"count": len(Fault), "cause": fault, "lost": 1}
     ctx.set(dut.refused, 1)
     for _ in range(MOST):
         await ctx.tick()
     ctx.set(dut.refused, 0)
     assert FAULT.field("count").get(ctx.get(dut.word.as_value())) == MOST
-    assert await pulse(dut.clear) == {"count": 0, "cause": Fault.NONE, "lost": 0}
+    assert await after(dut.clear) == {"count": 0, "cause": Fault.NONE, "lost": 0}
 
 
 @pytest.mark.parametrize(

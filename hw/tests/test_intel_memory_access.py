@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 import pytest
-from hwbench import ONES, simulated
+from hwbench import ONES, drive, simulated
 
 from uintr.intel.memory_access import MemoryAccess
 from uintr.intel.registers import StoreFunction
@@ -28,21 +28,13 @@ class Bench:
     ) -> tuple[Status, int, int]:
         """Status, data, and cycles from the start to the end."""
         ctx, dut, bus = self.ctx, self.dut, self.dut.bus
-        ctx.set(dut.privilege, level)
-        ctx.set(dut.start, 1)
-        for name, value in (
-            ("kind", kind),
-            ("function", function),
-            ("address", address),
-            ("data", data),
-        ):
-            ctx.set(getattr(dut.request, name), value)
+        drive(ctx, dut, privilege=level, start=1)
+        drive(ctx, dut.request, kind=kind, function=function, address=address, data=data)
         waited = 0
         for cycles in range(200):
             ends = bool(ctx.get(bus.stb)) and waited == self.delay
             fails = ends and self.error_at == len(self.transfers)
-            ctx.set(bus.ack, ends and not fails)
-            ctx.set(bus.err, fails)
+            drive(ctx, bus, ack=ends and not fails, err=fails)
             place = 8 * ctx.get(bus.adr)
             ctx.set(bus.dat_r, self.memory.get(place, 0) if ends else 0xDEAD)
             if ends:
@@ -58,8 +50,7 @@ class Bench:
             ctx.set(dut.start, 0)
             ctx.set(dut.request.data, 0x55)  # somebody else's business from now on
             if done:
-                ctx.set(bus.ack, 0)
-                ctx.set(bus.err, 0)
+                drive(ctx, bus, ack=0, err=0)
                 return answer
         raise AssertionError("no end in 200 cycles")
 

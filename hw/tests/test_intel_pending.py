@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-from hwbench import simulated
+from hwbench import drive, simulated
 
 from uintr.intel.pending import PendingInterrupts
 from uintr.intel.registers import FIRST_VECTOR
@@ -12,8 +12,7 @@ UINV = 0xEC
 
 
 def arrive(ctx: Any, dut: PendingInterrupts, vector: int | None) -> None:
-    ctx.set(dut.arrive, int(vector is not None))
-    ctx.set(dut.vector, vector or 0)
+    drive(ctx, dut, arrive=int(vector is not None), vector=vector or 0)
 
 
 @simulated(PendingInterrupts)
@@ -23,16 +22,14 @@ async def test_random_arrivals_and_takes_follow_the_model(ctx: Any, dut: Pending
     for _ in range(3_000):
         enabled = source.random() < 0.8
         uinv = source.choice([UINV, 0xE0, 0xFF, 0])
-        ctx.set(dut.enabled, enabled)
-        ctx.set(dut.notification_vector, uinv)
+        drive(ctx, dut, enabled=enabled, notification_vector=uinv)
         notified = enabled and uinv in pending
         ordinary = {vector for vector in pending if not (enabled and vector == uinv)}
         new = source.choice([None, source.randrange(256), source.choice([UINV, 0xE0, 0xFF])])
         arrive(ctx, dut, new)
         take_notification = notified and source.random() < 0.3
         take_ordinary = source.random() < 0.2
-        ctx.set(dut.take_notification, take_notification)
-        ctx.set(dut.take_ordinary, take_ordinary)
+        drive(ctx, dut, take_notification=take_notification, take_ordinary=take_ordinary)
         assert ctx.get(dut.notification) == notified
         assert ctx.get(dut.ordinary) == bool(ordinary)
         assert ctx.get(dut.highest) == max(ordinary, default=0)
@@ -50,8 +47,7 @@ async def test_random_arrivals_and_takes_follow_the_model(ctx: Any, dut: Pending
 async def test_what_arrives_as_the_same_vector_is_taken_stays(
     ctx: Any, dut: PendingInterrupts
 ) -> None:
-    ctx.set(dut.enabled, 1)
-    ctx.set(dut.notification_vector, UINV)
+    drive(ctx, dut, enabled=1, notification_vector=UINV)
     for vector, take in ((UINV, dut.take_notification), (0xE5, dut.take_ordinary)):
         arrive(ctx, dut, vector)
         await ctx.tick()

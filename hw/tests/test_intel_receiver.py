@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 import pytest
-from hwbench import simulated
+from hwbench import drive, simulated
 
 from uintr.intel.receiver import Receiver
 from uintr.intel.registers import INTERNAL_REGISTERS, MSRS, Instruction, Internal, Msr
@@ -30,14 +30,8 @@ class Bench:
         self.ctx.set(self.dut.privilege, privilege)
 
     def present(self, kind: int, function: int = 0, address: int = 0, data: int = 0) -> None:
-        request = self.dut.request
-        for name, value in (
-            ("kind", kind),
-            ("function", function),
-            ("address", address),
-            ("data", data),
-        ):
-            self.ctx.set(getattr(request, name), value)
+        values = {"kind": kind, "function": function, "address": address, "data": data}
+        drive(self.ctx, self.dut.request, **values)
         self.ctx.set(self.dut.start, 1)
 
     async def ask(self, kind: int, function: int = 0, address: int = 0, data: int = 0) -> End:
@@ -108,8 +102,7 @@ async def test_what_is_merged_in_the_same_cycle_stays(
     await bench.write(Internal.CR4, CR4)
     await bench.write(Msr.UINTR_RR, 1 << 9)
     await bench.flag(Instruction.STUI)
-    ctx.set(dut.merge, 1)
-    ctx.set(dut.merged, 1 << 9 | 1 << 3)
+    drive(ctx, dut, merge=1, merged=1 << 9 | 1 << 3)
     if what == "delivery":
         bench.level(Privilege.U)
         assert (await bench.ask(RequestKind.TRAP)).status is Status.OK
@@ -125,8 +118,7 @@ async def test_what_is_merged_in_the_same_cycle_stays(
 async def test_a_read_of_acknowledge_and_a_write_of_icr_are_told(
     bench: Bench, ctx: Any, dut: Receiver
 ) -> None:
-    ctx.set(dut.highest, 0xF3)
-    ctx.set(dut.irr, 0xA5)
+    drive(ctx, dut, highest=0xF3, irr=0xA5)
     for function, number, acknowledges, sends in (
         (READ, Internal.ACKNOWLEDGE, 1, 0),
         (WRITE, Internal.ACKNOWLEDGE, 0, 0),

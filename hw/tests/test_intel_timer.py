@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-from hwbench import ONES, simulated
+from hwbench import ONES, drive, pulse, simulated
 
 from uintr.intel.registers import MSRS, Msr
 from uintr.intel.timer import UserTimer
@@ -19,13 +19,7 @@ async def test_random_writes_follow_the_model(ctx: Any, dut: UserTimer) -> None:
         word = source.choice([0, 64, 128, 4096, (tsc + source.randrange(200)) & ONES, ONES])
         write_timer, write_tsc = source.random() < 0.05, source.random() < 0.03
         allowed = source.random() < 0.6
-        for signal, value in (
-            (dut.word, word),
-            (dut.write_timer, write_timer),
-            (dut.write_tsc, write_tsc),
-            (dut.allowed, allowed),
-        ):
-            ctx.set(signal, value)
+        drive(ctx, dut, word=word, write_timer=write_timer, write_tsc=write_tsc, allowed=allowed)
         deadline = timer & ~63
         counting = deadline != 0 and tsc < deadline
         due = deadline != 0 and tsc >= deadline and allowed
@@ -48,13 +42,9 @@ async def test_every_vector_and_every_bit_of_the_deadline_is_due(ctx: Any, dut: 
     for word in timers:
         for early in (1, 0):
             ctx.set(dut.word, (word & ~63) - early)
-            ctx.set(dut.write_tsc, 1)
-            await ctx.tick()
-            ctx.set(dut.write_tsc, 0)
+            await pulse(ctx, dut.write_tsc)
             ctx.set(dut.word, word)
-            ctx.set(dut.write_timer, 1)
-            await ctx.tick()
-            ctx.set(dut.write_timer, 0)
+            await pulse(ctx, dut.write_timer)
             if early:
                 assert (ctx.get(dut.counting), ctx.get(dut.due)) == (1, 0)
                 await ctx.tick()
@@ -64,13 +54,9 @@ async def test_every_vector_and_every_bit_of_the_deadline_is_due(ctx: Any, dut: 
 @simulated(UserTimer)
 async def test_the_event_comes_once_when_it_is_allowed(ctx: Any, dut: UserTimer) -> None:
     ctx.set(dut.word, 64 * 3 - 2)
-    ctx.set(dut.write_tsc, 1)
-    await ctx.tick()
-    ctx.set(dut.write_tsc, 0)
+    await pulse(ctx, dut.write_tsc)
     ctx.set(dut.word, TIMER.pack(vector=7, deadline=3))
-    ctx.set(dut.write_timer, 1)
-    await ctx.tick()
-    ctx.set(dut.write_timer, 0)
+    await pulse(ctx, dut.write_timer)
     for _ in range(2):
         assert (ctx.get(dut.counting), ctx.get(dut.due)) == (1, 0)
         await ctx.tick()

@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 import pytest
-from hwbench import ONES, run_by, simulate
+from hwbench import ONES, drive, simulated
 
 from uintr.receiver import Receiver
 from uintr.registers import (
@@ -68,8 +68,7 @@ class Bench:
         self.line = 0
 
     def look(self) -> None:
-        self.ctx.set(self.dut.privilege, self.level)
-        self.ctx.set(self.dut.line, self.line)
+        drive(self.ctx, self.dut, privilege=self.level, line=self.line)
         interrupt = self.model.interrupt(self.level, self.line)
         assert self.ctx.get(self.dut.interrupt) == interrupt
         assert self.ctx.get(self.dut.suist.as_value()) == self.model.words[Csr.SUIST]
@@ -81,10 +80,7 @@ class Bench:
         ctx, request = self.ctx, self.dut.request
         self.look()
         ctx.set(self.dut.start, 1)
-        ctx.set(request.kind, kind)
-        ctx.set(request.function, function)
-        ctx.set(request.address, address)
-        ctx.set(request.data, data)
+        drive(ctx, request, kind=kind, function=function, address=address, data=data)
         answer = ctx.get(self.dut.answer.data), ctx.get(self.dut.answer.status)
         if kind == RequestKind.CSR:
             expected = self.model.csr(self.level, self.line, function, address, data)
@@ -115,17 +111,8 @@ class Bench:
         self.look()
 
 
-def with_bench(job: Any) -> None:
-    dut = Receiver()
-
-    async def testbench(ctx: Any) -> None:
-        await job(bench=Bench(ctx, dut))
-
-    simulate(dut, testbench)
-
-
 @pytest.mark.parametrize("seed", range(3))
-@run_by(with_bench)
+@simulated(Receiver, bench=Bench)
 async def test_random_requests(bench: Bench, seed: int) -> None:
     generator = random.Random(seed)
     taken = 0
@@ -143,7 +130,7 @@ async def test_random_requests(bench: Bench, seed: int) -> None:
     assert taken > 5
 
 
-@run_by(with_bench)
+@simulated(Receiver, bench=Bench)
 async def test_the_software_bit_works_beside_the_line(bench: Bench) -> None:
     await bench.write(Csr.SIDELEG, 1)
     bench.line = 1
@@ -159,7 +146,7 @@ async def test_the_software_bit_works_beside_the_line(bench: Bench) -> None:
 
 @pytest.mark.parametrize("software", [0, 1])
 @pytest.mark.parametrize("missing", [None, Csr.USTATUS, Csr.UIE, Csr.SIDELEG, "pending", 1, 2, 3])
-@run_by(with_bench)
+@simulated(Receiver, bench=Bench)
 async def test_an_interrupt_needs_all_its_conditions(
     bench: Bench, missing: object, software: int
 ) -> None:
@@ -181,7 +168,7 @@ async def test_an_interrupt_needs_all_its_conditions(
 
 
 @pytest.mark.parametrize("mode", [0, 1])
-@run_by(with_bench)
+@simulated(Receiver, bench=Bench)
 async def test_trap_and_return(bench: Bench, mode: int) -> None:
     await bench.write(Csr.UTVEC, 0xFFFF_FFFF_0000_1230 | mode)
     await bench.write(Csr.UTVAL, 77)
@@ -204,7 +191,7 @@ async def test_trap_and_return(bench: Bench, mode: int) -> None:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@run_by(with_bench)
+@simulated(Receiver, bench=Bench)
 async def test_return_is_allowed_at_every_level(bench: Bench, level: int) -> None:
     await bench.write(Csr.UEPC, 0x77)
     await bench.write(Csr.USTATUS, 0x01)
@@ -213,7 +200,7 @@ async def test_return_is_allowed_at_every_level(bench: Bench, level: int) -> Non
     assert await bench.read(Csr.USTATUS) == 0x10
 
 
-@run_by(with_bench)
+@simulated(Receiver, bench=Bench)
 async def test_nothing_changes_without_start(bench: Bench) -> None:
     await bench.open()
     bench.line = 1

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hwbench import simulated
+from hwbench import drive, simulated
 
 from uintr.registers import REJECTED, Status
 from uintr.rejected import RejectedCounter
@@ -11,9 +11,7 @@ from uintr.rejected import RejectedCounter
 @simulated(RejectedCounter)
 async def test_counting_clearing_and_both_at_once(ctx: Any, dut: RejectedCounter) -> None:
     async def step(cause: Status | None, clear: bool = False) -> tuple[int, int]:
-        ctx.set(dut.refused, cause is not None)
-        ctx.set(dut.cause, cause or Status.OK)
-        ctx.set(dut.clear, clear)
+        drive(ctx, dut, refused=cause is not None, cause=cause or Status.OK, clear=clear)
         await ctx.tick()
         word = ctx.get(dut.word.as_value())
         return REJECTED.field("count").get(word), REJECTED.field("cause").get(word)

@@ -4,7 +4,7 @@ import random
 from typing import Any, NamedTuple
 
 import pytest
-from hwbench import ONES, Posted, Surroundings, refused, run_by, simulate
+from hwbench import ONES, Posted, Surroundings, drive, refused, simulated
 
 from uintr.interfaces import OperationFunction
 from uintr.registers import CSRS, SENDER_ENTRY, Csr, Feature, Register, Status, UipiFunction
@@ -41,9 +41,7 @@ class Bench:
 
     async def uipi(self, function: int, operand: int = 0) -> End:
         ctx, dut = self.ctx, self.dut
-        ctx.set(dut.start, 1)
-        ctx.set(dut.function, function)
-        ctx.set(dut.operand, operand)
+        drive(ctx, dut, start=1, function=function, operand=operand)
         ctx.set(dut.suist.as_value(), self.suist)
         ctx.set(dut.suirs.as_value(), self.suirs)
         for cycles in range(200):
@@ -55,21 +53,10 @@ class Bench:
                 return end
             await ctx.tick()
             # From now on the request is somebody else's business.
-            ctx.set(dut.start, 0)
-            ctx.set(dut.function, 0x55)
-            ctx.set(dut.operand, ONES)
+            drive(ctx, dut, start=0, function=0x55, operand=ONES)
             ctx.set(dut.suist.as_value(), 0)
             ctx.set(dut.suirs.as_value(), 0)
         raise AssertionError("the instruction does not end")
-
-
-def with_bench(job: Any, receivers: int = RECEIVERS, **more: Any) -> None:
-    dut = Sender(receivers=receivers, **more)
-
-    async def testbench(ctx: Any) -> None:
-        await job(bench=Bench(ctx, dut))
-
-    simulate(dut, testbench)
 
 
 # --- SEND -----------------------------------------------------------------------------------------
@@ -77,7 +64,7 @@ def with_bench(job: Any, receivers: int = RECEIVERS, **more: Any) -> None:
 
 @pytest.mark.parametrize("accept_delay", [0, 1, 7])
 @pytest.mark.parametrize("bus_delay", [1, 2, 6])
-@run_by(with_bench)
+@simulated(Sender, bench=Bench, receivers=RECEIVERS)
 async def test_send_reads_its_entry_and_posts(
     bench: Bench, bus_delay: int, accept_delay: int
 ) -> None:
@@ -95,7 +82,7 @@ async def test_send_reads_its_entry_and_posts(
 
 
 @pytest.mark.parametrize("index", [512, 513, 2**21, 2**32, 2**61, 2**61 + 1, 2**63, ONES])
-@run_by(with_bench)
+@simulated(Sender, bench=Bench, receivers=RECEIVERS)
 async def test_an_index_beyond_the_table_is_refused_at_once(bench: Bench, index: int) -> None:
     """A huge one too: times eight it would wrap round into the table."""
     bench.around.memory = {TABLE // 8 + n: ENTRY for n in range(512)}
@@ -106,7 +93,7 @@ async def test_an_index_beyond_the_table_is_refused_at_once(bench: Bench, index:
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 4095])
-@run_by(with_bench)
+@simulated(Sender, bench=Bench, receivers=RECEIVERS)
 async def test_the_size_counts_pages(bench: Bench, size: int) -> None:
     bench.suist = CSRS[Csr.SUIST].pack(en=1, size=size, ppn=0x84000)
     last = size * 512 - 1
@@ -117,7 +104,7 @@ async def test_the_size_counts_pages(bench: Bench, size: int) -> None:
     assert len(bench.around.posted) == (size > 0)
 
 
-@run_by(with_bench)
+@simulated(Sender, bench=Bench, receivers=RECEIVERS)
 async def test_the_table_can_be_anywhere_in_memory(bench: Bench) -> None:
     for ppn in (0, 1, 0x84000, 2**43, 2**44 - 1):
         bench.suist = CSRS[Csr.SUIST].pack(en=1, size=4095, ppn=ppn)
@@ -127,7 +114,7 @@ async def test_the_table_can_be_anywhere_in_memory(bench: Bench) -> None:
             assert bench.around.transfers.pop() == (ppn * 512 + index, None)
 
 
-@run_by(with_bench)
+@simulated(Sender, bench=Bench, receivers=RECEIVERS)
 async def test_a_bus_error_ends_send(bench: Bench) -> None:
     bench.around.error = True
     assert await bench.uipi(UipiFunction.SEND, 0) == (Status.BUS, 0, 2)
@@ -138,7 +125,7 @@ async def test_a_bus_error_ends_send(bench: Bench) -> None:
     assert (await bench.uipi(UipiFunction.SEND, 0)).status == Status.OK
 
 
-@run_by(with_bench)
+@simulated(Sender, bench=Bench, receivers=RECEIVERS)
 async def test_send_needs_a_table_and_no_receiver_of_its_own(bench: Bench) -> None:
     bench.around.memory[TABLE // 8] = ENTRY
     bench.suirs = 0
@@ -151,7 +138,7 @@ async def test_send_needs_a_table_and_no_receiver_of_its_own(bench: Bench) -> No
 
 @pytest.mark.parametrize("accept_delay", [0, 1, 7])
 @pytest.mark.parametrize("bus_delay", [1, 2, 6])
-@run_by(with_bench, early=True)
+@simulated(Sender, bench=Bench, receivers=RECEIVERS, early=True)
 async def test_an_early_post_is_presented_with_its_entry(
     bench: Bench, bus_delay: int, accept_delay: int
 ) -> None:
@@ -179,7 +166,7 @@ async def test_an_early_post_is_presented_with_its_entry(
 # --- Throttle and cache ---------------------------------------------------------------------------
 
 
-@run_by(with_bench)
+@simulated(Sender, bench=Bench, receivers=RECEIVERS)
 async def test_without_a_token_nothing_is_read_or_posted(bench: Bench) -> None:
     bench.around.memory[TABLE // 8] = ENTRY
     bench.ctx.set(bench.dut.open, 0)
@@ -193,7 +180,7 @@ async def test_without_a_token_nothing_is_read_or_posted(bench: Bench) -> None:
     assert (await bench.uipi(UipiFunction.SEND, 0)).status == Status.OK
 
 
-@run_by(with_bench, features=Feature(0))
+@simulated(Sender, bench=Bench, receivers=RECEIVERS, features=Feature(0))
 async def test_without_the_feature_there_is_no_budget(bench: Bench) -> None:
     bench.around.memory[TABLE // 8] = ENTRY
     bench.ctx.set(bench.dut.open, 0)
@@ -204,7 +191,7 @@ async def test_without_the_feature_there_is_no_budget(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("early", [False, True])
-@run_by(with_bench, "early")
+@simulated(Sender, "early", bench=Bench, receivers=RECEIVERS)
 async def test_a_kept_entry_is_posted_without_a_read(bench: Bench, early: bool) -> None:
     around = bench.around
     around.bus_delay = 6
@@ -242,7 +229,7 @@ OWN = [
 
 @pytest.mark.parametrize("accept_delay", [0, 1, 7])
 @pytest.mark.parametrize(("function", "operand", "operation", "data", "answer"), OWN)
-@run_by(with_bench)
+@simulated(Sender, bench=Bench, receivers=RECEIVERS)
 async def test_the_others_operate_on_suirs(
     bench: Bench,
     function: int,
@@ -263,7 +250,7 @@ async def test_the_others_operate_on_suirs(
     assert not bench.around.transfers
 
 
-@run_by(with_bench)
+@simulated(Sender, bench=Bench, receivers=RECEIVERS)
 async def test_the_answer_to_a_post_is_not_taken_for_the_next_one_s(bench: Bench) -> None:
     """READ is accepted so early after SEND that both answers are under way."""
     bench.around.memory[TABLE // 8] = ENTRY
@@ -315,7 +302,7 @@ def expected(
 
 
 @pytest.mark.parametrize("receivers", [1, 6, 65_536])
-@run_by(with_bench, "receivers")
+@simulated(Sender, "receivers", bench=Bench)
 async def test_random_instructions(bench: Bench, receivers: int) -> None:
     generator = random.Random(receivers)
 

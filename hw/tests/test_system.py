@@ -4,7 +4,18 @@ sees is the contract of every device: `cocotb_tests/contract.py`."""
 from typing import Any
 
 import pytest
-from hwbench import ONES, Hart, present, refused, run_by, simulate, simulated, transfer, withdraw
+from hwbench import (
+    ONES,
+    Hart,
+    drive,
+    present,
+    refused,
+    run_by,
+    simulate,
+    simulated,
+    transfer,
+    withdraw,
+)
 
 from uintr.registers import (
     ACTIVE,
@@ -77,9 +88,7 @@ async def test_send_reaches_the_line_in_six_cycles(
     await target.tick(6)
     request = dut.hart[0].request
     ctx.set(request.valid, 1)
-    ctx.set(request.payload.kind, RequestKind.UIPI)
-    ctx.set(request.payload.function, UipiFunction.SEND)
-    ctx.set(request.payload.data, 0)
+    drive(ctx, request.payload, kind=RequestKind.UIPI, function=UipiFunction.SEND, data=0)
     seen = []
     for _ in range(8):
         seen.append((target.interrupt, ctx.get(dut.hart[0].response.valid)))

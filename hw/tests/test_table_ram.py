@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from amaranth.hdl import Module, ResetInserter, Signal
-from hwbench import ONES, present, refused, simulate, simulated, withdraw
+from hwbench import ONES, drive, present, pulse, refused, simulate, simulated, withdraw
 
 from uintr.table_ram import TableRam
 
@@ -55,9 +55,7 @@ def test_random_transfers_with_byte_selects(waits: int) -> None:
 
 @simulated(TableRam, pages=1)
 async def test_half_a_request_is_none(ctx: Any, dut: TableRam) -> None:
-    ctx.set(dut.bus.we, 1)
-    ctx.set(dut.bus.sel, 0xFF)
-    ctx.set(dut.bus.dat_w, ONES)
+    drive(ctx, dut.bus, we=1, sel=0xFF, dat_w=ONES)
     for half in (dut.bus.cyc, dut.bus.stb):
         ctx.set(half, 1)
         await ctx.tick()
@@ -74,9 +72,7 @@ def test_reset_leaves_the_contents() -> None:
 
     async def testbench(ctx: Any) -> None:
         await transfer(ctx, dut.bus, 77, 0x1234)
-        ctx.set(reset, 1)
-        await ctx.tick()
-        ctx.set(reset, 0)
+        await pulse(ctx, reset)
         assert await transfer(ctx, dut.bus, 77) == 0x1234
 
     simulate(m, testbench)

@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 import pytest
-from hwbench import simulated
+from hwbench import drive, simulated
 
 from uintr.registers import THROTTLE
 from uintr.throttle import Throttle
@@ -62,9 +62,7 @@ async def test_random_posts(ctx: Any, dut: Throttle, seed: int) -> None:
         # A post that was let in may be accepted later, when the bucket is not what it was.
         posted = draw.random() < 0.3 and (naive.open or draw.random() < 0.01 > len(naive.back))
         refused = draw.random() < 0.2
-        ctx.set(dut.posted, posted)
-        ctx.set(dut.refused, refused)
-        ctx.set(dut.write, write is not None)
+        drive(ctx, dut, posted=posted, refused=refused, write=write is not None)
         ctx.set(dut.data.as_value(), draw.getrandbits(64) if write is None else write)
         await ctx.tick()
         naive.step(posted, refused, write)
@@ -78,8 +76,7 @@ async def test_when_a_token_comes_back(ctx: Any, dut: Throttle, period: int) -> 
     ctx.set(dut.write, 1)
     ctx.set(dut.data.as_value(), THROTTLE.pack(period=period, burst=1))
     await ctx.tick()
-    ctx.set(dut.write, 0)
-    ctx.set(dut.posted, 1)
+    drive(ctx, dut, write=0, posted=1)
     await ctx.tick()  # the end of p
     ctx.set(dut.posted, 0)
     for _ in range(period):
@@ -95,8 +92,7 @@ async def test_a_write_wins_over_a_post_and_counts_a_refusal(ctx: Any, dut: Thro
     ctx.set(dut.write, 1)
     ctx.set(dut.data.as_value(), word)
     await ctx.tick()
-    ctx.set(dut.posted, 1)
-    ctx.set(dut.refused, 1)
+    drive(ctx, dut, posted=1, refused=1)
     await ctx.tick()
     ctx.set(dut.posted, 0)
     assert ctx.get(dut.open)
@@ -105,8 +101,7 @@ async def test_a_write_wins_over_a_post_and_counts_a_refusal(ctx: Any, dut: Thro
 
 @simulated(Throttle)
 async def test_the_counter_stays_at_its_highest_value(ctx: Any, dut: Throttle) -> None:
-    ctx.set(dut.count, 2**32 - 2)
-    ctx.set(dut.refused, 1)
+    drive(ctx, dut, count=2**32 - 2, refused=1)
     for expected in (2**32 - 1, 2**32 - 1):
         await ctx.tick()
         assert ctx.get(dut.word.count) == expected

@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 import pytest
-from hwbench import ONES, refused, simulated
+from hwbench import ONES, drive, pulse, refused, simulated
 
 from uintr.wishbone import BusArbiter, BusDecoder
 
@@ -31,8 +31,7 @@ async def test_arbiter_with_random_traffic(
                     "sel": generator.getrandbits(8),
                     "dat_w": generator.getrandbits(64),
                 }
-            ctx.set(initiator.cyc, wanted[number] is not None)
-            ctx.set(initiator.stb, wanted[number] is not None)
+            drive(ctx, initiator, cyc=wanted[number] is not None, stb=wanted[number] is not None)
             for name, value in (wanted[number] or dict.fromkeys(SIGNALS, 0)).items():
                 ctx.set(getattr(initiator, name), value)
 
@@ -50,9 +49,7 @@ async def test_arbiter_with_random_traffic(
         end = owner is not None and generator.random() < 0.4
         error = end and generator.random() < 0.3
         data = generator.getrandbits(64)
-        ctx.set(dut.bus.ack, end and not error)
-        ctx.set(dut.bus.err, error)
-        ctx.set(dut.bus.dat_r, data)
+        drive(ctx, dut.bus, ack=end and not error, err=error, dat_r=data)
         for number, initiator in enumerate(dut.initiators):
             mine = end and number == connected
             assert ctx.get(initiator.ack) == (mine and not error)
@@ -75,17 +72,13 @@ async def test_arbiter_serves_all_in_turn_and_connects_in_the_same_cycle(
     ctx: Any, dut: BusArbiter
 ) -> None:
     for number, initiator in enumerate(dut.initiators):
-        ctx.set(initiator.cyc, 1)
-        ctx.set(initiator.stb, 1)
-        ctx.set(initiator.adr, number)
+        drive(ctx, initiator, cyc=1, stb=1, adr=number)
     order = []
     for _ in range(5):
         order.append(ctx.get(dut.bus.adr))
         await ctx.tick()
         assert ctx.get(dut.bus.adr) == order[-1]
-        ctx.set(dut.bus.ack, 1)
-        await ctx.tick()
-        ctx.set(dut.bus.ack, 0)
+        await pulse(ctx, dut.bus.ack)
     assert order == [0, 1, 2, 0, 1]
 
 
@@ -96,8 +89,7 @@ async def test_arbiter_needs_cyc_and_stb(ctx: Any, dut: BusArbiter) -> None:
     for _ in range(3):
         assert ctx.get(dut.bus.stb) == 0
         await ctx.tick()
-    ctx.set(dut.initiators[1].cyc, 1)
-    ctx.set(dut.initiators[1].adr, 9)
+    drive(ctx, dut.initiators[1], cyc=1, adr=9)
     assert (ctx.get(dut.bus.stb), ctx.get(dut.bus.adr)) == (1, 9)
 
 
@@ -116,15 +108,11 @@ async def test_decoder_finds_the_window_of_every_address(ctx: Any, dut: BusDecod
     addresses = [base + offset for base, size in WINDOWS for offset in (-8, 0, 8, size - 8, size)]
     addresses += [0, 2**63, 0x1000 + 2**40, 0x8000 + 2**63]
     addresses += [generator.getrandbits(16) & ~7 for _ in range(200)]
-    ctx.set(dut.bus.cyc, 1)
-    ctx.set(dut.bus.stb, 1)
+    drive(ctx, dut.bus, cyc=1, stb=1)
     for address in addresses:
         address &= ONES
         word = generator.getrandbits(64)
-        ctx.set(dut.bus.adr, address // 8)
-        ctx.set(dut.bus.dat_w, word)
-        ctx.set(dut.bus.sel, word & 0xFF)
-        ctx.set(dut.bus.we, word >> 9 & 1)
+        drive(ctx, dut.bus, adr=address // 8, dat_w=word, sel=word & 0xFF, we=word >> 9 & 1)
         found = windows_of(address)
         for number, target in enumerate(dut.targets):
             assert ctx.get(target.cyc) == ctx.get(target.stb) == (number == found)
@@ -144,9 +132,7 @@ async def test_decoder_answers_an_address_of_no_target_in_the_second_cycle(
     ctx: Any, dut: BusDecoder
 ) -> None:
     for _ in range(2):
-        ctx.set(dut.bus.cyc, 1)
-        ctx.set(dut.bus.stb, 1)
-        ctx.set(dut.bus.adr, 0x7FF8 // 8)
+        drive(ctx, dut.bus, cyc=1, stb=1, adr=0x7FF8 // 8)
         assert ctx.get(dut.bus.err) == 0
         await ctx.tick()
         assert ctx.get(dut.bus.err) == 1

@@ -1,21 +1,32 @@
 """What tests of the library with the interface of Linux' proposal share."""
 
+import functools
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from root_bench import program_of
 
 from rel4.bench.program import ProgramRun, run_program
 from rel4.machine.events import Fault
 from rel4.machine.ops import Compute
 from rel4.user.linux_process import LinuxProcess
-from rel4.user.linux_uintr import (
-    LinuxThread,
-)
+from rel4.user.linux_uintr import LinuxThread
 from rel4.user.user_thread import UserThread
 from uintr.registers import Flavour
 
-__all__ = ["BOTH", "Body", "Taken", "faults", "nothing", "receive", "run", "sends", "until"]
+__all__ = [
+    "BOTH",
+    "Body",
+    "Taken",
+    "faults",
+    "linux_thread",
+    "nothing",
+    "receive",
+    "run",
+    "sends",
+    "until",
+]
 
 BOTH = pytest.mark.parametrize("flavour", Flavour)
 Body = Callable[[LinuxThread], Awaitable[None]]
@@ -73,6 +84,10 @@ def run(
         notifications=len(bodies) + 1,
         flavour=flavour,
     )
+
+
+linux_thread = functools.partial(program_of, run)
+"""The decorator of a test that is the program of one thread."""
 
 
 async def until(condition: Callable[[], Any]) -> None:

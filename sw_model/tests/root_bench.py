@@ -1,46 +1,119 @@
-"""A test that is the program of the initial thread."""
+"""A test that is a program: of the initial thread, or of another that some function runs."""
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
-from rel4.user.root_task import RootTask
+import pytest
 
-__all__ = ["Program", "initial_thread"]
+from rel4.bench.policies import find_policy
+from rel4.kernel.boot import boot_initial_thread
+from rel4.kernel.invariants import violations
+from rel4.kernel.kernel import Kernel
+from rel4.machine import sv39
+from rel4.machine.device import DeviceConfig, run_sync
+from rel4.machine.machine import Machine
+from rel4.reference.device import reference_device
+from rel4.user.root_task import RootTask
+from uintr.registers import ALL_FEATURES, Feature, Flavour
+
+__all__ = ["Program", "Run", "initial_thread", "program_of", "run_program"]
 
 Program = AsyncGenerator[None, Any]
 
 
-def initial_thread(
-    *names: str, **options: Any
-) -> Callable[[Callable[..., Program]], Callable[..., None]]:
-    """The decorator of a test that the initial thread runs up to its ``yield``.
+@dataclass
+class Run:
+    """What is left of a run."""
 
-    Its first argument is the task, the others are pytest's. ``run = yield`` returns when the
-    machine has stopped, with what is left of the run; what comes behind judges it. The fixture
-    ``run_program`` gets the options, and the test's arguments called ``names`` as options too.
+    machine: Machine
+    kernel: Kernel
+    task: RootTask
+
+    def events(self, kind: type) -> list[Any]:
+        """Events of one type, in order."""
+        return [event for event in self.machine.log if isinstance(event, kind)]
+
+    def leaf(self, virtual: int) -> sv39.Leaf | None:
+        """What a table walk of the initial thread's address space finds."""
+        vspace: Any = self.kernel.state.initial[0].vspace
+        return sv39.walk(self.machine.memory.load, vspace.table.address, virtual)
+
+
+def run_program(
+    body: Callable[[RootTask], Awaitable[None]],
+    *,
+    harts: int = 1,
+    policy: str = "tick",
+    timer_period: int = 20_000,
+    receivers: int = 64,
+    features: Feature = ALL_FEATURES,
+    flavour: Flavour = Flavour.RISCV,
+    prepare: Callable[[Kernel], None] | None = None,
+    explained: bool = True,
+) -> Run:
+    """Run ``await body(task)`` as the initial thread, with a kernel on the reference device.
+
+    ``prepare(kernel)`` may add threads before boot. When the machine has stopped, the kernel's
+    invariants hold; not all do where not all is ``explained`` by a capability.
+    """
+    config = DeviceConfig(harts=harts, receivers=receivers, features=features, flavour=flavour)
+    machine = Machine(reference_device(config))
+    kernel = Kernel(
+        machine,
+        policies=[find_policy(policy).kernel()],
+        timer_period=timer_period,
+        timer_phase=[timer_period] * harts,
+    )
+    task = RootTask(machine)
+
+    async def program() -> None:
+        await body(task)
+
+    boot_initial_thread(kernel, program)
+    if prepare is not None:
+        prepare(kernel)
+    machine.boot(kernel)
+    run_sync(machine.run())
+    assert violations(kernel) == [] or not explained
+    return Run(machine, kernel, task)
+
+
+def program_of(
+    run: Callable[..., Any], *names: str, **options: Any
+) -> Callable[[Callable[..., Any]], Callable[..., None]]:
+    """The decorator of a test that ``run`` runs as a program: to its end, or up to its ``yield``.
+
+    Its ``task`` or ``linux`` comes from ``run``, its other arguments from pytest. ``run = yield``
+    returns when the machine has stopped, with what is left of the run; what comes behind judges it.
+    ``run`` gets the options, and the test's arguments called ``names`` as options too.
     """
 
-    def decorate(test: Callable[..., Program]) -> Callable[..., None]:
+    def decorate(test: Callable[..., Any]) -> Callable[..., None]:
         @functools.wraps(test)
-        def run_test(run_program: Callable[..., Any], **arguments: Any) -> None:
-            programs: list[Program] = []
+        def run_test(**arguments: Any) -> None:
+            ended: list[Any] = []
 
-            async def body(task: RootTask) -> None:
-                programs.append(test(task, **arguments))
-                await anext(programs[0])
+            async def body(*given: Any) -> None:
+                program = test(*given, **arguments)
+                await (anext(program) if inspect.isasyncgen(program) else program)
+                ended.append(program)
 
-            run = run_program(body, **options, **{name: arguments[name] for name in names})
-            try:
-                programs[0].asend(run).send(None)
-            except StopAsyncIteration:
-                return
-            raise AssertionError("one yield ends the program")
+            left = run(body, **options, **{name: arguments[name] for name in names})
+            assert ended, "the program did not come to the end of the test"
+            if inspect.isasyncgen(ended[0]):
+                with pytest.raises(StopAsyncIteration):
+                    ended[0].asend(left).send(None)
 
-        fixture = inspect.signature(run_test, follow_wrapped=False).parameters["run_program"]
-        own = list(inspect.signature(test).parameters.values())[1:]
-        run_test.__signature__ = inspect.Signature([fixture, *own])  # type: ignore[attr-defined]
+        parameters = inspect.signature(test).parameters.values()
+        own = [each for each in parameters if each.name not in ("task", "linux")]
+        run_test.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
         return run_test
 
     return decorate
+
+
+initial_thread = functools.partial(program_of, run_program)
+"""The decorator of a test that is the program of the initial thread."""

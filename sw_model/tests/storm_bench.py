@@ -1,8 +1,8 @@
 """Clients that keep the kernel busy on their own behalf, and whoever lives beside them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+
+from root_bench import run_program
 
 from rel4.abi.numbers import AsyncLabel, ObjectType
 from rel4.abi.syscall_buffer import ITEM_BYTES, SyscallBuffer
@@ -13,7 +13,6 @@ from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import ThreadMaker
 from uintr.registers import Flavour
 
-RunProgram = Callable[..., Any]
 OURS = ("inline", "uipi", "poll", "spread", "adaptive")
 CAPACITY = 64
 SPAN = 400_000
@@ -92,7 +91,6 @@ class Client:
 
 
 def turns(
-    run_program: RunProgram,
     policy: str,
     flavour: Flavour,
     *,

@@ -1,86 +1,67 @@
 """Asynchronous system calls, as the kernel serves them."""
 
 from functools import partial
-from typing import Any
 
 import pytest
 from root_bench import Program, initial_thread
 
 from rel4.abi.numbers import AsyncLabel, ObjectType, SeL4Error
 from rel4.abi.syscall_buffer import SyscallBuffer
-from rel4.machine import sv39
 from rel4.machine.events import Fault, Trap
 from rel4.machine.ops import Compute, Store
 from rel4.user.root_task import BUFFER_ADDRESS, RootTask
 
 FRAME = 0x200_0000
-ANY = 0b1111
-
-
-def leaf_of(run: Any, virtual: int) -> sv39.Leaf | None:
-    """What a table walk of the initial thread's address space finds."""
-    root = run.kernel.state.initial[0].vspace.table.address
-    return sv39.walk(run.machine.memory.load, root, virtual)
+OK, ANY = SeL4Error.NO_ERROR, 0b1111
 
 
 @initial_thread()
 async def test_async_calls_have_the_effect_and_error_of_their_synchronous_twins(
     task: RootTask,
 ) -> Program:
-    answers: dict[str, Any] = {}
+    addresses: list[int] = []
     (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
     await task.map_page_tables(FRAME, 8192)
     calls = await task.start_async_syscalls(16)
 
     async def worker() -> None:
-        answers["map"] = await calls.page_map(frame, task.vspace, FRAME)
+        assert await calls.page_map(frame, task.vspace, FRAME) is OK
         await Store(FRAME, 0x1234)
-        answers["address"] = (await calls.page_get_address(frame)).words[0]
-        answers["elsewhere"] = await calls.page_map(frame, task.vspace, FRAME + 4096)
-        answers["unmap"] = await calls.page_unmap(frame)
-        answers["no cap"] = await calls.page_unmap(999)
-        answers["char"] = await calls.put_char("!")
-        answers["misaligned"] = await calls.page_map(frame, task.vspace, FRAME + 8)
+        addresses.append((await calls.page_get_address(frame)).words[0])
+        elsewhere = await calls.page_map(frame, task.vspace, FRAME + 4096)
+        assert elsewhere is SeL4Error.INVALID_ARGUMENT
+        assert await calls.page_unmap(frame) is OK
+        assert await calls.page_unmap(999) is SeL4Error.INVALID_CAPABILITY
+        assert await calls.put_char("!") is OK
+        misaligned = await calls.page_map(frame, task.vspace, FRAME + 8)
+        assert misaligned is SeL4Error.ALIGNMENT_ERROR
 
     task.executor.spawn(worker, priority=2)
     await task.executor.run_until_complete()
-    answers["sync"] = (await task.kernel.page_get_address(frame)).words[0]
+    assert addresses == [(await task.kernel.page_get_address(frame)).words[0]]
     run = yield
-    assert answers["address"] == answers["sync"]
-    assert {name: answers[name] for name in answers if name not in ("address", "sync")} == {
-        "map": SeL4Error.NO_ERROR,
-        "elsewhere": SeL4Error.INVALID_ARGUMENT,
-        "unmap": SeL4Error.NO_ERROR,
-        "no cap": SeL4Error.INVALID_CAPABILITY,
-        "char": SeL4Error.NO_ERROR,
-        "misaligned": SeL4Error.ALIGNMENT_ERROR,
-    }
     assert run.kernel.state.console == "!"
-    assert run.machine.memory.load(answers["address"]) == 0x1234
-    assert leaf_of(run, FRAME) is None
+    assert run.machine.memory.load(addresses[0]) == 0x1234
+    assert run.leaf(FRAME) is None
 
 
 @initial_thread()
 async def test_a_string_of_any_length_arrives_whole(task: RootTask) -> Program:
     text = "The quick brown fox. " * 40
-    errors: list[SeL4Error] = []
     calls = await task.start_async_syscalls(4)
 
     async def worker() -> None:
-        errors.append(await calls.put_string(text))
-        errors.append((await calls.call(AsyncLabel.PUT_STRING, 9, 0)).error)
-        errors.append((await calls.call(AsyncLabel.RISCV_PAGE_MAP, 1)).error)
-        errors.append((await calls.call(AsyncLabel.CNODE_REVOKE, 1)).error)
+        assert await calls.put_string(text) is OK
+        for label, words, error in (
+            (AsyncLabel.PUT_STRING, (9, 0), SeL4Error.TRUNCATED_MESSAGE),
+            (AsyncLabel.RISCV_PAGE_MAP, (1,), SeL4Error.TRUNCATED_MESSAGE),
+            (AsyncLabel.CNODE_REVOKE, (1,), SeL4Error.ILLEGAL_OPERATION),
+        ):
+            assert (await calls.call(label, *words)).error is error
 
     task.executor.spawn(worker)
     await task.executor.run_until_complete()
     assert (yield).kernel.state.console == text
-    assert errors == [
-        SeL4Error.NO_ERROR,
-        SeL4Error.TRUNCATED_MESSAGE,
-        SeL4Error.TRUNCATED_MESSAGE,
-        SeL4Error.ILLEGAL_OPERATION,
-    ]
 
 
 @initial_thread()
@@ -92,7 +73,7 @@ async def test_a_full_request_ring_makes_coroutines_wait_and_loses_nothing(
 
     async def worker(number: int) -> None:
         for _ in range(3):
-            assert await calls.put_char(chr(65 + number)) is SeL4Error.NO_ERROR
+            assert await calls.put_char(chr(65 + number)) is OK
         done.append(number)
 
     for number in range(9):
@@ -128,23 +109,22 @@ async def test_garbage_in_the_buffer_ends_the_handler_not_the_kernel(
 @pytest.mark.parametrize("capacity", [3, 0, 8192, 64])
 @initial_thread()
 async def test_a_layout_that_cannot_be_is_refused(task: RootTask, capacity: int) -> Program:
-    answers: list[SeL4Error] = []
     (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
     await task.map_page_tables(FRAME, 4096)
     await task.kernel.page_map(frame, task.vspace, FRAME)
     (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
     await SyscallBuffer.create(FRAME, capacity)
-    answers.append((await task.kernel.uintr_register_async_syscall(ntfn, frame))[0])
+    assert (await task.kernel.uintr_register_async_syscall(ntfn, frame))[
+        0
+    ] == SeL4Error.INVALID_ARGUMENT
     run = yield
-    assert answers == [SeL4Error.INVALID_ARGUMENT]
     assert not run.kernel.state.runtime.tasks
 
 
 @initial_thread(timer_period=100_000)
 async def test_wake_traps_once_for_many_submissions(task: RootTask) -> Program:
-    before: list[int] = []
     calls = await task.start_async_syscalls(16)
-    before.append(len([event for event in task.machine.log if isinstance(event, Trap)]))
+    before = sum(isinstance(event, Trap) for event in task.machine.log)
 
     async def worker() -> None:
         await calls.put_char("x")
@@ -153,6 +133,6 @@ async def test_wake_traps_once_for_many_submissions(task: RootTask) -> Program:
         task.executor.spawn(worker, priority=2)
     await task.executor.run_until_complete()
     run = yield
-    later = [event.cause for event in run.events(Trap)][before[0] :]
+    later = [event.cause for event in run.events(Trap)][before:]
     assert later.count("ecall") == 1
     assert run.kernel.state.console == "xxxxx"

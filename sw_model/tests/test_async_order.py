@@ -5,10 +5,9 @@ is found by the same programs.
 """
 
 import random
-from collections.abc import Callable
-from typing import Any
 
 import pytest
+from root_bench import run_program
 
 from rel4.abi.coroutine import Suspend
 from rel4.abi.numbers import AsyncLabel
@@ -19,12 +18,11 @@ from rel4.user.async_syscalls import AsyncSyscalls
 from rel4.user.root_task import RootTask
 from rel4.user.syscalls import Answer
 
-RunProgram = Callable[..., Any]
 LENGTHS = (1, 24, STRING_BYTES)
 """Of strings: one slot, one slot, two slots."""
 
 
-def play(run_program: RunProgram, policy: str, seed: int) -> tuple[list[int], list[int]]:
+def play(policy: str, seed: int) -> tuple[list[int], list[int]]:
     """A random program: the coroutines in the order of their calls, and of what was submitted."""
     chance = random.Random(seed)
     capacity = chance.choice((2, 4, 8))
@@ -50,10 +48,8 @@ def play(run_program: RunProgram, policy: str, seed: int) -> tuple[list[int], li
 
 @pytest.mark.parametrize("policy", ["tick", "inline", "uipi", "poll"])
 @pytest.mark.parametrize("seed", range(10))
-def test_calls_enter_the_ring_in_the_order_in_which_they_are_made(
-    run_program: RunProgram, policy: str, seed: int
-) -> None:
-    made, submitted = play(run_program, policy, seed)
+def test_calls_enter_the_ring_in_the_order_in_which_they_are_made(policy: str, seed: int) -> None:
+    made, submitted = play(policy, seed)
     assert submitted == made
 
 
@@ -69,8 +65,8 @@ async def whoever_fits(self: AsyncSyscalls, label: AsyncLabel, *words: int) -> A
 
 @pytest.mark.parametrize("policy", ["tick", "inline"])
 def test_a_design_in_which_the_small_overtake_the_large_is_found(
-    run_program: RunProgram, monkeypatch: pytest.MonkeyPatch, policy: str
+    monkeypatch: pytest.MonkeyPatch, policy: str
 ) -> None:
     monkeypatch.setattr(AsyncSyscalls, "call", whoever_fits)
-    runs = [play(run_program, policy, seed) for seed in range(10)]
+    runs = [play(policy, seed) for seed in range(10)]
     assert [seed for seed, (made, submitted) in enumerate(runs) if submitted != made]

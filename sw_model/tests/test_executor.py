@@ -78,7 +78,7 @@ async def test_a_suspended_coroutine_gets_the_value_it_is_woken_with(task: RootT
 
 
 @initial_thread()
-async def test_background_coroutines_do_not_keep_the_executor_running(task: RootTask) -> Program:
+async def test_background_coroutines_do_not_keep_the_executor_running(task: RootTask) -> None:
     ended: list[bool] = []
 
     async def for_ever() -> None:
@@ -92,7 +92,6 @@ async def test_background_coroutines_do_not_keep_the_executor_running(task: Root
     task.executor.spawn(work)
     await task.executor.run_until_complete()
     ended.append(True)
-    yield
     assert ended
 
 

@@ -1,11 +1,9 @@
 """The kernel through its system calls: a program makes them and looks at the effect."""
 
-from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
 import pytest
-from root_bench import Program, initial_thread
+from root_bench import Program, initial_thread, run_program
 from uintr_bench import become_receiver
 
 from rel4.abi.message import MessageInfo
@@ -15,22 +13,14 @@ from rel4.kernel.cspace import derive, lookup_slot
 from rel4.kernel.errors import InvocationError
 from rel4.kernel.objects import TCB, CNode, Notification, ThreadState
 from rel4.kernel.scheduler import TIME_SLICE, Scheduler
-from rel4.machine import sv39
 from rel4.machine.events import ContextSwitch, Fault, LockWait
 from rel4.machine.ops import Compute, Ecall, Load, Registers, Store
 from rel4.user.root_task import RootTask
 from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import ThreadMaker
 
-RunProgram = Callable[..., Any]
 FRAME = 0x200_0000
 ANY = 0b1111
-
-
-def leaf_of(run: Any, virtual: int) -> sv39.Leaf | None:
-    """What a table walk of the initial thread's address space finds."""
-    root = run.kernel.state.initial[0].vspace.table.address
-    return sv39.walk(run.machine.memory.load, root, virtual)
 
 
 # --- capability spaces ----------------------------------------------------------------------------
@@ -111,17 +101,13 @@ async def test_retype_aligns_and_never_overlaps(task: RootTask) -> Program:
 async def test_retype_errors_change_nothing(
     task: RootTask, kind: int, bits: int, offset: int, count: int, error: SeL4Error
 ) -> Program:
-    answers: list[SeL4Error] = []
-    answers.append(
-        await task.kernel.untyped_retype(
-            CapSlot.FIRST_UNTYPED, kind, bits, task.cnode, offset, count
-        )
+    answer = await task.kernel.untyped_retype(
+        CapSlot.FIRST_UNTYPED, kind, bits, task.cnode, offset, count
     )
+    assert answer == error
     run = yield
-    assert answers == [error]
-    used = (
-        run.kernel.state.initial[0].cspace.cnode.slots[CapSlot.FIRST_UNTYPED].cap.untyped.watermark
-    )
+    slots = run.kernel.state.initial[0].cspace.cnode.slots
+    used = slots[CapSlot.FIRST_UNTYPED].cap.untyped.watermark
     assert (used > 0) == (error is SeL4Error.NO_ERROR)
 
 
@@ -130,28 +116,26 @@ async def test_retype_errors_change_nothing(
 
 @initial_thread()
 async def test_map_and_unmap_change_a_table_that_a_walk_reads_back(task: RootTask) -> Program:
-    seen: list[Any] = []
     (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
     await task.map_page_tables(FRAME, 4096)
     assert await task.kernel.page_map(frame, task.vspace, FRAME) is SeL4Error.NO_ERROR
     await Store(FRAME + 8, 0xBEEF)
-    seen.append(await Load(FRAME + 8))
-    seen.append((await task.kernel.page_get_address(frame)).words[0])
-    seen.append(await task.kernel.page_map(frame, task.vspace, FRAME + 4096))
+    assert await Load(FRAME + 8) == 0xBEEF
+    physical = (await task.kernel.page_get_address(frame)).words[0]
+    twice = await task.kernel.page_map(frame, task.vspace, FRAME + 4096)
+    assert twice is SeL4Error.INVALID_ARGUMENT
     assert await task.kernel.page_unmap(frame) is SeL4Error.NO_ERROR
     assert await task.kernel.page_unmap(frame) is SeL4Error.NO_ERROR
     assert await task.kernel.page_map(frame, task.vspace, FRAME + 4096) is SeL4Error.NO_ERROR
-    seen.append(await Load(FRAME + 4096 + 8))
+    assert await Load(FRAME + 4096 + 8) == 0xBEEF
     run = yield
-    word, physical, twice, moved = seen
-    assert (word, twice, moved) == (0xBEEF, SeL4Error.INVALID_ARGUMENT, 0xBEEF)
-    assert leaf_of(run, FRAME) is None
-    leaf = leaf_of(run, FRAME + 4096)
+    assert run.leaf(FRAME) is None
+    leaf = run.leaf(FRAME + 4096)
     assert leaf is not None
     assert leaf.physical(FRAME + 4096) == physical
 
 
-def test_an_unmapped_page_faults_at_the_next_access(run_program: RunProgram) -> None:
+def test_an_unmapped_page_faults_at_the_next_access() -> None:
     async def body(task: RootTask) -> None:
         (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
         await task.map_page_tables(FRAME, 4096)
@@ -175,16 +159,11 @@ def test_an_unmapped_page_faults_at_the_next_access(run_program: RunProgram) -> 
     ],
 )
 @initial_thread()
-async def test_page_map_errors(
-    task: RootTask, virtual: int, rights: int, error: SeL4Error
-) -> Program:
-    answers: list[SeL4Error] = []
+async def test_page_map_errors(task: RootTask, virtual: int, rights: int, error: SeL4Error) -> None:
     (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
     await task.map_page_tables(FRAME, 4096)
-    answers.append(await task.kernel.page_map(frame, task.vspace, virtual, rights))
-    answers.append(await task.kernel.page_map(frame, task.tcb, FRAME))
-    yield
-    assert answers == [error, SeL4Error.INVALID_CAPABILITY]
+    assert await task.kernel.page_map(frame, task.vspace, virtual, rights) == error
+    assert await task.kernel.page_map(frame, task.tcb, FRAME) is SeL4Error.INVALID_CAPABILITY
 
 
 @initial_thread()
@@ -196,36 +175,28 @@ async def test_page_table_unmap_takes_its_pages_away(task: RootTask) -> Program:
     label = Invocation.RISCV_PAGE_TABLE_UNMAP
     assert (await task.kernel.invoke(table, label)).error is SeL4Error.NO_ERROR
     assert await task.kernel.page_table_map(table, task.vspace, FRAME) is SeL4Error.NO_ERROR
-    assert leaf_of((yield), FRAME) is None
+    assert (yield).leaf(FRAME) is None
 
 
 # --- system calls ---------------------------------------------------------------------------------
 
 
 @initial_thread()
-async def test_invocations_that_do_not_exist_are_illegal(task: RootTask) -> Program:
-    answers: list[SeL4Error] = []
-    for cap, label in (
-        (task.tcb, Invocation.RISCV_PAGE_MAP),
-        (task.tcb, 5_000),
-        (777, Invocation.TCB_SUSPEND),
+async def test_invocations_that_do_not_exist_are_illegal(task: RootTask) -> None:
+    for cap, label, error in (
+        (task.tcb, Invocation.RISCV_PAGE_MAP, SeL4Error.ILLEGAL_OPERATION),
+        (task.tcb, 5_000, SeL4Error.ILLEGAL_OPERATION),
+        # an empty slot is a capability that cannot be invoked
+        (777, Invocation.TCB_SUSPEND, SeL4Error.INVALID_CAPABILITY),
     ):
         info = MessageInfo(label=label).word()
         answer = await Ecall(Registers(SysCall.CALL, cap, info))
-        answers.append(SeL4Error(MessageInfo.from_word(answer.info).label))
-    answers.append(
-        (await task.kernel.invoke(task.vspace, Invocation.RISCV_PAGE_TABLE_MAP, (1,))).error
-    )
-    yield
-    assert answers == [
-        SeL4Error.ILLEGAL_OPERATION,
-        SeL4Error.ILLEGAL_OPERATION,
-        SeL4Error.INVALID_CAPABILITY,  # an empty slot is a capability that cannot be invoked
-        SeL4Error.TRUNCATED_MESSAGE,
-    ]
+        assert MessageInfo.from_word(answer.info).label == error
+    short = await task.kernel.invoke(task.vspace, Invocation.RISCV_PAGE_TABLE_MAP, (1,))
+    assert short.error is SeL4Error.TRUNCATED_MESSAGE
 
 
-def test_an_unknown_system_call_is_a_fault(run_program: RunProgram) -> None:
+def test_an_unknown_system_call_is_a_fault() -> None:
     async def body(task: RootTask) -> None:
         await Ecall(Registers(-99))
 
@@ -234,25 +205,21 @@ def test_an_unknown_system_call_is_a_fault(run_program: RunProgram) -> None:
 
 
 @initial_thread()
-async def test_signal_then_poll_and_wait_collect_badges(task: RootTask) -> Program:
-    badges: list[int] = []
+async def test_signal_then_poll_and_wait_collect_badges(task: RootTask) -> None:
     (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
     for slot, badge in ((100, 1), (101, 4)):
         await task.kernel.cnode_mint(task.cnode, slot, ntfn, ANY, badge)
-    badges.append(await task.kernel.poll(ntfn))
+    assert await task.kernel.poll(ntfn) == 0
     await task.kernel.signal(100)
     await task.kernel.signal(101)
-    badges.append(await task.kernel.wait(ntfn))
+    assert await task.kernel.wait(ntfn) == 5
     await task.kernel.signal(101)
-    badges.append(await task.kernel.poll(ntfn))
-    badges.append(await task.kernel.poll(ntfn))
-    yield
-    assert badges == [0, 5, 4, 0]
+    assert await task.kernel.poll(ntfn) == 4
+    assert await task.kernel.poll(ntfn) == 0
 
 
 @initial_thread(harts=2)
 async def test_a_waiting_thread_sleeps_until_another_hart_signals(task: RootTask) -> Program:
-    badges: list[int] = []
     (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
     await task.kernel.cnode_mint(task.cnode, 100, ntfn, ANY, 9)
 
@@ -262,9 +229,8 @@ async def test_a_waiting_thread_sleeps_until_another_hart_signals(task: RootTask
         await Compute(1_000_000)
 
     await ThreadMaker(task).make(other, hart=1)
-    badges.append(await task.kernel.wait(ntfn))
+    assert await task.kernel.wait(ntfn) == 9
     run = yield
-    assert badges == [9]
     switches = [(event.old, event.new) for event in run.events(ContextSwitch) if event.hart == 0]
     assert switches[:3] == [("idle0", "root"), ("root", "idle0"), ("idle0", "root")]
 
@@ -321,33 +287,24 @@ def test_scheduler_prefers_priority_then_turns_round_after_a_slice() -> None:
 
 
 @initial_thread()
-async def test_registration_rules(task: RootTask) -> Program:
-    answers: dict[str, SeL4Error] = {}
+async def test_registration_rules(task: RootTask) -> None:
     kernel = task.kernel
     (unbound,) = await task.allocate(ObjectType.NOTIFICATION)
-    answers["unbound"] = await kernel.uintr_register_receiver(unbound, task.tcb)
-    answers["no receiver yet"] = (await kernel.uintr_register_sender(unbound))[0]
+    assert await kernel.uintr_register_receiver(unbound, task.tcb) is SeL4Error.ILLEGAL_OPERATION
+    assert (await kernel.uintr_register_sender(unbound))[0] is SeL4Error.ILLEGAL_OPERATION
     (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
     assert await become_receiver(task, ntfn, []) is SeL4Error.NO_ERROR
-    answers["twice"] = await kernel.uintr_register_receiver(ntfn, task.tcb)
+    assert await kernel.uintr_register_receiver(ntfn, task.tcb) is SeL4Error.ILLEGAL_OPERATION
     await kernel.cnode_mint(task.cnode, 100, ntfn, 1, 64)
-    answers["vector 64"] = (await kernel.uintr_register_sender(100))[0]
+    assert (await kernel.uintr_register_sender(100))[0] is SeL4Error.RANGE_ERROR
     await kernel.cnode_mint(task.cnode, 101, ntfn, 2, 1)
-    answers["cannot send"] = (await kernel.uintr_register_sender(101))[0]
-    answers["no frame"], _ = await kernel.uintr_register_async_syscall(ntfn, task.tcb)
+    assert (await kernel.uintr_register_sender(101))[0] is SeL4Error.INVALID_CAPABILITY
+    error, _ = await kernel.uintr_register_async_syscall(ntfn, task.tcb)
+    assert error is SeL4Error.INVALID_CAPABILITY
     (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
-    answers["no layout"], _ = await kernel.uintr_register_async_syscall(ntfn, frame)
-    answers["no policy"], _ = await kernel.uintr_register_async_syscall(ntfn, frame, 9)
-    answers["no handler"] = await kernel.wake_syscall_handler()
-    yield
-    assert answers == {
-        "unbound": SeL4Error.ILLEGAL_OPERATION,
-        "no receiver yet": SeL4Error.ILLEGAL_OPERATION,
-        "twice": SeL4Error.ILLEGAL_OPERATION,
-        "vector 64": SeL4Error.RANGE_ERROR,
-        "cannot send": SeL4Error.INVALID_CAPABILITY,
-        "no frame": SeL4Error.INVALID_CAPABILITY,
-        "no layout": SeL4Error.INVALID_ARGUMENT,
-        "no policy": SeL4Error.INVALID_ARGUMENT,  # the layout is looked at first
-        "no handler": SeL4Error.ILLEGAL_OPERATION,
-    }
+    error, _ = await kernel.uintr_register_async_syscall(ntfn, frame)
+    assert error is SeL4Error.INVALID_ARGUMENT
+    # the layout is looked at first
+    error, _ = await kernel.uintr_register_async_syscall(ntfn, frame, 9)
+    assert error is SeL4Error.INVALID_ARGUMENT
+    assert await kernel.wake_syscall_handler() is SeL4Error.ILLEGAL_OPERATION

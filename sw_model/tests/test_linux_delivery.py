@@ -5,10 +5,10 @@ from errno import (
     EINVAL,
     EOPNOTSUPP,
 )
-from typing import Any
 
 import pytest
-from linux_bench import BOTH, Body, Taken, nothing, receive, run, sends, until
+from linux_bench import BOTH, Body, Taken, linux_thread, nothing, receive, run, sends, until
+from root_bench import Program
 
 from rel4.machine.events import Delivered, Trap, UserTrap
 from rel4.machine.ops import Compute, ReadTime
@@ -23,27 +23,27 @@ from uintr.registers import Flavour
 
 
 @BOTH
-def test_the_handler_runs_after_stui_only_highest_vector_first(flavour: Flavour) -> None:
+@linux_thread("flavour")
+async def test_the_handler_runs_after_stui_only_highest_vector_first(
+    linux: LinuxThread, flavour: Flavour
+) -> Program:
     taken = Taken()
-
-    async def body(linux: LinuxThread) -> None:
-        assert await linux.uintr_register_handler(taken.handler, 0) == 0
-        for vector in (3, 40, 17):
-            index = await sends(linux, vector)
-            await linux.senduipi(index)
-        await Compute(500)
-        assert taken == []
-        await linux.stui()
-        await Compute(3_000)
-        assert len(taken) == 3
-        await linux.clui()
+    assert await linux.uintr_register_handler(taken.handler, 0) == 0
+    for vector in (3, 40, 17):
+        index = await sends(linux, vector)
         await linux.senduipi(index)
-        await Compute(500)
-        assert len(taken) == 3
-        await linux.stui()
-        await Compute(500)
-
-    run(body, flavour=flavour)
+    await Compute(500)
+    assert taken == []
+    await linux.stui()
+    await Compute(3_000)
+    assert len(taken) == 3
+    await linux.clui()
+    await linux.senduipi(index)
+    await Compute(500)
+    assert len(taken) == 3
+    await linux.stui()
+    await Compute(500)
+    yield
     assert taken == [40, 17, 3, 17]
 
 
@@ -84,31 +84,26 @@ def test_a_waiting_receiver_is_woken_also_with_its_flag_clear(
 
 
 @BOTH
-def test_a_wait_ends_in_time_or_at_once_and_the_next_wait_is_not_disturbed(
-    flavour: Flavour,
+@linux_thread("flavour")
+async def test_a_wait_ends_in_time_or_at_once_and_the_next_wait_is_not_disturbed(
+    linux: LinuxThread, flavour: Flavour
 ) -> None:
-    got: list[Any] = []
-
-    async def body(linux: LinuxThread) -> None:
-        got.append(await linux.uintr_wait(5, 0))
-        got.append(await linux.uintr_wait(0, 0))
-        got.append(await linux.uintr_wait(UINTR_WAIT_MAX_USEC + 1, 0))
-        assert await linux.uintr_register_handler(nothing, 0) == 0
-        index = await sends(linux, 8)
-        for usec in (100, 1, 300):
-            begin = await ReadTime()
-            got.append(await linux.uintr_wait(usec, 0))
-            spent = await ReadTime() - begin
-            got.append(usec * CYCLES_PER_USEC <= spent < (usec + 150) * CYCLES_PER_USEC)
-        await linux.senduipi(index)  # its flag is clear: pending before it waits
-        got.append(await linux.uintr_wait(50, 0))
-        await linux.stui()
-        await Compute(500)
-        await linux.clui()
-        got.append(await linux.uintr_wait(50, 0))
-
-    run(body, flavour=flavour)
-    assert got == [-EOPNOTSUPP, 0, -EINVAL, *[0, True] * 3, -EINTR, 0]
+    assert await linux.uintr_wait(5, 0) == -EOPNOTSUPP
+    assert await linux.uintr_wait(0, 0) == 0
+    assert await linux.uintr_wait(UINTR_WAIT_MAX_USEC + 1, 0) == -EINVAL
+    assert await linux.uintr_register_handler(nothing, 0) == 0
+    index = await sends(linux, 8)
+    for usec in (100, 1, 300):
+        begin = await ReadTime()
+        assert await linux.uintr_wait(usec, 0) == 0
+        spent = await ReadTime() - begin
+        assert usec * CYCLES_PER_USEC <= spent < (usec + 150) * CYCLES_PER_USEC
+    await linux.senduipi(index)  # its flag is clear: pending before it waits
+    assert await linux.uintr_wait(50, 0) == -EINTR
+    await linux.stui()
+    await Compute(500)
+    await linux.clui()
+    assert await linux.uintr_wait(50, 0) == 0
 
 
 @BOTH

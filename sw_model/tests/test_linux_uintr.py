@@ -13,13 +13,23 @@ from errno import (
 )
 
 import pytest
-from linux_bench import BOTH, Taken, faults, nothing, receive, run, sends, until
+from linux_bench import (
+    BOTH,
+    Taken,
+    faults,
+    linux_thread,
+    nothing,
+    receive,
+    run,
+    sends,
+    until,
+)
+from root_bench import Program
 
 from rel4.bench.program import run_program
 from rel4.machine.ops import Compute
 from rel4.user.linux_process import LinuxProcess
 from rel4.user.linux_uintr import (
-    MAX_SENDERS,
     UINTR_HANDLER_FLAG_WAITING_RECEIVER,
     UINTR_HANDLER_FLAG_WAITING_SENDER,
     LinuxThread,
@@ -28,111 +38,92 @@ from rel4.user.user_thread import UserThread
 from uintr.registers import Flavour
 
 
+@pytest.fixture
+def process() -> LinuxProcess:
+    return LinuxProcess()
+
+
 @BOTH
-def test_flags_must_be_known(flavour: Flavour) -> None:
-    got: list[int] = []
-
-    async def body(linux: LinuxThread) -> None:
-        for bit in range(32):
-            flag = 1 << bit
-            if flag != UINTR_HANDLER_FLAG_WAITING_RECEIVER:
-                got.append(await linux.uintr_register_handler(nothing, flag))
-        assert await linux.uintr_register_handler(nothing, 0) == 0
-        descriptor = await linux.uintr_vector_fd(1, 0)
-        index = await linux.uintr_register_sender(descriptor, 0)
-        assert index == 0
-        for bit in range(32):
-            flag = 1 << bit
-            got.append(await linux.uintr_unregister_handler(flag))
-            got.append(await linux.uintr_vector_fd(2, flag))
-            got.append(await linux.uintr_create_fd(2, flag))
-            got.append(await linux.uintr_register_sender(descriptor, flag))
-            got.append(await linux.uintr_unregister_sender(index, flag))
-            got.append(await linux.uintr_wait(1, flag))
-
-    run(body, flavour=flavour)
-    assert len(got) == 31 + 6 * 32
-    assert set(got) == {-EINVAL}
+@linux_thread("flavour")
+async def test_flags_must_be_known(linux: LinuxThread, flavour: Flavour) -> None:
+    for bit in range(32):
+        flag = 1 << bit
+        if flag != UINTR_HANDLER_FLAG_WAITING_RECEIVER:
+            assert await linux.uintr_register_handler(nothing, flag) == -EINVAL
+    assert await linux.uintr_register_handler(nothing, 0) == 0
+    descriptor = await linux.uintr_vector_fd(1, 0)
+    index = await linux.uintr_register_sender(descriptor, 0)
+    assert index == 0
+    for bit in range(32):
+        flag = 1 << bit
+        assert await linux.uintr_unregister_handler(flag) == -EINVAL
+        assert await linux.uintr_vector_fd(2, flag) == -EINVAL
+        assert await linux.uintr_create_fd(2, flag) == -EINVAL
+        assert await linux.uintr_register_sender(descriptor, flag) == -EINVAL
+        assert await linux.uintr_unregister_sender(index, flag) == -EINVAL
+        assert await linux.uintr_wait(1, flag) == -EINVAL
     assert UINTR_HANDLER_FLAG_WAITING_SENDER == 0x2000
 
 
 @BOTH
-def test_a_handler_is_registered_once_and_taken_back_once(flavour: Flavour) -> None:
-    got: list[int] = []
-
-    async def body(linux: LinuxThread) -> None:
-        got.append(await linux.uintr_unregister_handler(0))
-        got.append(await linux.uintr_register_handler(None, 0))
-        for _ in range(3):
-            got.append(await linux.uintr_register_handler(nothing, 0x1000))
-            got.append(await linux.uintr_register_handler(nothing, 0))
-            got.append(await linux.uintr_unregister_handler(0))
-            got.append(await linux.uintr_unregister_handler(0))
-
-    run(body, flavour=flavour)
-    assert got == [-EINVAL, -EFAULT, *[0, -EBUSY, 0, -EINVAL] * 3]
-
-
-@BOTH
-def test_vectors_are_a_receivers_and_below_64(flavour: Flavour) -> None:
-    got: list[int] = []
-
-    async def body(linux: LinuxThread) -> None:
-        got.append(await linux.uintr_vector_fd(1, 0))
-        assert await linux.uintr_register_handler(nothing, 0) == 0
-        for vector in (0, 63, 64, -1, 1 << 40):
-            got.append(await linux.uintr_vector_fd(vector, 0))
-        got.append(await linux.uintr_vector_fd(63, 0))
-        got.append(await linux.uintr_create_fd(63, 0))
-        got.append(await linux.uintr_create_fd(62, 0))
-
-    run(body, flavour=flavour)
-    assert got == [-EINVAL, 3, 4, -ENOSPC, -ENOSPC, -ENOSPC, 5, -EBUSY, 6]
-
-
-@BOTH
-def test_a_sender_needs_a_descriptor_of_a_living_receiver(flavour: Flavour) -> None:
-    got: list[int] = []
-    process = LinuxProcess()
-
-    async def body(linux: LinuxThread) -> None:
-        assert await linux.uintr_register_handler(nothing, 0) == 0
-        descriptor = await linux.uintr_vector_fd(1, 0)
-        got.append(await linux.uintr_register_sender(99, 0))
-        got.append(await linux.uintr_register_sender(-1, 0))
-        got.append(await linux.uintr_register_sender(1, 0))  # the standard output
-        got.append(await linux.uintr_register_sender(descriptor, 0))
-        got.append(await linux.uintr_register_sender(descriptor, 0))
-        got.append(await linux.uintr_unregister_sender(7, 0))
-        got.append(await linux.uintr_unregister_sender(0, 0))
-        got.append(await linux.uintr_unregister_sender(0, 0))
+@linux_thread("flavour")
+async def test_a_handler_is_registered_once_and_taken_back_once(
+    linux: LinuxThread, flavour: Flavour
+) -> None:
+    assert await linux.uintr_unregister_handler(0) == -EINVAL
+    assert await linux.uintr_register_handler(None, 0) == -EFAULT
+    for _ in range(3):
+        assert await linux.uintr_register_handler(nothing, 0x1000) == 0
+        assert await linux.uintr_register_handler(nothing, 0) == -EBUSY
         assert await linux.uintr_unregister_handler(0) == 0
-        got.append(await linux.uintr_register_sender(descriptor, 0))
-        got.append(process.close(descriptor))
-        got.append(await linux.uintr_register_sender(descriptor, 0))
-        got.append(process.close(descriptor))
-
-    run(body, flavour=flavour, process=process)
-    assert got == [
-        *(-EBADF, -EBADF, -EOPNOTSUPP, 0, 1, -EINVAL, 0, -EINVAL),
-        *(-ESHUTDOWN, 0, -EBADF, -EBADF),
-    ]
+        assert await linux.uintr_unregister_handler(0) == -EINVAL
 
 
 @BOTH
-def test_the_257th_sender_is_refused_and_a_free_index_used_again(flavour: Flavour) -> None:
-    got: list[int] = []
+@linux_thread("flavour")
+async def test_vectors_are_a_receivers_and_below_64(linux: LinuxThread, flavour: Flavour) -> None:
+    assert await linux.uintr_vector_fd(1, 0) == -EINVAL
+    assert await linux.uintr_register_handler(nothing, 0) == 0
+    for vector, answer in ((0, 3), (63, 4), (64, -ENOSPC), (-1, -ENOSPC), (1 << 40, -ENOSPC)):
+        assert await linux.uintr_vector_fd(vector, 0) == answer
+    assert await linux.uintr_vector_fd(63, 0) == 5
+    assert await linux.uintr_create_fd(63, 0) == -EBUSY
+    assert await linux.uintr_create_fd(62, 0) == 6
 
-    async def body(linux: LinuxThread) -> None:
-        assert await linux.uintr_register_handler(nothing, 0) == 0
-        descriptor = await linux.uintr_vector_fd(1, 0)
-        for _ in range(MAX_SENDERS + 1):
-            got.append(await linux.uintr_register_sender(descriptor, 0))
-        assert await linux.uintr_unregister_sender(17, 0) == 0
-        got.append(await linux.uintr_register_sender(descriptor, 0))
 
-    run(body, flavour=flavour)
-    assert got == [*range(256), -ENOSPC, 17]
+@BOTH
+@linux_thread("flavour", "process")
+async def test_a_sender_needs_a_descriptor_of_a_living_receiver(
+    linux: LinuxThread, flavour: Flavour, process: LinuxProcess
+) -> None:
+    assert await linux.uintr_register_handler(nothing, 0) == 0
+    descriptor = await linux.uintr_vector_fd(1, 0)
+    assert await linux.uintr_register_sender(99, 0) == -EBADF
+    assert await linux.uintr_register_sender(-1, 0) == -EBADF
+    assert await linux.uintr_register_sender(1, 0) == -EOPNOTSUPP  # the standard output
+    assert await linux.uintr_register_sender(descriptor, 0) == 0
+    assert await linux.uintr_register_sender(descriptor, 0) == 1
+    assert await linux.uintr_unregister_sender(7, 0) == -EINVAL
+    assert await linux.uintr_unregister_sender(0, 0) == 0
+    assert await linux.uintr_unregister_sender(0, 0) == -EINVAL
+    assert await linux.uintr_unregister_handler(0) == 0
+    assert await linux.uintr_register_sender(descriptor, 0) == -ESHUTDOWN
+    assert process.close(descriptor) == 0
+    assert await linux.uintr_register_sender(descriptor, 0) == -EBADF
+    assert process.close(descriptor) == -EBADF
+
+
+@BOTH
+@linux_thread("flavour")
+async def test_the_257th_sender_is_refused_and_a_free_index_used_again(
+    linux: LinuxThread, flavour: Flavour
+) -> None:
+    assert await linux.uintr_register_handler(nothing, 0) == 0
+    descriptor = await linux.uintr_vector_fd(1, 0)
+    for index in [*range(256), -ENOSPC]:
+        assert await linux.uintr_register_sender(descriptor, 0) == index
+    assert await linux.uintr_unregister_sender(17, 0) == 0
+    assert await linux.uintr_register_sender(descriptor, 0) == 17
 
 
 @BOTH
@@ -292,33 +283,28 @@ def test_a_forked_child_sends_through_a_table_that_it_shares(flavour: Flavour) -
     assert taken == [4]
 
 
-def test_a_vector_is_free_when_its_descriptor_is_closed() -> None:
-    got: list[int] = []
-    process = LinuxProcess()
-
-    async def body(linux: LinuxThread) -> None:
-        assert await linux.uintr_register_handler(nothing, 0) == 0
-        for _ in range(3):
-            got.append(await linux.uintr_create_fd(5, 0))
-            got.append(await linux.uintr_create_fd(5, 0))
-            process.close(got[-2])
-
-    run(body, process=process)
-    assert got == [3, -EBUSY] * 3
+@linux_thread("process")
+async def test_a_vector_is_free_when_its_descriptor_is_closed(
+    linux: LinuxThread, process: LinuxProcess
+) -> None:
+    assert await linux.uintr_register_handler(nothing, 0) == 0
+    for _ in range(3):
+        assert await linux.uintr_create_fd(5, 0) == 3
+        assert await linux.uintr_create_fd(5, 0) == -EBUSY
+        process.close(3)
 
 
 @BOTH
-def test_closing_the_descriptor_leaves_the_sender_registered(flavour: Flavour) -> None:
+@linux_thread("flavour", "process")
+async def test_closing_the_descriptor_leaves_the_sender_registered(
+    linux: LinuxThread, flavour: Flavour, process: LinuxProcess
+) -> Program:
     taken = Taken()
-    process = LinuxProcess()
-
-    async def body(linux: LinuxThread) -> None:
-        await receive(linux, taken)
-        descriptor = await linux.uintr_vector_fd(5, 0)
-        index = await linux.uintr_register_sender(descriptor, 0)
-        assert process.close(descriptor) == 0
-        await linux.senduipi(index)
-        await Compute(500)
-
-    run(body, flavour=flavour, process=process)
+    await receive(linux, taken)
+    descriptor = await linux.uintr_vector_fd(5, 0)
+    index = await linux.uintr_register_sender(descriptor, 0)
+    assert process.close(descriptor) == 0
+    await linux.senduipi(index)
+    await Compute(500)
+    yield
     assert taken == [5]

@@ -2,8 +2,11 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 
 import pytest
+from root_bench import Program as Judged
+from root_bench import program_of
 
 from rel4.machine import ops, sv39
 from rel4.machine.context import Context, Program
@@ -106,56 +109,48 @@ def run(
     return machine, kernel
 
 
-def test_operations_take_the_cycles_of_the_cost_table() -> None:
+on_a_hart = partial(program_of, run)
+
+
+@on_a_hart()
+async def test_operations_take_the_cycles_of_the_cost_table() -> None:
     costs = load_costs()
     times: list[int] = []
-
-    async def program() -> None:
-        for op in (Compute(17), Load(8), Store(8, 1), Swap(8, 2), ops.Fence()):
-            begin = await ReadTime()
-            await op
-            times.append(await ReadTime() - begin - 1)  # ReadTime itself takes one
-
-    run(program)
+    for op in (Compute(17), Load(8), Store(8, 1), Swap(8, 2), ops.Fence()):
+        begin = await ReadTime()
+        await op
+        times.append(await ReadTime() - begin - 1)  # ReadTime itself takes one
     names = ("load", "store", "amo", "fence")
     assert times == [17, *(costs[f"machine.{name}"] for name in names)]
 
 
-def test_atomics_answer_the_value_before_and_write_64_bits() -> None:
-    seen: list[int] = []
-
-    async def program() -> None:
-        await Store(64, (1 << 64) - 1)
-        seen.append(await AmoAdd(64, 3))
-        seen.append(await AmoOr(64, 0x10))
-        seen.append(await Swap(64, 7))
-        seen.append(await Load(64))
-
-    run(program)
-    assert seen == [(1 << 64) - 1, 2, 0x12, 7]
+@on_a_hart()
+async def test_atomics_answer_the_value_before_and_write_64_bits() -> None:
+    await Store(64, (1 << 64) - 1)
+    assert await AmoAdd(64, 3) == (1 << 64) - 1
+    assert await AmoOr(64, 0x10) == 2
+    assert await Swap(64, 7) == 0x12
+    assert await Load(64) == 7
 
 
-def test_a_path_costs_its_total_whatever_operations_it_contains() -> None:
+@on_a_hart()
+async def test_a_path_costs_its_total_whatever_operations_it_contains() -> Judged:
     costs = load_costs()
-
-    async def program() -> None:
-        async with Path("user.fetch"):
-            await Load(0)
-            await Compute(100)
-        await Path("user.fetch").spend()
-
-    machine, _ = run(program)
+    async with Path("user.fetch"):
+        await Load(0)
+        await Compute(100)
+    await Path("user.fetch").spend()
+    machine, _ = yield
     done = [event for event in machine.log if isinstance(event, PathDone)]
     assert [event.cycles for event in done] == [costs["user.fetch"]] * 2
     assert done[0].cycle - done[0].begin == costs["user.fetch"]
 
 
-def test_a_path_whose_operations_exceed_its_total_costs_what_they_need() -> None:
-    async def program() -> None:
-        async with Path("user.get_reply"):
-            await Compute(10_000)
-
-    machine, _ = run(program)
+@on_a_hart()
+async def test_a_path_whose_operations_exceed_its_total_costs_what_they_need() -> Judged:
+    async with Path("user.get_reply"):
+        await Compute(10_000)
+    machine, _ = yield
     (done,) = [event for event in machine.log if isinstance(event, PathDone)]
     assert (done.cycles, done.cycle - done.begin) == (10_000, 10_000)
 
@@ -189,14 +184,9 @@ def test_an_interrupted_path_does_not_count_the_trap() -> None:
     assert done.cycle - done.begin == done.cycles + 1
 
 
-def test_ecall_passes_registers_both_ways() -> None:
-    answers: list[int] = []
-
-    async def program() -> None:
-        answers.append((await ops.Ecall(ops.Registers(cap=41))).cap)
-
-    run(program)
-    assert answers == [42]
+@on_a_hart()
+async def test_ecall_passes_registers_both_ways() -> None:
+    assert (await ops.Ecall(ops.Registers(cap=41))).cap == 42
 
 
 def test_spin_ends_at_another_harts_store_not_before() -> None:

@@ -29,8 +29,6 @@ from rel4.user.async_syscalls import Style
 from uintr.program import UnfinishedError
 from uintr.registers import Flavour
 
-RunProgram = Callable[..., Any]
-
 
 def run(**parameters: Any) -> EventLog:
     point = Point(**parameters)

@@ -1,6 +1,5 @@
 """The CSR file as the last stage uses it, for its tests."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from rv64bench import ONES, clocked
@@ -95,10 +94,10 @@ class Hart:
         return int(self.ctx.get(self.dut.interrupt_cause)) if taken else None
 
 
-def on_hart(bench: Callable[[Hart], Awaitable[None]]) -> None:
+def on_hart(bench: Any) -> None:
     dut = CsrFile()
 
     async def run(ctx: Any) -> None:
-        await bench(Hart(ctx, dut))
+        await bench(hart=Hart(ctx, dut))
 
     clocked(dut, run)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from rv64bench import clocked
+from hwbench import simulated
 
 from rv64.cache import LINE_WORDS, CacheArray
 
@@ -45,88 +45,70 @@ async def look(ctx: Any, dut: CacheArray, frame: int, place: int) -> int | None:
     return ctx.get(dut.word) if ctx.get(dut.hit) else None
 
 
-def test_reset_and_sweep_leave_nothing() -> None:
-    dut = CacheArray(ways=1, snooped=False)
-
-    async def bench(ctx: Any) -> None:
-        assert await swept(ctx, dut) == 128
-        await fill(ctx, dut)
-        assert await look(ctx, dut, FRAME, 2) == FRAME << 8 | 2
-        ctx.set(dut.sweep, 1)
-        await ctx.tick()
-        ctx.set(dut.sweep, 0)
-        assert await swept(ctx, dut) == 128
-        assert await look(ctx, dut, FRAME, 2) is None
-
-    clocked(dut, bench)
+@simulated(CacheArray, ways=1, snooped=False)
+async def test_reset_and_sweep_leave_nothing(ctx: Any, dut: CacheArray) -> None:
+    assert await swept(ctx, dut) == 128
+    await fill(ctx, dut)
+    assert await look(ctx, dut, FRAME, 2) == FRAME << 8 | 2
+    ctx.set(dut.sweep, 1)
+    await ctx.tick()
+    ctx.set(dut.sweep, 0)
+    assert await swept(ctx, dut) == 128
+    assert await look(ctx, dut, FRAME, 2) is None
 
 
-def test_a_line_is_found_by_its_frame_alone() -> None:
-    dut = CacheArray(ways=1, snooped=False)
-
-    async def bench(ctx: Any) -> None:
-        await swept(ctx, dut)
-        await fill(ctx, dut)
-        for place in range(LINE_WORDS):
-            assert await look(ctx, dut, FRAME, place) == FRAME << 8 | place
-            assert await look(ctx, dut, OTHER, place) is None
-        await fill(ctx, dut, OTHER)
-        assert await look(ctx, dut, FRAME, 0) is None
-        assert await look(ctx, dut, OTHER, 0) == OTHER << 8
-
-    clocked(dut, bench)
+@simulated(CacheArray, ways=1, snooped=False)
+async def test_a_line_is_found_by_its_frame_alone(ctx: Any, dut: CacheArray) -> None:
+    await swept(ctx, dut)
+    await fill(ctx, dut)
+    for place in range(LINE_WORDS):
+        assert await look(ctx, dut, FRAME, place) == FRAME << 8 | place
+        assert await look(ctx, dut, OTHER, place) is None
+    await fill(ctx, dut, OTHER)
+    assert await look(ctx, dut, FRAME, 0) is None
+    assert await look(ctx, dut, OTHER, 0) == OTHER << 8
 
 
-def test_ways_hold_lines_of_one_place_side_by_side() -> None:
-    dut = CacheArray(ways=2, snooped=False)
-
-    async def bench(ctx: Any) -> None:
-        await swept(ctx, dut)
-        await fill(ctx, dut, FRAME, 0)
-        await fill(ctx, dut, OTHER, 1)
-        assert await look(ctx, dut, FRAME, 1) == FRAME << 8 | 1
-        assert ctx.get(dut.hits) == 0b01
-        assert await look(ctx, dut, OTHER, 1) == OTHER << 8 | 1
-        assert ctx.get(dut.hits) == 0b10
-
-    clocked(dut, bench)
+@simulated(CacheArray, ways=2, snooped=False)
+async def test_ways_hold_lines_of_one_place_side_by_side(ctx: Any, dut: CacheArray) -> None:
+    await swept(ctx, dut)
+    await fill(ctx, dut, FRAME, 0)
+    await fill(ctx, dut, OTHER, 1)
+    assert await look(ctx, dut, FRAME, 1) == FRAME << 8 | 1
+    assert ctx.get(dut.hits) == 0b01
+    assert await look(ctx, dut, OTHER, 1) == OTHER << 8 | 1
+    assert ctx.get(dut.hits) == 0b10
 
 
-def test_a_write_of_some_bytes() -> None:
-    dut = CacheArray(ways=1, snooped=False)
-
-    async def bench(ctx: Any) -> None:
-        await swept(ctx, dut)
-        await fill(ctx, dut)
-        ctx.set(dut.write_ways, 1)
-        ctx.set(dut.write_index, LINE * LINE_WORDS)
-        ctx.set(dut.write_mask, 0b1000_0001)
-        ctx.set(dut.write_data, 0xAA00_0000_0000_00BB)
-        await ctx.tick()
-        ctx.set(dut.write_ways, 0)
-        assert await look(ctx, dut, FRAME, 0) == 0xAA00_0000_0000_00BB | FRAME << 8
-
-    clocked(dut, bench)
+@simulated(CacheArray, ways=1, snooped=False)
+async def test_a_write_of_some_bytes(ctx: Any, dut: CacheArray) -> None:
+    await swept(ctx, dut)
+    await fill(ctx, dut)
+    ctx.set(dut.write_ways, 1)
+    ctx.set(dut.write_index, LINE * LINE_WORDS)
+    ctx.set(dut.write_mask, 0b1000_0001)
+    ctx.set(dut.write_data, 0xAA00_0000_0000_00BB)
+    await ctx.tick()
+    ctx.set(dut.write_ways, 0)
+    assert await look(ctx, dut, FRAME, 0) == 0xAA00_0000_0000_00BB | FRAME << 8
 
 
 @pytest.mark.parametrize("frame", [FRAME, OTHER])
-def test_a_snooped_write_invalidates_its_line_three_cycles_later(frame: int) -> None:
-    dut = CacheArray(ways=1, snooped=True)
-
-    async def bench(ctx: Any) -> None:
-        await swept(ctx, dut)
-        await fill(ctx, dut)
+@simulated(CacheArray, ways=1, snooped=True)
+async def test_a_snooped_write_invalidates_its_line_three_cycles_later(
+    ctx: Any, dut: CacheArray, frame: int
+) -> None:
+    await swept(ctx, dut)
+    await fill(ctx, dut)
+    await ctx.tick()
+    ctx.set(dut.frame, FRAME)
+    ctx.set(dut.index, LINE * LINE_WORDS)
+    await ctx.tick()
+    ctx.set(dut.snoop, 1)
+    ctx.set(dut.snoop_address, frame << 9 | LINE * LINE_WORDS + 3)
+    hits = []
+    for _ in range(5):
+        hits.append(ctx.get(dut.hit))
         await ctx.tick()
-        ctx.set(dut.frame, FRAME)
-        ctx.set(dut.index, LINE * LINE_WORDS)
-        await ctx.tick()
-        ctx.set(dut.snoop, 1)
-        ctx.set(dut.snoop_address, frame << 9 | LINE * LINE_WORDS + 3)
-        hits = []
-        for _ in range(5):
-            hits.append(ctx.get(dut.hit))
-            await ctx.tick()
-            ctx.set(dut.snoop, 0)
-        assert hits == [1, 1, 1, 0, 0] if frame == FRAME else [1, 1, 1, 1, 1]
-
-    clocked(dut, bench)
+        ctx.set(dut.snoop, 0)
+    assert hits == [1, 1, 1, 0, 0] if frame == FRAME else [1, 1, 1, 1, 1]

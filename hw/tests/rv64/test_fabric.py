@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from amaranth.sim import Simulator
+from hwbench import run_by
 
 from rv64.fabric import Fabric
 from rv64.interfaces import WORD_ADDRESS_BITS
@@ -52,6 +53,15 @@ def simulate(dut: Fabric, bench: Any, latency: int = 1, jitter: int = 0) -> None
     simulator.add_testbench(behind, background=True)  # first: its answer is there when others look
     simulator.add_testbench(setup)
     simulator.run()
+
+
+def with_fabric(job: Any, latency: int = 1, jitter: int = 0, **shape: int) -> None:
+    dut = fabric(**shape)
+
+    async def bench(ctx: Any) -> None:
+        await job(ctx=ctx, dut=dut)
+
+    simulate(dut, bench, latency, jitter)
 
 
 def present(ctx: Any, port: Any, **values: int) -> None:
@@ -105,127 +115,99 @@ def test_the_first_word_comes_after_the_latency_and_a_line_in_a_row(latency: int
     simulate(dut, bench, latency)
 
 
-def test_jitter_adds_up_to_its_most_and_not_always_the_same() -> None:
-    dut = fabric()
-
-    async def bench(ctx: Any) -> None:
-        waits = {(await transfer(ctx, dut.initiators[0]))[1] - 6 for _ in range(60)}
-        assert min(waits) >= 0
-        assert max(waits) <= 9
-        assert len(waits) > 4
-
-    simulate(dut, bench, latency=5, jitter=9)
+@run_by(with_fabric, latency=5, jitter=9)
+async def test_jitter_adds_up_to_its_most_and_not_always_the_same(ctx: Any, dut: Fabric) -> None:
+    waits = {(await transfer(ctx, dut.initiators[0]))[1] - 6 for _ in range(60)}
+    assert min(waits) >= 0
+    assert max(waits) <= 9
+    assert len(waits) > 4
 
 
-def test_what_is_written_is_read_and_told_to_the_others_alone() -> None:
-    dut = fabric(harts=3)
-
-    async def bench(ctx: Any) -> None:
-        port = dut.initiators[1]
-        present(ctx, port, valid=1, write=1, address=FIRST + 5, data=77)
-        while not ctx.get(port.grant):
-            await ctx.tick()
-        assert [ctx.get(each.valid) for each in dut.snoop] == [1, 0, 1]
-        assert ctx.get(dut.snoop[0].address) == FIRST + 5
+@run_by(with_fabric, harts=3)
+async def test_what_is_written_is_read_and_told_to_the_others_alone(ctx: Any, dut: Fabric) -> None:
+    port = dut.initiators[1]
+    present(ctx, port, valid=1, write=1, address=FIRST + 5, data=77)
+    while not ctx.get(port.grant):
         await ctx.tick()
-        present(ctx, port)
-        assert await transfer(ctx, dut.initiators[2], address=FIRST + 5) == ([77], 2)
-        assert not any(ctx.get(each.valid) for each in dut.snoop)
-        # A write of no byte, as of a failed SC, is told to nobody.
-        present(ctx, port, valid=1, write=1, mask=0)
-        while not ctx.get(port.grant):
-            await ctx.tick()
-        assert not any(ctx.get(each.valid) for each in dut.snoop)
-
-    simulate(dut, bench)
-
-
-def test_two_that_write_take_turns_one_a_cycle() -> None:
-    dut = fabric()
-
-    async def bench(ctx: Any) -> None:
-        for port in dut.initiators:
-            present(ctx, port, valid=1, write=1)
-        owners = []
-        for _ in range(12):
-            owners.append([ctx.get(port.grant) for port in dut.initiators])
-            await ctx.tick()
-        assert owners[2:] == [[1, 0], [0, 1]] * 5 or owners[2:] == [[0, 1], [1, 0]] * 5
-
-    simulate(dut, bench)
+    assert [ctx.get(each.valid) for each in dut.snoop] == [1, 0, 1]
+    assert ctx.get(dut.snoop[0].address) == FIRST + 5
+    await ctx.tick()
+    present(ctx, port)
+    assert await transfer(ctx, dut.initiators[2], address=FIRST + 5) == ([77], 2)
+    assert not any(ctx.get(each.valid) for each in dut.snoop)
+    # A write of no byte, as of a failed SC, is told to nobody.
+    present(ctx, port, valid=1, write=1, mask=0)
+    while not ctx.get(port.grant):
+        await ctx.tick()
+    assert not any(ctx.get(each.valid) for each in dut.snoop)
 
 
-def test_one_that_writes_alone_writes_every_cycle() -> None:
-    dut = fabric()
-
-    async def bench(ctx: Any) -> None:
-        present(ctx, dut.initiators[1], valid=1, write=1)
-        granted = []
-        for _ in range(10):
-            granted.append(ctx.get(dut.initiators[1].grant))
-            await ctx.tick()
-        assert granted == [0] + [1] * 9
-
-    simulate(dut, bench)
+@run_by(with_fabric)
+async def test_two_that_write_take_turns_one_a_cycle(ctx: Any, dut: Fabric) -> None:
+    for port in dut.initiators:
+        present(ctx, port, valid=1, write=1)
+    owners = []
+    for _ in range(12):
+        owners.append([ctx.get(port.grant) for port in dut.initiators])
+        await ctx.tick()
+    assert owners[2:] == [[1, 0], [0, 1]] * 5 or owners[2:] == [[0, 1], [1, 0]] * 5
 
 
-def test_nobody_comes_between_a_locked_read_and_its_write() -> None:
-    dut = fabric()
+@run_by(with_fabric)
+async def test_one_that_writes_alone_writes_every_cycle(ctx: Any, dut: Fabric) -> None:
+    present(ctx, dut.initiators[1], valid=1, write=1)
+    granted = []
+    for _ in range(10):
+        granted.append(ctx.get(dut.initiators[1].grant))
+        await ctx.tick()
+    assert granted == [0] + [1] * 9
+
+
+@run_by(with_fabric)
+async def test_nobody_comes_between_a_locked_read_and_its_write(ctx: Any, dut: Fabric) -> None:
     order = []
-
-    async def bench(ctx: Any) -> None:
-        first, second = dut.initiators
-        present(ctx, first, valid=1, lock=1, address=FIRST + 1)
-        present(ctx, second, valid=1, write=1, address=FIRST + 1, data=5)
-        waiting = 0
-        for _ in range(30):
-            if ctx.get(second.grant):
-                order.append("other")
-            if ctx.get(first.grant):
-                order.append("write" if waiting else "read")
-                await ctx.tick()
-                if waiting:
-                    present(ctx, first)
-                else:
-                    present(ctx, first)
-                    for _ in range(4):
-                        assert not ctx.get(second.grant)
-                        await ctx.tick()
-                    present(ctx, first, valid=1, write=1, address=FIRST + 1)
-                waiting = 1
-                continue
+    first, second = dut.initiators
+    present(ctx, first, valid=1, lock=1, address=FIRST + 1)
+    present(ctx, second, valid=1, write=1, address=FIRST + 1, data=5)
+    waiting = 0
+    for _ in range(30):
+        if ctx.get(second.grant):
+            order.append("other")
+        if ctx.get(first.grant):
+            order.append("write" if waiting else "read")
             await ctx.tick()
-        read = order.index("read")
-        assert order[read + 1] == "write"
-        assert "other" in order
-
-    simulate(dut, bench)
+            if waiting:
+                present(ctx, first)
+            else:
+                present(ctx, first)
+                for _ in range(4):
+                    assert not ctx.get(second.grant)
+                    await ctx.tick()
+                present(ctx, first, valid=1, write=1, address=FIRST + 1)
+            waiting = 1
+            continue
+        await ctx.tick()
+    read = order.index("read")
+    assert order[read + 1] == "write"
+    assert "other" in order
 
 
 @pytest.mark.parametrize("address", [FIRST + WORDS, FIRST - 1, 0])
-def test_beyond_the_memory_a_read_is_an_error(address: int) -> None:
-    dut = fabric()
-
-    async def bench(ctx: Any) -> None:
-        assert (await transfer(ctx, dut.initiators[0], address=address))[0] == [-1]
-        assert (await transfer(ctx, dut.initiators[0], address=FIRST))[0] == [0]
-
-    simulate(dut, bench)
+@run_by(with_fabric)
+async def test_beyond_the_memory_a_read_is_an_error(ctx: Any, dut: Fabric, address: int) -> None:
+    assert (await transfer(ctx, dut.initiators[0], address=address))[0] == [-1]
+    assert (await transfer(ctx, dut.initiators[0], address=FIRST))[0] == [0]
 
 
-def test_the_word_that_ends_a_program_is_told() -> None:
-    dut = fabric()
-
-    async def bench(ctx: Any) -> None:
-        ctx.set(dut.tohost_address, RAM_BASE + 0x40)
-        port = dut.initiators[0]
-        seen = []
-        for address, mask in ((FIRST + 8, 0x0F), (FIRST + 8, 0xF0), (FIRST + 9, 0xFF)):
-            present(ctx, port, valid=1, write=1, address=address, mask=mask, data=1 << 32 | 7)
-            await ctx.tick()
-            present(ctx, port)
-            seen.append((ctx.get(dut.tohost_valid), ctx.get(dut.tohost_data)))
-        assert seen[0] == (1, 7)
-        assert [valid for valid, _ in seen] == [1, 0, 0]
-
-    simulate(dut, bench)
+@run_by(with_fabric)
+async def test_the_word_that_ends_a_program_is_told(ctx: Any, dut: Fabric) -> None:
+    ctx.set(dut.tohost_address, RAM_BASE + 0x40)
+    port = dut.initiators[0]
+    seen = []
+    for address, mask in ((FIRST + 8, 0x0F), (FIRST + 8, 0xF0), (FIRST + 9, 0xFF)):
+        present(ctx, port, valid=1, write=1, address=address, mask=mask, data=1 << 32 | 7)
+        await ctx.tick()
+        present(ctx, port)
+        seen.append((ctx.get(dut.tohost_valid), ctx.get(dut.tohost_data)))
+    assert seen[0] == (1, 7)
+    assert [valid for valid, _ in seen] == [1, 0, 0]

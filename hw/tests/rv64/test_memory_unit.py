@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from hwbench import run_by
 from rv64bench import ONES, clocked, extended
 
 from rv64.encoding import Atomic
@@ -74,7 +75,7 @@ def simulate(bench: Any, word: int = 0) -> None:
     dut = MemoryUnit()
 
     async def whole(ctx: Any) -> None:
-        await bench(ctx, dut, Bus(ctx, dut, word))
+        await bench(ctx=ctx, dut=dut, bus=Bus(ctx, dut, word))
 
     clocked(dut, whole)
 
@@ -98,26 +99,25 @@ def reference(function: Atomic, old: int, operand: int, bits: int) -> int:
 @pytest.mark.parametrize(
     "function", [each for each in Atomic if each not in (Atomic.LR, Atomic.SC)]
 )
-def test_an_amo_reads_and_writes_with_the_bus_locked(function: Atomic, bits: int) -> None:
+@run_by(simulate)
+async def test_an_amo_reads_and_writes_with_the_bus_locked(
+    ctx: Any, bus: Bus, function: Atomic, bits: int
+) -> None:
     top = 1 << bits - 1
-
-    async def bench(ctx: Any, dut: MemoryUnit, bus: Bus) -> None:
-        for old, operand in ((5, 9), (top, 1), (1, top), (top | 3, top | 5), (7, 7)):
-            bus.word = old
-            value = await bus.operate(
-                Operation.ATOMIC,
-                funct5=function,
-                funct3=bits.bit_length() - 4,
-                mask=0x0F if bits == 32 else 0xFF,
-                operand=operand,
-            )
-            assert value == extended(old, bits) & ONES
-            assert bus.word == reference(function, old, operand, bits)
-            assert [kind for kind, _, _ in bus.asked[-2:]] == ["read", "write"]
-            assert bus.locked[-2:] == [1, 0]
-            await ctx.tick()
-
-    simulate(bench)
+    for old, operand in ((5, 9), (top, 1), (1, top), (top | 3, top | 5), (7, 7)):
+        bus.word = old
+        value = await bus.operate(
+            Operation.ATOMIC,
+            funct5=function,
+            funct3=bits.bit_length() - 4,
+            mask=0x0F if bits == 32 else 0xFF,
+            operand=operand,
+        )
+        assert value == extended(old, bits) & ONES
+        assert bus.word == reference(function, old, operand, bits)
+        assert [kind for kind, _, _ in bus.asked[-2:]] == ["read", "write"]
+        assert bus.locked[-2:] == [1, 0]
+        await ctx.tick()
 
 
 async def reserve(bus: Bus) -> None:
@@ -128,63 +128,55 @@ async def conditional(bus: Bus, **values: Any) -> int:
     return await bus.operate(Operation.ATOMIC, funct5=Atomic.SC, word=77, **values)
 
 
-def test_sc_writes_with_a_reservation_and_only_once() -> None:
-    async def bench(ctx: Any, dut: MemoryUnit, bus: Bus) -> None:
-        assert await conditional(bus) == 1
-        assert bus.asked[-1][:2] == ("write", 0)
-        await ctx.tick()
-        await reserve(bus)
-        await ctx.tick()
-        assert await conditional(bus) == 0
-        assert bus.word == 77
-        await ctx.tick()
-        assert await conditional(bus) == 1
-
-    simulate(bench)
+@run_by(simulate)
+async def test_sc_writes_with_a_reservation_and_only_once(ctx: Any, bus: Bus) -> None:
+    assert await conditional(bus) == 1
+    assert bus.asked[-1][:2] == ("write", 0)
+    await ctx.tick()
+    await reserve(bus)
+    await ctx.tick()
+    assert await conditional(bus) == 0
+    assert bus.word == 77
+    await ctx.tick()
+    assert await conditional(bus) == 1
 
 
-def test_sc_elsewhere_fails_and_ends_the_reservation() -> None:
-    async def bench(ctx: Any, dut: MemoryUnit, bus: Bus) -> None:
-        await reserve(bus)
-        await ctx.tick()
-        assert await conditional(bus, address=ADDRESS + 8) == 1
-        await ctx.tick()
-        assert await conditional(bus) == 1
-
-    simulate(bench)
+@run_by(simulate)
+async def test_sc_elsewhere_fails_and_ends_the_reservation(ctx: Any, bus: Bus) -> None:
+    await reserve(bus)
+    await ctx.tick()
+    assert await conditional(bus, address=ADDRESS + 8) == 1
+    await ctx.tick()
+    assert await conditional(bus) == 1
 
 
 @pytest.mark.parametrize(("address", "fails"), [(ADDRESS, 1), (ADDRESS + 8, 0)])
-def test_another_harts_write_ends_it_up_to_the_cycle_before_the_grant(
-    address: int, fails: int
+@run_by(simulate)
+async def test_another_harts_write_ends_it_up_to_the_cycle_before_the_grant(
+    ctx: Any, dut: MemoryUnit, bus: Bus, address: int, fails: int
 ) -> None:
-    async def bench(ctx: Any, dut: MemoryUnit, bus: Bus) -> None:
-        async def other() -> None:
-            ctx.set(dut.snoop.valid, 1)
-            ctx.set(dut.snoop.address, address >> 3)
-            await ctx.tick()
-            ctx.set(dut.snoop.valid, 0)
-
-        await reserve(bus)
+    async def other() -> None:
+        ctx.set(dut.snoop.valid, 1)
+        ctx.set(dut.snoop.address, address >> 3)
         await ctx.tick()
-        assert await conditional(bus, before_grant=other) == fails
-        assert bus.asked[-1][1] == (0 if fails else 0xFF)
+        ctx.set(dut.snoop.valid, 0)
 
-    simulate(bench)
+    await reserve(bus)
+    await ctx.tick()
+    assert await conditional(bus, before_grant=other) == fails
+    assert bus.asked[-1][1] == (0 if fails else 0xFF)
 
 
-def test_a_fence_waits_for_the_store_buffer_alone() -> None:
-    async def bench(ctx: Any, dut: MemoryUnit, bus: Bus) -> None:
-        ctx.set(dut.operation, Operation.DRAIN)
-        ctx.set(dut.start, 1)
+@run_by(simulate)
+async def test_a_fence_waits_for_the_store_buffer_alone(ctx: Any, dut: MemoryUnit) -> None:
+    ctx.set(dut.operation, Operation.DRAIN)
+    ctx.set(dut.start, 1)
+    await ctx.tick()
+    ctx.set(dut.start, 0)
+    for _ in range(10):
+        assert not ctx.get(dut.done)
+        assert not ctx.get(dut.bus.valid)
         await ctx.tick()
-        ctx.set(dut.start, 0)
-        for _ in range(10):
-            assert not ctx.get(dut.done)
-            assert not ctx.get(dut.bus.valid)
-            await ctx.tick()
-        ctx.set(dut.drained, 1)
-        await ctx.tick()
-        assert ctx.get(dut.done)
-
-    simulate(bench)
+    ctx.set(dut.drained, 1)
+    await ctx.tick()
+    assert ctx.get(dut.done)

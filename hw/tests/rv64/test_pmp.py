@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-from rv64bench import clocked
+from hwbench import simulated
 
 from rv64.pmp import PMP_ENTRIES, Pmp
 
@@ -57,59 +57,55 @@ class Naive:
         return 7 if machine else 0
 
 
-def test_against_the_naive_reading() -> None:
-    dut = Pmp()
+@simulated(Pmp)
+async def test_against_the_naive_reading(ctx: Any, dut: Pmp) -> None:
+    rng = random.Random(4)
+    naive = Naive()
+    await ctx.tick()
 
-    async def bench(ctx: Any) -> None:
-        rng = random.Random(4)
-        naive = Naive()
-        await ctx.tick()
-
-        async def check(count: int) -> None:
-            for place in range(PMP_ENTRIES):
-                ctx.set(dut.number, place)
-                assert ctx.get(dut.address) == naive.shown(place)
-            word = sum(byte << 8 * place for place, byte in enumerate(naive.bytes))
-            assert ctx.get(dut.configuration) == word
-            for _ in range(count):
-                bounds = [bound >> 10 & 0xFFFFF for bound in naive.addresses]
-                frame = rng.choice(bounds) + rng.randrange(-1, 2) & 0xFFFFF
-                machine = rng.getrandbits(1)
-                ctx.set(dut.frame, frame)
-                ctx.set(dut.machine, machine)
-                ctx.set(dut.start, 1)
-                await ctx.tick()
-                ctx.set(dut.start, 0)
-                cycles = 1
-                while not ctx.get(dut.done):
-                    await ctx.tick()
-                    cycles += 1
-                assert cycles <= PMP_ENTRIES
-                assert ctx.get(dut.allowed) == naive.allowed(frame, machine)
-                await ctx.tick()
-
-        await check(5)
-        for _ in range(150):
-            if rng.random() < 0.5:
-                place = rng.randrange(PMP_ENTRIES)
-                value = rng.getrandbits(54) >> rng.choice((0, 20, 24, 34))
-                value |= rng.choice((0, 0x3FF, 0xFFFF, (1 << 31) - 1, (1 << 33) - 1))
-                ctx.set(dut.number, place)
-                ctx.set(dut.data, value)
-                ctx.set(dut.write_address, 1)
-                naive.write_address(place, value)
-            else:
-                locks = 0x80 * (rng.random() < 0.02)
-                value = sum(
-                    (rng.getrandbits(7) | locks * (rng.random() < 0.3)) << 8 * place
-                    for place in range(PMP_ENTRIES)
-                )
-                ctx.set(dut.data, value)
-                ctx.set(dut.write_configuration, 1)
-                naive.write_configuration(value)
+    async def check(count: int) -> None:
+        for place in range(PMP_ENTRIES):
+            ctx.set(dut.number, place)
+            assert ctx.get(dut.address) == naive.shown(place)
+        word = sum(byte << 8 * place for place, byte in enumerate(naive.bytes))
+        assert ctx.get(dut.configuration) == word
+        for _ in range(count):
+            bounds = [bound >> 10 & 0xFFFFF for bound in naive.addresses]
+            frame = rng.choice(bounds) + rng.randrange(-1, 2) & 0xFFFFF
+            machine = rng.getrandbits(1)
+            ctx.set(dut.frame, frame)
+            ctx.set(dut.machine, machine)
+            ctx.set(dut.start, 1)
             await ctx.tick()
-            ctx.set(dut.write_address, 0)
-            ctx.set(dut.write_configuration, 0)
-            await check(6)
+            ctx.set(dut.start, 0)
+            cycles = 1
+            while not ctx.get(dut.done):
+                await ctx.tick()
+                cycles += 1
+            assert cycles <= PMP_ENTRIES
+            assert ctx.get(dut.allowed) == naive.allowed(frame, machine)
+            await ctx.tick()
 
-    clocked(dut, bench)
+    await check(5)
+    for _ in range(150):
+        if rng.random() < 0.5:
+            place = rng.randrange(PMP_ENTRIES)
+            value = rng.getrandbits(54) >> rng.choice((0, 20, 24, 34))
+            value |= rng.choice((0, 0x3FF, 0xFFFF, (1 << 31) - 1, (1 << 33) - 1))
+            ctx.set(dut.number, place)
+            ctx.set(dut.data, value)
+            ctx.set(dut.write_address, 1)
+            naive.write_address(place, value)
+        else:
+            locks = 0x80 * (rng.random() < 0.02)
+            value = sum(
+                (rng.getrandbits(7) | locks * (rng.random() < 0.3)) << 8 * place
+                for place in range(PMP_ENTRIES)
+            )
+            ctx.set(dut.data, value)
+            ctx.set(dut.write_configuration, 1)
+            naive.write_configuration(value)
+        await ctx.tick()
+        ctx.set(dut.write_address, 0)
+        ctx.set(dut.write_configuration, 0)
+        await check(6)

@@ -4,7 +4,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from rv64bench import clocked
+from hwbench import simulated
 
 from rv64.store_buffer import DEPTH, StoreBuffer
 
@@ -25,85 +25,71 @@ def shown(ctx: Any, dut: StoreBuffer) -> dict[str, int]:
     return {name: getattr(payload, name) for name in ("address", "mask", "data")}
 
 
-def test_a_store_is_at_the_other_end_in_the_next_cycle() -> None:
-    dut = StoreBuffer()
+@simulated(StoreBuffer)
+async def test_a_store_is_at_the_other_end_in_the_next_cycle(ctx: Any, dut: StoreBuffer) -> None:
+    assert (ctx.get(dut.empty), ctx.get(dut.output.valid)) == (1, 0)
+    ctx.set(dut.input.payload, store(7))
+    ctx.set(dut.input.valid, 1)
+    assert ctx.get(dut.output.valid) == 0
+    await ctx.tick()
+    ctx.set(dut.input.valid, 0)
+    assert (ctx.get(dut.empty), ctx.get(dut.output.valid)) == (0, 1)
+    assert shown(ctx, dut) == store(7)
+    await ctx.tick()
+    assert shown(ctx, dut) == store(7), "it stays until it is taken"
+    ctx.set(dut.output.ready, 1)
+    await ctx.tick()
+    assert (ctx.get(dut.empty), ctx.get(dut.output.valid)) == (1, 0)
 
-    async def bench(ctx: Any) -> None:
-        assert (ctx.get(dut.empty), ctx.get(dut.output.valid)) == (1, 0)
-        ctx.set(dut.input.payload, store(7))
-        ctx.set(dut.input.valid, 1)
-        assert ctx.get(dut.output.valid) == 0
+
+@simulated(StoreBuffer)
+async def test_eight_fit_and_a_ninth_waits(ctx: Any, dut: StoreBuffer) -> None:
+    for number in range(DEPTH):
+        assert ctx.get(dut.input.ready) == 1
+        await put(ctx, dut, number)
+    assert ctx.get(dut.input.ready) == 0
+    await put(ctx, dut, 99)  # is not taken
+    ctx.set(dut.output.ready, 1)
+    for number in range(DEPTH):
+        assert shown(ctx, dut) == store(number)
         await ctx.tick()
-        ctx.set(dut.input.valid, 0)
-        assert (ctx.get(dut.empty), ctx.get(dut.output.valid)) == (0, 1)
-        assert shown(ctx, dut) == store(7)
-        await ctx.tick()
-        assert shown(ctx, dut) == store(7), "it stays until it is taken"
-        ctx.set(dut.output.ready, 1)
-        await ctx.tick()
-        assert (ctx.get(dut.empty), ctx.get(dut.output.valid)) == (1, 0)
-
-    clocked(dut, bench)
+        assert ctx.get(dut.input.ready) == 1
+    assert ctx.get(dut.empty) == 1
 
 
-def test_eight_fit_and_a_ninth_waits() -> None:
-    dut = StoreBuffer()
-
-    async def bench(ctx: Any) -> None:
-        for number in range(DEPTH):
-            assert ctx.get(dut.input.ready) == 1
-            await put(ctx, dut, number)
-        assert ctx.get(dut.input.ready) == 0
-        await put(ctx, dut, 99)  # is not taken
-        ctx.set(dut.output.ready, 1)
-        for number in range(DEPTH):
-            assert shown(ctx, dut) == store(number)
-            await ctx.tick()
-            assert ctx.get(dut.input.ready) == 1
-        assert ctx.get(dut.empty) == 1
-
-    clocked(dut, bench)
-
-
-def test_a_full_buffer_takes_none_in_the_cycle_in_which_one_leaves() -> None:
+@simulated(StoreBuffer)
+async def test_a_full_buffer_takes_none_in_the_cycle_in_which_one_leaves(
+    ctx: Any, dut: StoreBuffer
+) -> None:
     """``ready`` is a register: what leaves makes room for the next cycle."""
-    dut = StoreBuffer()
-
-    async def bench(ctx: Any) -> None:
-        for number in range(DEPTH):
-            await put(ctx, dut, number)
-        ctx.set(dut.output.ready, 1)
-        await put(ctx, dut, 99)
-        for number in range(1, DEPTH):
-            assert shown(ctx, dut) == store(number)
-            await ctx.tick()
-        assert ctx.get(dut.empty) == 1
-
-    clocked(dut, bench)
+    for number in range(DEPTH):
+        await put(ctx, dut, number)
+    ctx.set(dut.output.ready, 1)
+    await put(ctx, dut, 99)
+    for number in range(1, DEPTH):
+        assert shown(ctx, dut) == store(number)
+        await ctx.tick()
+    assert ctx.get(dut.empty) == 1
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_the_order_is_kept_whoever_is_faster(seed: int) -> None:
-    dut = StoreBuffer()
+@simulated(StoreBuffer)
+async def test_the_order_is_kept_whoever_is_faster(ctx: Any, dut: StoreBuffer, seed: int) -> None:
     random = Random(seed)
-
-    async def bench(ctx: Any) -> None:
-        queue: list[int] = []
-        for number in range(300):
-            put_one, take_one = random.random() < 0.6, random.random() < 0.2 + 0.2 * seed
-            ctx.set(dut.input.valid, put_one)
-            ctx.set(dut.input.payload, store(number))
-            ctx.set(dut.output.ready, take_one)
-            assert ctx.get(dut.output.valid) == bool(queue)
-            assert ctx.get(dut.empty) == (not queue)
-            assert ctx.get(dut.input.ready) == (len(queue) < DEPTH)
-            if queue:
-                assert shown(ctx, dut) == store(queue[0])
-            had = len(queue)
-            if queue and take_one:
-                queue.pop(0)
-            if put_one and had < DEPTH:
-                queue.append(number)
-            await ctx.tick()
-
-    clocked(dut, bench)
+    queue: list[int] = []
+    for number in range(300):
+        put_one, take_one = random.random() < 0.6, random.random() < 0.2 + 0.2 * seed
+        ctx.set(dut.input.valid, put_one)
+        ctx.set(dut.input.payload, store(number))
+        ctx.set(dut.output.ready, take_one)
+        assert ctx.get(dut.output.valid) == bool(queue)
+        assert ctx.get(dut.empty) == (not queue)
+        assert ctx.get(dut.input.ready) == (len(queue) < DEPTH)
+        if queue:
+            assert shown(ctx, dut) == store(queue[0])
+        had = len(queue)
+        if queue and take_one:
+            queue.pop(0)
+        if put_one and had < DEPTH:
+            queue.append(number)
+        await ctx.tick()

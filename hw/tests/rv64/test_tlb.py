@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from rv64bench import clocked
+from hwbench import simulated
 
 from rv64.tlb import ENTRIES, Tlb
 
@@ -30,64 +30,48 @@ def look(ctx: Any, dut: Tlb, address: int, space: dict[str, int] | None = None) 
 
 
 @pytest.mark.parametrize("ways", [1, 2])
-def test_what_was_filled_in_is_found_in_its_space(ways: int) -> None:
-    dut = Tlb(ways=ways)
-
-    async def bench(ctx: Any) -> None:
-        assert look(ctx, dut, 0x1000) is None
-        await keep(ctx, dut, 0x1, 0x80005)
-        assert look(ctx, dut, 0x1ABC) == 0x80005
-        assert ctx.get(dut.rights.read) == 1
-        assert look(ctx, dut, 0x2ABC) is None
-        assert look(ctx, dut, 0x1ABC, {**SPACE, "asid": 8}) is None
-        assert look(ctx, dut, 0x1ABC, BARE) is None
-        ctx.set(dut.flush, 1)
-        await ctx.tick()
-        ctx.set(dut.flush, 0)
-        assert look(ctx, dut, 0x1ABC) is None
-
-    clocked(dut, bench)
+@simulated(Tlb, "ways")
+async def test_what_was_filled_in_is_found_in_its_space(ctx: Any, dut: Tlb, ways: int) -> None:
+    assert look(ctx, dut, 0x1000) is None
+    await keep(ctx, dut, 0x1, 0x80005)
+    assert look(ctx, dut, 0x1ABC) == 0x80005
+    assert ctx.get(dut.rights.read) == 1
+    assert look(ctx, dut, 0x2ABC) is None
+    assert look(ctx, dut, 0x1ABC, {**SPACE, "asid": 8}) is None
+    assert look(ctx, dut, 0x1ABC, BARE) is None
+    ctx.set(dut.flush, 1)
+    await ctx.tick()
+    ctx.set(dut.flush, 0)
+    assert look(ctx, dut, 0x1ABC) is None
 
 
-def test_pages_of_one_place_take_turns_and_two_stay() -> None:
-    dut = Tlb(ways=2)
-
-    async def bench(ctx: Any) -> None:
-        pages = (0x0, 0x11, 0x22)  # the place is an exclusive or
-        await keep(ctx, dut, pages[0], 100)
-        await keep(ctx, dut, pages[1], 101)
-        assert [look(ctx, dut, page << 12) for page in pages] == [100, 101, None]
-        await keep(ctx, dut, pages[2], 102)
-        assert [look(ctx, dut, page << 12) for page in pages] == [None, 101, 102]
-
-    clocked(dut, bench)
+@simulated(Tlb, ways=2)
+async def test_pages_of_one_place_take_turns_and_two_stay(ctx: Any, dut: Tlb) -> None:
+    pages = (0x0, 0x11, 0x22)  # the place is an exclusive or
+    await keep(ctx, dut, pages[0], 100)
+    await keep(ctx, dut, pages[1], 101)
+    assert [look(ctx, dut, page << 12) for page in pages] == [100, 101, None]
+    await keep(ctx, dut, pages[2], 102)
+    assert [look(ctx, dut, page << 12) for page in pages] == [None, 101, 102]
 
 
-def test_every_entry_is_used() -> None:
-    dut = Tlb()
-
-    async def bench(ctx: Any) -> None:
-        for page in range(ENTRIES):
-            await keep(ctx, dut, page, 1000 + page)
-        assert [look(ctx, dut, page << 12) for page in range(ENTRIES)] == [
-            1000 + page for page in range(ENTRIES)
-        ]
-
-    clocked(dut, bench)
+@simulated(Tlb)
+async def test_every_entry_is_used(ctx: Any, dut: Tlb) -> None:
+    for page in range(ENTRIES):
+        await keep(ctx, dut, page, 1000 + page)
+    assert [look(ctx, dut, page << 12) for page in range(ENTRIES)] == [
+        1000 + page for page in range(ENTRIES)
+    ]
 
 
-def test_an_address_with_other_upper_bits_is_never_there() -> None:
-    dut = Tlb()
-
-    async def bench(ctx: Any) -> None:
-        await keep(ctx, dut, 0x7FF_FFFF, 5)
-        assert look(ctx, dut, -1) == 5
-        assert look(ctx, dut, (1 << 39) - 1) is None
-        assert look(ctx, dut, (1 << 63) - 1) is None
-        await keep(ctx, dut, 0x80, 6, BARE)
-        assert look(ctx, dut, 0x80 << 12, BARE) == 6
-        assert look(ctx, dut, 1 << 40 | 0x80 << 12, BARE) is None
-        await keep(ctx, dut, 0x7FF_FFFF, 7, BARE)
-        assert look(ctx, dut, -1, BARE) is None
-
-    clocked(dut, bench)
+@simulated(Tlb)
+async def test_an_address_with_other_upper_bits_is_never_there(ctx: Any, dut: Tlb) -> None:
+    await keep(ctx, dut, 0x7FF_FFFF, 5)
+    assert look(ctx, dut, -1) == 5
+    assert look(ctx, dut, (1 << 39) - 1) is None
+    assert look(ctx, dut, (1 << 63) - 1) is None
+    await keep(ctx, dut, 0x80, 6, BARE)
+    assert look(ctx, dut, 0x80 << 12, BARE) == 6
+    assert look(ctx, dut, 1 << 40 | 0x80 << 12, BARE) is None
+    await keep(ctx, dut, 0x7FF_FFFF, 7, BARE)
+    assert look(ctx, dut, -1, BARE) is None

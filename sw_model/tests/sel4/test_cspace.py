@@ -35,14 +35,11 @@ async def test_copy_needs_an_empty_destination_and_a_source(task: RootTask) -> P
 
 
 @initial_thread()
-async def test_delete_empties_a_slot_and_an_empty_slot_can_be_deleted(task: RootTask) -> Program:
-    answers: list[int] = []
+async def test_delete_empties_a_slot_and_an_empty_slot_can_be_deleted(task: RootTask) -> None:
     (ep,) = await task.allocate(ObjectType.ENDPOINT)
     for _ in range(2):
-        answers.append(await task.kernel.cnode_delete(task.cnode, ep))
-    answers.append((await task.kernel.call(ep)).info.label)
-    yield
-    assert answers == [OK, OK, SeL4Error.INVALID_CAPABILITY]
+        assert await task.kernel.cnode_delete(task.cnode, ep) is OK
+    assert (await task.kernel.call(ep)).info.label == SeL4Error.INVALID_CAPABILITY
 
 
 @initial_thread()
@@ -91,23 +88,20 @@ async def test_mutate_changes_a_guard(task: RootTask) -> Program:
 
 
 @initial_thread()
-async def test_rotate_moves_two_or_swaps(task: RootTask) -> Program:
-    answers: list[int] = []
+async def test_rotate_moves_two_or_swaps(task: RootTask) -> None:
     (tcb,) = await task.allocate(ObjectType.TCB)
     (node,) = await task.allocate(ObjectType.CAP_TABLE, size_bits=2)
     (ep,) = await task.allocate(ObjectType.ENDPOINT)
     kernel, root = task.kernel, task.cnode
-    answers.append(await kernel.cnode_rotate(root, 100, tcb, node))  # 100 <- tcb <- node
-    answers.append(await kernel.cap_identify(100))
-    answers.append(await kernel.cap_identify(tcb))
-    answers.append(await kernel.cnode_rotate(root, 100, tcb, 100))  # swap
-    answers.append(await kernel.cap_identify(100))
-    answers.append(await kernel.cnode_rotate(root, tcb, tcb, 100))
-    answers.append(await kernel.cnode_rotate(root, tcb, 100, 300))
-    answers.append(await kernel.cnode_rotate(root, 300, 301, 100))
-    answers.append(await kernel.cnode_rotate(root, 300, 100, ep))  # a badge is preserved
-    yield
-    assert answers == [OK, 12, 10, OK, 10, ILLEGAL, DELETE_FIRST, FAILED_LOOKUP, ILLEGAL]
+    assert await kernel.cnode_rotate(root, 100, tcb, node) is OK  # 100 <- tcb <- node
+    assert await kernel.cap_identify(100) == 12
+    assert await kernel.cap_identify(tcb) == 10
+    assert await kernel.cnode_rotate(root, 100, tcb, 100) is OK  # swap
+    assert await kernel.cap_identify(100) == 10
+    assert await kernel.cnode_rotate(root, tcb, tcb, 100) is ILLEGAL
+    assert await kernel.cnode_rotate(root, tcb, 100, 300) == DELETE_FIRST
+    assert await kernel.cnode_rotate(root, 300, 301, 100) == FAILED_LOOKUP
+    assert await kernel.cnode_rotate(root, 300, 100, ep) is ILLEGAL  # a badge is preserved
 
 
 @initial_thread()
@@ -133,30 +127,27 @@ async def test_revoke_deletes_descendants_and_spares_the_original(task: RootTask
 
 
 @initial_thread()
-async def test_guards_and_depths_through_two_levels(task: RootTask) -> Program:
-    answers: list[Any] = []
+async def test_guards_and_depths_through_two_levels(task: RootTask) -> None:
     kernel, root = task.kernel, task.cnode
     outer, inner = await task.allocate(ObjectType.CAP_TABLE, 2, size_bits=4)
     (ep,) = await task.allocate(ObjectType.ENDPOINT)
     # inner, with guard 0b11 of 2 bits, into slot 5 of outer
     words = (5, 4, inner, WORD_BITS, ANY, 0b11 << 6 | 2)
-    answers.append((await kernel.invoke(outer, Invocation.CNODE_MINT, words, (root,))).error)
+    assert (await kernel.invoke(outer, Invocation.CNODE_MINT, words, (root,))).error is OK
     path = 5 << 6 | 0b11 << 4 | 9
     source = (path, 10, ep, WORD_BITS, ANY)
-    answers.append((await kernel.invoke(outer, Invocation.CNODE_COPY, source, (root,))).error)
-    for index, depth in ((path ^ 1 << 4, 10), (path, 9), (path, 11), (path, 0), (path, 65)):
+    assert (await kernel.invoke(outer, Invocation.CNODE_COPY, source, (root,))).error is OK
+    for index, depth, *found in (
+        (path ^ 1 << 4, 10, FAILED_LOOKUP, 0, 4, 6),  # guard mismatch, 6 bits left
+        (path, 9, FAILED_LOOKUP),
+        (path, 11, FAILED_LOOKUP),
+        (path, 0, SeL4Error.RANGE_ERROR, 1, 64),
+        (path, 65, SeL4Error.RANGE_ERROR, 1, 64),
+    ):
         answer = await kernel.invoke(outer, Invocation.CNODE_DELETE, (index, depth))
-        answers.append((answer.error, *answer.words))
-    answers.append(await kernel.cnode_delete(outer, path, 10))
-    yield
-    assert answers[:2] == [OK, OK]
-    # wasSource, kind, bits left, guard found, bits found
-    assert answers[2][:4] == (FAILED_LOOKUP, 0, 4, 6)  # guard mismatch, 6 bits left
-    assert answers[3][0] is FAILED_LOOKUP
-    assert answers[4][0] is FAILED_LOOKUP
-    assert answers[5][:3] == (SeL4Error.RANGE_ERROR, 1, 64)
-    assert answers[6][:3] == (SeL4Error.RANGE_ERROR, 1, 64)
-    assert answers[7] is OK
+        # wasSource, kind, bits left, guard found, bits found
+        assert [answer.error, *answer.words][: len(found)] == found
+    assert await kernel.cnode_delete(outer, path, 10) is OK
 
 
 @initial_thread()

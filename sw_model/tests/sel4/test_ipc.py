@@ -135,14 +135,13 @@ async def test_reply_recv_serves_many_clients(task: RootTask) -> Program:
 
 
 @initial_thread()
-async def test_rights_of_an_endpoint_capability(task: RootTask) -> Program:
+async def test_rights_of_an_endpoint_capability(task: RootTask) -> None:
     """sel4test's table of send, receive, grant and grant-reply rights."""
-    got: dict[str, Any] = {}
     kernel, root = task.kernel, task.cnode
     ep, other = await task.allocate(ObjectType.ENDPOINT, 2)
     for slot, rights in ((100, RECV), (101, SEND), (102, SEND | GRANT_REPLY)):
         await kernel.cnode_mint(root, slot, ep, rights, 0)
-    got["send without right"] = (await kernel.call(100)).info.label
+    assert (await kernel.call(100)).info.label == SeL4Error.INVALID_CAPABILITY  # no right to send
     maker = ThreadMaker(task)
     replies: list[Message] = []
 
@@ -153,14 +152,14 @@ async def test_rights_of_an_endpoint_capability(task: RootTask) -> Program:
         return client
 
     threads = {}
-    for slot in (101, 102):
+    for slot, reply in ((101, 0), (102, 8)):  # a reply capability, where it was granted
         threads[slot] = await maker.make(caller(slot), priority=100)
         await kernel.set_receive_path(root, 300)
         message = await kernel.recv(ep)
-        got[f"caps {slot}"] = message.info.extra_caps
-        got[f"reply {slot}"] = await kernel.cap_identify(300), message.words[0]
+        assert message.info.extra_caps == 0
+        assert (await kernel.cap_identify(300), message.words[0]) == (0, 1)
         assert await kernel.cnode_save_caller(root, 301) is OK
-        got[f"caller {slot}"] = await kernel.cap_identify(301)
+        assert await kernel.cap_identify(301) == reply
         await kernel.cnode_delete(root, 301)
         await kernel.cnode_delete(root, 300)
         # one that may not be replied to is suspended and begins again when resumed
@@ -170,24 +169,12 @@ async def test_rights_of_an_endpoint_capability(task: RootTask) -> Program:
         await own.recv(101)
 
     faulty = await maker.make(fails, priority=255, fault_endpoint=other)
-    got["fault"] = (await kernel.recv(other)).info.label
+    assert (await kernel.recv(other)).info.label == 1
     await kernel.tcb_suspend(faulty.tcb)
-    yield
-    assert got == {
-        "send without right": SeL4Error.INVALID_CAPABILITY,
-        "caps 101": 0,
-        "reply 101": (0, 1),
-        "caller 101": 0,
-        "caps 102": 0,
-        "reply 102": (0, 1),
-        "caller 102": 8,
-        "fault": 1,
-    }
 
 
 @initial_thread()
-async def test_capabilities_travel_and_the_endpoints_own_is_unwrapped(task: RootTask) -> Program:
-    got: list[Any] = []
+async def test_capabilities_travel_and_the_endpoints_own_is_unwrapped(task: RootTask) -> None:
     kernel, root = task.kernel, task.cnode
     (ep,) = await task.allocate(ObjectType.ENDPOINT)
     (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
@@ -202,25 +189,22 @@ async def test_capabilities_travel_and_the_endpoints_own_is_unwrapped(task: Root
     await ThreadMaker(task).make(sender, priority=100)
     await kernel.set_receive_path(root, 200)
     message = await kernel.recv(ep)
-    got.append((message.info.extra_caps, message.info.caps_unwrapped))
-    got.append((await kernel.cap_or_badge(0), await kernel.cap_identify(200)))
+    assert (message.info.extra_caps, message.info.caps_unwrapped) == (2, 1)
+    assert (await kernel.cap_or_badge(0), await kernel.cap_identify(200)) == (55, 6)
     await kernel.set_receive_path(root, 201)
     message = await kernel.recv(ep)  # the third has no slot left
-    got.append((message.info.extra_caps, message.info.caps_unwrapped))
+    assert (message.info.extra_caps, message.info.caps_unwrapped) == (2, 2)
     message = await kernel.recv(ep)  # 201 is in use
-    got.append((message.info.extra_caps, await kernel.cap_identify(201)))
+    assert (message.info.extra_caps, await kernel.cap_identify(201)) == (0, 6)
     await kernel.set_receive_path(999_999, 5)
-    got.append((await kernel.recv(ep)).info.extra_caps)
+    assert (await kernel.recv(ep)).info.extra_caps == 0
     # what was transferred hangs below the sender's capability
     await kernel.cnode_revoke(root, ntfn)
-    got.append([await kernel.cap_identify(n) for n in (200, 201)])
-    yield
-    assert got == [(2, 1), (55, 6), (2, 2), (0, 6), 0, [0, 0]]
+    assert [await kernel.cap_identify(n) for n in (200, 201)] == [0, 0]
 
 
 @initial_thread()
-async def test_cancel_badged_sends_restarts_one_badge_only(task: RootTask) -> Program:
-    got: list[Any] = []
+async def test_cancel_badged_sends_restarts_one_badge_only(task: RootTask) -> None:
     kernel, root = task.kernel, task.cnode
     (ep,) = await task.allocate(ObjectType.ENDPOINT)
     maker = ThreadMaker(task)
@@ -241,20 +225,17 @@ async def test_cancel_badged_sends_restarts_one_badge_only(task: RootTask) -> Pr
 
     await maker.make(low, priority=10)
     await kernel.wait(201)  # all four are waiting to send
-    got.append(await kernel.cnode_cancel_badged_sends(root, 200))
+    assert await kernel.cnode_cancel_badged_sends(root, 200) is SeL4Error.ILLEGAL_OPERATION
     # both senders of badge 1 begin again, and find their capability gone
     for slot in (100, 102):
         await kernel.cnode_cancel_badged_sends(root, slot)
     await kernel.cnode_delete(root, 100)
-    got.append([(await kernel.recv(ep)).badge for _ in range(3)])
-    got.append((await kernel.nb_recv(ep)).info.length)
-    yield
-    assert got == [SeL4Error.ILLEGAL_OPERATION, [2, 2, 1], 0]
+    assert [(await kernel.recv(ep)).badge for _ in range(3)] == [2, 2, 1]
+    assert (await kernel.nb_recv(ep)).info.length == 0
 
 
 @initial_thread()
 async def test_deleting_an_endpoint_releases_all_who_wait(task: RootTask) -> Program:
-    labels: list[int] = []
     answers: list[int] = []
     kernel, root = task.kernel, task.cnode
     ep, faults = await task.allocate(ObjectType.ENDPOINT, 2)
@@ -271,7 +252,7 @@ async def test_deleting_an_endpoint_releases_all_who_wait(task: RootTask) -> Pro
     await kernel.yield_()
     await kernel.cnode_delete(root, ep)
     for _ in range(2):  # both look again and fault
-        labels.append((await kernel.recv(faults)).info.label)
+        assert (await kernel.recv(faults)).info.label == 1
     (again,) = await task.allocate(ObjectType.ENDPOINT)
     await kernel.cnode_move(root, ep, again)
     await maker.make(caller, priority=255, fault_endpoint=faults)
@@ -279,7 +260,6 @@ async def test_deleting_an_endpoint_releases_all_who_wait(task: RootTask) -> Pro
     await kernel.cnode_delete(root, ep)
     await kernel.yield_()
     yield
-    assert labels == [1, 1]
     assert answers == [SeL4Error.INVALID_CAPABILITY]
 
 
@@ -306,8 +286,7 @@ async def test_a_suspended_caller_calls_again_and_its_old_reply_is_void(task: Ro
 
 
 @initial_thread()
-async def test_long_messages_need_an_ipc_buffer(task: RootTask) -> Program:
-    got: list[Any] = []
+async def test_long_messages_need_an_ipc_buffer(task: RootTask) -> None:
     kernel = task.kernel
     (ep,) = await task.allocate(ObjectType.ENDPOINT)
 
@@ -316,34 +295,28 @@ async def test_long_messages_need_an_ipc_buffer(task: RootTask) -> Program:
         await own.send(ep, tuple(range(10)))
 
     thread = await ThreadMaker(task).make(client, priority=100)
-    got.append((await kernel.recv(ep)).info.length)
+    assert (await kernel.recv(ep)).info.length == 10
     assert await kernel.tcb_set_ipc_buffer(thread.tcb, 0, 0) is OK
-    got.append((await kernel.recv(ep)).info.length)
-    yield
-    assert got == [10, 4]
+    assert (await kernel.recv(ep)).info.length == 4
 
 
 @initial_thread()
-async def test_errors_of_invocations_carry_their_details(task: RootTask) -> Program:
-    got: list[Any] = []
+async def test_errors_of_invocations_carry_their_details(task: RootTask) -> None:
     kernel = task.kernel
-    for cap, label, words, caps in (
-        (task.tcb, Invocation.TCB_SET_PRIORITY, (256,), (task.tcb,)),
-        (task.tcb, Invocation.TCB_SET_PRIORITY, (1,), (task.cnode,)),
-        (task.tcb, Invocation.TCB_READ_REGISTERS, (0, 33), ()),
-        (12, Invocation.UNTYPED_RETYPE, (0, 29, 0, 0, 100, 1), (task.cnode,)),
-        (12, Invocation.UNTYPED_RETYPE, (9, 0, 0, 0, 100, 1), (task.cnode,)),
-        (task.cnode, Invocation.CNODE_COPY, (100, 64, 900, 64, 15), (task.cnode,)),
-    ):
+    for cap, label, words, caps, found in (
+        (task.tcb, Invocation.TCB_SET_PRIORITY, (256,), (task.tcb,),
+         (SeL4Error.RANGE_ERROR, 0, 255, 0, 0)),
+        (task.tcb, Invocation.TCB_SET_PRIORITY, (1,), (task.cnode,),
+         (SeL4Error.INVALID_CAPABILITY, 1, 0, 0, 0)),
+        (task.tcb, Invocation.TCB_READ_REGISTERS, (0, 33), (),
+         (SeL4Error.RANGE_ERROR, 1, 32, 0, 0)),
+        (12, Invocation.UNTYPED_RETYPE, (0, 29, 0, 0, 100, 1), (task.cnode,),
+         (SeL4Error.NOT_ENOUGH_MEMORY, 1 << 28, 0, 0, 0)),
+        (12, Invocation.UNTYPED_RETYPE, (9, 0, 0, 0, 100, 1), (task.cnode,),
+         (SeL4Error.INVALID_ARGUMENT, 0, 0, 0, 0)),
+        (task.cnode, Invocation.CNODE_COPY, (100, 64, 900, 64, 15), (task.cnode,),
+         (SeL4Error.FAILED_LOOKUP, 1, 2, 64, 0)),
+    ):  # fmt: skip
         answer = await kernel.invoke(cap, label, words, caps)
-        got.append((answer.error, *answer.words))
-    yield
-    assert got == [
-        (SeL4Error.RANGE_ERROR, 0, 255, 0, 0),
-        (SeL4Error.INVALID_CAPABILITY, 1, 0, 0, 0),
-        (SeL4Error.RANGE_ERROR, 1, 32, 0, 0),
-        (SeL4Error.NOT_ENOUGH_MEMORY, 1 << 28, 0, 0, 0),
-        (SeL4Error.INVALID_ARGUMENT, 0, 0, 0, 0),
-        (SeL4Error.FAILED_LOOKUP, 1, 2, 64, 0),
-    ]
+        assert (answer.error, *answer.words) == found
     assert MessageInfo.from_word(127).length == 120

@@ -15,7 +15,7 @@ ILLEGAL, CAPABILITY = SeL4Error.ILLEGAL_OPERATION, SeL4Error.INVALID_CAPABILITY
 
 
 @initial_thread()
-async def test_a_bound_notification_is_received_on_an_endpoint(task: RootTask) -> Program:
+async def test_a_bound_notification_is_received_on_an_endpoint(task: RootTask) -> None:
     got: list[Any] = []
     kernel, root = task.kernel, task.cnode
     (ep,) = await task.allocate(ObjectType.ENDPOINT)
@@ -37,34 +37,29 @@ async def test_a_bound_notification_is_received_on_an_endpoint(task: RootTask) -
     await kernel.tcb_unbind_notification(task.tcb)
     got.append((await kernel.nb_recv(ep)).badge)
     got.append(await kernel.poll(ntfn))
-    yield
     assert got[:2] == [0x10, 0x20]
     assert sorted(got[2:]) in ([0, 0x10, 0x20], [0, 0, 0x10])
 
 
 @initial_thread()
-async def test_binding_rules(task: RootTask) -> Program:
-    answers = []
+async def test_binding_rules(task: RootTask) -> None:
     kernel, root = task.kernel, task.cnode
     one, two = await task.allocate(ObjectType.NOTIFICATION, 2)
     (tcb,) = await task.allocate(ObjectType.TCB)
     await kernel.cnode_mint(root, 100, one, 1, 1)
-    answers.append(await kernel.tcb_bind_notification(task.tcb, 100))  # may not receive
-    answers.append(await kernel.tcb_bind_notification(task.tcb, one))
-    answers.append(await kernel.tcb_bind_notification(task.tcb, two))
-    answers.append(await kernel.tcb_bind_notification(tcb, one))
-    answers.append(await kernel.tcb_bind_notification(tcb, tcb))
-    answers.append(await kernel.cnode_delete(root, one))
-    answers.append(await kernel.cnode_delete(root, 100))  # the last capability unbinds
-    answers.append(await kernel.tcb_unbind_notification(task.tcb))
-    answers.append(await kernel.tcb_bind_notification(task.tcb, two))
-    yield
-    assert answers == [CAPABILITY, OK, ILLEGAL, ILLEGAL, CAPABILITY, OK, OK, ILLEGAL, OK]
+    assert await kernel.tcb_bind_notification(task.tcb, 100) is CAPABILITY  # may not receive
+    assert await kernel.tcb_bind_notification(task.tcb, one) is OK
+    assert await kernel.tcb_bind_notification(task.tcb, two) is ILLEGAL
+    assert await kernel.tcb_bind_notification(tcb, one) is ILLEGAL
+    assert await kernel.tcb_bind_notification(tcb, tcb) is CAPABILITY
+    assert await kernel.cnode_delete(root, one) is OK
+    assert await kernel.cnode_delete(root, 100) is OK  # the last capability unbinds
+    assert await kernel.tcb_unbind_notification(task.tcb) is ILLEGAL
+    assert await kernel.tcb_bind_notification(task.tcb, two) is OK
 
 
 @initial_thread()
-async def test_others_may_not_wait_on_a_bound_notification(task: RootTask) -> Program:
-    got: list[int] = []
+async def test_others_may_not_wait_on_a_bound_notification(task: RootTask) -> None:
     kernel = task.kernel
     (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
     (ep,) = await task.allocate(ObjectType.ENDPOINT)
@@ -74,9 +69,7 @@ async def test_others_may_not_wait_on_a_bound_notification(task: RootTask) -> Pr
         await own.wait(ntfn)
 
     await ThreadMaker(task).make(other, priority=255, fault_endpoint=ep)
-    got.append((await kernel.recv(ep)).info.label)
-    yield
-    assert got == [1]
+    assert (await kernel.recv(ep)).info.label == 1
 
 
 @initial_thread()
@@ -100,52 +93,44 @@ async def test_several_threads_wait_on_one_notification(task: RootTask) -> Progr
 
 
 @initial_thread()
-async def test_device_interrupts(task: RootTask) -> Program:
-    got: list[Any] = []
+async def test_device_interrupts(task: RootTask) -> None:
     kernel, root = task.kernel, task.cnode
     device = task.machine.interrupts
     (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
     await kernel.cnode_mint(root, 100, ntfn, ANY, 0x80)
     control = CapSlot.IRQ_CONTROL
-    for irq, slot in ((7, 101), (7, 102), (0, 102), (64, 102), (8, 101)):
-        got.append(await kernel.irq_control_get(control, irq, root, slot))
-    got.append(await kernel.cnode_copy(root, 103, control))
-    got.append(await kernel.irq_handler_set_notification(101, root))
-    got.append(await kernel.irq_handler_set_notification(101, 100))
+    for irq, slot, error in (
+        (7, 101, OK),
+        (7, 102, SeL4Error.REVOKE_FIRST),
+        (0, 102, SeL4Error.RANGE_ERROR),
+        (64, 102, SeL4Error.RANGE_ERROR),
+        (8, 101, SeL4Error.DELETE_FIRST),
+    ):
+        assert await kernel.irq_control_get(control, irq, root, slot) is error
+    assert await kernel.cnode_copy(root, 103, control) is ILLEGAL
+    assert await kernel.irq_handler_set_notification(101, root) is CAPABILITY
+    assert await kernel.irq_handler_set_notification(101, 100) is OK
     device.trigger(7)
     await Compute(2_000)
-    got.append(await kernel.poll(ntfn))
+    assert await kernel.poll(ntfn) == 0x80
     device.trigger(7)  # not acknowledged: remembered
     await Compute(2_000)
-    got.append(await kernel.poll(ntfn))
+    assert await kernel.poll(ntfn) == 0
     await kernel.irq_handler_ack(101)
     await Compute(2_000)
-    got.append(await kernel.poll(ntfn))
+    assert await kernel.poll(ntfn) == 0x80
     await kernel.irq_handler_ack(101)
     await kernel.irq_handler_clear(101)
     device.trigger(7)
     await Compute(2_000)
-    got.append(await kernel.poll(ntfn))
+    assert await kernel.poll(ntfn) == 0
     await kernel.cnode_revoke(root, control)
-    got.append(await kernel.cap_identify(101))
-    got.append(await kernel.irq_control_get(control, 7, root, 101))
-    yield
-    range_error = SeL4Error.RANGE_ERROR
-    assert got[:7] == [
-        OK,
-        SeL4Error.REVOKE_FIRST,
-        range_error,
-        range_error,
-        SeL4Error.DELETE_FIRST,
-        ILLEGAL,
-        CAPABILITY,
-    ]
-    assert got[7:] == [OK, 0x80, 0, 0x80, 0, 0, OK]
+    assert await kernel.cap_identify(101) == 0
+    assert await kernel.irq_control_get(control, 7, root, 101) is OK
 
 
 @initial_thread()
-async def test_a_device_wakes_a_thread_that_waits(task: RootTask) -> Program:
-    got: list[int] = []
+async def test_a_device_wakes_a_thread_that_waits(task: RootTask) -> None:
     kernel, root = task.kernel, task.cnode
     (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
     await kernel.cnode_mint(root, 100, ntfn, ANY, 5)
@@ -158,6 +143,4 @@ async def test_a_device_wakes_a_thread_that_waits(task: RootTask) -> Program:
         await Compute(100_000)
 
     await ThreadMaker(task).make(device, priority=1)
-    got.append(await kernel.wait(ntfn))
-    yield
-    assert got == [5]
+    assert await kernel.wait(ntfn) == 5

@@ -7,7 +7,6 @@ lack one repair are found by the same storms.
 """
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +17,6 @@ from rel4.kernel.async_runtime import AsyncRuntime, HandlerTask
 from rel4.kernel.policies import Inline, Uipi
 from rel4.machine.costs import load_costs
 from uintr.registers import Flavour
-
-RunProgram = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ class Storm:
         return 1 - call / period if self.victim[1] > self.attacker[1] else 0.45
 
 
-def share(run_program: RunProgram, storm: Storm) -> float:
+def share(storm: Storm) -> float:
     """The victim's turns beside the storm, in parts of those without."""
     places: dict[str, Any] = {
         "attacker": storm.attacker,
@@ -63,8 +60,8 @@ def share(run_program: RunProgram, storm: Storm) -> float:
         "harts": storm.harts,
         "rest": storm.rest,
     }
-    alone = turns(run_program, storm.policy, storm.flavour, attack=None, **places)
-    beside = turns(run_program, storm.policy, storm.flavour, attack=storm.attack, **places)
+    alone = turns(storm.policy, storm.flavour, attack=None, **places)
+    beside = turns(storm.policy, storm.flavour, attack=storm.attack, **places)
     return beside / alone
 
 
@@ -74,9 +71,9 @@ SEEDS = [pytest.param(n, marks=() if n < QUICK else pytest.mark.long) for n in r
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_nobodys_calls_cost_anothers_time(run_program: RunProgram, seed: int) -> None:
+def test_nobodys_calls_cost_anothers_time(seed: int) -> None:
     storm = Storm.of(seed)
-    assert share(run_program, storm) >= storm.least, storm
+    assert share(storm) >= storm.least, storm
 
 
 def by_priority_alone(runtime: AsyncRuntime, task: HandlerTask) -> bool:
@@ -104,13 +101,9 @@ def by_priority_alone(runtime: AsyncRuntime, task: HandlerTask) -> bool:
     ],
 )
 def test_a_design_without_a_repair_is_found(
-    run_program: RunProgram,
-    monkeypatch: pytest.MonkeyPatch,
-    policy: type,
-    broken: dict[str, object],
-    seed: int,
+    monkeypatch: pytest.MonkeyPatch, policy: type, broken: dict[str, object], seed: int
 ) -> None:
     for name, instead in broken.items():
         monkeypatch.setattr(policy, name, instead)
     storm = Storm.of(seed)
-    assert share(run_program, storm) < storm.least - 0.02
+    assert share(storm) < storm.least - 0.02

@@ -4,10 +4,10 @@ A victim counts its turns while an attacker keeps the kernel busy on its own beh
 can. The share is the victim's turns in parts of what it makes without the attack.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
+from root_bench import run_program
 from storm_bench import CAPACITY, OURS, Client, turns
 
 from rel4.abi.numbers import AsyncLabel, ObjectType
@@ -18,8 +18,6 @@ from rel4.user.root_task import RootTask
 from rel4.user.syscalls import SystemCalls
 from rel4.user.threads import ThreadMaker
 from uintr.registers import Flavour
-
-RunProgram = Callable[..., Any]
 
 
 @pytest.mark.parametrize(
@@ -34,7 +32,7 @@ RunProgram = Callable[..., Any]
 @pytest.mark.parametrize("attack", ["attack", "storm"])
 @pytest.mark.parametrize("policy", OURS)
 def test_whoever_lives_on_a_helping_hart(
-    run_program: RunProgram, policy: str, attack: str, flavour: Flavour, priority: int, least: float
+    policy: str, attack: str, flavour: Flavour, priority: int, least: float
 ) -> None:
     """The attacker runs on hart 0 and its handler on hart 1, where the victim is, or in its own
     time under `inline`."""
@@ -42,16 +40,14 @@ def test_whoever_lives_on_a_helping_hart(
         places: dict[str, Any] = {"attacker": (0, 100), "victim": (0, priority)}
     else:
         places = {"attacker": (0, 100), "victim": (1, priority)}
-    alone = turns(run_program, policy, flavour, attack=None, **places)
-    share = turns(run_program, policy, flavour, attack=attack, **places) / alone
+    alone = turns(policy, flavour, attack=None, **places)
+    share = turns(policy, flavour, attack=attack, **places) / alone
     assert share >= least
 
 
 @pytest.mark.parametrize("flavour", [*Flavour])
 @pytest.mark.parametrize("policy", ["uipi", "poll", "adaptive"])
-def test_clients_of_one_helper_have_their_turns(
-    run_program: RunProgram, policy: str, flavour: Flavour
-) -> None:
+def test_clients_of_one_helper_have_their_turns(policy: str, flavour: Flavour) -> None:
     """Two clients on harts 0 and 1 of a helper on hart 2. One keeps its ring full; the other makes
     a call at a time, and waits for few calls of the other at worst."""
     waited: list[int] = []
