@@ -146,6 +146,11 @@ def populate(driver: Driver) -> None:
     for number in range(24):
         kind, bits = OBJECTS[number % len(OBJECTS)]
         driver.invoke(400, retype, (kind, bits, 0, 0, POOL + number, 1), (root,))
+    for irq in (1, 2):  # signalled by a notification of the pool
+        handler = POOL + 24 + irq
+        words = (irq, handler, 64)
+        driver.invoke(CapSlot.IRQ_CONTROL, Invocation.IRQ_ISSUE_IRQ_HANDLER, words, (root,))
+        driver.invoke(handler, Invocation.IRQ_SET_IRQ_HANDLER, (), (POOL + 4,))
     for number in range(2):
         tcb, frame = 401 + 2 * number, 402 + 2 * number
         driver.invoke(CapSlot.FIRST_UNTYPED, retype, (1, 0, 0, 0, tcb, 1), (root,))
