@@ -1,7 +1,7 @@
 """Directed programs for what coverage has shown that no other program does: interrupts, an external
 one among them, and who takes them; locked entries of PMP; every bit of a page number; sender tables
-where no memory is; a full store buffer; code all over memory; interrupts that are gone when the
-port is asked for them; compressed jumps by each bit of their offsets.
+where no memory is; stores in a row; code all over memory; user interrupts that come as they are
+turned off; compressed jumps by each bit of their offsets.
 
 Each is in machine mode when it begins; see `rv64_verify.directed_frame`.
 """
