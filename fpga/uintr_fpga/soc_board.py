@@ -20,11 +20,11 @@ from amaranth.lib.wiring import In, Out
 from rv64.soc import Soc
 from uintr.checks import check_range
 from uintr.program import Parser, run_program, whole
-from uintr_fpga.bench_hart import NO_COLLISIONS, TARGET_PS, mapping
+from uintr_fpga.bench_hart import NO_COLLISIONS
 from uintr_fpga.board_top import make_platform
 from uintr_fpga.boards import find_board
 from uintr_fpga.bridge import UartBridge
-from uintr_fpga.build import TIMING_WEIGHT, run_script
+from uintr_fpga.build import run_script
 from uintr_fpga.soc_window import SocWindow
 from uintr_fpga.toolchains import TOOLCHAINS, ToolError, find_tools
 from uintr_fpga.uart import UartReceiver, UartTransmitter, uart_divisor
@@ -36,14 +36,15 @@ _ASKED_MHZ = 40
 """What place and route strives for: it rests when it has what it was asked for."""
 _BAUD = 1_000_000
 _MAX_HARTS = 4
-"""More than two have not been built, and more than four have no room."""
+"""Two take 26 682 of the 83 640 look-up tables; more have not been built."""
 _MEMORY_BYTES = 256 << 10
 _SECONDS = 5400
 _SCRIPT = (
     f"{NO_COLLISIONS}\nsetparam -set COLLISION_X_MASK 1'1 t:$memrd_v2 r:MEMID=\\\\ram_words %i\n"
-    f"{mapping(TARGET_PS)}"
+    "scratchpad -set abc9.D 7000\n"
 )
-"""Nor is main memory read in a cycle in which it is written."""
+"""Nor is main memory read in a cycle in which it is written. Logic alone may take 7 ns; with the
+mapping and the placement of `bench_hart` the router did not end (docs/hart.md)."""
 
 
 class SocCore(wiring.Component):
@@ -206,7 +207,7 @@ def build(*, harts: int, seed: int, folder: Path, asked_mhz: int = _ASKED_MHZ) -
         synth_opts="-abc9 -nowidelut",
         script_after_read=_SCRIPT,
         nextpnr_opts=f"--seed {seed} --router router2 --report top.pnr-report.json "
-        f"--timing-allow-fail {TIMING_WEIGHT}",
+        "--timing-allow-fail",
     )
     folder.mkdir(parents=True, exist_ok=True)
     plan.extract(str(folder))

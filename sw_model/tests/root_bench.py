@@ -52,12 +52,12 @@ def run_program(
     features: Feature = ALL_FEATURES,
     flavour: Flavour = Flavour.RISCV,
     prepare: Callable[[Kernel], None] | None = None,
-    explained: bool = True,
+    orderly: bool = True,
 ) -> Run:
     """Run ``await body(task)`` as the initial thread, with a kernel on the reference device.
 
     ``prepare(kernel)`` may add threads before boot. When the machine has stopped, the kernel's
-    invariants hold; not all do where not all is ``explained`` by a capability.
+    invariants hold; they need not where its end is not ``orderly``, in the midst of a system call.
     """
     config = DeviceConfig(harts=harts, receivers=receivers, features=features, flavour=flavour)
     machine = Machine(reference_device(config))
@@ -77,7 +77,7 @@ def run_program(
         prepare(kernel)
     machine.boot(kernel)
     run_sync(machine.run())
-    assert violations(kernel) == [] or not explained
+    assert violations(kernel) == [] or not orderly
     return Run(machine, kernel, task)
 
 

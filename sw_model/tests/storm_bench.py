@@ -129,7 +129,7 @@ def turns(
             await kernel.tcb_resume(client.tcb)
         await kernel.recv(endpoint)
 
-    run = run_program(body, harts=harts, policy=policy, flavour=flavour)
+    run = run_program(body, harts=harts, policy=policy, flavour=flavour, orderly=False)
     if attack == "attack" and attacker[1] >= victim[1]:
         assert len(run.events(AsyncHandled)) > 20  # an attack that is not served is none
     return made

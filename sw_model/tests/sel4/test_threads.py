@@ -262,7 +262,7 @@ async def test_a_long_revoke_is_preempted_and_finishes(task: RootTask) -> Progra
     assert len(preempted) >= 4
 
 
-@initial_thread(explained=False)  # the capabilities went with the slots that held them
+@initial_thread(orderly=False)  # the capabilities went with the slots that held them
 async def test_deleting_oneself_and_ones_own_spaces(task: RootTask) -> Program:
     kernel, root = task.kernel, task.cnode
     maker = ThreadMaker(task)

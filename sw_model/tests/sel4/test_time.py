@@ -78,7 +78,7 @@ def test_clients_of_one_helper_have_their_turns(policy: str, flavour: Flavour) -
             await task.kernel.tcb_resume(client.tcb)
         await task.kernel.recv(endpoint)
 
-    run = run_program(body, harts=3, policy=policy, flavour=flavour)
+    run = run_program(body, harts=3, policy=policy, flavour=flavour, orderly=False)
     log: list[Event] = list(run.machine.log)
     assert len(waited) == 100
     assert sum(isinstance(event, AsyncHandled) for event in log) > 150  # both were served
