@@ -1,7 +1,7 @@
 """Directed programs for what coverage has shown that no other program does: interrupts, an external
 one among them, and who takes them; locked entries of PMP; every bit of a page number; sender tables
-where no memory is; a full store buffer; code all over memory; interrupts that are gone when the
-port is asked for them.
+where no memory is; stores in a row; code all over memory; user interrupts that come as they are
+turned off; compressed jumps by each bit of their offsets.
 
 Each is in machine mode when it begins; see `rv64_verify.directed_frame`.
 """
@@ -298,6 +298,27 @@ def _denied(code: Code) -> None:
     _csr(code, 0x305, BASE + 0x800)
 
 
+def _short_jumps(code: Code) -> None:
+    """Compressed jumps and branches by each bit of their offsets, forward and backward."""
+    code.li(8, 0)
+    code.li(X11, 1)
+    for name, rs1, bits in (("c.j", 0, 12), ("c.beqz", 8, 9), ("c.bnez", X11, 9)):
+        for offset in (4, *(1 << bit for bit in range(3, bits - 1)), (1 << bits - 1) - 2):
+            there = f"{name} {offset}"
+            code(name, rs1=rs1, to=there)
+            code.raw(bytes(offset - 2))
+            code.label(there)
+        for offset in (6, *(1 << bit for bit in range(3, bits))):
+            there = f"{name} {-offset}"
+            code("jal", to=f"from {there}")
+            code.label(there)
+            code("jal", to=f"behind {there}")
+            code.raw(bytes(offset - 4))
+            code.label(f"from {there}")
+            code(name, rs1=rs1, to=there)
+            code.label(f"behind {there}")
+
+
 PROGRAMS = {
     "interrupt lines": _lines,
     "time written": _time,
@@ -307,5 +328,6 @@ PROGRAMS = {
     "sender tables": _tables,
     "all over memory": _all_over,
     "interrupts that are gone": _denied,
+    "short jumps": _short_jumps,
 }
 """By name: what is in it."""
