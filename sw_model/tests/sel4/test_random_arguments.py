@@ -148,8 +148,8 @@ def populate(driver: Driver) -> None:
         driver.invoke(400, retype, (kind, bits, 0, 0, POOL + number, 1), (root,))
     for irq in (1, 2):  # signalled by a notification of the pool
         handler = POOL + 24 + irq
-        words = (irq, handler, 64)
-        driver.invoke(CapSlot.IRQ_CONTROL, Invocation.IRQ_ISSUE_IRQ_HANDLER, words, (root,))
+        issue = Invocation.IRQ_ISSUE_IRQ_HANDLER
+        driver.invoke(CapSlot.IRQ_CONTROL, issue, (irq, handler, 64), (root,))
         driver.invoke(handler, Invocation.IRQ_SET_IRQ_HANDLER, (), (POOL + 4,))
     for number in range(2):
         tcb, frame = 401 + 2 * number, 402 + 2 * number
