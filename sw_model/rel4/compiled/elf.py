@@ -26,7 +26,7 @@ _FLOAT_ABI, _RVE = 6, 8  # bits of e_flags
 
 _BROKEN = (
     *(ELFError, ConstructError, AssertionError, LookupError, TypeError, AttributeError),
-    *(ValueError, ArithmeticError),
+    *(ValueError, ArithmeticError, MemoryError),
 )
 """What reading a damaged file may end with."""
 
@@ -97,8 +97,9 @@ def _load(path: Path, elf: Any) -> Program:
         address, size, there = each["p_paddr"], each["p_memsz"], each["p_filesz"]
         if size == 0:
             continue
-        data = each.data()
-        if len(data) != there or there > size:
+        # Its length is asked before it is read: a damaged one may be longer than any memory.
+        data = each.data() if there <= min(size, path.stat().st_size) else b""
+        if len(data) != there:
             raise ProgramError(f"{path} must be a whole ELF file, but a segment is cut short")
         if address < RAM_BASE:
             raise ProgramError(

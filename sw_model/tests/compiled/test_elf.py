@@ -64,6 +64,10 @@ BAD = (
     (put(24, "<Q", 0x1000), "must begin at 0x80000000, where the harts do, not at 0x1000"),
     (first_segment(24, "<Q", 0x1000), "must lie in main memory, from 0x80000000 on, not at 0x1000"),
     (first_segment(40, "<Q", 1), "must be a whole ELF file, but a segment is cut short"),
+    (
+        lambda data: first_segment(40, "<Q", 1 << 62)(first_segment(32, "<Q", 1 << 62)(data)),
+        "must be a whole ELF file, but a segment is cut short",
+    ),
     (lambda data: data.replace(b"rv64i2p1", b"rv64f2p1"), "must be built for rv64imac, not for rv"),
     (lambda data: data.replace(b"rv64i2p1", b"rv32i2p1"), "must be built for rv64imac, not for rv"),
 )
