@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from rel4.bench.campaign import Store
 from rv64_verify import mutation
 from rv64_verify.directed import PROGRAMS
 from rv64_verify.equivalent import proven
+from rv64_verify.long_run import SHAPES
 from rv64_verify.mutation import Mutation, _Batch, judged, names_of_tests, run_apart
 from uintr_verify.mutation import Mutant
 
@@ -31,9 +33,20 @@ def all_of(*modes: str) -> Any:
 
 
 def test_names_are_of_tests_and_none_is_there_twice() -> None:
-    names = names_of_tests()
+    names = [name.partition("#")[0] for name in names_of_tests()]
     assert len(set(names)) == len(names)
     assert all(name in PROGRAMS or name.startswith("random ") for name in names)
+
+
+def test_a_program_that_changes_is_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And so is one that runs on another memory."""
+    before = names_of_tests()
+    for change in ({"body": PROGRAMS["memory"].body}, {"shape": SHAPES[2]}):
+        names_of_tests.cache_clear()
+        monkeypatch.setitem(PROGRAMS, "atomics", replace(PROGRAMS["atomics"], **change))
+        others = set(names_of_tests()) - set(before)
+        assert [other.partition("#")[0] for other in others] == ["atomics"]
+    names_of_tests.cache_clear()
 
 
 def test_verdicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,7 +59,8 @@ def test_verdicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     records, stale = judged(
         all_of("inv", "const0", "inv", "const1", "inv", "inv"),
         [
-            *(outcome("pc", "random 1"), outcome(cycles={"random 1": 7}), outcome(), outcome()),
+            *(outcome("pc", "random 1#0a"), outcome(cycles={"random 1#0a": 7}), outcome()),
+            outcome(),
             *(None, outcome()),
         ],
         {6},
@@ -155,7 +169,7 @@ def test_a_few_mutants_of_the_netlist() -> None:
     assert all(each.source.startswith("rv64/") for each in found.mutants if each.source)
     assert all("trace" not in each.source for each in found.mutants)
     apart = found.bench()
-    apart.names = ["immediates"]
+    apart.names = ["immediates"]  # with its digest or without
     first = run_apart(apart, 0)
     assert first["killed"] == ""
     apart.cycles = first["cycles"]

@@ -60,4 +60,4 @@ def test_a_wrong_register_is_noticed() -> None:
 
 def test_every_program_that_is_compared_is_there() -> None:
     assert len(qemu.NAMES) > 20
-    assert all(directed_program(PROGRAMS[name][0]) for name in SHORT)
+    assert all(directed_program(PROGRAMS[name].body) for name in SHORT)

@@ -4,7 +4,6 @@ import pytest
 
 from rv64_verify import layout, structural
 from rv64_verify.directed import PROGRAMS
-from rv64_verify.directed_frame import directed_program
 from rv64_verify.long_run import SHAPES
 
 
@@ -14,7 +13,7 @@ from rv64_verify.long_run import SHAPES
 def test_points_of_a_hart_that_a_debugger_halts() -> None:
     rtl, text = structural._system(1, layout.MEMORY_BYTES)
     rtl.halts = structural._HALTS
-    structural._followed(rtl, directed_program(*PROGRAMS["immediates"]), SHAPES[0], 1)
+    structural._followed(rtl, PROGRAMS["immediates"].image(), SHAPES[0], 1)
     points = dict(rtl.points(text))
     rtl.close()
     files = {name.split()[1].partition(":")[0] for name in points}

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from random import Random
 
+from rv64_verify import directed_coverage, layout
 from rv64_verify import encode as e
-from rv64_verify import layout
+from rv64_verify.directed_frame import SLOW, Directed
 from rv64_verify.directed_privileged import (
     bits_of_pages,
     csr_numbers,
@@ -284,39 +285,42 @@ def _chunks(total: int, size: int) -> Iterator[tuple[int, int]]:
     return ((first, min(first + size, total)) for first in range(0, total, size))
 
 
-def _all() -> Iterator[tuple[str, Callable[[Code], None], Privilege]]:
+def _all() -> Iterator[tuple[str, Directed]]:
     names = e.REGISTERS
     for place in range(0, len(names), 7):
         part = names[place : place + 7]
-        yield f"arithmetic {part[0]} to {part[-1]}", _arithmetic(part), M
-    yield "immediates", _immediates, U
-    yield "branches", _branches, U
-    yield "memory", _memory, M
-    yield "forwarding", _forwarding, M
-    yield "stores", _stores, M
-    yield "large memory", _large_memory, M
-    yield "atomics", _atomics, M
-    yield "compressed", _compressed, U
+        yield f"arithmetic {part[0]} to {part[-1]}", Directed(_arithmetic(part))
+    yield "immediates", Directed(_immediates, U)
+    yield "branches", Directed(_branches, U)
+    yield "memory", Directed(_memory)
+    yield "forwarding", Directed(_forwarding)
+    yield "stores", Directed(_stores, shape=SLOW)
+    yield "large memory", Directed(_large_memory, memory_bytes=16 << 20)
+    yield "atomics", Directed(_atomics)
+    yield "compressed", Directed(_compressed, U)
     for first, last in _chunks(0x10000, 0x1000):
-        yield f"halves {first:#06x}", _all_compressed(first, last), M
+        yield f"halves {first:#06x}", Directed(_all_compressed(first, last))
     for privilege in (M, S, U):
         for first, last in _chunks(0x1000, 0x800):
-            yield f"CSR numbers {first:#05x} {privilege.name}", csr_numbers(first, last), privilege
-    yield "CSR writes", csr_writes, M
-    yield "far addresses", far, M
-    yield "protection", protection, M
-    yield "permissions", permissions, M
+            yield (
+                f"CSR numbers {first:#05x} {privilege.name}",
+                Directed(csr_numbers(first, last), privilege),
+            )
+    yield "CSR writes", Directed(csr_writes)
+    yield "far addresses", Directed(far)
+    yield "protection", Directed(protection)
+    yield "permissions", Directed(permissions)
     for opcode in (0x33, 0x3B, 0x13, 0x1B, 0x03, 0x23, 0x0F, 0x2F, 0x7B):
-        yield f"words {opcode:#04x}", _words(opcode), M
+        yield f"words {opcode:#04x}", Directed(_words(opcode))
     for privilege in (M, S, U):
-        yield f"SYSTEM {privilege.name}", system, privilege
+        yield f"SYSTEM {privilege.name}", Directed(system, privilege)
     for privilege in (S, U):
-        yield f"pages {privilege.name}", bits_of_pages(privilege), M
-    yield "numbers of pages", numbers_of_pages, M
-    yield "code anywhere", code_anywhere, M
-    yield "unfetchable pages", unfetchable, M
-    yield "jumps beside walks", jumps_beside_walks, M
+        yield f"pages {privilege.name}", Directed(bits_of_pages(privilege))
+    yield "numbers of pages", Directed(numbers_of_pages)
+    yield "code anywhere", Directed(code_anywhere)
+    yield "unfetchable pages", Directed(unfetchable)
+    yield "jumps beside walks", Directed(jumps_beside_walks)
 
 
-PROGRAMS = {name: (body, privilege) for name, body, privilege in _all()}
-"""By name: what is in it, and the privilege that it runs in."""
+PROGRAMS = {**dict(_all()), **directed_coverage.PROGRAMS}
+"""By name."""

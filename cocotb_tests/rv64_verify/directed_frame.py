@@ -1,21 +1,65 @@
-"""What stands around a directed program: the way into its privilege, and a handler.
+"""What stands around a directed program: the way into its privilege, and a handler; and what
+several of them do.
 
 It ends with a store to `layout.TOHOST`; a trap on the way is passed over.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 
 from rv64_verify import layout
 from rv64_verify.encode import Code
 from rv64_verify.handlers import UNRESET
 from rv64_verify.layout import BASE, MEMORY_BYTES
+from rv64_verify.long_run import SHAPES, Shape
 from uintr.registers import Privilege
 
-__all__ = ["directed_program"]
+__all__ = [
+    "BACK",
+    "MPP",
+    "MPRV",
+    "SLOW",
+    "Directed",
+    "csr",
+    "directed_program",
+    "goes_on",
+    "lowered",
+    "own_handler",
+    "store",
+    "usual_handler",
+]
 
-X5, X6, X31 = 5, 6, 31
+X5, X6, X10, X11, X12, X31 = 5, 6, 10, 11, 12, 31
 M = Privilege.M
+MPRV, MPP = 1 << 17, 3 << 11
+BACK = 9
+"""The register that says where a program's own handler goes on."""
+SLOW = SHAPES[2]
+"""A system whose memory takes long."""
+_HANDLER = BASE + 0x800
+
+
+@dataclass(frozen=True)
+class Directed:
+    """A directed program.
+
+    Parameters
+    ----------
+    body : puts it into code
+    privilege : that it begins in
+    shape : what it runs on to do what it is for
+    memory_bytes : likewise, of main memory
+    """
+
+    body: Callable[[Code], None]
+    privilege: Privilege = M
+    shape: Shape = SHAPES[0]
+    memory_bytes: int = MEMORY_BYTES
+
+    def image(self) -> bytes:
+        """Main memory at the beginning."""
+        return directed_program(self.body, self.privilege).ljust(self.memory_bytes, b"\0")
 
 
 def directed_program(body: Callable[[Code], None], privilege: Privilege = M) -> bytes:
@@ -23,7 +67,7 @@ def directed_program(body: Callable[[Code], None], privilege: Privilege = M) -> 
     code = Code(BASE)
     for number in UNRESET:
         code("csrrwi", 0, 0, imm=number)
-    code.li(X5, BASE + 0x800)
+    code.li(X5, _HANDLER)
     code("csrrw", 0, X5, imm=0x305)
     code.li(X5, BASE + 0x2000)  # what the handler saves in
     code("csrrw", 0, X5, imm=0x340)
@@ -36,7 +80,7 @@ def directed_program(body: Callable[[Code], None], privilege: Privilege = M) -> 
     for number in range(1, 32):
         code.li(number, number * 0x0123_4567_89AB_CDEF)
     code("mret")
-    code.raw(bytes(BASE + 0x800 - code.here))
+    code.raw(bytes(_HANDLER - code.here))
     _handler(code)
     code.raw(bytes(layout.CODE - code.here))
     body(code)
@@ -80,3 +124,64 @@ def _handler(code: Code) -> None:
     code("sd", rs1=X5, rs2=X6)
     code.label("ended")
     code("jal", to="ended")
+
+
+# --- what programs of machine mode do ------------------------------------------------------------
+
+
+def csr(code: Code, number: int, value: int) -> None:
+    """Write a CSR."""
+    code.li(X10, value)
+    code("csrrw", X12, X10, imm=number)
+
+
+def store(code: Code, address: int, value: int, name: str = "sd") -> None:
+    """Write to memory."""
+    code.li(X10, address)
+    code.li(X11, value)
+    code(name, rs1=X10, rs2=X11)
+
+
+def goes_on(code: Code) -> None:
+    """The end of a handler: reads what there is of a trap, and goes on where `BACK` says, in
+    machine mode."""
+    for number in (0x341, 0x342, 0x343):
+        code("csrrs", X12, 0, imm=number)
+    code.li(X12, MPP)
+    code("csrrs", 0, X12, imm=0x300)
+    code("csrrw", 0, BACK, imm=0x341)
+    code("mret")
+
+
+def own_handler(code: Code, body: Callable[[Code], None] = goes_on) -> None:
+    """A handler of the program's own, in place of the usual one."""
+    code("jal", to="begin")
+    code.align(4)
+    code.label("handler")
+    body(code)
+    code.label("begin")
+    csr(code, 0x305, code.labels["handler"])
+
+
+def usual_handler(code: Code) -> None:
+    """The one that passes traps over again."""
+    csr(code, 0x305, _HANDLER)
+
+
+def lowered(code: Code, privilege: Privilege, address: int | None = None) -> None:
+    """To a privilege: behind this, or at an address, whose code ends with a call that goes on
+    behind this."""
+    code.li(X10, MPP)
+    code("csrrc", 0, X10, imm=0x300)
+    code.li(X10, privilege << 11)
+    code("csrrs", 0, X10, imm=0x300)
+    if address is None:
+        code("auipc", X10, imm=0)
+        code("addi", X10, X10, imm=16)
+    else:
+        code.li(X10, address)
+    code("csrrw", 0, X10, imm=0x341)
+    if address is not None:
+        code("auipc", BACK, imm=0)
+        code("addi", BACK, BACK, imm=12)
+    code("mret")

@@ -6,6 +6,7 @@ fetched from, and every bit of a page's number.
 
 from rv64.memory_map import CLINT_BASE
 from rv64_verify import layout
+from rv64_verify.directed_frame import MPP, MPRV, csr, lowered, own_handler, store, usual_handler
 from rv64_verify.encode import Code, encode, instruction_bytes
 from rv64_verify.layout import BASE, A, D, G, R, U, V, W, X
 from uintr.registers import Privilege
@@ -13,7 +14,6 @@ from uintr.registers import Privilege
 __all__ = ["code_anywhere", "jumps_beside_walks", "numbers_of_pages", "unfetchable"]
 
 X1, X6, X7, X8, X10, X11, X12 = 1, 6, 7, 8, 10, 11, 12
-_BACK = 9  # where a program's own handler goes on
 _S, _U = Privilege.S, Privilege.U
 _ROOT, _MIDDLE, _LOW = layout.ROOT, layout.MIDDLE, layout.DATA_TABLE
 _ALL = V | R | W | X | A | D
@@ -27,45 +27,13 @@ def _signed(virtual: int) -> int:
 
 
 def _leaf(code: Code, table: int, index: int, physical: int, flags: int) -> None:
-    code.li(X10, table + 8 * index)
-    code.li(X11, physical >> 12 << 10 | flags)
-    code("sd", rs1=X10, rs2=X11)
+    store(code, table + 8 * index, physical >> 12 << 10 | flags)
 
 
 def _begin(code: Code) -> None:
-    """A handler that reads what there is of a trap and goes on at `_BACK` in machine mode; and an
-    address space."""
-    code("jal", to="begin")
-    handler = code.here
-    for number in (0x341, 0x342, 0x343):
-        code("csrrs", X12, 0, imm=number)
-    code("csrrw", 0, _BACK, imm=0x341)
-    code.li(X12, 3 << 11)
-    code("csrrs", 0, X12, imm=0x300)
-    code("mret")
-    code.label("begin")
-    code.li(X10, handler)
-    code("csrrw", 0, X10, imm=0x305)
-    code.li(X10, 8 << 60 | _ROOT >> 12)
-    code("csrrw", 0, X10, imm=0x180)
-
-
-def _end(code: Code) -> None:
-    code.li(X10, BASE + 0x800)
-    code("csrrw", 0, X10, imm=0x305)
-
-
-def _enter(code: Code, privilege: Privilege, address: int) -> None:
-    """To an address, whose code ends with a call; then on behind this."""
-    code.li(X10, 3 << 11)
-    code("csrrc", 0, X10, imm=0x300)
-    code.li(X10, privilege << 11)
-    code("csrrs", 0, X10, imm=0x300)
-    code.li(X10, address)
-    code("csrrw", 0, X10, imm=0x341)
-    code("auipc", _BACK, imm=0)
-    code("addi", _BACK, _BACK, imm=12)
-    code("mret")
+    """A handler that goes on; and an address space."""
+    own_handler(code)
+    csr(code, 0x180, 8 << 60 | _ROOT >> 12)
 
 
 def code_anywhere(code: Code) -> None:
@@ -99,8 +67,8 @@ def code_anywhere(code: Code) -> None:
             _leaf(code, _ROOT, upper, _MIDDLE, V)
             _leaf(code, _MIDDLE, lower, BASE, _ALL | (U if privilege == _U else 0))
             code("sfence.vma")
-            _enter(code, privilege, _signed(upper << 30 | lower << 21) + start - BASE)
-    _end(code)
+            lowered(code, privilege, _signed(upper << 30 | lower << 21) + start - BASE)
+    usual_handler(code)
 
 
 def unfetchable(code: Code) -> None:
@@ -125,8 +93,8 @@ def unfetchable(code: Code) -> None:
         places = [6 << 30, 7 << 30, 8 << 30, 1 << 38, 1 << 62, large + (1 << 21)]
         places += [large + _PAGE * (2 * each + 1) for each in range(len(pages))]
         for place in places:
-            _enter(code, privilege, place)
-    _end(code)
+            lowered(code, privilege, place)
+    usual_handler(code)
 
 
 def jumps_beside_walks(code: Code) -> None:
@@ -138,9 +106,7 @@ def jumps_beside_walks(code: Code) -> None:
     _leaf(code, _MIDDLE, last, _LOW, V)
     _leaf(code, _LOW, last, page, _ALL)
     virtual = (5 << 30) + (last << 21) + (last << 12)
-    code.li(X11, encode("ecall"))
-    code.li(X10, page)
-    code("sd", rs1=X10, rs2=X11)
+    store(code, page, encode("ecall"))
     code.li(X8, virtual)
     for slow in ([], ["mul"], ["mul"] * 2, ["mul"] * 3, ["divw"]):
         for nops in range(7 - 2 * len(slow)):
@@ -149,37 +115,35 @@ def jumps_beside_walks(code: Code) -> None:
             text = b"".join(map(instruction_bytes, words))
             padded = text.rjust(16, b"\0")
             for place in (0, 8):
-                code.li(X10, page + _PAGE - 16 + place)
-                code.li(X11, int.from_bytes(padded[place : place + 8], "little"))
-                code("sd", rs1=X10, rs2=X11)
+                half = int.from_bytes(padded[place : place + 8], "little")
+                store(code, page + _PAGE - 16 + place, half)
             code("fence.i")
             for entry in range(8):
-                code.li(X10, -1)
-                code("csrrw", 0, X10, imm=0x3B0 + entry)
-                code.li(X10, (3 << 3 | 7) << 8 * entry)
-                code("csrrw", 0, X10, imm=0x3A0)
-                _enter(code, _S, virtual + _PAGE - len(text))
-    _end(code)
+                csr(code, 0x3B0 + entry, (1 << 64) - 1)
+                csr(code, 0x3A0, (3 << 3 | 7) << 8 * entry)
+                lowered(code, _S, virtual + _PAGE - len(text))
+    usual_handler(code)
 
 
 def numbers_of_pages(code: Code) -> None:
-    """Every bit of a page's number turned round: of a page of each size, of each table, of the
-    root. Then pages that may only be executed, in every place of a lookaside buffer."""
-    supervisor, modify = 1 << 11, 1 << 17
+    """Every bit of an entry above its flags turned round: of a page of each size, of each table;
+    and of the root, in a load and a store. Then pages that may only be executed, in every place of
+    a lookaside buffer."""
 
-    def load(virtual: int, status: int = 0) -> None:
+    def access(virtual: int, *, stores: bool = True, status: int = 0) -> None:
         code.li(X7, virtual)
-        code.li(X6, 3 << 11 | 1 << 19)
+        code.li(X6, MPP | 1 << 19)
         code("csrrc", 0, X6, imm=0x300)
-        code.li(X6, modify | supervisor | status)
+        code.li(X6, MPRV | _S << 11 | status)
         code("csrrs", 0, X6, imm=0x300)
         code("ld", X12, X7)
-        code.li(X6, modify)
+        if stores:
+            code("sd", rs1=X7, rs2=X7)
+        code.li(X6, MPRV)
         code("csrrc", 0, X6, imm=0x300)
 
     root = 8 << 60 | _ROOT >> 12
-    code.li(X10, root)
-    code("csrrw", 0, X10, imm=0x180)
+    csr(code, 0x180, root)
     _leaf(code, _ROOT, 5, _MIDDLE, V)
     _leaf(code, _MIDDLE, 1, _LOW, V)
     _leaf(code, _LOW, 2, layout.DATA, _ALL)
@@ -190,21 +154,20 @@ def numbers_of_pages(code: Code) -> None:
         (_ROOT, 5, _MIDDLE, V, small),
     )
     for table, index, physical, flags, virtual in entries:
-        for bit in range(12, 56):
-            _leaf(code, table, index, physical ^ 1 << bit, flags)
+        entry = physical >> 12 << 10 | flags
+        for bit in range(10, 64):
+            store(code, table + 8 * index, entry ^ 1 << bit)
             code("sfence.vma")
-            load(virtual)
-        _leaf(code, table, index, physical, flags)
-    for bit in range(44):
-        code.li(X10, root ^ 1 << bit)
-        code("csrrw", 0, X10, imm=0x180)
+            access(virtual + 0x38)
+        store(code, table + 8 * index, entry)
+    for bits in (*(1 << bit for bit in range(44)), (1 << 44) - 1):
+        csr(code, 0x180, root ^ bits)
         code("sfence.vma")
-        load(small)
-    code.li(X10, root)
-    code("csrrw", 0, X10, imm=0x180)
+        access(small)
+    csr(code, 0x180, root)
     code("sfence.vma")
     for index in range(9):
         _leaf(code, _MIDDLE, index << 5 | 7, layout.LARGE, V | X | A | D)
     for status in (1 << 19, 0):
         for index in (*range(9), *range(9)):
-            load((5 << 30) + ((index << 5 | 7) << 21), status)
+            access((5 << 30) + ((index << 5 | 7) << 21), stores=False, status=status)

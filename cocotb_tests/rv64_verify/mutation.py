@@ -17,16 +17,15 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import closing
 from copy import copy
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from rel4.bench.campaign import Conduct, Store, run_campaign
 from rv64_verify import layout
 from rv64_verify.directed import PROGRAMS
-from rv64_verify.directed_frame import directed_program
 from rv64_verify.lockstep import LockstepError, checker, lockstep
-from rv64_verify.long_run import SHAPES
+from rv64_verify.long_run import SHAPES, Shape
 from rv64_verify.random_program import random_program
 from rv64_verify.rtl import Rtl, build_library, verilog
 from uintr_verify.mutation import listed_mutants, yosys
@@ -44,7 +43,6 @@ _SECONDS = 120
 """Of a processor, for one mutant."""
 _SLOWER = 3
 """A mutant has so many times the cycles that the hart takes."""
-_LARGE = 16 << 20
 _TESTS = (
     "random 1",
     "far addresses",
@@ -82,17 +80,25 @@ _SELECT = f"""
 """
 
 
-def names_of_tests() -> list[str]:
-    """The tests in their order."""
-    return list(_TESTS)
+@cache
+def names_of_tests() -> tuple[str, ...]:
+    """The tests in their order; each name ends with a digest of what the test is, so that results
+    of another one of that name are of no use."""
+    return tuple(f"{test}#{hashlib.sha256(_content(test)).hexdigest()[:8]}" for test in _TESTS)
 
 
-def _program(name: str) -> bytes:
+def _content(test: str) -> bytes:
+    program, shape, seed = _program(test)
+    return repr((shape, seed)).encode() + program
+
+
+def _program(test: str) -> tuple[bytes, Shape, int]:
+    """Main memory, what it runs on, and the seed of its jitter; the digest may be there or not."""
+    name = test.partition("#")[0]
     if name in PROGRAMS:
-        body, privilege = PROGRAMS[name]
-        memory = directed_program(body, privilege)
-        return memory.ljust(_LARGE if name == "large memory" else 0, b"\0")
-    return random_program(int(name.removeprefix("random ")))
+        return PROGRAMS[name].image(), PROGRAMS[name].shape, 1
+    seed = int(name.removeprefix("random "))
+    return random_program(seed), SHAPES[seed % 4], seed + 1
 
 
 @dataclass
@@ -102,28 +108,24 @@ class _Bench:
     path: Path
     cycles: Mapping[str, int] = field(default_factory=dict)  # of the hart as it is, by test
 
-    names: list[str] = field(default_factory=names_of_tests)
+    names: Sequence[str] = field(default_factory=names_of_tests)
 
     @cached_property
-    def programs(self) -> dict[str, bytes]:
+    def programs(self) -> dict[str, tuple[bytes, Shape, int]]:
         return {name: _program(name) for name in self.names}
 
     def run(self, number: int, say: Callable[[dict[str, Any]], None]) -> None:
         """All tests of a mutant until one kills it; ``say`` is told of the end of each."""
         for name in self.names:
-            program = self.programs[name]
-            with closing(Rtl(memory_bytes=len(program), path=self.path, mutant=number)) as rtl:
-                say({"test": name, **self._lockstep(rtl, name, program)})
+            size = len(self.programs[name][0])
+            with closing(Rtl(memory_bytes=size, path=self.path, mutant=number)) as rtl:
+                say({"test": name, **self._lockstep(rtl, name)})
 
     def _limit(self, name: str) -> int:
         return _SLOWER * self.cycles.get(name, 1_000_000) + 20_000
 
-    def _lockstep(self, rtl: Rtl, name: str, program: bytes) -> dict[str, Any]:
-        shape = SHAPES[2 if name == "stores" else 0]  # a slow memory fills the buffer
-        seed = 1
-        if name.startswith("random"):
-            seed = int(name.removeprefix("random ")) + 1
-            shape = SHAPES[(seed - 1) % 4]
+    def _lockstep(self, rtl: Rtl, name: str) -> dict[str, Any]:
+        program, shape, seed = self.programs[name]
         rtl.start(
             program,
             tohost=layout.TOHOST,
@@ -363,7 +365,8 @@ def judged(
             verdict = "changes time alone"
         elif mutant.number in equivalent:
             verdict = "equivalent"
-        record |= {"mutant": mutant.number, "verdict": verdict, "by": outcome["by"]}
+        by = outcome["by"].partition("#")[0]
+        record |= {"mutant": mutant.number, "verdict": verdict, "by": by}
         records.append(record | {"name": mutant_name(record)})
     alive = {record["name"] for record in records if record["verdict"] == "alive"}
     killed = {record["name"] for record in records if record["verdict"] == "killed by tests"}

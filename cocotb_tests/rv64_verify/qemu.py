@@ -44,7 +44,7 @@ def compared(rtl: Rtl, name: str) -> int:
     ------
     LockstepError : they differ.
     """
-    program = directed_program(PROGRAMS[name][0])
+    program = directed_program(PROGRAMS[name].body)
     return follow(instructions(rtl, program), qemu(program))
 
 

@@ -22,7 +22,6 @@ from tqdm import tqdm
 from rel4.bench.results import source_commit
 from rv64_verify import directed_coverage, layout, litmus
 from rv64_verify.directed import PROGRAMS
-from rv64_verify.directed_frame import directed_program
 from rv64_verify.lockstep import lockstep
 from rv64_verify.long_run import SHAPES, Shape
 from rv64_verify.random_program import random_program
@@ -111,7 +110,7 @@ def _followed(rtl: _Covered, program: bytes, shape: Shape, seed: int) -> None:
         jitter=shape.jitter,
         seed=seed,
     )
-    lockstep(program, rtl, memory_bytes=layout.MEMORY_BYTES, limit=_CYCLES)
+    lockstep(program, rtl, memory_bytes=len(program), limit=_CYCLES)
 
 
 def hart_coverage(*, seeds: int, folder: Path) -> dict[str, Any]:
@@ -126,8 +125,7 @@ def hart_coverage(*, seeds: int, folder: Path) -> dict[str, Any]:
     contents = chain(
         [source_digest("uintr", "rv64").encode()],
         (path.read_bytes() for path in _COUNTED),
-        (directed_program(*PROGRAMS[name]) for name in PROGRAMS),
-        map(directed_program, directed_coverage.PROGRAMS.values()),
+        (repr((name, each.shape)).encode() + each.image() for name, each in PROGRAMS.items()),
         map(random_program, range(seeds)),
     )
     digest = hashlib.sha256(b"".join(hashlib.sha256(each).digest() for each in contents))
@@ -136,26 +134,26 @@ def hart_coverage(*, seeds: int, folder: Path) -> dict[str, Any]:
         folder.mkdir(parents=True, exist_ok=True)
         write_json(kept, _points(seeds))
     merged = json.loads(kept.read_text(encoding="utf-8"))
-    directed = len(PROGRAMS) + len(directed_coverage.PROGRAMS)
-    told = {"commit": source_commit(), "directed": directed, "random": seeds}
+    told = {"commit": source_commit(), "directed": len(PROGRAMS), "random": seeds}
     return told | structural.summary(merged, load_waivers("structural", _WAIVERS))
 
 
 def _points(seeds: int) -> Mapping[str, int]:
     """Everything that can be met, and how often it was."""
     runs = []
-    rtl, text = _system(1, layout.MEMORY_BYTES)
-    with closing(rtl):
-        shapes = [shape for shape in SHAPES if shape.cache_kib == 4]
-        for name in tqdm(PROGRAMS, desc="directed", unit="program"):
-            _followed(rtl, directed_program(*PROGRAMS[name]), shapes[0], 1)
-        for body in tqdm(directed_coverage.PROGRAMS.values(), desc="directed", unit="program"):
-            for rtl.halts in (0, _STEPPED):
-                _followed(rtl, directed_program(body), shapes[2], 1)
-        for seed in tqdm(range(seeds), desc="random", unit="program"):
-            rtl.halts = _HALTS if seed % 4 == 3 else 0
-            _followed(rtl, random_program(seed), shapes[seed % len(shapes)], seed + 1)
-        runs.append(rtl.points(text))
+    shapes = [shape for shape in SHAPES if shape.cache_kib == 4]
+    for size in {each.memory_bytes for each in PROGRAMS.values()}:
+        named = [name for name, each in PROGRAMS.items() if each.memory_bytes == size]
+        rtl, text = _system(1, size)
+        with closing(rtl):
+            for name in tqdm(named, desc="directed", unit="program"):
+                for rtl.halts in (0, _STEPPED)[: 1 + (name in directed_coverage.PROGRAMS)]:
+                    _followed(rtl, PROGRAMS[name].image(), PROGRAMS[name].shape, 1)
+            random = range(seeds if size == layout.MEMORY_BYTES else 0)
+            for seed in tqdm(random, desc="random", unit="program"):
+                rtl.halts = _HALTS if seed % 4 == 3 else 0
+                _followed(rtl, random_program(seed), shapes[seed % len(shapes)], seed + 1)
+            runs.append(rtl.points(text))
     rtl, text = _system(2, litmus.MEMORY_BYTES)
     with closing(rtl):
         for test in tqdm(litmus.TESTS.values(), desc="litmus", unit="test"):
