@@ -332,9 +332,8 @@ def told(debugged: Debugged, compiled: Program, *commands: str) -> str:
     return done.stdout + done.stderr
 
 
-with_gdb = pytest.mark.skipif(
-    shutil.which("gdb-multiarch") is None, reason="gdb-multiarch is not installed"
-)
+GDB = shutil.which("gdb-multiarch")
+with_gdb = pytest.mark.skipif(GDB is None, reason="gdb-multiarch is not installed")
 
 
 @with_gdb

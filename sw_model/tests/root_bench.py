@@ -109,7 +109,8 @@ def program_of(
 
         parameters = inspect.signature(test).parameters.values()
         own = [each for each in parameters if each.name not in ("task", "linux")]
-        run_test.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
+        wrapped: Any = run_test
+        wrapped.__signature__ = inspect.Signature(own)  # what pytest looks at
         return run_test
 
     return decorate

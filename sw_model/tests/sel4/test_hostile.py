@@ -256,7 +256,9 @@ async def test_what_microcode_keeps_is_no_users(task: RootTask, operation: Any) 
 
 @pytest.mark.parametrize("offset", range(0, 96, 12))
 @initial_thread(harts=2, flavour=Flavour.INTEL, timer_period=10_000_000)
-async def test_no_interrupt_frame_lands_behind_an_unmapping(task: RootTask, offset: int) -> Program:
+async def test_no_interrupt_frame_lands_behind_an_unmapping(
+    task: RootTask, offset: int, monkeypatch: pytest.MonkeyPatch
+) -> Program:
     """A thread on hart 1 interrupts itself for ever; hart 0 takes the page of its stack away at any
     moment of a delivery. Nothing is pushed to the page from then on."""
     stacks: list[list[int]] = []
@@ -291,7 +293,7 @@ async def test_no_interrupt_frame_lands_behind_an_unmapping(task: RootTask, offs
         words = [machine.memory.load(physical + PAGE - 8 * word) for word in range(1, 5)]
         stacks.append(words)
 
-    machine.forget_translations = look  # type: ignore[method-assign]  # sfence.vma
+    monkeypatch.setattr(machine, "forget_translations", look)  # sfence.vma
     assert await kernel.page_unmap(frame) is OK
     await Compute(50_000)
     look()

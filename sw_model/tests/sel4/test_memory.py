@@ -103,9 +103,7 @@ async def test_pages_of_every_size_are_walked(
     await Store(PLACE + (1 << bits) - 8, 5)
     assert await Load(PLACE + (1 << bits) - 8) == 5
     assert await kernel.page_map(frame, task.vspace, PLACE, 0b10) is OK  # read only from now on
-    run = yield
-    root = run.kernel.state.initial[0].vspace.table.address
-    leaf = sv39.walk(run.machine.memory.load, root, PLACE)
+    leaf = (yield).leaf(PLACE)
     assert leaf is not None
     assert leaf.page_bits == bits
     assert not leaf.entry & sv39.PTE.W
@@ -147,9 +145,7 @@ async def test_copies_of_a_frame_are_mapped_one_by_one(task: RootTask) -> Progra
     assert await Load(PLACE + 4096) == 3
     await kernel.cnode_delete(root, frame)
     assert await Load(PLACE + 4096) == 3
-    run = yield
-    root = run.kernel.state.initial[0].vspace.table.address
-    assert sv39.walk(run.machine.memory.load, root, PLACE) is None
+    assert (yield).leaf(PLACE) is None
 
 
 @initial_thread()

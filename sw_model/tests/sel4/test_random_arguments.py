@@ -151,6 +151,7 @@ def populate(driver: Driver) -> None:
         issue = Invocation.IRQ_ISSUE_IRQ_HANDLER
         driver.invoke(CapSlot.IRQ_CONTROL, issue, (irq, handler, 64), (root,))
         driver.invoke(handler, Invocation.IRQ_SET_IRQ_HANDLER, (), (POOL + 4,))
+        assert not driver.kernel.state.irqs[irq].notification.empty
     for number in range(2):
         tcb, frame = 401 + 2 * number, 402 + 2 * number
         driver.invoke(CapSlot.FIRST_UNTYPED, retype, (1, 0, 0, 0, tcb, 1), (root,))
