@@ -302,6 +302,24 @@ def test_ctrl_c_and_leaving(tmp_path: Path) -> None:
     assert debugged.ended().cycles == plain.cycles
 
 
+def test_ctrl_c_while_all_harts_wait(tmp_path: Path) -> None:
+    """Nothing retires, so there is no instruction to stop behind."""
+    text = 'int main(void) { for (;;) __asm__ volatile("wfi"); }\n'
+    debugged = Debugged(program(tmp_path, text))
+    with Link(debugged.port()) as link:
+        link.socket.sendall(packet("c"))
+        link.socket.sendall(b"\x03")
+        assert link.answer() == "T05thread:1;"
+        pc = number(link.ask("p20"))
+        # It has to end for the hart to halt, which is then not where gdb has seen it.
+        assert link.ask(f"P5={word(7)}") == "E01"
+        assert number(link.ask("p20")) != pc
+        assert link.ask("vCont;s:1") == "T05thread:1;"  # the jump back
+        assert number(link.ask("p20")) == pc
+        assert link.ask("vKill;1") == "OK"
+    assert debugged.ended().ending is Ending.DEBUGGER
+
+
 def test_a_debugger_that_is_gone_lets_the_program_go_on(tmp_path: Path) -> None:
     compiled = example(tmp_path, "hello.c")
     debugged = Debugged(compiled)
