@@ -161,7 +161,7 @@ def _stores(code: Code) -> None:
 
 def _large_memory(code: Code) -> None:
     """Every bit of an address in main memory, for systems that have so much of it."""
-    for bit in range(20, 31):
+    for bit in (*range(20, 31), 20):
         code.li(X10, layout.BASE + (1 << bit) + 0x5_0000)
         code.li(X11, 0x0123_4567_89AB_CDEF << bit % 3)
         code("ld", X12, X10)
