@@ -14,7 +14,7 @@ import re
 import resource
 import signal
 from collections.abc import Callable, Container, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -56,6 +56,13 @@ _TESTS = (
 )
 """Short programs of all kinds first: most mutants die there."""
 
+_DRIVER = sorted(
+    path
+    for part in ("mutation.py", "rtl.*", "record.h", "lockstep.*")
+    for path in Path(__file__).parent.glob(part)
+)
+"""What decides whether a test notices something, beside the test."""
+
 _PREPARE = r"""
 read_rtlil top.il
 hierarchy -top {hart}
@@ -82,9 +89,12 @@ _SELECT = f"""
 
 @cache
 def names_of_tests() -> tuple[str, ...]:
-    """The tests in their order; each name ends with a digest of what the test is, so that results
-    of another one of that name are of no use."""
-    return tuple(f"{test}#{hashlib.sha256(_content(test)).hexdigest()[:8]}" for test in _TESTS)
+    """The tests in their order; each name ends with a digest of what the test is and who runs it,
+    so that results of another one of that name are of no use."""
+    driver = b"".join(path.read_bytes() for path in _DRIVER)
+    return tuple(
+        f"{test}#{hashlib.sha256(driver + _content(test)).hexdigest()[:8]}" for test in _TESTS
+    )
 
 
 def _content(test: str) -> bytes:
@@ -115,11 +125,19 @@ class _Bench:
         return {name: _program(name) for name in self.names}
 
     def run(self, number: int, say: Callable[[dict[str, Any]], None]) -> None:
-        """All tests of a mutant until one kills it; ``say`` is told of the end of each."""
-        for name in self.names:
-            size = len(self.programs[name][0])
-            with closing(Rtl(memory_bytes=size, path=self.path, mutant=number)) as rtl:
-                say({"test": name, **self._lockstep(rtl, name)})
+        """All tests of a mutant until one kills it; ``say`` is told of the end of each.
+
+        They follow each other in one system, which has to forget the one before: so what should not
+        outlive a reset is seen, too.
+        """
+        with ExitStack() as open_systems:
+            systems: dict[int, Rtl] = {}
+            for name in self.names:
+                size = len(self.programs[name][0])
+                if size not in systems:
+                    rtl = Rtl(memory_bytes=size, path=self.path, mutant=number)
+                    systems[size] = open_systems.enter_context(closing(rtl))
+                say({"test": name, **self._lockstep(systems[size], name)})
 
     def _limit(self, name: str) -> int:
         return _SLOWER * self.cycles.get(name, 1_000_000) + 20_000
