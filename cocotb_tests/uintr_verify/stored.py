@@ -86,9 +86,12 @@ _HART_AT_RANDOM = (
     *("long_run.py", "handlers.py", "lockstep.cpp"),
     *(f"random_{name}.py" for name in ("block", "illegal", "privileged", "program")),
 )
+_COMPILED_SYSTEM = ("hw/uintr", "hw/rv64", "sw_model/compiled")
 _SOFTWARE = ("hw/uintr", "sw_model/rel4")
-_MACHINE_CODE = ("sw_model/rel4/compiled/",)
-"""Of the model: what runs machine code, which no run of the model asks."""
+_TYPED = tuple(f"hw/uintr/{name}.py" for name in ("cli", "completion", "entry", "program"))
+"""How a command is read, which changes no figure."""
+_NO_MODEL = (*_TYPED, "sw_model/rel4/compiled/")
+"""And what runs machine code, which no run of the model asks."""
 _KERNEL = (
     *(f"hw/uintr/{name}.py" for name in ("registers", "intel/registers", "shape")),
     *(f"sw_model/rel4/{name}" for name in ("kernel", "machine", "reference", "abi", "user")),
@@ -185,28 +188,25 @@ STORED = (
     Stored("rv64_formal.jsonl", ("hw/rv64", "hw/rv64_formal"), "make formal"),
     Stored("bench_hw.json", (*_GATEWARE, *_SHAPES), "make bench-hw", _WRITERS),
     Stored("fpga.jsonl", _BOARDS, "make bitstreams", (*_WRITERS, *_HOSTS)),
-    Stored("sweep.jsonl", _SOFTWARE, "make run readme", _MACHINE_CODE),
-    Stored("flavours.jsonl", _SOFTWARE, "make flavours", _MACHINE_CODE),
-    Stored("pingpong.jsonl", _SOFTWARE, "make flavours", _MACHINE_CODE),
-    Stored("claims.json", _SOFTWARE, "make claims", _MACHINE_CODE),
-    Stored("claims_intel.json", _SOFTWARE, "make claims", _MACHINE_CODE),
-    Stored("compiled.jsonl", ("hw/uintr", "hw/rv64", "sw_model/compiled"), "rel4 sweep"),
-    Stored(
-        "holdout.jsonl",
-        ("hw/uintr", "hw/rv64", "sw_model/compiled"),
-        "python -m rel4.bench.when_runs --hold-out",
-    ),
+    Stored("sweep.jsonl", _SOFTWARE, "make run readme", _NO_MODEL),
+    Stored("flavours.jsonl", _SOFTWARE, "make flavours", _NO_MODEL),
+    Stored("pingpong.jsonl", _SOFTWARE, "make flavours", _NO_MODEL),
+    Stored("claims.json", _SOFTWARE, "make claims", _NO_MODEL),
+    Stored("claims_intel.json", _SOFTWARE, "make claims", _NO_MODEL),
+    Stored("compiled.jsonl", _COMPILED_SYSTEM, "rel4 sweep", _TYPED),
+    Stored("holdout.jsonl", _COMPILED_SYSTEM, "python -m rel4.bench.when_runs --hold-out", _TYPED),
     Stored(
         "costs.measured.toml",
-        ("hw/uintr", "hw/rv64", "sw_model/compiled"),
+        _COMPILED_SYSTEM,
         "make costs",
+        _TYPED,
         folder="sw_model/rel4/machine",
     ),
     Stored("kernel_meetings.jsonl", _MEETINGS, "make explore-kernel", _MEASURED, by_meaning=True),
     Stored("kernel_random.jsonl", _MEETINGS, "make explore-kernel", _MEASURED, by_meaning=True),
     Stored("hostile.jsonl", _HOSTILE, "make hostile", _MEASURED, by_meaning=True),
-    Stored("model_speed.json", _SOFTWARE, "make bench-model", _MACHINE_CODE),
-    Stored("many_harts.csv", _SOFTWARE, "rel4 study", _MACHINE_CODE),
+    Stored("model_speed.json", _SOFTWARE, "make bench-model", _NO_MODEL),
+    Stored("many_harts.csv", _SOFTWARE, "rel4 study", _NO_MODEL),
 )
 """The data of long runs."""
 

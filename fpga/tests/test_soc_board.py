@@ -108,9 +108,14 @@ def program() -> Program:
     return Program(path=Path("hello"), segments=(segment,), symbols=Symbols(()), tohost=TOHOST)
 
 
+@pytest.fixture(scope="module")
+def link() -> SocLink:
+    """To one board for all tests, as on a bench."""
+    return SocLink(SimulatedPort())
+
+
 @pytest.mark.sim
-def test_a_program_is_loaded_runs_and_its_console_comes_back() -> None:
-    link = SocLink(SimulatedPort())
+def test_a_program_is_loaded_runs_and_its_console_comes_back(link: SocLink) -> None:
     assert (link.harts, link.memory_bytes) == (1, 4096)
     heard = bytearray()
 
@@ -129,6 +134,7 @@ def test_a_program_is_loaded_runs_and_its_console_comes_back() -> None:
     assert execute(link, program(), RunConfig(), Listener()).console == TEXT
 
 
+@pytest.mark.sim
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [
@@ -137,8 +143,9 @@ def test_a_program_is_loaded_runs_and_its_console_comes_back() -> None:
         (RunConfig(gdb=1234), "gdb must not be asked of a board: it has none"),
     ],
 )
-def test_what_a_board_does_not_have_is_one_sentence(config: RunConfig, sentence: str) -> None:
-    link = SocLink(SimulatedPort())
+def test_what_a_board_does_not_have_is_one_sentence(
+    config: RunConfig, sentence: str, link: SocLink
+) -> None:
     with pytest.raises(ValueError) as caught:
         execute(link, program(), config, Listener())
     assert str(caught.value) == sentence

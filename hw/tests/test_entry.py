@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -31,12 +30,36 @@ def test_with_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert "generate" in capsys.readouterr().out
 
 
-def test_interrupted_while_it_is_imported() -> None:
-    text = "from uintr.entry import start; start('uintr', 'slow')"
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "slow.py").write_text("import os; os.kill(os.getpid(), 2)")
-        done = subprocess.run(
-            [sys.executable, "-c", text], cwd=folder, capture_output=True, text=True, check=False
-        )
+UNAWAITED = """
+import os
+from uintr.program import Parser, run_program
+
+async def step():
+    pass
+
+def run(options):
+    kept = step()
+    (step(), os.kill(os.getpid(), 2))
+
+def main(arguments):
+    parser = Parser(prog="uintr")
+    parser.describe(run, "")
+    return run_program(lambda: parser, arguments)
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "sentence"),
+    [
+        ("import os; os.kill(os.getpid(), 2)", "interrupted before anything was begun"),
+        (UNAWAITED, "interrupted; nothing of this run is kept; begin again with: uintr"),
+    ],
+    ids=["while it is imported", "between a coroutine and its first step"],
+)
+def test_interrupted(program: str, sentence: str, tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(program)
+    text = "from uintr.entry import start; raise SystemExit(start('uintr', 'program', []))"
+    words = [sys.executable, "-c", text]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 130
-    assert done.stderr == "uintr: interrupted before anything was begun\n"
+    assert done.stderr.rstrip() == f"uintr: {sentence}"

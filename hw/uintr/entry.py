@@ -3,8 +3,10 @@
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from types import FrameType
 
 __all__ = ["begin", "main", "start"]
 
@@ -37,7 +39,12 @@ def start(name: str, module: str, arguments: Sequence[str] | None = None) -> int
 def begin() -> None:
     """Have an interrupt raise KeyboardInterrupt, from here on."""
     if callable(signal.getsignal(signal.SIGINT)):  # not where interrupts are ignored
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    warnings.simplefilter("ignore")  # a coroutine that it leaves unawaited is no news
+    signal.default_int_handler(number, frame)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

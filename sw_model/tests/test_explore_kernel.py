@@ -280,7 +280,9 @@ def while_an_index_moves(flavour: Flavour) -> list[str]:
     return [sentence for result in results for sentence in result.faults]
 
 
-@pytest.mark.parametrize("flavour", list(Flavour))
+@pytest.mark.parametrize(
+    "flavour", [Flavour.RISCV, pytest.param(Flavour.INTEL, marks=pytest.mark.long)]
+)
 def test_an_index_that_is_read_twice_is_found(
     monkeypatch: pytest.MonkeyPatch, flavour: Flavour
 ) -> None:

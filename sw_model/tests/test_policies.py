@@ -57,7 +57,9 @@ def test_every_policy_serves_every_call_on_any_number_of_harts(
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("flavour", Flavour)
+@pytest.mark.parametrize(
+    "flavour", [Flavour.RISCV, pytest.param(Flavour.INTEL, marks=pytest.mark.long)]
+)
 def test_operations_at_once_leave_the_same_log(
     policy: str, flavour: Flavour, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -208,6 +208,7 @@ def dask(part: str, *arguments: str) -> Iterator[None]:
                 process.kill()
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("default")
 def test_a_cluster_gives_the_same_table(tmp_path: Path) -> None:
     if importlib.util.find_spec("distributed") is None:

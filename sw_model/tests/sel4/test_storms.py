@@ -65,7 +65,7 @@ def share(storm: Storm) -> float:
     return beside / alone
 
 
-QUICK = 24
+QUICK = 12
 """Storms of every test run; the others are among the long ones."""
 SEEDS = [pytest.param(n, marks=() if n < QUICK else pytest.mark.long) for n in range(160)]
 
