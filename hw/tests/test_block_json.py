@@ -14,7 +14,6 @@ from hwbench import unused_components
 from uintr.cli import main
 from uintr.lint_waivers import WAIVERS
 
-BLOCKS = ("system", "controller", "hart-unit")
 _WARNING = re.compile(r"^%(?:Warning|Error)(?:-(\w+))?: (?:\S+:\d+:\d+: )?(.*)$")
 
 
@@ -36,8 +35,17 @@ def ports_of(verilog: str, module: str) -> list[tuple[str, str, int]]:
     return [(name, *there[name]) for name in re.findall(r"\w+", head[1])]
 
 
-@pytest.mark.parametrize("bus", ["wishbone", "axi4-lite"])
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize(
+    ("block", "bus"),
+    [
+        ("system", "axi4-lite"),
+        ("controller", "wishbone"),
+        ("hart-unit", "axi4-lite"),
+        pytest.param("system", "wishbone", marks=pytest.mark.long),
+        pytest.param("controller", "axi4-lite", marks=pytest.mark.long),
+        pytest.param("hart-unit", "wishbone", marks=pytest.mark.long),
+    ],
+)
 def test_the_ports_are_those_of_the_verilog(
     block: str, bus: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -144,7 +144,9 @@ def play(seed: int, flavour: Flavour) -> tuple[Any, list[Counter[int]]]:
     return run_program(body, flavour=flavour, harts=HARTS), taken
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize(
+    "seed", [pytest.param(n, marks=() if n < 10 else pytest.mark.long) for n in range(40)]
+)
 def test_both_flavours_deliver_the_same_vectors(seed: int) -> None:
     steps, _ = trace_of(seed)
     wanted = [

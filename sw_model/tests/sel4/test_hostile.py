@@ -254,7 +254,9 @@ async def test_what_microcode_keeps_is_no_users(task: RootTask, operation: Any) 
     assert "#GP" in fault.reason
 
 
-@pytest.mark.parametrize("offset", range(0, 96, 12))
+@pytest.mark.parametrize(
+    "offset", [pytest.param(n, marks=pytest.mark.long if n % 24 else ()) for n in range(0, 96, 6)]
+)
 @initial_thread(harts=2, flavour=Flavour.INTEL, timer_period=10_000_000)
 async def test_no_interrupt_frame_lands_behind_an_unmapping(
     task: RootTask, offset: int, monkeypatch: pytest.MonkeyPatch

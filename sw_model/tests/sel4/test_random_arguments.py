@@ -25,7 +25,7 @@ from rel4.machine.events import TrapCause
 from rel4.machine.machine import Machine
 from rel4.reference.device import ReferenceDevice
 
-CALLS, SEEDS, LONG = 5_000, 2, 18
+CALLS, SEEDS, LONG = 5_000, 1, 19
 POOL, SLOTS = 500, 40
 SPECIAL = (0, 1, 2, 3, 4, 12, 16, 63, 64, 65, 120, 255, 256, 4096, 1 << 12, 1 << 21, 1 << 30)
 HUGE = (1 << 38, (1 << 38) - 4096, 1 << 63, (1 << 64) - 1, (1 << 64) - 4096)

@@ -44,8 +44,22 @@ def test_whoever_lives_on_a_helping_hart(
         assert turns(policy, flavour, attack=attack, **places) / alone >= least, attack
 
 
-@pytest.mark.parametrize("flavour", [*Flavour])
-@pytest.mark.parametrize("policy", ["uipi", "poll", "adaptive"])
+@pytest.mark.parametrize(
+    ("policy", "flavour"),
+    [
+        ("uipi", Flavour.RISCV),
+        ("poll", Flavour.INTEL),
+        ("adaptive", Flavour.RISCV),
+        *(
+            pytest.param(policy, flavour, marks=pytest.mark.long)
+            for policy, flavour in (
+                ("uipi", Flavour.INTEL),
+                ("poll", Flavour.RISCV),
+                ("adaptive", Flavour.INTEL),
+            )
+        ),
+    ],
+)
 def test_clients_of_one_helper_have_their_turns(policy: str, flavour: Flavour) -> None:
     """Two clients on harts 0 and 1 of a helper on hart 2. One keeps its ring full; the other makes
     a call at a time, and waits for few calls of the other at worst."""
