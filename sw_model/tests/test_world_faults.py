@@ -77,18 +77,18 @@ def place(world: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-START = "from rel4.entry import main; raise SystemExit(main())"
-
-
-def command(words: str) -> list[str]:
+def command(words: str, entry: str = "rel4.entry") -> list[str]:
     """As a user starts it."""
-    return [sys.executable, "-c", START, *words.split()]
+    start = f"from {entry} import main; raise SystemExit(main())"
+    return [sys.executable, "-c", start, *words.split()]
 
 
-def run(words: str, place: Path, **others: Any) -> subprocess.CompletedProcess[str]:
+def run(
+    words: str, place: Path, entry: str = "rel4.entry", **others: Any
+) -> subprocess.CompletedProcess[str]:
     """Run it to its end in ``place``."""
     return subprocess.run(
-        command(words),
+        command(words, entry),
         cwd=place,
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -108,6 +108,14 @@ def sentence(done: subprocess.CompletedProcess[str]) -> str:
 def limit(size: int) -> Callable[[], None]:
     """Files cannot grow beyond ``size``: a full disk that needs no disk."""
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def forbid(out: Path) -> None:
+    """Make a folder where nobody may make a file."""
+    if os.getuid() == 0:
+        out.symlink_to("/sys/kernel")  # where not even root may
+    else:
+        out.mkdir(mode=0o555)
 
 
 def left(place: Path) -> list[str]:
@@ -155,10 +163,7 @@ def test_every_command_is_tried() -> None:
 
 @pytest.mark.parametrize("name", FILLS)
 def test_a_folder_without_permission_is_found_before_the_work(name: str, place: Path) -> None:
-    if os.getuid() == 0:
-        (place / "out").symlink_to("/sys/kernel")  # where not even root may make a file
-    else:
-        (place / "out").mkdir(mode=0o555)
+    forbid(place / "out")
     done = run(FILLS[name], place)
     assert done.returncode == 2, done.stderr
     found = sentence(done)

@@ -3,15 +3,14 @@
 As `test_world_faults` has them for ``rel4``.
 """
 
-import os
 import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import test_world_faults
 from test_completion import commands
-from test_world_faults import limit, sentence
+from test_world_faults import forbid, limit, sentence
 
 pytest.importorskip("amaranth")
 pytest.importorskip("cocotb")
@@ -43,24 +42,10 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(
-    typed: str, place: Path, *, full: bool = False, limited: Callable[[], None] | None = None
-) -> "subprocess.CompletedProcess[str]":
-    """Type it in ``place``; ``full``: onto a disk without room."""
-    program, *words = typed.split()
-    start = f"from {ENTRY[program]} import main; raise SystemExit(main())"
-    with Path("/dev/full" if full else os.devnull).open("w") as output:
-        return subprocess.run(
-            [sys.executable, "-c", start, *words],
-            cwd=place,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=120,
-            check=False,
-            preexec_fn=limited,
-        )
+def run(typed: str, place: Path, **others: Any) -> "subprocess.CompletedProcess[str]":
+    """Type it in ``place``."""
+    program, _, words = typed.partition(" ")
+    return test_world_faults.run(words, place, ENTRY[program], **others)
 
 
 def test_every_command_is_tried() -> None:
@@ -73,7 +58,7 @@ def test_every_command_is_tried() -> None:
 def test_a_disk_that_is_full_is_one_sentence(name: str, size: int, place: Path) -> None:
     if name == "uintr-fpga emulate":
         pytest.skip("makes a link, which takes no room")
-    done = run(FILLS[name], place, limited=limit(size))
+    done = run(FILLS[name], place, preexec_fn=limit(size))
     assert done.returncode == 2, done.stderr
     assert sentence(done).startswith(f"{name.split()[0]}: ")
     assert not [path for path in place.rglob("*") if path.is_file() and path.name[0] == "."]
@@ -81,10 +66,7 @@ def test_a_disk_that_is_full_is_one_sentence(name: str, size: int, place: Path) 
 
 @pytest.mark.parametrize("name", FILLS)
 def test_a_folder_without_permission_is_one_sentence(name: str, place: Path) -> None:
-    if os.getuid() == 0:
-        (place / "out").symlink_to("/sys/kernel")  # where not even root may make a file
-    else:
-        (place / "out").mkdir(mode=0o555)
+    forbid(place / "out")
     done = run(FILLS[name], place)
     assert done.returncode == 2, done.stderr
     assert sentence(done).startswith(f"{name.split()[0]}: ")
@@ -94,6 +76,7 @@ def test_a_folder_without_permission_is_one_sentence(name: str, place: Path) -> 
 def test_an_output_that_is_full_is_one_sentence(name: str, place: Path) -> None:
     if "replay" in name:
         assert run("uintr-fpga record --policy sync -o sync.jsonl", place).returncode == 0
-    done = run(PRINTS[name], place, full=True)
+    with Path("/dev/full").open("w") as full:
+        done = run(PRINTS[name], place, stdout=full)
     assert done.returncode == 2, done.stderr
     assert sentence(done).endswith(": the output must have room on its disk, which is full")
