@@ -12,7 +12,6 @@ from amaranth.hdl import (
     Assert,
     Assume,
     Cat,
-    ClockDomain,
     Const,
     Cover,
     Elaboratable,
@@ -24,6 +23,7 @@ from amaranth.hdl import (
 
 from rv64.encoding import Kind
 from rv64.execute import Execute
+from uintr_formal.specification import Specification
 
 __all__ = ["GROUPS", "AnyResult", "InstructionSpec"]
 
@@ -62,7 +62,7 @@ def _signed(value: Any, width: int) -> Any:
     return Cat(value[:width], value[width - 1].replicate(64 - width))
 
 
-class InstructionSpec(Elaboratable):
+class InstructionSpec(Specification):
     """Checks `Execute.executed` against the ISA's tables.
 
     Parameters
@@ -71,7 +71,7 @@ class InstructionSpec(Elaboratable):
     """
 
     def __init__(self, opcodes: tuple[int, ...] | None = None) -> None:
-        self.domain = ClockDomain("sync", reset_less=True)
+        super().__init__()
         self._opcodes = opcodes
 
     def _comes(self, opcode: Any) -> Any:
@@ -79,10 +79,8 @@ class InstructionSpec(Elaboratable):
             return ~opcode.matches(*(each for group in GROUPS.values() for each in group))
         return opcode.matches(*self._opcodes)
 
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """Free inputs, then one opcode after another."""
-        m = Module()
-        m.domains.sync = self.domain
         m.submodules.dut = dut = Execute()
         for signal in (
             dut.fetched,
@@ -265,7 +263,6 @@ class InstructionSpec(Elaboratable):
                 m.d.comb += Assert(out.kind == Kind.ILLEGAL)
         for each in known:
             m.d.comb += Cover(out.valid & checked & (opcode == each))
-        return m
 
 
 C0 = Const(0, 1)

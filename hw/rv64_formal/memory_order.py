@@ -9,16 +9,12 @@
   until it is filled anew; whichever line it is.
 """
 
-from typing import Any
-
-from amaranth.asserts import AnyConst, AnySeq
+from amaranth.asserts import AnyConst
 from amaranth.hdl import (
     Assert,
     Assume,
     Cat,
-    ClockDomain,
     Cover,
-    Elaboratable,
     Module,
     Signal,
     Value,
@@ -30,36 +26,27 @@ from rv64.fabric import Fabric
 from rv64.memory_map import PHYSICAL_BITS
 from rv64.memory_unit import MemoryUnit, Operation
 from rv64.store_buffer import StoreBuffer
+from uintr_formal.free import free
+from uintr_formal.specification import Specification
 
 __all__ = ["FabricSpec", "QueueSpec", "ReservationSpec", "SnoopSpec"]
 
 
-def _free(m: Module, *signals: Any) -> None:
-    for signal in signals:
-        bits = Value.cast(signal)
-        m.d.comb += bits.eq(AnySeq(len(bits)))
-
-
-class FabricSpec(Elaboratable):
+class FabricSpec(Specification):
     """Two harts, and one more who reads."""
 
-    def __init__(self) -> None:
-        self.domain = ClockDomain("sync", reset_less=True)
-
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """Whoever wants something holds it; then the shadow of a transfer."""
-        m = Module()
-        m.domains.sync = self.domain
         m.submodules.dut = dut = Fabric(harts=2, others=1, ram_base=0x8000_0000)
-        _free(m, dut.memory_words, dut.latency, dut.jitter, dut.seed, dut.tohost_address)
-        _free(m, dut.memory.read_data, dut.devices.ack, dut.devices.err, dut.devices.dat_r)
+        free(m, dut.memory_words, dut.latency, dut.jitter, dut.seed, dut.tohost_address)
+        free(m, dut.memory.read_data, dut.devices.ack, dut.devices.err, dut.devices.dat_r)
         m.d.comb += [
             Assume(~(dut.devices.ack | dut.devices.err) | dut.devices.stb),
             Assume(~(dut.devices.ack & dut.devices.err)),
         ]
         names = ("valid", "write", "device", "line", "lock", "address", "data")
         for number, each in enumerate(dut.initiators):
-            _free(m, *(getattr(each, name) for name in (*names, "mask")))
+            free(m, *(getattr(each, name) for name in (*names, "mask")))
             wanted = Signal()
             m.d.sync += wanted.eq(each.valid & ~each.grant)
             with m.If(wanted):
@@ -102,24 +89,18 @@ class FabricSpec(Elaboratable):
                 with m.If(writes):
                     m.d.comb += Assert(other.address == each.address)
         m.d.comb += [Cover(initiators[0].last & busy), Cover(dut.snoop[0].valid)]
-        return m
 
 
-class ReservationSpec(Elaboratable):
+class ReservationSpec(Specification):
     """The memory unit, on whatever bus."""
 
-    def __init__(self) -> None:
-        self.domain = ClockDomain("sync", reset_less=True)
-
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """Any word, and what has happened to it since LR read it."""
-        m = Module()
-        m.domains.sync = self.domain
         m.submodules.dut = dut = MemoryUnit()
         bus = dut.bus
-        _free(m, dut.start, dut.operation, dut.address, dut.funct3, dut.funct5, dut.word, dut.mask)
-        _free(m, dut.operand, dut.drained, bus.grant, bus.beat, bus.last, bus.error, bus.read_data)
-        _free(m, dut.snoop.valid, dut.snoop.address)
+        free(m, dut.start, dut.operation, dut.address, dut.funct3, dut.funct5, dut.word, dut.mask)
+        free(m, dut.operand, dut.drained, bus.grant, bus.beat, bus.last, bus.error, bus.read_data)
+        free(m, dut.snoop.valid, dut.snoop.address)
         # The last stage holds what it asks for, until the end.
         inputs = (dut.start, dut.operation, dut.address, dut.funct3, dut.funct5, dut.mask)
         held = Signal()
@@ -150,21 +131,15 @@ class ReservationSpec(Elaboratable):
         with m.If(writes & sc & ours):
             m.d.comb += Assert(good)
         m.d.comb += Cover(writes & sc & ours)
-        return m
 
 
-class QueueSpec(Elaboratable):
+class QueueSpec(Specification):
     """The store buffer."""
 
-    def __init__(self) -> None:
-        self.domain = ClockDomain("sync", reset_less=True)
-
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """Any one store, by its number."""
-        m = Module()
-        m.domains.sync = self.domain
         m.submodules.dut = dut = StoreBuffer()
-        _free(m, dut.input.valid, dut.input.payload, dut.output.ready)
+        free(m, dut.input.valid, dut.input.payload, dut.output.ready)
         number = AnyConst(6)
         put, taken = Signal(6), Signal(6)
         kept = Signal.like(Value.cast(dut.input.payload))
@@ -180,22 +155,16 @@ class QueueSpec(Elaboratable):
             Assert(dut.empty == (put == taken)),
             Cover((put - taken)[:6] == 8),
         ]
-        return m
 
 
-class SnoopSpec(Elaboratable):
+class SnoopSpec(Specification):
     """Tags of a cache of two ways, with four lines each."""
 
-    def __init__(self) -> None:
-        self.domain = ClockDomain("sync", reset_less=True)
-
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """Any line, and whether it may be found."""
-        m = Module()
-        m.domains.sync = self.domain
         m.submodules.dut = dut = CacheArray(ways=2, snooped=True)
-        _free(m, dut.read, dut.index, dut.frame, dut.tag_ways, dut.tag_line, dut.tag_frame)
-        _free(m, dut.tag_valid, dut.snoop, dut.snoop_address)
+        free(m, dut.read, dut.index, dut.frame, dut.tag_ways, dut.tag_line, dut.tag_frame)
+        free(m, dut.tag_valid, dut.snoop, dut.snoop_address)
         m.d.comb += [dut.sweep.eq(0), dut.write_ways.eq(0)]
         line, frame = AnyConst(len(dut.tag_line)), AnyConst(len(dut.frame))
         offset = len(dut.index) - len(dut.tag_line)
@@ -229,4 +198,3 @@ class SnoopSpec(Elaboratable):
         with m.If(looked & (dut.frame == frame) & swept):
             m.d.comb += Assert(~dut.hit)
         m.d.comb += Cover(dut.hit & (dut.frame == frame))
-        return m

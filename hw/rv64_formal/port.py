@@ -12,28 +12,22 @@ memory, walker and port answer.
   both at once; what is redirected away is void in the next cycle.
 """
 
-from typing import Any
-
 from amaranth.asserts import AnySeq
-from amaranth.hdl import Assert, Assume, ClockDomain, Cover, Elaboratable, Module, Signal, Value
+from amaranth.hdl import Assert, Assume, Cover, Module, Signal, Value
 
 from rv64.commit import Commit
 from rv64.encoding import Kind
 from uintr.registers import RequestKind, Status
+from uintr_formal.specification import Specification
 
 __all__ = ["PortSpec"]
 
 
-class PortSpec(Elaboratable):
+class PortSpec(Specification):
     """Checks `Commit`."""
 
-    def __init__(self) -> None:
-        self.domain = ClockDomain("sync", reset_less=True)
-
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """Free inputs with the contract of who drives them, then a shadow of the port."""
-        m = Module()
-        m.domains.sync = self.domain
         m.submodules.dut = dut = Commit(ways=1)
         request, response = dut.port.request, dut.port.response
         csr = dut.csr
@@ -188,4 +182,3 @@ class PortSpec(Elaboratable):
             Cover(by_port & ~dut.redirect),
             Cover(response.valid & (kind == RequestKind.TRAP) & dut.redirect),
         ]
-        return m

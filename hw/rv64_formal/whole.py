@@ -24,9 +24,7 @@ from amaranth.asserts import AnyConst, AnySeq
 from amaranth.hdl import (
     Assert,
     Assume,
-    ClockDomain,
     Cover,
-    Elaboratable,
     Module,
     Mux,
     Signal,
@@ -43,6 +41,7 @@ from rv64.fetch import Fetch
 from rv64_formal.instruction import AnyResult
 from uintr.registers import Privilege, RequestKind, Status
 from uintr_formal.bug import replaced
+from uintr_formal.specification import Specification
 
 __all__ = ["HartSpec", "any_surroundings"]
 
@@ -150,7 +149,7 @@ def any_surroundings() -> Iterator[None]:
         yield
 
 
-class HartSpec(Elaboratable):
+class HartSpec(Specification):
     """Checks `Hart.rvfi`; made and elaborated within `any_surroundings`.
 
     Parameters
@@ -160,13 +159,11 @@ class HartSpec(Elaboratable):
 
     def __init__(self, *, registers: bool) -> None:
         self._registers = registers
-        self.domain = ClockDomain("sync", reset_less=True)
+        super().__init__()
         self._dut = rv64.hart.Hart(cache_bytes=4096, reset_vector=_RESET)
 
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """Free inputs, the port's contract, then one property after another."""
-        m = Module()
-        m.domains.sync = self.domain
         m.submodules.dut = dut = self._dut
         request, response = dut.port.request, dut.port.response
         for signal in (
@@ -209,7 +206,6 @@ class HartSpec(Elaboratable):
             self._register_file(m)
         else:
             self._flow(m, answered, returned)
-        return m
 
     def _register_file(self, m: Module) -> None:
         """One register, whichever."""

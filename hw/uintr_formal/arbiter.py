@@ -15,16 +15,15 @@ from amaranth.hdl import (
     Assert,
     Assume,
     Cat,
-    ClockDomain,
     Const,
     Cover,
-    Elaboratable,
     Module,
     Mux,
     Signal,
 )
 
 from uintr.arbiter import RoundRobin
+from uintr_formal.specification import Specification
 
 __all__ = ["AnyChoice", "ArbiterSpec", "ordered"]
 
@@ -102,20 +101,18 @@ def ordered(dut: RoundRobin) -> list[Any]:
     ]
 
 
-class ArbiterSpec(Elaboratable):
+class ArbiterSpec(Specification):
     """Parameters
     ----------
     count : number of requesters
     """
 
     def __init__(self, *, count: int) -> None:
-        self.domain = ClockDomain("sync", reset_less=True)
+        super().__init__()
         self._count = count
 
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """A symbolic requester, the grants that pass it over, and how many still can."""
-        m = Module()
-        m.domains.sync = self.domain
         m.submodules.dut = dut = RoundRobin(count=self._count)
         count = self._count
         m.d.comb += [dut.requests.eq(AnySeq(count)), dut.advance.eq(AnySeq(1))]
@@ -166,4 +163,3 @@ class ArbiterSpec(Elaboratable):
                 Assert(passed <= count - 1),
             ]
         m.d.comb += [Cover(passed == count - 1)]
-        return m

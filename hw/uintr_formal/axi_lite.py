@@ -14,15 +14,11 @@
   word that was read; the answer is held until it is taken.
 """
 
-from typing import Any
-
 from amaranth.hdl import (
     Assert,
     Assume,
     Cat,
-    ClockDomain,
     Cover,
-    Elaboratable,
     Module,
     Mux,
     Signal,
@@ -30,22 +26,18 @@ from amaranth.hdl import (
 
 from uintr.axi_lite import AxiLiteBridge, AxiLiteManager
 from uintr_formal.free import ago, free
+from uintr_formal.specification import Specification
 
 __all__ = ["AxiLiteBridgeSpec", "AxiLiteManagerSpec"]
 
 _SLVERR = 2
 
 
-class AxiLiteManagerSpec(Elaboratable):
+class AxiLiteManagerSpec(Specification):
     """No parameters."""
 
-    def __init__(self) -> None:
-        self.domain = ClockDomain("sync", reset_less=True)
-
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """What the subordinate owes, from the channels that it took."""
-        m = Module()
-        m.domains.sync = self.domain
         m.submodules.dut = dut = AxiLiteManager()
         axi, bus = dut.axi, dut.bus
         free(m, bus.cyc, bus.stb, bus.we, bus.adr, bus.sel, bus.dat_w, axi.awready, axi.wready,
@@ -88,19 +80,13 @@ class AxiLiteManagerSpec(Elaboratable):
             Cover(bus.ack & bus.we),
             Cover(bus.err & ~bus.we),
         ]  # fmt: skip
-        return m
 
 
-class AxiLiteBridgeSpec(Elaboratable):
+class AxiLiteBridgeSpec(Specification):
     """No parameters."""
 
-    def __init__(self) -> None:
-        self.domain = ClockDomain("sync", reset_less=True)
-
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """What the bridge owes, from the channels that it took."""
-        m = Module()
-        m.domains.sync = self.domain
         m.submodules.dut = dut = AxiLiteBridge()
         axi, bus = dut.axi, dut.bus
         channels = {
@@ -158,4 +144,3 @@ class AxiLiteBridgeSpec(Elaboratable):
             Cover(was_read & (word != 0)),
             Cover(ends & axi.awvalid & axi.wvalid & axi.arvalid),
         ]
-        return m

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Bug", "replaced"]
+__all__ = ["Bug", "also", "replaced"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,20 @@ class Bug:
     name: str
     proof: str
     broken: Callable[[], Any]
+
+
+def also(change: Callable[[Any, Any], None]) -> Callable[[Any], Any]:
+    """What makes the wrong ``elaborate`` of the right one: ``change(self, m)`` comes after it."""
+
+    def make(right: Any) -> Any:
+        def wrong(self: Any, platform: Any) -> Any:
+            m = right(self, platform)
+            change(self, m)
+            return m
+
+        return wrong
+
+    return make
 
 
 def replaced(owner: Any, name: str, make: Callable[[Any], Any]) -> Callable[[], Any]:

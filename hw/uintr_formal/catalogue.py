@@ -12,7 +12,7 @@ from uintr.interfaces import OperationFunction
 from uintr.record import Record
 from uintr.registers import ALL_FEATURES, Feature
 from uintr_formal.arbiter import ArbiterSpec
-from uintr_formal.bug import Bug
+from uintr_formal.bug import Bug, also
 from uintr_formal.bug import replaced as _replace
 from uintr_formal.controller import ControllerSpec
 from uintr_formal.hart_bugs import HART_BUGS
@@ -214,28 +214,19 @@ def _listed_twice(right: Any) -> Any:
     return wrong
 
 
-def _stuck_round_robin(right: Any) -> Any:
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        m.d.sync += [bit.eq(0) for bit in self.overtakes.values()]
-        return m
-
-    return wrong
+@also
+def _stuck_round_robin(self: Any, m: Any) -> None:
+    m.d.sync += [bit.eq(0) for bit in self.overtakes.values()]
 
 
-def _lowest_group(right: Any) -> Any:
+@also
+def _lowest_group(self: Any, m: Any) -> None:
     """The lowest group that asks is chosen, wherever the last grant was."""
-
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        asks = Signal(len(self.groups))
-        m.d.comb += [
-            asks.eq(Cat(self.requests[group].any() for group in self.groups)),
-            self.chosen.eq(asks & -asks),
-        ]
-        return m
-
-    return wrong
+    asks = Signal(len(self.groups))
+    m.d.comb += [
+        asks.eq(Cat(self.requests[group].any() for group in self.groups)),
+        self.chosen.eq(asks & -asks),
+    ]
 
 
 _EXTENDED = _EXTENDED_CONTROLLER.format(3)

@@ -31,10 +31,8 @@ from amaranth.hdl import (
     Assert,
     Assume,
     Cat,
-    ClockDomain,
     Const,
     Cover,
-    Elaboratable,
     Module,
     Mux,
     Signal,
@@ -45,11 +43,12 @@ from uintr.interfaces import OPERATION, OperationFunction
 from uintr.registers import Feature
 from uintr_formal.observed import Due, Observed
 from uintr_formal.record_model import model_record
+from uintr_formal.specification import Specification
 
 __all__ = ["ControllerSpec"]
 
 
-class ControllerSpec(Elaboratable):
+class ControllerSpec(Specification):
     """All properties of one shape.
 
     Parameters
@@ -63,18 +62,16 @@ class ControllerSpec(Elaboratable):
     """
 
     def __init__(self, dut: Observed, *, harts: int, latency: int, features: Feature) -> None:
-        self.domain = ClockDomain("sync", reset_less=True)
+        super().__init__()
         self._dut = dut
         self._harts = harts
         self._latency = latency
         self._features = features
 
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """Environment, model, assertions."""
-        m = Module()
-        m.domains.sync = self.domain
         # Elaborated here and now, so that its inside can be spoken of.
-        m.submodules.dut = self._dut.elaborate(platform)
+        m.submodules.dut = self._dut.elaborate(None)
         inside = self._dut.inside
         clean = [
             inside.swept | (Const(number, 17) < inside.sweep)
@@ -89,7 +86,6 @@ class ControllerSpec(Elaboratable):
         if inside.queue is not None:
             self._queue(m, clean)
         self._quiet(m)
-        return m
 
     def _allowed(self, operation: Any) -> Value:
         """There is such an operation, with these features."""

@@ -9,28 +9,22 @@
 * every transfer ends once, and only while it is asked for.
 """
 
-from typing import Any
-
-from amaranth.hdl import Assert, Assume, Cat, ClockDomain, Cover, Elaboratable, Module, Mux, Signal
+from amaranth.hdl import Assert, Assume, Cat, Cover, Module, Mux, Signal
 
 from uintr.half_words import HalfWords
 from uintr_formal.free import ago, free
+from uintr_formal.specification import Specification
 
 __all__ = ["HalfWordsSpec"]
 
 _LOW, _HIGH = 0x0F, 0xF0
 
 
-class HalfWordsSpec(Elaboratable):
+class HalfWordsSpec(Specification):
     """No parameters."""
 
-    def __init__(self) -> None:
-        self.domain = ClockDomain("sync", reset_less=True)
-
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """The low half that came last, if a high half may follow it."""
-        m = Module()
-        m.domains.sync = self.domain
         m.submodules.dut = dut = HalfWords()
         bus, target = dut.bus, dut.target
         free(
@@ -94,4 +88,3 @@ class HalfWordsSpec(Elaboratable):
                 ~kept | (Cat(dut.kept, dut.kept_address, dut.kept_we) == Cat(half, place, writes))
             ),
         ]
-        return m

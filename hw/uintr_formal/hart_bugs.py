@@ -20,21 +20,16 @@ from uintr.sender import Sender
 from uintr.system import System
 from uintr.throttle import Throttle
 from uintr.wishbone import BusArbiter, BusDecoder
-from uintr_formal.bug import Bug, replaced
+from uintr_formal.bug import Bug, also, replaced
 
 __all__ = ["HART_BUGS"]
 
 
-def _latched_line(right: Any) -> Any:
+@also
+def _latched_line(self: Any, m: Any) -> None:
     """The defect of the published RTL: an access to uip may take the line for the software bit."""
-
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        with m.If(self.start & self.line & (self.request.kind == RequestKind.CSR)):
-            m.d.sync += self.words[Csr.UIP][0].eq(1)
-        return m
-
-    return wrong
+    with m.If(self.start & self.line & (self.request.kind == RequestKind.CSR)):
+        m.d.sync += self.words[Csr.UIP][0].eq(1)
 
 
 def _unchecked_entry(right: Any) -> Any:
@@ -49,108 +44,64 @@ def _unchecked_entry(right: Any) -> Any:
     return wrong
 
 
-def _loose_tag(right: Any) -> Any:
+@also
+def _loose_tag(self: Any, m: Any) -> None:
     """The highest bit of the index is not compared, so another entry may be found."""
-
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        place = self.index[:2]
-        for number, entry in enumerate(self.entries):
-            with m.If((place == number) & self.valid[number]):
-                m.d.comb += self.hit.eq(entry.tag[:-1] == self.index[2:-1])
-        return m
-
-    return wrong
+    place = self.index[:2]
+    for number, entry in enumerate(self.entries):
+        with m.If((place == number) & self.valid[number]):
+            m.d.comb += self.hit.eq(entry.tag[:-1] == self.index[2:-1])
 
 
-def _deaf_cache(right: Any) -> Any:
+@also
+def _deaf_cache(self: Any, m: Any) -> None:
     """An invalidation in the cycle in which an entry arrives is lost."""
-
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        with m.If(self.fill):
-            m.d.sync += self.valid.bit_select(self.index[:2], 1).eq(1)
-        return m
-
-    return wrong
+    with m.If(self.fill):
+        m.d.sync += self.valid.bit_select(self.index[:2], 1).eq(1)
 
 
-def _one_post(right: Any) -> Any:
+@also
+def _one_post(self: Any, m: Any) -> None:
     """Not more than one post is known to be on its way."""
-
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        with m.If(self.posted):
-            m.d.sync += self.unclaimed.eq(1)
-        return m
-
-    return wrong
+    with m.If(self.posted):
+        m.d.sync += self.unclaimed.eq(1)
 
 
-def _free_token(right: Any) -> Any:
+@also
+def _free_token(self: Any, m: Any) -> None:
     """A post that is accepted just when a token comes back costs nothing."""
-
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        with m.If(self.posted & ~self.write & self.missing.any() & (self.left == 1)):
-            m.d.sync += self.missing.eq(self.missing - 1)
-        return m
-
-    return wrong
+    with m.If(self.posted & ~self.write & self.missing.any() & (self.left == 1)):
+        m.d.sync += self.missing.eq(self.missing - 1)
 
 
-def _no_drain(right: Any) -> Any:
+@also
+def _no_drain(self: Any, m: Any) -> None:
     """A transfer is handed over in the first cycle, and once more after it has ended."""
-
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        m.d.comb += self.operates.eq(self.bus.cyc & self.bus.stb & self.bus.we)
-        return m
-
-    return wrong
+    m.d.comb += self.operates.eq(self.bus.cyc & self.bus.stb & self.bus.we)
 
 
-def _silent_error(right: Any) -> Any:
+@also
+def _silent_error(self: Any, m: Any) -> None:
     """An address of no target is not answered, as in the published RTL."""
-
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        m.d.comb += self.bus.err.eq(0)
-        return m
-
-    return wrong
+    m.d.comb += self.bus.err.eq(0)
 
 
-def _first_word(right: Any) -> Any:
+@also
+def _first_word(self: Any, m: Any) -> None:
     """Whatever is read, the word of the first target is answered."""
-
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        m.d.comb += self.bus.dat_r.eq(self.targets[0].dat_r)
-        return m
-
-    return wrong
+    m.d.comb += self.bus.dat_r.eq(self.targets[0].dat_r)
 
 
-def _presented_twice(right: Any) -> Any:
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        m.d.comb += self.port.operation.valid.eq(self.wanted | self.operates)
-        return m
-
-    return wrong
+@also
+def _presented_twice(self: Any, m: Any) -> None:
+    m.d.comb += self.port.operation.valid.eq(self.wanted | self.operates)
 
 
-def _everybody_ends(right: Any) -> Any:
+@also
+def _everybody_ends(self: Any, m: Any) -> None:
     """The end of a transfer is shown to all who ask."""
-
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        for each in self.initiators:
-            m.d.comb += each.ack.eq(self.bus.ack & each.stb)
-        return m
-
-    return wrong
+    for each in self.initiators:
+        m.d.comb += each.ack.eq(self.bus.ack & each.stb)
 
 
 @contextmanager
@@ -179,38 +130,23 @@ def _forgotten_throttle(*, hides: bool = True) -> Iterator[None]:
         Throttle.__init__, ControlPage.elaborate = begin, page  # type: ignore[method-assign]
 
 
-def _impatient(right: Any) -> Any:
+@also
+def _impatient(self: Any, m: Any) -> None:
     """The controller says that it is idle whatever it does, the sweep included."""
-
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        m.d.comb += self.idle.eq(1)
-        return m
-
-    return wrong
+    m.d.comb += self.idle.eq(1)
 
 
-def _errors_are_good(right: Any) -> Any:
+@also
+def _errors_are_good(self: Any, m: Any) -> None:
     """Every response ends the transfer well."""
-
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        m.d.comb += [self.bus.ack.eq(self.axi.bvalid | self.axi.rvalid), self.bus.err.eq(0)]
-        return m
-
-    return wrong
+    m.d.comb += [self.bus.ack.eq(self.axi.bvalid | self.axi.rvalid), self.bus.err.eq(0)]
 
 
-def _bresp_alone(right: Any) -> Any:
+@also
+def _bresp_alone(self: Any, m: Any) -> None:
     """A read ends well whatever its own response says."""
-
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        ends, good = self.axi.bvalid | self.axi.rvalid, self.axi.bresp == 0
-        m.d.comb += [self.bus.ack.eq(ends & good), self.bus.err.eq(ends & ~good)]
-        return m
-
-    return wrong
+    ends, good = self.axi.bvalid | self.axi.rvalid, self.axi.bresp == 0
+    m.d.comb += [self.bus.ack.eq(ends & good), self.bus.err.eq(ends & ~good)]
 
 
 def _counting(start: int, step: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -236,36 +172,22 @@ def _no_carry(count: Any) -> Any:
     return Cat((count[:16] + 1)[:16], count[16:])
 
 
-def _neighbours_posts(right: Any) -> Any:
+@also
+def _neighbours_posts(self: Any, m: Any) -> None:
     """The budget of hart 0 pays for what hart 1 posts."""
-
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        m.d.comb += m.submodules.control_page.posted[0].eq(m.submodules.hart_unit_1.posted)
-        return m
-
-    return wrong
+    m.d.comb += m.submodules.control_page.posted[0].eq(m.submodules.hart_unit_1.posted)
 
 
-def _lost_answer_bit(right: Any) -> Any:
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        with m.If(self.receiver.start):
-            m.d.sync += self.hart.response.payload.data[40].eq(0)
-        return m
-
-    return wrong
+@also
+def _lost_answer_bit(self: Any, m: Any) -> None:
+    with m.If(self.receiver.start):
+        m.d.sync += self.hart.response.payload.data[40].eq(0)
 
 
-def _both_lines(right: Any) -> Any:
+@also
+def _both_lines(self: Any, m: Any) -> None:
     """The supervisor line interrupts the user too."""
-
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        m.d.comb += self.receiver.line.eq(self.line | self.supervisor_line)
-        return m
-
-    return wrong
+    m.d.comb += self.receiver.line.eq(self.line | self.supervisor_line)
 
 
 def _swept_once(right: Any) -> Any:
@@ -282,36 +204,22 @@ def _swept_once(right: Any) -> Any:
     return wrong
 
 
-def _forgotten_turns(right: Any) -> Any:
+@also
+def _forgotten_turns(self: Any, m: Any) -> None:
     """The round robin does not hear whose turn was taken."""
-
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        m.d.comb += self.round_robin.advance.eq(0)
-        return m
-
-    return wrong
+    m.d.comb += self.round_robin.advance.eq(0)
 
 
-def _narrow_period(right: Any) -> Any:
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        m.d.comb += self.word.period[23].eq(0)
-        return m
-
-    return wrong
+@also
+def _narrow_period(self: Any, m: Any) -> None:
+    m.d.comb += self.word.period[23].eq(0)
 
 
-def _low_half_for_ever(right: Any) -> Any:
+@also
+def _low_half_for_ever(self: Any, m: Any) -> None:
     """A low half is kept whatever comes between it and its high half."""
-
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        with m.If(self.holds):
-            m.d.sync += self.holds.eq(1)
-        return m
-
-    return wrong
+    with m.If(self.holds):
+        m.d.sync += self.holds.eq(1)
 
 
 HART_BUGS: tuple[Bug, ...] = (

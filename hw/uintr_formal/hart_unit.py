@@ -20,10 +20,8 @@ from amaranth.hdl import (
     Assert,
     Assume,
     Cat,
-    ClockDomain,
     Const,
     Cover,
-    Elaboratable,
     Module,
     Signal,
     Value,
@@ -32,6 +30,7 @@ from amaranth.hdl import (
 from uintr.hart_unit import HartUnit
 from uintr.interfaces import ANSWER, REQUEST, OperationFunction
 from uintr.registers import Csr, RequestKind, Status, UipiFunction
+from uintr_formal.specification import Specification
 
 __all__ = ["OWN_CYCLES", "HartUnitSpec"]
 
@@ -39,20 +38,18 @@ OWN_CYCLES = 2
 """Between a request and its answer, at most: the transfer ends, the operation is accepted."""
 
 
-class HartUnitSpec(Elaboratable):
+class HartUnitSpec(Specification):
     """Parameters
     ----------
     latency : of the controller
     """
 
     def __init__(self, *, latency: int) -> None:
-        self.domain = ClockDomain("sync", reset_less=True)
+        super().__init__()
         self._latency = latency
 
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """The request under way, the transfer, the operations that are not yet answered."""
-        m = Module()
-        m.domains.sync = self.domain
         m.submodules.dut = dut = HartUnit(receivers=512, early=self._latency == 2)
         hart, bus, operation = dut.hart, dut.bus, dut.port.operation
         request, response, arrival = hart.request, hart.response, dut.port.response
@@ -214,7 +211,6 @@ class HartUnitSpec(Elaboratable):
             Cover(begins & response.valid),
             Cover(begun & (table != table_before)),
         ]
-        return m
 
     def _answers(self, m: Module, dut: HartUnit, posts: Any, own: Any) -> None:
         """Which answers are on their way: the sender knows how many, and whether its own."""

@@ -9,33 +9,30 @@
 The number of initiators is a parameter, and which of them holds the lock is symbolic.
 """
 
-from typing import Any
-
 from amaranth.asserts import AnyConst, AnySeq
-from amaranth.hdl import Assert, Assume, Cat, ClockDomain, Cover, Elaboratable, Module, Signal
+from amaranth.hdl import Assert, Assume, Cat, Cover, Module, Signal
 
 from uintr.intel.bus import LockingArbiter
 from uintr_formal.arbiter import ordered
+from uintr_formal.specification import Specification
 
 __all__ = ["LockingBusSpec"]
 
 _HELD = ("cyc", "stb", "we", "adr", "sel", "dat_w")
 
 
-class LockingBusSpec(Elaboratable):
+class LockingBusSpec(Specification):
     """Parameters
     ----------
     count : number of initiators
     """
 
     def __init__(self, *, count: int) -> None:
-        self.domain = ClockDomain("sync", reset_less=True)
+        super().__init__()
         self._count = count
 
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """Initiators that hold what they present, targets that answer when asked."""
-        m = Module()
-        m.domains.sync = self.domain
         m.submodules.dut = dut = LockingArbiter(count=self._count)
         bus = dut.bus
         ends = bus.ack | bus.err
@@ -112,4 +109,3 @@ class LockingBusSpec(Elaboratable):
             Cover(holds & acknowledged & bus.we),
             Cover(holds & ~asks & (asking & ~mine).any()),
         ]
-        return m

@@ -14,6 +14,7 @@ from uintr.intel.receiver import Receiver
 from uintr.intel.registers import Msr
 from uintr.intel.timer import UserTimer
 from uintr.registers import Privilege
+from uintr_formal.bug import also
 from uintr_formal.intel_bus import LockingBusSpec
 from uintr_formal.intel_hart import IntelHartSpec
 from uintr_formal.intel_parts import FabricSpec, FaultSpec, PendingSpec
@@ -79,136 +80,82 @@ INTEL_PROOFS: tuple[Proof, ...] = (
 )
 
 
-def _no_lock(right: Any) -> Any:
+@also
+def _no_lock(self: Any, m: Any) -> None:
     """The second word is read after the lock was given up."""
-
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        m.d.comb += self.lock.eq(self.state[1])
-        return m
-
-    return wrong
+    m.d.comb += self.lock.eq(self.state[1])
 
 
-def _deaf_arbiter(right: Any) -> Any:
+@also
+def _deaf_arbiter(self: Any, m: Any) -> None:
     """The arbiter of a bus without lock."""
-
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        with m.If(self.bus.ack):
-            m.d.sync += self.busy.eq(0)
-        return m
-
-    return wrong
+    with m.If(self.bus.ack):
+        m.d.sync += self.busy.eq(0)
 
 
-def _stb_alone(right: Any) -> Any:
+@also
+def _stb_alone(self: Any, m: Any) -> None:
     """An owner that has ``stb`` left over, without ``cyc``, keeps the bus."""
-
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        with m.If(self.busy & self.bus.stb & ~self.bus.cyc):
-            m.d.sync += self.busy.eq(1)
-        return m
-
-    return wrong
+    with m.If(self.busy & self.bus.stb & ~self.bus.cyc):
+        m.d.sync += self.busy.eq(1)
 
 
-def _vector_lost(right: Any) -> Any:
+@also
+def _vector_lost(self: Any, m: Any) -> None:
     """What is already in UIRR is forgotten when a notification is processed."""
-
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        with m.If(self.merge):
-            m.d.sync += self.words[Msr.UINTR_RR].eq(self.merged)
-        return m
-
-    return wrong
+    with m.If(self.merge):
+        m.d.sync += self.words[Msr.UINTR_RR].eq(self.merged)
 
 
-def _lowest_first(right: Any) -> Any:
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        uirr = self.words[Msr.UINTR_RR]
-        with m.If(self.start & self.interrupt & uirr[0]):
-            m.d.sync += self.uirrv.eq(0)
-        return m
-
-    return wrong
+@also
+def _lowest_first(self: Any, m: Any) -> None:
+    uirr = self.words[Msr.UINTR_RR]
+    with m.If(self.start & self.interrupt & uirr[0]):
+        m.d.sync += self.uirrv.eq(0)
 
 
-def _sn_ignored(right: Any) -> Any:
+@also
+def _sn_ignored(self: Any, m: Any) -> None:
     """SN is taken for clear once the UPID was read."""
-
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        with m.If(self.bus.ack & self.state[3]):
-            m.d.sync += self.status.eq(Mux(self.posting, self.bus.dat_r & ~2, self.bus.dat_r))
-        return m
-
-    return wrong
+    with m.If(self.bus.ack & self.state[3]):
+        m.d.sync += self.status.eq(Mux(self.posting, self.bus.dat_r & ~2, self.bus.dat_r))
 
 
-def _vector_never_due(right: Any) -> Any:
+@also
+def _vector_never_due(self: Any, m: Any) -> None:
     """The event of one vector never comes."""
-
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        with m.If(self.timer[:6] == 41):
-            m.d.comb += self.due.eq(0)
-        return m
-
-    return wrong
+    with m.If(self.timer[:6] == 41):
+        m.d.comb += self.due.eq(0)
 
 
-def _timer_ignores_uif(right: Any) -> Any:
+@also
+def _timer_ignores_uif(self: Any, m: Any) -> None:
     """The event is processed with UIF clear too."""
-
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        m.d.comb += m.submodules.timer.allowed.eq(self.enabled & (self.privilege == Privilege.U))
-        return m
-
-    return wrong
+    m.d.comb += m.submodules.timer.allowed.eq(self.enabled & (self.privilege == Privilege.U))
 
 
-def _begins_again(right: Any) -> Any:
+@also
+def _begins_again(self: Any, m: Any) -> None:
     """A notification whose processing met a bus error is processed once more, for ever."""
-
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        inside = m.submodules
-        with m.If(inside.descriptor.lost):
-            m.d.comb += [
-                inside.pending.arrive.eq(1),
-                inside.pending.vector.eq(inside.receiver.misc.uinv),
-            ]
-        return m
-
-    return wrong
+    inside = m.submodules
+    with m.If(inside.descriptor.lost):
+        m.d.comb += [
+            inside.pending.arrive.eq(1),
+            inside.pending.vector.eq(inside.receiver.misc.uinv),
+        ]
 
 
-def _silent_send(right: Any) -> Any:
+@also
+def _silent_send(self: Any, m: Any) -> None:
     """The interrupt of a SENDUIPI is taken for sent at once."""
-
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        m.d.comb += self.interrupt.valid.eq(m.submodules.descriptor.posting & self.sending)
-        m.d.comb += m.submodules.descriptor.interrupt.ready.eq(1)
-        return m
-
-    return wrong
+    m.d.comb += self.interrupt.valid.eq(m.submodules.descriptor.posting & self.sending)
+    m.d.comb += m.submodules.descriptor.interrupt.ready.eq(1)
 
 
-def _deaf_last_hart(right: Any) -> Any:
+@also
+def _deaf_last_hart(self: Any, m: Any) -> None:
     """Only the low bit of a destination is compared."""
-
-    def wrong(self: Any, platform: Any) -> Any:
-        m = right(self, platform)
-        m.d.comb += self.arrive[2].eq(self.arrive[0])
-        return m
-
-    return wrong
+    m.d.comb += self.arrive[2].eq(self.arrive[0])
 
 
 INTEL_BUGS: tuple[tuple[str, str, Any, Callable[[Any], Any]], ...] = (

@@ -9,15 +9,14 @@
   with.
 """
 
-from typing import Any
-
-from amaranth.hdl import Assert, Assume, ClockDomain, Cover, Elaboratable, Module, Mux, Signal
+from amaranth.hdl import Assert, Assume, Cover, Module, Mux, Signal
 
 from uintr.intel.descriptor_unit import STATES
 from uintr.intel.hart_unit import HartUnit
 from uintr.intel.registers import Instruction
 from uintr.registers import Privilege, RequestKind, Status
 from uintr_formal.free import free
+from uintr_formal.specification import Specification
 
 __all__ = ["TRANSFERS", "IntelHartSpec"]
 
@@ -25,18 +24,13 @@ TRANSFERS = 6
 _PLACE = {name: place for place, name in enumerate(STATES)}
 
 
-class IntelHartSpec(Elaboratable):
+class IntelHartSpec(Specification):
     """No parameters: one hart looks like any other."""
 
-    def __init__(self) -> None:
-        self.domain = ClockDomain("sync", reset_less=True)
-
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """The request under way, and what it has come to."""
-        m = Module()
-        m.domains.sync = self.domain
         dut = HartUnit()
-        m.submodules.dut = inside = dut.elaborate(platform)
+        m.submodules.dut = inside = dut.elaborate(None)
         unit, memory, pending = (
             inside.submodules[name] for name in ("descriptor", "memory", "pending")
         )
@@ -129,4 +123,3 @@ class IntelHartSpec(Elaboratable):
             Cover(response.valid & posts & quiet),
             Cover(processing & (steps == 3)),
         ]
-        return m

@@ -11,10 +11,8 @@ taken as ordinary is the highest of the others.
 a lost notification is kept until a write clears all.
 """
 
-from typing import Any
-
 from amaranth.asserts import AnyConst
-from amaranth.hdl import Assert, Assume, Cat, ClockDomain, Cover, Elaboratable, Module, Mux, Value
+from amaranth.hdl import Assert, Assume, Cat, Cover, Module, Mux, Value
 
 from uintr.intel.fabric import InterruptFabric
 from uintr.intel.faults import FaultRegister
@@ -22,24 +20,23 @@ from uintr.intel.pending import VECTOR_COUNT, PendingInterrupts
 from uintr.intel.registers import BROADCAST, FIRST_VECTOR
 from uintr_formal.arbiter import ordered
 from uintr_formal.free import ago, free
+from uintr_formal.specification import Specification
 
 __all__ = ["FabricSpec", "FaultSpec", "PendingSpec"]
 
 
-class FabricSpec(Elaboratable):
+class FabricSpec(Specification):
     """Parameters
     ----------
     harts : number of harts
     """
 
     def __init__(self, *, harts: int) -> None:
-        self.domain = ClockDomain("sync", reset_less=True)
+        super().__init__()
         self._harts = harts
 
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """Senders that present anything."""
-        m = Module()
-        m.domains.sync = self.domain
         m.submodules.dut = dut = InterruptFabric(harts=self._harts)
         for port in dut.ports:
             free(m, port.valid, port.payload)
@@ -60,19 +57,13 @@ class FabricSpec(Elaboratable):
                 m.d.comb += Assert(~port.ready | (dut.vector == port.payload.vector))
             m.d.comb += Assert(dut.arrive[hart] == here.any())
         m.d.comb += [Cover(dut.arrive.all()), Cover(ready[self._harts - 1] & valid[0])]
-        return m
 
 
-class PendingSpec(Elaboratable):
+class PendingSpec(Specification):
     """No parameters: one hart looks like any other."""
 
-    def __init__(self) -> None:
-        self.domain = ClockDomain("sync", reset_less=True)
-
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """One vector, whichever it is."""
-        m = Module()
-        m.domains.sync = self.domain
         m.submodules.dut = dut = PendingInterrupts()
         free(m, dut.arrive, dut.vector, dut.enabled, dut.notification_vector,
              dut.take_notification, dut.take_ordinary)  # fmt: skip
@@ -98,19 +89,13 @@ class PendingSpec(Elaboratable):
             Cover(gone & comes),
             Cover(dut.notification & dut.ordinary),
         ]
-        return m
 
 
-class FaultSpec(Elaboratable):
+class FaultSpec(Specification):
     """No parameters."""
 
-    def __init__(self) -> None:
-        self.domain = ClockDomain("sync", reset_less=True)
-
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """The register and what happened, one cycle ago."""
-        m = Module()
-        m.domains.sync = self.domain
         m.submodules.dut = dut = FaultRegister()
         free(m, dut.refused, dut.cause, dut.lost, dut.clear)
         m.d.comb += Assume(~(dut.clear & (dut.refused | dut.lost)))
@@ -128,4 +113,3 @@ class FaultSpec(Elaboratable):
             Assert(dut.word.reserved == 0),
             Cover((dut.word.count == 3) & dut.word.lost),
         ]
-        return m

@@ -2,36 +2,28 @@
 comes, it stays so and no output changes.
 """
 
-from typing import Any
-
 from amaranth.asserts import AnySeq
 from amaranth.hdl import (
     Assert,
     Assume,
     Cat,
-    ClockDomain,
     Cover,
-    Elaboratable,
     Module,
     Signal,
     Value,
 )
 
 from uintr.intel.hart_unit import HartUnit
+from uintr_formal.specification import Specification
 
 __all__ = ["HartQuietSpec"]
 
 
-class HartQuietSpec(Elaboratable):
+class HartQuietSpec(Specification):
     """No parameters."""
 
-    def __init__(self) -> None:
-        self.domain = ClockDomain("sync", reset_less=True)
-
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """Everything is free but a cycle behind a quiet one, whose inputs stay."""
-        m = Module()
-        m.domains.sync = self.domain
         m.submodules.dut = dut = HartUnit()
         hart, bus, interrupt = dut.hart, dut.bus, dut.interrupt
         payload = hart.request.payload
@@ -62,4 +54,3 @@ class HartQuietSpec(Elaboratable):
             Cover(was_quiet & hart.supervisor_interrupt),
             Cover(dut.lock & bus.we & bus.ack),
         ]
-        return m

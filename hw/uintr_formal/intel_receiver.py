@@ -12,26 +12,22 @@
 from typing import Any
 
 from amaranth.asserts import AnyConst, AnySeq
-from amaranth.hdl import Assert, ClockDomain, Cover, Elaboratable, Module, Mux, Signal, Value
+from amaranth.hdl import Assert, Cover, Module, Mux, Signal, Value
 
 from uintr.intel.addresses import canonical
 from uintr.intel.receiver import Receiver
 from uintr.intel.registers import MSRS, Instruction, Msr
 from uintr.registers import VECTORS, CsrFunction, Privilege, RequestKind, Status
+from uintr_formal.specification import Specification
 
 __all__ = ["IntelReceiverSpec"]
 
 
-class IntelReceiverSpec(Elaboratable):
+class IntelReceiverSpec(Specification):
     """No parameters: one hart looks like any other."""
 
-    def __init__(self) -> None:
-        self.domain = ClockDomain("sync", reset_less=True)
-
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """What the registers were and what was asked, one cycle ago."""
-        m = Module()
-        m.domains.sync = self.domain
         m.submodules.dut = dut = Receiver()
         request = dut.request
         inputs = [dut.privilege, dut.start, request.kind, request.function, request.address,
@@ -123,4 +119,3 @@ class IntelReceiverSpec(Elaboratable):
             Cover(returned & dut.interrupt),
             Cover(start & ~good & (kind == RequestKind.CSR) & ~user),
         ]
-        return m

@@ -6,28 +6,22 @@
 * *quiet*: while nothing counts and nothing is due, and without a write, no register changes.
 """
 
-from typing import Any
-
 from amaranth.asserts import AnySeq
-from amaranth.hdl import Assert, ClockDomain, Cover, Elaboratable, Module, Mux, Signal
+from amaranth.hdl import Assert, Cover, Module, Mux, Signal
 
 from uintr.intel.timer import UserTimer
+from uintr_formal.specification import Specification
 
 __all__ = ["UserTimerSpec"]
 
 _VECTOR_BITS = 6
 
 
-class UserTimerSpec(Elaboratable):
+class UserTimerSpec(Specification):
     """No parameters."""
 
-    def __init__(self) -> None:
-        self.domain = ClockDomain("sync", reset_less=True)
-
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """The registers now and one cycle ago."""
-        m = Module()
-        m.domains.sync = self.domain
         m.submodules.dut = dut = UserTimer()
         for signal in (dut.allowed, dut.write_timer, dut.write_tsc, dut.word):
             m.d.comb += signal.eq(AnySeq(len(signal)))
@@ -57,4 +51,3 @@ class UserTimerSpec(Elaboratable):
             m.d.comb += Assert(dut.tsc == (tsc + counted)[: len(tsc)])
             with m.If(~due):
                 m.d.comb += Assert(dut.timer == timer)
-        return m

@@ -23,10 +23,8 @@ from amaranth.hdl import (
     Assert,
     Assume,
     Cat,
-    ClockDomain,
     Const,
     Cover,
-    Elaboratable,
     Module,
     Mux,
     Signal,
@@ -40,6 +38,7 @@ from uintr.intel.registers import FIRST_VECTOR, MSRS, UITTE, UPID, Msr
 from uintr.interfaces import ADDRESS_BITS, layout
 from uintr.registers import VECTORS, XLEN
 from uintr_formal.arbiter import ordered
+from uintr_formal.specification import Specification
 
 __all__ = ["UpdateSpec"]
 
@@ -52,7 +51,7 @@ def _any(bits: Any) -> Any:
     return Cat(bits).any()
 
 
-class UpdateSpec(Elaboratable):
+class UpdateSpec(Specification):
     """Parameters
     ----------
     narrow : one UPID, with SN set, one entry, and nobody at the bus from outside: few runs of all,
@@ -60,13 +59,11 @@ class UpdateSpec(Elaboratable):
     """
 
     def __init__(self, *, narrow: bool = False) -> None:
-        self.domain = ClockDomain("sync", reset_less=True)
+        super().__init__()
         self._narrow = narrow
 
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """The UPID's words as memory has them, and what is known of them elsewhere."""
-        m = Module()
-        m.domains.sync = self.domain
         m.submodules.arbiter = arbiter = LockingArbiter(count=_HARTS + 1)
         units = [DescriptorUnit() for _ in range(_HARTS)]
         outside, bus = arbiter.initiators[_HARTS], arbiter.bus
@@ -227,7 +224,6 @@ class UpdateSpec(Elaboratable):
             Cover(_any(unit.refused & state["STATUS"]
                        for unit, state in zip(units, states, strict=True))),
         ]  # fmt: skip
-        return m
 
     def _outside(self, m: Module, arbiter: Any, outside: Any, place: Any, first: Any) -> None:
         """The kernel's locked read-modify-write of SN."""

@@ -17,9 +17,7 @@ from amaranth.hdl import (
     Assert,
     Assume,
     Cat,
-    ClockDomain,
     Cover,
-    Elaboratable,
     Fragment,
     MemoryInstance,
     Module,
@@ -32,6 +30,7 @@ from uintr.registers import ALL_FEATURES
 from uintr.system import System
 from uintr.table_ram import TableRam
 from uintr_formal.bug import replaced
+from uintr_formal.specification import Specification
 
 __all__ = ["QuietSpec"]
 
@@ -50,27 +49,25 @@ def _fragments(fragment: Any) -> Iterator[Any]:
         yield from _fragments(inner)
 
 
-class QuietSpec(Elaboratable):
+class QuietSpec(Specification):
     """Parameters
     ----------
     latency : of the controller
     """
 
     def __init__(self, *, latency: int) -> None:
-        self.domain = ClockDomain("sync", reset_less=True)
+        super().__init__()
         self._latency = latency
 
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """Everything is free, but in the cycle after a quiet one the inputs stay."""
-        m = Module()
-        m.domains.sync = self.domain
         dut = System(
             harts=2, receivers=4, table_pages=1, table_wait_states=2,
             features=ALL_FEATURES, latency=self._latency,
         )  # fmt: skip
         with replaced(uintr.system, "TableRam", lambda _: _SmallTableRam)():
-            inner = dut.elaborate(platform)
-            whole = Fragment.get(inner, platform)
+            inner = dut.elaborate(None)
+            whole = Fragment.get(inner, None)
         m.submodules.dut = whole
         self._targets(m, inner.submodules.decoder)
         for hart in range(2):
@@ -129,7 +126,6 @@ class QuietSpec(Elaboratable):
             Cover(was_quiet & dut.hart[0].interrupt),
             Cover(was_quiet & dut.hart[1].supervisor_interrupt),
         ]
-        return m
 
     @staticmethod
     def _targets(m: Module, decoder: Any) -> None:

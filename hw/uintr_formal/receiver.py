@@ -17,10 +17,8 @@ from amaranth.asserts import AnyConst, AnySeq
 from amaranth.hdl import (
     Assert,
     Cat,
-    ClockDomain,
     Const,
     Cover,
-    Elaboratable,
     Module,
     Mux,
     Signal,
@@ -29,22 +27,18 @@ from amaranth.hdl import (
 
 from uintr.receiver import Receiver
 from uintr.registers import CSRS, XLEN, Csr, CsrFunction, Privilege, RequestKind, Status
+from uintr_formal.specification import Specification
 
 __all__ = ["ReceiverSpec"]
 
 ONES = (1 << XLEN) - 1
 
 
-class ReceiverSpec(Elaboratable):
+class ReceiverSpec(Specification):
     """No parameters: one hart looks like any other."""
 
-    def __init__(self) -> None:
-        self.domain = ClockDomain("sync", reset_less=True)
-
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """What the registers were and what was asked, one cycle ago."""
-        m = Module()
-        m.domains.sync = self.domain
         m.submodules.dut = dut = Receiver()
         request = dut.request
         inputs = [dut.privilege, dut.line, dut.start, request.kind, request.function,
@@ -189,4 +183,3 @@ class ReceiverSpec(Elaboratable):
                 Cover(written & (function == CsrFunction.SET) & ~words[Csr.UIP][0] & dut.line),
                 Cover(Cat(access, user).all()),
             ]
-        return m

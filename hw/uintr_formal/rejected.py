@@ -5,28 +5,22 @@
 * nothing else changes anything.
 """
 
-from typing import Any
-
-from amaranth.hdl import Assert, ClockDomain, Cover, Elaboratable, Module, Mux, Signal
+from amaranth.hdl import Assert, Cover, Module, Mux, Signal
 
 from uintr.rejected import RejectedCounter
 from uintr_formal.free import ago, free
+from uintr_formal.specification import Specification
 
 __all__ = ["RejectedSpec"]
 
 _MOST = (1 << 32) - 1
 
 
-class RejectedSpec(Elaboratable):
+class RejectedSpec(Specification):
     """No parameters: one hart's refusals look like any other's."""
 
-    def __init__(self) -> None:
-        self.domain = ClockDomain("sync", reset_less=True)
-
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """The register and what happened, one cycle ago."""
-        m = Module()
-        m.domains.sync = self.domain
         m.submodules.dut = dut = RejectedCounter()
         free(m, dut.refused, dut.cause, dut.clear)
         count, cause = dut.word.count, dut.word.cause
@@ -46,4 +40,3 @@ class RejectedSpec(Elaboratable):
             Cover(count == 3),
             Cover(refused & clear & (count == 1)),
         ]
-        return m

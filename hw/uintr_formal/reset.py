@@ -6,35 +6,32 @@
 * when it is over, each record has been written with zeros since the reset.
 """
 
-from typing import Any
-
 from amaranth.asserts import AnyConst, AnySeq
-from amaranth.hdl import Assert, Cat, ClockDomain, Cover, Elaboratable, Module, Signal, Value
+from amaranth.hdl import Assert, Cat, Cover, Module, Signal, Value
 
 from uintr.registers import ALL_FEATURES
 from uintr_formal.free import free
 from uintr_formal.observed import Observed
+from uintr_formal.specification import Specification
 
 __all__ = ["ResetSpec"]
 
 
-class ResetSpec(Elaboratable):
+class ResetSpec(Specification):
     """Parameters
     ----------
     latency : of the controller
     """
 
     def __init__(self, *, latency: int) -> None:
-        self.domain = ClockDomain("sync")
+        super().__init__(reset=True)
         self._latency = latency
         self._dut = Observed(harts=2, receivers=4, ports=3, latency=latency, features=ALL_FEATURES)
 
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """Reset whenever; a note of which records were cleared since."""
-        m = Module()
-        m.domains.sync = self.domain
         dut = self._dut
-        m.submodules.dut = dut.elaborate(platform)
+        m.submodules.dut = dut.elaborate(None)
         inside = dut.inside
         m.d.comb += self.domain.rst.eq(AnySeq(1))
         for port in dut.ports:
@@ -75,4 +72,3 @@ class ResetSpec(Elaboratable):
         with m.Else():
             m.d.comb += Assert(cleared)
         m.d.comb += [Cover(after & happened), Cover(accepted.any() & cleared)]
-        return m

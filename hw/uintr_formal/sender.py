@@ -21,10 +21,8 @@ from amaranth.hdl import (
     Assert,
     Assume,
     Cat,
-    ClockDomain,
     Const,
     Cover,
-    Elaboratable,
     Module,
     Mux,
     Signal,
@@ -47,6 +45,7 @@ from uintr.registers import (
     UipiFunction,
 )
 from uintr.sender import Sender
+from uintr_formal.specification import Specification
 
 __all__ = ["SenderSpec"]
 
@@ -54,7 +53,7 @@ _ENTRY_BITS = (ENTRIES_PER_PAGE - 1).bit_length()
 _PLACE_BITS = (CACHE_ENTRIES - 1).bit_length()
 
 
-class SenderSpec(Elaboratable):
+class SenderSpec(Specification):
     """Parameters
     ----------
     receivers : of the controller
@@ -64,15 +63,13 @@ class SenderSpec(Elaboratable):
     def __init__(
         self, *, receivers: int, features: Feature = ALL_FEATURES, early: bool = False
     ) -> None:
-        self.domain = ClockDomain("sync", reset_less=True)
+        super().__init__()
         self._receivers = receivers
         self._features = features
         self._early = early
 
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """A shadow that knows the instruction under way and what it has come to."""
-        m = Module()
-        m.domains.sync = self.domain
         m.submodules.dut = dut = Sender(
             receivers=self._receivers, features=self._features, early=self._early
         )
@@ -207,7 +204,6 @@ class SenderSpec(Elaboratable):
             m.d.comb += Cover(dut.done & (dut.answer.status == Status.THROTTLED))
         if self._early:
             m.d.comb += [Cover(early & dut.posted), Cover(early & ~dut.posted)]
-        return m
 
     def _statuses(self, m: Module, dut: Sender, reading: Any, found: Any) -> None:
         """What is refused, and how; all else is not refused, so a valid SEND posts."""

@@ -8,15 +8,11 @@
 * at rest nothing changes without a post, a refusal or a write; the counter counts refusals.
 """
 
-from typing import Any
-
 from amaranth.asserts import AnySeq
 from amaranth.hdl import (
     Assert,
     Assume,
-    ClockDomain,
     Cover,
-    Elaboratable,
     Module,
     Mux,
     Signal,
@@ -24,20 +20,16 @@ from amaranth.hdl import (
 )
 
 from uintr.throttle import Throttle
+from uintr_formal.specification import Specification
 
 __all__ = ["ThrottleSpec"]
 
 
-class ThrottleSpec(Elaboratable):
+class ThrottleSpec(Specification):
     """No parameters: one hart's budget looks like any other's."""
 
-    def __init__(self) -> None:
-        self.domain = ClockDomain("sync", reset_less=True)
-
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """A second account: posts since the last write, and tokens that have come back since."""
-        m = Module()
-        m.domains.sync = self.domain
         m.submodules.dut = dut = Throttle()
         for signal in (dut.write, dut.data, dut.posted, dut.refused):
             m.d.comb += Value.cast(signal).eq(AnySeq(len(Value.cast(signal))))
@@ -89,4 +81,3 @@ class ThrottleSpec(Elaboratable):
             Cover(~dut.open & (burst != 0)),
             Cover(dut.resting & (posts == 2)),
         ]
-        return m

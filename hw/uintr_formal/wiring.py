@@ -5,32 +5,29 @@ hears of posts and refusals from whose they are; its operations go to its own po
 controller, its answers come from there, and its transfers are its own initiator's.
 """
 
-from typing import Any
-
-from amaranth.hdl import Assert, Cat, ClockDomain, Elaboratable, Module, Value
+from amaranth.hdl import Assert, Cat, Module, Value
 
 from uintr.system import System
 from uintr_formal.free import free
+from uintr_formal.specification import Specification
 
 __all__ = ["WiringSpec"]
 
 
-class WiringSpec(Elaboratable):
+class WiringSpec(Specification):
     """Parameters
     ----------
     harts : number of harts
     """
 
     def __init__(self, *, harts: int) -> None:
-        self.domain = ClockDomain("sync", reset_less=True)
+        super().__init__()
         self._harts = harts
 
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """The blocks inside, and what each shows the others."""
-        m = Module()
-        m.domains.sync = self.domain
         system = System(harts=self._harts, receivers=2, table_pages=1)
-        m.submodules.dut = inside = system.elaborate(platform)
+        m.submodules.dut = inside = system.elaborate(None)
         controller, page, arbiter = (
             inside.submodules[name] for name in ("controller", "control_page", "arbiter")
         )
@@ -70,4 +67,3 @@ class WiringSpec(Elaboratable):
             Assert(Cat(page.enable) == Cat(bridge.enable)),
             Assert(controller.notify_hart == page.notify_hart),
         ]
-        return m

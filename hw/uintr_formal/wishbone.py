@@ -21,17 +21,13 @@ When the initiator holds what it presents and the controller answers what it acc
 
 from typing import Any
 
-from amaranth.asserts import AnySeq
 from amaranth.hdl import (
     Assert,
     Assume,
     Cat,
-    ClockDomain,
     Cover,
-    Elaboratable,
     Module,
     Signal,
-    Value,
 )
 from amaranth.lib.wiring import connect
 
@@ -52,6 +48,8 @@ from uintr.system import connect_control
 from uintr.table_ram import TableRam
 from uintr.wishbone import BusArbiter, BusDecoder
 from uintr_formal.arbiter import ordered
+from uintr_formal.free import free
+from uintr_formal.specification import Specification
 
 __all__ = ["OWN_CYCLES", "BusSpec", "TargetsSpec"]
 
@@ -60,16 +58,11 @@ OWN_CYCLES = 3
 """Of a transfer, at most: seen first, taken effect, answered."""
 
 
-def _free(m: Module, *signals: Any) -> None:
-    for signal in signals:
-        m.d.comb += Value.cast(signal).eq(AnySeq(len(Value.cast(signal))))
-
-
 def _initiator(m: Module, bus: Any, name: str, *, loose: bool = False) -> Any:
     """Let an initiator do anything that the rules allow; ``loose``: ``cyc`` and ``stb`` need not
     come together. Answers what it presents, as one word.
     """
-    _free(m, *(getattr(bus, each) for each in _HELD))
+    free(m, *(getattr(bus, each) for each in _HELD))
     now = Cat(getattr(bus, each) for each in _HELD)
     past = Signal(len(now), name=f"past_{name}")
     held = Signal(name=f"held_{name}")
@@ -81,7 +74,7 @@ def _initiator(m: Module, bus: Any, name: str, *, loose: bool = False) -> Any:
     return now
 
 
-class BusSpec(Elaboratable):
+class BusSpec(Specification):
     """The arbiter.
 
     Parameters
@@ -90,17 +83,15 @@ class BusSpec(Elaboratable):
     """
 
     def __init__(self, *, count: int) -> None:
-        self.domain = ClockDomain("sync", reset_less=True)
+        super().__init__()
         self._count = count
 
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """Initiators that hold what they present, targets that answer when asked."""
-        m = Module()
-        m.domains.sync = self.domain
         m.submodules.dut = dut = BusArbiter(count=self._count)
         bus = dut.bus
         ends = bus.ack | bus.err
-        _free(m, bus.ack, bus.err, bus.dat_r)
+        free(m, bus.ack, bus.err, bus.dat_r)
         m.d.comb += [
             Assume(~ends | dut.busy),  # registered, so never in the first cycle
             Assume(~(bus.ack & bus.err)),
@@ -144,10 +135,9 @@ class BusSpec(Elaboratable):
             m.d.comb += [Assert(seen == before), Assert(dut.busy)]
         m.d.comb += [Cover(ended[each]) for each in range(self._count)]
         m.d.comb += Cover(ended[0] & bus.err)
-        return m
 
 
-class TargetsSpec(Elaboratable):
+class TargetsSpec(Specification):
     """Decoder, table memory, bridge and control page, as `System` connects them.
 
     Parameters
@@ -157,14 +147,12 @@ class TargetsSpec(Elaboratable):
     """
 
     def __init__(self, *, latency: int, wait_states: int) -> None:
-        self.domain = ClockDomain("sync", reset_less=True)
+        super().__init__()
         self._latency = latency
         self._wait_states = wait_states
 
-    def elaborate(self, platform: Any) -> Module:
+    def specify(self, m: Module) -> None:
         """One initiator that keeps the rules; a controller that does nothing but answer."""
-        m = Module()
-        m.domains.sync = self.domain
         harts, receivers, size = 2, 5, 8
         m.submodules.table_ram = table_ram = TableRam(pages=1, wait_states=self._wait_states)
         table_ram._words = 4  # what it holds is not looked at here
@@ -187,7 +175,7 @@ class TargetsSpec(Elaboratable):
         _initiator(m, bus, "bus", loose=True)
         asks = bus.cyc & bus.stb
         operation, response = bridge.port.operation, bridge.port.response
-        _free(m, operation.ready, response.payload, page.posted, page.posting, page.rejected,
+        free(m, operation.ready, response.payload, page.posted, page.posting, page.rejected,
               *page.cause)  # fmt: skip
         m.d.comb += Assume(~operation.ready | operation.valid)
 
@@ -255,7 +243,6 @@ class TargetsSpec(Elaboratable):
             Cover(stale),
             Cover(drains),
         ]
-        return m
 
     def _stages(
         self, m: Module, decoder: Any, page: Any, bridge: Any, table_ram: Any, flight: Any,
