@@ -236,18 +236,23 @@ def said(process: "subprocess.Popen[str]") -> str:
     ("words", "store", "kept", "more"),
     [
         (LONG_RUN, "out/.parts/points.jsonl", "1 of 2 points are kept", " --resume"),
-        ("study long.toml --out out", "out/trials.jsonl", "1 of 2 trials are kept", ""),
-        (
-            "ipc --rounds 500 --harts 1 --concurrency 1,64 --out out",
-            "out/.points.jsonl",
-            r"\d+ of \d+ points are kept",
-            " --resume",
-        ),
-        (
-            "explore --hostile 4000 --jobs 1 --store out/kept.jsonl",
-            "out/kept.jsonl",
-            r"\d+ of 4000 programs are kept",
-            "",
+        *(
+            pytest.param(*each, marks=pytest.mark.long)
+            for each in (
+                ("study long.toml --out out", "out/trials.jsonl", "1 of 2 trials are kept", ""),
+                (
+                    "ipc --rounds 500 --harts 1 --concurrency 1,64 --out out",
+                    "out/.points.jsonl",
+                    r"\d+ of \d+ points are kept",
+                    " --resume",
+                ),
+                (
+                    "explore --hostile 4000 --jobs 1 --store out/kept.jsonl",
+                    "out/kept.jsonl",
+                    r"\d+ of 4000 programs are kept",
+                    "",
+                ),
+            )
         ),
     ],
 )
