@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Bug", "also", "replaced"]
+__all__ = ["Bug", "also", "elaborated", "replaced"]
 
 
 @dataclass(frozen=True)
@@ -51,3 +51,8 @@ def replaced(owner: Any, name: str, make: Callable[[Any], Any]) -> Callable[[], 
             setattr(owner, name, right)
 
     return broken
+
+
+def elaborated(name: str, proof: str, owner: Any, make: Callable[[Any], Any]) -> Bug:
+    """A bug of what ``owner`` elaborates."""
+    return Bug(name, proof, replaced(owner, "elaborate", make))

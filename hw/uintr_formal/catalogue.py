@@ -12,8 +12,7 @@ from uintr.interfaces import OperationFunction
 from uintr.record import Record
 from uintr.registers import ALL_FEATURES, Feature
 from uintr_formal.arbiter import ArbiterSpec
-from uintr_formal.bug import Bug, also
-from uintr_formal.bug import replaced as _replace
+from uintr_formal.bug import Bug, also, elaborated, replaced
 from uintr_formal.controller import ControllerSpec
 from uintr_formal.hart_bugs import HART_BUGS
 from uintr_formal.hart_catalogue import HART_PROOFS
@@ -233,30 +232,27 @@ _EXTENDED = _EXTENDED_CONTROLLER.format(3)
 
 BUGS: tuple[Bug, ...] = (
     Bug(
-        "vector 17 is lost", _PLAIN_CONTROLLER.format(3), _replace(Record, "execute", _lost_vector)
+        "vector 17 is lost", _PLAIN_CONTROLLER.format(3), replaced(Record, "execute", _lost_vector)
     ),
     Bug(
         "a line misses vector 63",
         _PLAIN_CONTROLLER.format(2),
-        _replace(Record, "contributes", _blind_line),
+        replaced(Record, "contributes", _blind_line),
     ),
     Bug(
         "no forwarding",
         _PLAIN_CONTROLLER.format(4),
-        _replace(Controller, "_forward", _no_forwarding),
+        replaced(Controller, "_forward", _no_forwarding),
     ),
     Bug(
         "answers are lost",
         _PLAIN_CONTROLLER.format(3),
-        _replace(Controller, "_respond", _swallowed_answer),
+        replaced(Controller, "_respond", _swallowed_answer),
     ),
-    Bug("a slot reset keeps the mask", _EXTENDED, _replace(Record, "decode", _kept_mask)),
-    Bug("a receiver is queued twice", _EXTENDED, _replace(Record, "decode", _listed_twice)),
-    Bug("the lowest port wins", "arbiter 5", _replace(RoundRobin, "elaborate", _stuck_round_robin)),
-    Bug("the lowest group wins", "arbiter 9", _replace(RoundRobin, "elaborate", _lowest_group)),
+    Bug("a slot reset keeps the mask", _EXTENDED, replaced(Record, "decode", _kept_mask)),
+    Bug("a receiver is queued twice", _EXTENDED, replaced(Record, "decode", _listed_twice)),
+    elaborated("the lowest port wins", "arbiter 5", RoundRobin, _stuck_round_robin),
+    elaborated("the lowest group wins", "arbiter 9", RoundRobin, _lowest_group),
     *HART_BUGS,
-    *(
-        Bug(name, proof, _replace(owner, "elaborate", make))
-        for name, proof, owner, make in INTEL_BUGS
-    ),
+    *INTEL_BUGS,
 )

@@ -20,7 +20,7 @@ from uintr.sender import Sender
 from uintr.system import System
 from uintr.throttle import Throttle
 from uintr.wishbone import BusArbiter, BusDecoder
-from uintr_formal.bug import Bug, also, replaced
+from uintr_formal.bug import Bug, also, elaborated, replaced
 
 __all__ = ["HART_BUGS"]
 
@@ -223,80 +223,53 @@ def _low_half_for_ever(self: Any, m: Any) -> None:
 
 
 HART_BUGS: tuple[Bug, ...] = (
-    Bug(
-        "an AXI error is taken for OK",
-        "axi manager",
-        replaced(AxiLiteManager, "elaborate", _errors_are_good),
-    ),
-    Bug("AXI: BRESP alone", "axi manager", replaced(AxiLiteManager, "elaborate", _bresp_alone)),
-    Bug(
+    elaborated("an AXI error is taken for OK", "axi manager", AxiLiteManager, _errors_are_good),
+    elaborated("AXI: BRESP alone", "axi manager", AxiLiteManager, _bresp_alone),
+    elaborated(
         "refusals do not carry into bit 16",
         "rejected",
-        replaced(RejectedCounter, "elaborate", _counting(0xFFFF, _no_carry)),
+        RejectedCounter,
+        _counting(0xFFFF, _no_carry),
     ),
-    Bug(
+    elaborated(
         "refusals wrap",
         "rejected",
-        replaced(RejectedCounter, "elaborate", _counting(0xFFFF_FFFF, lambda count: count + 1)),
+        RejectedCounter,
+        _counting(0xFFFF_FFFF, lambda count: count + 1),
     ),
-    Bug("a budget pays for another", "wiring", replaced(System, "elaborate", _neighbours_posts)),
-    Bug(
-        "bit 40 of a CSR answer is lost",
-        "hart unit latency 3",
-        replaced(HartUnit, "elaborate", _lost_answer_bit),
-    ),
-    Bug(
-        "the supervisor line interrupts the user",
-        "hart unit latency 3",
-        replaced(HartUnit, "elaborate", _both_lines),
+    elaborated("a budget pays for another", "wiring", System, _neighbours_posts),
+    elaborated("bit 40 of a CSR answer is lost", "hart unit latency 3", HartUnit, _lost_answer_bit),
+    elaborated(
+        "the supervisor line interrupts the user", "hart unit latency 3", HartUnit, _both_lines
     ),
     Bug(
         "a second reset does not sweep",
         "reset latency 3",
         replaced(Controller, "_grant", _swept_once),
     ),
-    Bug("turns are forgotten", "bus", replaced(BusArbiter, "elaborate", _forgotten_turns)),
-    Bug("a period loses a bit", "throttle", replaced(Throttle, "elaborate", _narrow_period)),
-    Bug(
-        "a low half is never forgotten",
-        "half words",
-        replaced(HalfWords, "elaborate", _low_half_for_ever),
-    ),
-    Bug("the line is latched", "receiver", replaced(Receiver, "elaborate", _latched_line)),
+    elaborated("turns are forgotten", "bus", BusArbiter, _forgotten_turns),
+    elaborated("a period loses a bit", "throttle", Throttle, _narrow_period),
+    elaborated("a low half is never forgotten", "half words", HalfWords, _low_half_for_ever),
+    elaborated("the line is latched", "receiver", Receiver, _latched_line),
     Bug("an invalid entry is used", "sender", replaced(Sender, "_check_entry", _unchecked_entry)),
-    Bug("a cache finds another entry", "sender", replaced(EntryCache, "elaborate", _loose_tag)),
-    Bug("an invalidation is lost", "sender", replaced(EntryCache, "elaborate", _deaf_cache)),
-    Bug(
-        "a post's answer is taken for another",
-        "hart unit latency 3",
-        replaced(Sender, "elaborate", _one_post),
-    ),
-    Bug("a post without token", "throttle", replaced(Throttle, "elaborate", _free_token)),
-    Bug("everybody's transfer ends", "bus", replaced(BusArbiter, "elaborate", _everybody_ends)),
-    Bug(
+    elaborated("a cache finds another entry", "sender", EntryCache, _loose_tag),
+    elaborated("an invalidation is lost", "sender", EntryCache, _deaf_cache),
+    elaborated("a post's answer is taken for another", "hart unit latency 3", Sender, _one_post),
+    elaborated("a post without token", "throttle", Throttle, _free_token),
+    elaborated("everybody's transfer ends", "bus", BusArbiter, _everybody_ends),
+    elaborated(
         "an operation is presented twice",
         "targets latency 3 wait states 0",
-        replaced(ControllerBridge, "elaborate", _presented_twice),
+        ControllerBridge,
+        _presented_twice,
     ),
-    Bug(
-        "posts are not waited for",
-        "targets latency 3 wait states 0",
-        replaced(ControlPage, "elaborate", _no_drain),
+    elaborated(
+        "posts are not waited for", "targets latency 3 wait states 0", ControlPage, _no_drain
     ),
-    Bug(
-        "another target's word",
-        "targets latency 3 wait states 0",
-        replaced(BusDecoder, "elaborate", _first_word),
-    ),
-    Bug(
-        "no answer from nowhere",
-        "targets latency 3 wait states 0",
-        replaced(BusDecoder, "elaborate", _silent_error),
+    elaborated("another target's word", "targets latency 3 wait states 0", BusDecoder, _first_word),
+    elaborated(
+        "no answer from nowhere", "targets latency 3 wait states 0", BusDecoder, _silent_error
     ),
     Bug("a throttle is forgotten", "system quiet latency 3", _forgotten_throttle),
-    Bug(
-        "the controller is never busy",
-        "system quiet latency 3",
-        replaced(Controller, "elaborate", _impatient),
-    ),
+    elaborated("the controller is never busy", "system quiet latency 3", Controller, _impatient),
 )

@@ -1,6 +1,5 @@
 """The proofs of the Intel flavour, and the broken designs that they have to notice."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -14,7 +13,7 @@ from uintr.intel.receiver import Receiver
 from uintr.intel.registers import Msr
 from uintr.intel.timer import UserTimer
 from uintr.registers import Privilege
-from uintr_formal.bug import also
+from uintr_formal.bug import Bug, also, elaborated
 from uintr_formal.intel_bus import LockingBusSpec
 from uintr_formal.intel_hart import IntelHartSpec
 from uintr_formal.intel_parts import FabricSpec, FaultSpec, PendingSpec
@@ -158,17 +157,18 @@ def _deaf_last_hart(self: Any, m: Any) -> None:
     m.d.comb += self.arrive[2].eq(self.arrive[0])
 
 
-INTEL_BUGS: tuple[tuple[str, str, Any, Callable[[Any], Any]], ...] = (
-    ("intel: no lock between words", "intel update narrow", DescriptorUnit, _no_lock),
-    ("intel: SN is ignored", "intel update narrow", DescriptorUnit, _sn_ignored),
-    ("intel: an arbiter without lock", "intel bus 3", LockingArbiter, _deaf_arbiter),
-    ("intel: stb alone keeps the bus", "intel bus 3", LockingArbiter, _stb_alone),
-    ("intel: merging forgets UIRR", "intel receiver", Receiver, _vector_lost),
-    ("intel: the lowest vector first", "intel receiver", Receiver, _lowest_first),
-    ("intel: processing begins again", "intel hart", HartUnit, _begins_again),
-    ("intel: a post that notifies nobody", "intel hart", HartUnit, _silent_send),
-    ("intel: a destination is mistaken", "intel fabric", InterruptFabric, _deaf_last_hart),
-    ("intel: a timer that ignores UIF", "intel receiver", Receiver, _timer_ignores_uif),
-    ("intel: a vector that is never due", "intel timer", UserTimer, _vector_never_due),
+INTEL_BUGS: tuple[Bug, ...] = (
+    elaborated("intel: no lock between words", "intel update narrow", DescriptorUnit, _no_lock),
+    elaborated("intel: SN is ignored", "intel update narrow", DescriptorUnit, _sn_ignored),
+    elaborated("intel: an arbiter without lock", "intel bus 3", LockingArbiter, _deaf_arbiter),
+    elaborated("intel: stb alone keeps the bus", "intel bus 3", LockingArbiter, _stb_alone),
+    elaborated("intel: merging forgets UIRR", "intel receiver", Receiver, _vector_lost),
+    elaborated("intel: the lowest vector first", "intel receiver", Receiver, _lowest_first),
+    elaborated("intel: processing begins again", "intel hart", HartUnit, _begins_again),
+    elaborated("intel: a post that notifies nobody", "intel hart", HartUnit, _silent_send),
+    elaborated(
+        "intel: a destination is mistaken", "intel fabric", InterruptFabric, _deaf_last_hart
+    ),
+    elaborated("intel: a timer that ignores UIF", "intel receiver", Receiver, _timer_ignores_uif),
+    elaborated("intel: a vector that is never due", "intel timer", UserTimer, _vector_never_due),
 )
-"""Name, proof, and whose `elaborate` is replaced by what."""
