@@ -30,36 +30,50 @@ def test_with_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert "generate" in capsys.readouterr().out
 
 
-UNAWAITED = """
-import os
+PROGRAM = """
+import atexit, os
 from uintr.program import Parser, run_program
+
+def interrupt():
+    os.kill(os.getpid(), 2)
 
 async def step():
     pass
-
-def run(options):
-    kept = step()
-    (step(), os.kill(os.getpid(), 2))
 
 def main(arguments):
     parser = Parser(prog="uintr")
     parser.describe(run, "")
     return run_program(lambda: parser, arguments)
+
+"""
+UNAWAITED = """
+def run(options):
+    kept = step()
+    (step(), interrupt())
+"""
+AT_THE_END = """
+def run(options):
+    atexit.register(interrupt)
+    return 5
 """
 
 
 @pytest.mark.parametrize(
-    ("program", "sentence"),
+    ("program", "status", "sentence"),
     [
-        ("import os; os.kill(os.getpid(), 2)", "interrupted before anything was begun"),
-        (UNAWAITED, "interrupted; nothing of this run is kept; begin again with: uintr"),
+        ("interrupt()", 130, "uintr: interrupted before anything was begun"),
+        (
+            UNAWAITED,
+            130,
+            "uintr: interrupted; nothing of this run is kept; begin again with: uintr",
+        ),
+        (AT_THE_END, 5, ""),
     ],
-    ids=["while it is imported", "between a coroutine and its first step"],
+    ids=["while it is imported", "between a coroutine and its first step", "when all is done"],
 )
-def test_interrupted(program: str, sentence: str, tmp_path: Path) -> None:
-    (tmp_path / "program.py").write_text(program)
+def test_interrupted(program: str, status: int, sentence: str, tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(PROGRAM + program)
     text = "from uintr.entry import start; raise SystemExit(start('uintr', 'program', []))"
     words = [sys.executable, "-c", text]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 130
-    assert done.stderr.rstrip() == f"uintr: {sentence}"
+    assert (done.returncode, done.stderr.rstrip()) == (status, sentence)

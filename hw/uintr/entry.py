@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from types import FrameType
 
-__all__ = ["begin", "main", "start"]
+__all__ = ["begin", "end", "main", "start"]
 
 _INTERRUPTED = 128 + signal.SIGINT
+_is_program = False
 
 
 def start(name: str, module: str, arguments: Sequence[str] | None = None) -> int:
@@ -22,8 +23,10 @@ def start(name: str, module: str, arguments: Sequence[str] | None = None) -> int
         os.write(2, f"{name}: interrupted before anything was begun\n".encode())
         os._exit(_INTERRUPTED)
 
+    global _is_program
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, leave)
+        _is_program = True
     try:
         run: Callable[[Sequence[str] | None], int] = import_module(module).main
     except ModuleNotFoundError as error:
@@ -33,13 +36,21 @@ def start(name: str, module: str, arguments: Sequence[str] | None = None) -> int
         how = f"{missing} must be installed (pip install 'rel4-uintr[rtl]'), but is not"
         print(f"{name}: {how}", file=sys.stderr)
         return 2
-    return run(arguments)
+    status = run(arguments)
+    end()
+    return status
 
 
 def begin() -> None:
     """Have an interrupt raise KeyboardInterrupt, from here on."""
     if callable(signal.getsignal(signal.SIGINT)):  # not where interrupts are ignored
         signal.signal(signal.SIGINT, _interrupt)
+
+
+def end() -> None:
+    """Ignore interrupts, from here on: all is done, and Python takes its time to end."""
+    if _is_program:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -20,7 +20,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
-from uintr.entry import begin
+from uintr.entry import begin, end
 
 __all__ = [
     "NOTHING_KEPT",
@@ -295,6 +295,7 @@ def run_program(
         begin()
         status: int = options.run(options)
         sys.stdout.flush()
+        end()
     except BrokenPipeError:
         _close_output()  # whoever read it has seen enough
         return 128 + signal.SIGPIPE
