@@ -181,7 +181,10 @@ def compile_program(
 
 
 def _run(command: Sequence[str], what: Path) -> None:
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    # In a group of its own it hears no Ctrl-C, of which a compiler from a wheel says much.
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, process_group=0
+    )
     sys.stderr.write(done.stderr)  # warnings too
     if done.returncode:
         raise CompileError(f"{what} could not be built; the compiler said why")

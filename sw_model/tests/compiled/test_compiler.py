@@ -1,6 +1,8 @@
 """`rel4 cc`: programs by both compilers, and a sentence for everything that is not right."""
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -177,3 +179,19 @@ def test_printf_and_string_functions_beside_those_of_this_computer(tmp_path: Pat
     subprocess.run([*gcc, test, *objects, "-o", str(tmp_path / "test")], check=True)
     done = subprocess.run([tmp_path / "test"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def test_an_interrupt_of_the_terminal_is_not_for_the_compiler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One from a wheel is a Python program, which says where it was."""
+    gcc = tmp_path / "riscv64-unknown-elf-gcc"
+    gcc.write_text(f"#!{sys.executable}\nimport os, sys\nsys.exit('in %d' % os.getpgrp())\n")
+    gcc.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CompileError):
+        build(tmp_path, MAIN, by="gcc")
+    said = capsys.readouterr().err.splitlines()
+    groups = {line for line in said if line.startswith("in ")}
+    assert groups
+    assert f"in {os.getpgrp()}" not in groups
