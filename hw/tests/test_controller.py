@@ -6,9 +6,8 @@ import random
 from typing import Any
 
 import pytest
-from amaranth.hdl import Module, ResetInserter, Signal
 from controller_bench import PUBLISHED, Bench, Operation, prepare, random_operation, with_bench
-from hwbench import ONES, pulse, refused, run_by, simulate
+from hwbench import ONES, pulse, refused, run_by, simulated
 
 from uintr.controller import Controller
 from uintr.interfaces import OperationFunction as Op
@@ -182,35 +181,26 @@ async def test_operations_wait_for_the_sweep(bench: Bench, receivers: int) -> No
     assert bench.accepted == [(receivers, 0)]
 
 
-def test_reset_clears_lines_pipeline_and_every_record() -> None:
-    harts, receivers = 2, 5
-    dut = Controller(harts=harts, receivers=receivers, ports=1)
-    reset = Signal()
-    m = Module()
-    m.submodules.dut = ResetInserter(reset)(dut)
+@simulated(Controller, harts=2, receivers=5, ports=1)
+async def test_reset_clears_lines_pipeline_and_every_record(
+    ctx: Any, dut: Controller, reset: Any
+) -> None:
+    bench = Bench(ctx, dut, harts=2, receivers=5, ports=1)
+    for receiver in range(5):
+        await bench.do([prepare(receiver, receiver % 2), Operation(Op.WRITE_HIGH, receiver, ONES)])
+    assert bench.lines[-1] == 0b11
+    # One operation of each stage is under way when reset strikes.
+    bench.queues[0].extend(Operation(Op.SEND, receiver, 3) for receiver in (4, 4, 0, 1))
+    await bench.run(3)
+    await pulse(ctx, reset)
 
-    async def testbench(ctx: Any) -> None:
-        shape: dict[str, Any] = {"harts": harts, "receivers": receivers, "ports": 1}
-        bench = Bench(ctx, dut, **shape)
-        for receiver in range(receivers):
-            await bench.do(
-                [prepare(receiver, receiver % 2), Operation(Op.WRITE_HIGH, receiver, ONES)]
-            )
-        assert bench.lines[-1] == 0b11
-        # One operation of each stage is under way when reset strikes.
-        bench.queues[0].extend(Operation(Op.SEND, receiver, 3) for receiver in (4, 4, 0, 1))
-        await bench.run(3)
-        await pulse(ctx, reset)
-
-        fresh = Bench(ctx, dut, **shape)
-        for receiver in range(receivers):
-            fresh.queues[0].append(Operation(Op.READ_LOW, receiver))
-            fresh.queues[0].append(Operation(Op.READ_HIGH, receiver))
-        await fresh.drain()
-        assert fresh.accepted[0] == (receivers, 0)
-        assert set(fresh.answers[0]) == {0}
-
-    simulate(m, testbench)
+    fresh = Bench(ctx, dut, harts=2, receivers=5, ports=1)
+    for receiver in range(5):
+        fresh.queues[0].append(Operation(Op.READ_LOW, receiver))
+        fresh.queues[0].append(Operation(Op.READ_HIGH, receiver))
+    await fresh.drain()
+    assert fresh.accepted[0] == (5, 0)
+    assert set(fresh.answers[0]) == {0}
 
 
 @pytest.mark.long
