@@ -20,21 +20,23 @@ from uintr.registers import ALL_FEATURES, LOW, Feature
     ("harts", "receivers", "ports", "density"),
     [(1, 1, 1, 1.0), (2, 2, 3, 1.0), (2, 5, 3, 0.3), (3, 7, 4, 0.6), (4, 8, 5, 0.15)],
 )
-def test_random_operations(
-    harts: int, receivers: int, ports: int, density: float, features: Feature, latency: int
+@run_by(with_bench, "harts", "receivers", "ports", "features", "latency")
+async def test_random_operations(
+    bench: Bench,
+    harts: int,
+    receivers: int,
+    ports: int,
+    density: float,
+    features: Feature,
+    latency: int,
 ) -> None:
     generator = random.Random(harts * 1000 + receivers)
-
-    async def job(bench: Bench) -> None:
-        for _ in range(500 if latency == 3 else 300):
-            for queue in bench.queues:
-                if len(queue) < 2 and generator.random() < density:
-                    queue.append(random_operation(generator, harts, receivers, features))
-            await bench.step()
-        await bench.drain()
-
-    shape: dict[str, Any] = {"harts": harts, "receivers": receivers, "ports": ports}
-    with_bench(job, **shape, features=features, latency=latency)
+    for _ in range(500 if latency == 3 else 300):
+        for queue in bench.queues:
+            if len(queue) < 2 and generator.random() < density:
+                queue.append(random_operation(generator, harts, receivers, features))
+        await bench.step()
+    await bench.drain()
 
 
 # --- Forwarding -----------------------------------------------------------------------------------
@@ -204,24 +206,20 @@ async def test_reset_clears_lines_pipeline_and_every_record(
 
 
 @pytest.mark.long
-def test_the_largest_controller_counts_and_addresses_all_its_receivers() -> None:
-    receivers = 65_536
-
-    async def job(bench: Bench) -> None:
-        while not bench.ctx.get(bench.dut.idle):
-            await bench.ctx.tick()
-            bench.cycle += 1
-        assert bench.cycle == receivers
-        places = (0, 1, 255, 256, 32_767, 32_768, 65_535)
-        for place in places:
-            await bench.do([prepare(place), Operation(Op.SEND, place, place % 64)])
-        for place in places:
-            assert bench.lines[-1] == 1
-            answers = await bench.do([Operation(Op.READ_HIGH, place)])
-            assert answers == [1 << place % 64]
-        assert bench.lines[-1] == 0
-
-    with_bench(job, receivers=receivers, limit=receivers + 1000)
+@run_by(with_bench, receivers=65_536, limit=66_536)
+async def test_the_largest_controller_counts_and_addresses_all_its_receivers(bench: Bench) -> None:
+    while not bench.ctx.get(bench.dut.idle):
+        await bench.ctx.tick()
+        bench.cycle += 1
+    assert bench.cycle == 65_536
+    places = (0, 1, 255, 256, 32_767, 32_768, 65_535)
+    for place in places:
+        await bench.do([prepare(place), Operation(Op.SEND, place, place % 64)])
+    for place in places:
+        assert bench.lines[-1] == 1
+        answers = await bench.do([Operation(Op.READ_HIGH, place)])
+        assert answers == [1 << place % 64]
+    assert bench.lines[-1] == 0
 
 
 @pytest.mark.parametrize(
