@@ -4,7 +4,7 @@ import functools
 import gc
 import inspect
 import warnings
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -47,17 +47,24 @@ Job = Callable[..., Awaitable[None]]
 
 
 def simulate(
-    dut: Any, *testbenches: Testbench, limit: int = 20_000, domain: ClockDomain | None = None
+    dut: Any,
+    *testbenches: Testbench,
+    limit: int = 20_000,
+    domain: ClockDomain | None = None,
+    background: Iterable[Testbench] = (),
 ) -> None:
     """Run until all testbenches have returned; fail if that takes more than ``limit`` cycles.
 
-    ``domain`` is that of the clock, so that its reset may be driven.
+    ``domain`` is that of the clock, so that its reset may be driven. In the background are
+    testbenches that never return. They come first: what they set is there when others look.
     """
     m = Module()
     m.domains.sync = domain or ClockDomain()
     m.submodules.dut = dut
     simulator = Simulator(m)
     simulator.add_clock(1e-8)
+    for testbench in background:
+        simulator.add_testbench(testbench, background=True)
     for testbench in testbenches:
         simulator.add_testbench(testbench)
     for _ in range(2 * limit):  # one step a clock edge
