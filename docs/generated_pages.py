@@ -1,9 +1,12 @@
 """Pages of the documentation that are made from data: registers, and costs with their sources."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from enum import IntEnum
 from itertools import groupby
 from pathlib import Path
 
+from marked import table
 from scaling_page import scaling_page
 
 from rel4.bench.policies import find_policy, policy_names
@@ -84,12 +87,10 @@ def _registers(all_of_them: Iterable[Placed]) -> Iterator[str]:
                 high = field.lsb + field.width - 1
                 bits = str(field.lsb) if field.width == 1 else f"{high}:{field.lsb}"
                 rows.append(
-                    f"| {bits} | {field.name} | {field.access} | {field.reset:#x} | {field.doc} |\n"
+                    f"{bits} | {field.name} | {field.access} | {field.reset:#x} | {field.doc}"
                 )
-            yield (
-                f"### {placed.register.name}\n\n{_place(placed)}. {placed.register.doc}\n\n"
-                "| bits | field | access | reset | |\n|---|---|---|---|---|\n" + "".join(rows)
-            )
+            text = f"### {placed.register.name}\n\n{_place(placed)}. {placed.register.doc}\n\n"
+            yield text + table("bits | field | access | reset |", rows)
 
 
 def registers_page() -> str:
@@ -100,15 +101,18 @@ def registers_page() -> str:
         "and this page know registers from there alone. Reserved bits read as zero.\n",
         *_registers(registers()),
         "## Instructions\n",
-        "| instruction | funct7 | word with rd = rs1 = x0 |\n|---|---|---|\n"
-        + "".join(
-            f"| UIPI {f.name} | {f.value} | `{uipi_word(f):#010x}` |\n" for f in UipiFunction
+        table(
+            "instruction | funct7 | word with rd = rs1 = x0",
+            (f"UIPI {f.name} | {f.value} | `{uipi_word(f):#010x}`" for f in UipiFunction),
         ),
         "## How a request ends\n",
-        "| status | number |\n|---|---|\n"
-        + "".join(f"| {status.name} | {status.value} |\n" for status in Status),
+        _numbers("status | number", Status),
     ]
     return "\n".join(parts)
+
+
+def _numbers(head: str, codes: Iterable[IntEnum]) -> str:
+    return table(head, (f"{code.name} | {code.value}" for code in codes))
 
 
 def intel_registers_page() -> str:
@@ -120,34 +124,27 @@ def intel_registers_page() -> str:
         "[its own page](../intel.md).\n",
         *_registers(intel_registers()),
         "## Instructions\n",
-        "| instruction | function of a UIPI request |\n|---|---|\n"
-        + "".join(f"| {each.name} | {each.value} |\n" for each in Instruction),
+        _numbers("instruction | function of a UIPI request", Instruction),
         "## Why SENDUIPI is refused\n",
-        "| cause | number |\n|---|---|\n"
-        + "".join(f"| {fault.name} | {fault.value} |\n" for fault in Fault),
+        _numbers("cause | number", Fault),
     ]
     return "\n".join(parts)
 
 
 def costs_page() -> str:
     """Every cost with its provenance."""
-    rows = [
-        f"| `{name}` | {cost.value} | {cost.provenance} | {cost.source} |"
-        for name, cost in load_costs().table.items()
-    ]
-    count = _count(cost.provenance for cost in load_costs().table.values())
+    costs = load_costs().table
+    counts = sorted(Counter(cost.provenance for cost in costs.values()).items())
+    rows = (
+        f"`{name}` | {cost.value} | {cost.provenance} | {cost.source}"
+        for name, cost in costs.items()
+    )
     return (
         "# Costs of software work\n\n"
         "Made from `rel4/machine/costs.toml` when these pages are built. "
-        f"{count}.\n\n| cost | cycles | provenance | source |\n|---|---|---|---|\n"
-        + "\n".join(rows)
-        + "\n"
+        f"{', '.join(f'{count} {word}' for word, count in counts)}.\n\n"
+        + table("cost | cycles | provenance | source", rows)
     )
-
-
-def _count(words: Iterable[str]) -> str:
-    found = list(words)
-    return ", ".join(f"{found.count(word)} {word}" for word in sorted(set(found)))
 
 
 def policies_page() -> str:
@@ -159,7 +156,7 @@ def policies_page() -> str:
         replies = "handed over" if style.direct else "receiver coroutine"
         user = f"{replies}, told every {style.batch}" if policy.asynchronous else "-"
         keeps = "yes" if policy.kernel.keeps_time or not policy.asynchronous else "no"
-        rows.append(f"| `{name}` | {policy.harts} | {user} | {keeps} | {policy.summary} |")
+        rows.append(f"`{name}` | {policy.harts} | {user} | {keeps} | {policy.summary}")
     return (
         "# Policies\n\n"
         "Made from `rel4.bench.policies` when these pages are built. *Harts* is how many a policy "
@@ -167,9 +164,7 @@ def policies_page() -> str:
         "coroutines, and after how many submissions the kernel is told at the latest (sooner when "
         "no coroutine is ready); *keeps time* is whether calls of one thread cost others a bounded "
         "part of their time ([security](../security.md)).\n\n"
-        "| policy | harts | user side | keeps time | |\n|---|---|---|---|---|\n"
-        + "\n".join(rows)
-        + "\n"
+        + table("policy | harts | user side | keeps time |", rows)
     )
 
 

@@ -1,8 +1,8 @@
-"""What is generated stands between two marker lines of a page: the one writer of such parts."""
+"""What is generated: its tables, and the one writer of what stands between two marker lines."""
 
 from collections.abc import Iterable, Sequence
 
-__all__ = ["markdown", "replace_between"]
+__all__ = ["markdown", "replace_between", "table"]
 
 
 def replace_between(text: str, new: str, first: str, last: str) -> str:
@@ -20,7 +20,11 @@ def replace_between(text: str, new: str, first: str, last: str) -> str:
 
 
 def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table, its columns flush right."""
-    lines = ["| " + " | ".join(heads) + " |", "|" + "|".join("---:" for _ in heads) + "|"]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines)
+    """A table of cells, its columns flush right; ends without a newline."""
+    return table(" | ".join(heads), map(" | ".join, rows), "---:").removesuffix("\n")
+
+
+def table(head: str, rows: Iterable[str], rule: str = "---") -> str:
+    """A table of rows whose cells have bars between them; ``rule`` stands below each head."""
+    rules = "|".join(rule for _ in head.split("|"))
+    return f"| {head} |\n|{rules}|\n" + "".join(f"| {row} |\n" for row in rows)

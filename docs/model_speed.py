@@ -12,6 +12,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from marked import table
+
 from rel4.bench.results import source_commit
 from uintr.files import write_atomically
 
@@ -21,10 +23,7 @@ STORE = Path(__file__).parent / "data" / "model_speed.json"
 COROUTINES = (16, 64, 256, 1024, 4096)
 HARTS = (1, 4, 16, 64, 256, 1024)
 POLICIES = ("sync", "tick", "inline", "adaptive", "uipi")
-NEWLINE = "\n"
-COLUMNS = """million cycles | seconds | million cycles a second | memory (MiB) |
-|---|---|---|---|---|
-"""
+COLUMNS = "million cycles | seconds | million cycles a second | memory (MiB)"
 RUN = """
 import json, resource, sys, time
 from rel4.bench.point import Point, simulate
@@ -71,7 +70,7 @@ def _measure() -> None:
 def _row(row: dict[str, Any], name: str) -> str:
     cycles, seconds = row["cycles"], row["seconds"]
     speed = cycles / seconds / 1e6
-    return f"| {name} | {cycles / 1e6:,.2f} | {seconds:.2f} | {speed:.1f} | {row['mib']} |"
+    return f"{name} | {cycles / 1e6:,.2f} | {seconds:.2f} | {speed:.1f} | {row['mib']}"
 
 
 def speed_tables() -> str:
@@ -90,16 +89,14 @@ def speed_tables() -> str:
 `make bench-model`, at {content["commit"]}; seconds of one core, three runs of which the fastest
 counts (one from 1 024 coroutines on). Published workload, 64 coroutines:
 
-| policy, harts | {COLUMNS}{NEWLINE.join(policies)}
-
+{table(f"policy, harts | {COLUMNS}", policies)}
 More coroutines, of one thread:
 
-| policy, coroutines | {COLUMNS}{NEWLINE.join(coroutines)}
-
+{table(f"policy, coroutines | {COLUMNS}", coroutines)}
 More harts beside one thread with 16 synchronous loops, timer period 1 000 000. What one more hart
 takes is its boot and its ticks:
 
-| harts | {COLUMNS}{NEWLINE.join(harts)}"""
+{table(f"harts | {COLUMNS}", harts).rstrip()}"""
 
 
 if __name__ == "__main__":

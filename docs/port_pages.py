@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from amaranth.back import rtlil
+from marked import table
 
 from uintr.axi_lite import OnAxiLite
 from uintr.block_json import ports
@@ -61,7 +62,6 @@ def _tables() -> Iterator[str]:
 
 def _numbers() -> Iterator[str]:
     """Each enumeration with what its members mean, as their comments in the source say it."""
-    yield "| what | numbers |\n|---|---|"
     enumerations: tuple[tuple[str, type[IntEnum]], ...] = (
         ("privilege", Privilege),
         ("request kind", RequestKind),
@@ -74,11 +74,11 @@ def _numbers() -> Iterator[str]:
     )
     for name, codes in enumerations:
         listed = ", ".join(f"{code.value} {code.name}" for code in codes).replace("_", "\\_")
-        yield f"| {name} | {listed} |"
+        yield f"{name} | {listed}"
 
 
 def write_port_pages(folder: Path) -> None:
     """Write the tables into ``folder``."""
     folder.mkdir(exist_ok=True)
     (folder / "ports.inc").write_text("\n".join(_tables()) + "\n")
-    (folder / "numbers.inc").write_text("\n".join(_numbers()) + "\n")
+    (folder / "numbers.inc").write_text(table("what | numbers", _numbers()))

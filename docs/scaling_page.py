@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
+from marked import table
 from model_speed import speed_tables
 
 from rel4.bench.analysis import window
@@ -18,14 +19,14 @@ __all__ = ["scaling_page"]
 
 _STUDY = Path(__file__).parent / "data" / "many_harts.csv"
 _FEW, _SLOW = (2, 16, 64), 100_000
-_SHOWN = (
-    "cycles_per_round",
-    "latency_p50",
-    "latency_p99",
-    "timer_traps",
-    "kernel_cycles",
-    "lock_wait_cycles",
-)
+_SHOWN = {
+    "cycles_per_round": "cycles of a round",
+    "latency_p50": "latency p50",
+    "latency_p99": "p99",
+    "timer_traps": "timer traps",
+    "kernel_cycles": "kernel cycles",
+    "lock_wait_cycles": "lock wait",
+}
 
 
 def _cycles(policy: str, harts: int, timer_period: int = 20_000) -> int:
@@ -40,23 +41,21 @@ def _against_synchronous() -> Iterator[str]:
         if policy != "tick":  # which waits for the tick
             cells.append(alone / _cycles(policy, _FEW[-1], _SLOW))
         texts = [f"{cell:.2f}" for cell in cells]
-        yield f"| `{policy}` | " + " | ".join([*texts, ""][: len(_FEW) + 1]) + " |"
+        yield " | ".join([f"`{policy}`", *texts, ""][: len(_FEW) + 2])
 
 
 def scaling_page() -> str:
     """The page, with the figures of a run for 1 to the largest number of harts."""
     sizes = [1 << n for n in range(MODEL_HARTS.bit_length())]
     runs = [run_sync(burst(ReferenceDevice(shape(harts)))) for harts in sizes]
-    rows = [
-        f"| {run.harts} | {run.answers[0]} | {run.answers[1]} | {run.lines[0]} | {run.lines[1]} |"
-        for run in runs
-    ]
+    rows = (" | ".join(map(str, (run.harts, *run.answers, *run.lines))) for run in runs)
     with _STUDY.open(encoding="utf-8", newline="") as file:
         rows_of_study = list(csv.DictReader(file))
-    study = "\n".join(
-        "| " + " | ".join([row["harts"], *(f"{float(row[name]):,.0f}" for name in _SHOWN)]) + " |"
+    study = (
+        " | ".join([row["harts"], *(f"{float(row[name]):,.0f}" for name in _SHOWN)])
         for row in rows_of_study
     )
+    policies = " | ".join(["policy", *(f"{harts} harts" for harts in _FEW)])
     few, many = rows_of_study[0], rows_of_study[-1]
     growth = float(many["cycles_per_round"]) / float(few["cycles_per_round"]) - 1
     waits = int(many["lock_wait_cycles"]) / int(many["kernel_cycles"])
@@ -69,10 +68,7 @@ Every hart posts to its neighbour in the same cycle: the worst that can be asked
 Cycles from that one, on the reference device, run when these pages are built (a test holds up to 16
 harts to the RTL):
 
-| harts | first answer | last answer | first interrupt | last interrupt |
-|---|---|---|---|---|
-{chr(10).join(rows)}
-
+{table("harts | first answer | last answer | first interrupt | last interrupt", rows)}
 One post alone takes {first.lines[1]} cycles from instruction to interrupt; each further post of a
 burst takes {slope:.2f} cycles more. What is shared is the bus on which hart units read their
 sender-table entries, one transfer at a time; the controller itself accepts a post every cycle.
@@ -84,10 +80,7 @@ The kernel is what stops scaling first: it has one lock, and every hart that tic
 one too. How many times as fast as synchronous calls on one hart a thread with eight coroutines is,
 other harts idle, run when these pages are built:
 
-| policy | {" | ".join(f"{harts} harts" for harts in _FEW)} | {_FEW[-1]} harts, tick {_SLOW:,} |
-|---|{"---|" * (len(_FEW) + 1)}
-{chr(10).join(_against_synchronous())}
-
+{table(f"{policies} | {_FEW[-1]} harts, tick {_SLOW:,}", _against_synchronous())}
 A tick is {tick} cycles of work in the kernel, so the ticks of {_FEW[-1]} harts want the lock
 during more than {_FEW[-1] * tick:,} cycles of every 20 000, and whoever makes a system call waits
 behind all of them. That is why `sync`, `tick`, `ipi` and `inline`, which enter the kernel for each
@@ -98,10 +91,7 @@ With a timer period of 1 000 000 cycles, policy `uipi` and eight coroutines
 (`rel4 study examples/studies/many_harts.toml`, commit {few["commit"]}; the last two columns are of
 all harts together):
 
-| harts | cycles of a round | latency p50 | p99 | timer traps | kernel cycles | lock wait |
-|---|---|---|---|---|---|---|
-{study}
-
+{table(" | ".join(["harts", *_SHOWN.values()]), study)}
 From {few["harts"]} to {many["harts"]} harts a round grows by {growth:.0%}, and waiting for the lock
 to {waits:.0%} of the kernel's cycles. Idle harts without ticks, as larger kernels have them, would
 be the first remedy.

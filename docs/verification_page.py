@@ -9,6 +9,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from marked import table
+
 __all__ = ["write_tables"]
 
 _ROOT = Path(__file__).parents[1]
@@ -36,11 +38,6 @@ def _commits(records: list[dict[str, Any]]) -> str:
     return f"At commit {', '.join(f'`{name}`' for name in names)}."
 
 
-def _table(head: str, rows: list[str]) -> str:
-    rule = "|".join("---" for _ in head.split("|"))
-    return f"| {head} |\n|{rule}|\n" + "".join(f"| {row} |\n" for row in rows)
-
-
 def plan(data: Path) -> str:
     """One row a feature.
 
@@ -63,7 +60,7 @@ def plan(data: Path) -> str:
         names = ", ".join(f"`{name}`" for name in feature["proofs"])
         where = f"[{feature['specified']}]({feature['specified']})"
         rows.append(f"{feature['name']} | {where} | {tests} | {names}{proven}")
-    return _table("feature | specified in | tests | proofs", rows)
+    return table("feature | specified in | tests | proofs", rows)
 
 
 def _name(proof: dict[str, Any]) -> str:
@@ -91,9 +88,9 @@ def formal(data: Path) -> str:
         properties.append(f"{words} | {held or '-'} | {others or '-'}")
     return (
         f"{_commits(proofs)}\n\n"
-        + _table("property | proven by | not shown by", properties)
+        + table("property | proven by | not shown by", properties)
         + "\n"
-        + _table("proof | in words | kind | engine | depth | seconds | result", rows)
+        + table("proof | in words | kind | engine | depth | seconds | result", rows)
     )
 
 
@@ -116,9 +113,9 @@ def random(data: Path) -> str:
     ]
     return (
         f"{total:,} operations. {_commits(records)}\n\n"
-        + _table("shape | seeds | operations | cycles | of these on Icarus too", rows)
+        + table("shape | seeds | operations | cycles | of these on Icarus too", rows)
         + "\n"
-        + _table("bins | all | met | waived | holes", groups)
+        + table("bins | all | met | waived | holes", groups)
         + _waived(covered, "bins")
     )
 
@@ -130,7 +127,7 @@ def _waived(summary: dict[str, Any], unit: str) -> str:
         for waiver in summary["waivers"]:
             counts[waiver["reason"]] += waiver[unit]
         rows = [f"{count} | {reason}" for reason, count in counts.items()]
-        parts.append("\n" + _table(f"{unit} waived | because", rows))
+        parts.append("\n" + table(f"{unit} waived | because", rows))
     if summary["holes"]:
         shown = "\n".join(f"    {hole}" for hole in summary["holes"][:40])
         parts.append(f"\n{len(summary['holes'])} holes without a waiver, the first of them:\n\n")
@@ -172,7 +169,7 @@ def _structural(summary: dict[str, Any]) -> str:
             cells.append(f"{counts['met']}/{wanted} ({int(percent * 10) / 10:g} %)")
         rows.append(f"`{file}` | " + " | ".join(cells))
     head = "source | line | branch | expression | toggle"
-    return f"{_commits([summary])}\n\n" + _table(head, rows) + _waived(summary, "points")
+    return f"{_commits([summary])}\n\n" + table(head, rows) + _waived(summary, "points")
 
 
 def mutation(data: Path) -> str:
@@ -201,16 +198,16 @@ def _mutants(path: Path, command: str) -> str:
     text = (
         f"{counts.total():,} mutants; of the {real:,} that are not equivalent, {killed:,} are "
         f"killed: {int(1000 * killed / real) / 10:g} %. {_commits(records)}\n\n"
-        + _table("block | mutants | " + " | ".join(verdicts), rows)
+        + table("block | mutants | " + " | ".join(verdicts), rows)
     )
     reasons = Counter(r["by"] for r in records if r["verdict"] == "explained")
     if reasons:
         rows = [f"{count} | {reason}" for reason, count in reasons.items()]
-        text += "\n" + _table("mutants explained | because", rows)
+        text += "\n" + table("mutants explained | because", rows)
     alive = [r for r in records if r["verdict"] == "alive"]
     if alive:
         rows = [f"`{r['source']}:{r['line']}` | {r['mode']} {r['port']}[{r['bit']}]" for r in alive]
-        text += "\nAlive, without an explanation:\n\n" + _table("source | mutation", rows)
+        text += "\nAlive, without an explanation:\n\n" + table("source | mutation", rows)
     return text
 
 
@@ -225,7 +222,7 @@ def gates(data: Path) -> str:
         for result in results
         for run in result["runs"]
     ]
-    return _commits(results) + "\n\n" + _table("target | run | events | seconds", rows)
+    return _commits(results) + "\n\n" + table("target | run | events | seconds", rows)
 
 
 def hart(data: Path) -> str:
@@ -252,7 +249,7 @@ def hart(data: Path) -> str:
             "to user mode | an interrupt that was due waited for, instructions"
         )
         text = f"{total:,} instructions, seeds {first} to {last}. {_commits(runs)}\n\n"
-        text += _table(head, rows)
+        text += table(head, rows)
     command = "python -m rv64_formal --store docs/data/rv64_formal.jsonl"
     if not proofs:
         return f"{text}\n{_missing(command)}"
@@ -265,12 +262,12 @@ def hart(data: Path) -> str:
         for p in right
     ]
     text += f"\n{_commits(proofs)}\n\n"
-    text += _table("proof | in words | kind | depth | seconds | result", rows)
+    text += table("proof | in words | kind | depth | seconds | result", rows)
     rows = [
         f"{p['name']} | {p['words']} | {'yes' if p['result'] == 'FAIL' else p['result']}"
         for p in broken
     ]
-    return text + "\n" + _table("broken design | proof | noticed", rows)
+    return text + "\n" + table("broken design | proof | noticed", rows)
 
 
 def hart_litmus(data: Path) -> str:
@@ -288,7 +285,7 @@ def hart_litmus(data: Path) -> str:
         )
     head = "test | threads | skews | allowed outcomes seen | forbidden ones seen | not sequential"
     total = sum(record["skews"] for record in records)
-    return f"{total:,} skews. {_commits(records)}\n\n" + _table(head, rows)
+    return f"{total:,} skews. {_commits(records)}\n\n" + table(head, rows)
 
 
 def stored(data: Path) -> str:
@@ -300,7 +297,7 @@ def stored(data: Path) -> str:
         f"`{each.name}` | {each.what} | {each.commit} | {', '.join(each.changed)} | `{each.renew}`"
         for each in states
     ]
-    return _table("data | is | at commit | changed since | made by", rows)
+    return table("data | is | at commit | changed since | made by", rows)
 
 
 def write_tables(folder: Path, data: Path = _DATA) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-for folder in (Path(__file__).parent, Path(__file__).parents[2] / "cocotb_tests"):
+HERE, ROOT = Path(__file__).parent, Path(__file__).parents[2]
+for folder in (HERE, ROOT / "cocotb_tests", ROOT / "hw/tests"):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 

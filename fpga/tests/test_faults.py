@@ -4,6 +4,7 @@ import gzip
 import os
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -42,30 +43,29 @@ def test_a_cut_line_is_said_and_the_run_can_go_on(terminal: str, target, monkeyp
     """The program that was lost is sent again, and the board has lost nothing."""
     from rel4.machine.device import Request
 
-    with FaultyLine(terminal, seed="cut") as line:
-        link = BoardLink(line.path, baud=BAUD, seconds=20)
-        try:
-            device = UartDevice(config=target.config, link=link)
-            write = Request(RequestKind.CSR, CsrFunction.WRITE, Csr.USCRATCH, 0x1234)
-            device.submit(0, write)
-            run_sync(device.run(10))
-            line.cut = True
-            device.submit(0, Request(RequestKind.CSR, CsrFunction.READ, Csr.USCRATCH))
-            with monkeypatch.context() as short:
-                short.setattr(link, "_seconds", 0.2)
-                short.setattr(link, "_attempts", 2)
-                with pytest.raises(LinkError) as caught:
-                    run_sync(device.run(10))
-            assert str(caught.value) == (
-                f"the board on {line.path} must answer in time, but it is silent, 2 times in a row"
-            )
-            line.cut = False
-            link.execute([], expect=0)  # the number that was lost
-            again = UartDevice(config=target.config, link=link)
-            again.submit(0, write)
-            assert run_sync(again.run(10)) == 1
-        finally:
-            link.close()
+    with (
+        FaultyLine(terminal, seed="cut") as line,
+        closing(BoardLink(line.path, baud=BAUD, seconds=20)) as link,
+    ):
+        device = UartDevice(config=target.config, link=link)
+        write = Request(RequestKind.CSR, CsrFunction.WRITE, Csr.USCRATCH, 0x1234)
+        device.submit(0, write)
+        run_sync(device.run(10))
+        line.cut = True
+        device.submit(0, Request(RequestKind.CSR, CsrFunction.READ, Csr.USCRATCH))
+        with monkeypatch.context() as short:
+            short.setattr(link, "_seconds", 0.2)
+            short.setattr(link, "_attempts", 2)
+            with pytest.raises(LinkError) as caught:
+                run_sync(device.run(10))
+        assert str(caught.value) == (
+            f"the board on {line.path} must answer in time, but it is silent, 2 times in a row"
+        )
+        line.cut = False
+        link.execute([], expect=0)  # the number that was lost
+        again = UartDevice(config=target.config, link=link)
+        again.submit(0, write)
+        assert run_sync(again.run(10)) == 1
 
 
 POINT_BYTES = 5000
@@ -198,12 +198,9 @@ def test_garbage_and_truncated_commands(terminal: str, seed: int) -> None:
     ][seed]
     link._port.write(garbage, seconds=5)
     link.close()
-    again = BoardLink(terminal, baud=BAUD, seconds=20)
-    try:
+    with closing(BoardLink(terminal, baud=BAUD, seconds=20)) as again:
         assert again._last == last
         # Zeros may have completed the word, as data do; nothing else can have changed it.
         assert again.read(SCRATCH) in ([0x600D_F00D], [0])
         assert again.read(0) == [0x5549_4E54]
-    finally:
-        again.close()
     assert os.path.exists(terminal)

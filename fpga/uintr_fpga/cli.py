@@ -98,8 +98,7 @@ def _parser() -> Parser:
         "Load a bitstream onto a board with openFPGALoader.",
         "uintr-fpga program --board ulx3s build/fpga/ulx3s-4x512x16-1/top.bit",
     )
-    program.add_argument("--board", required=True, help=_names())
-    program.complete("--board", (board.name for board in BOARDS))
+    _add_board(program)
     program.add_argument("bitstream", type=path)
 
     emulate = commands.add_parser("emulate", help="the board's complete top on a pseudo-terminal")
@@ -120,17 +119,13 @@ def _parser() -> Parser:
         "Run a point on a device, and keep every step and answer.",
         "uintr-fpga record --policy tick --concurrency 8 -o build/tick.jsonl",
     )
-    record.add_argument("--device", default="reference", help=f"of {', '.join(device_names())}")
-    record.complete("--device", device_names())
+    _add_device(record, "reference")
     record.add_argument("--policy", default="tick")
     record.complete("--policy", policy_names())
     record.add_argument("--harts", type=whole, default=1)
     record.add_argument("--concurrency", type=whole, default=2)
     record.add_argument("--rounds", type=whole, default=1)
-    record.add_argument(
-        "--flavour", choices=[*Flavour], default=Flavour.RISCV, help="default: %(default)s"
-    )
-    record.add_argument("--port", help="serial port, for the device uart")
+    _add_flavour(record)
     record.add_argument("-o", "--output", type=path, required=True)
 
     replay = commands.add_parser("replay", help="play a record and compare every answer")
@@ -140,9 +135,7 @@ def _parser() -> Parser:
         "uintr-fpga replay build/tick.jsonl --port board",
     )
     replay.add_argument("file", type=path)
-    replay.add_argument("--device", default="uart", help=f"of {', '.join(device_names())}")
-    replay.complete("--device", device_names())
-    replay.add_argument("--port", help="serial port, for the device uart")
+    _add_device(replay, "uart")
     replay.add_argument("--baud", type=whole, help="its bit rate (default 1000000)")
 
     window = commands.add_parser("export", help="the register map as LiteX csr.csv or csr.json")
@@ -160,20 +153,31 @@ def _parser() -> Parser:
     return parser
 
 
-def _names() -> str:
-    return f"one of {', '.join(board.name for board in BOARDS)}"
+def _add_board(parser: Parser) -> None:
+    names = [board.name for board in BOARDS]
+    parser.add_argument("--board", required=True, help=f"one of {', '.join(names)}")
+    parser.complete("--board", names)
+
+
+def _add_device(parser: Parser, default: str) -> None:
+    parser.add_argument("--device", default=default, help=f"of {', '.join(device_names())}")
+    parser.complete("--device", device_names())
+    parser.add_argument("--port", help="serial port, for the device uart")
+
+
+def _add_flavour(parser: Parser) -> None:
+    parser.add_argument(
+        "--flavour", choices=[*Flavour], default=Flavour.RISCV, help="default: %(default)s"
+    )
 
 
 def _add_target(parser: Parser) -> None:
-    parser.add_argument("--board", required=True, help=_names())
-    parser.complete("--board", (board.name for board in BOARDS))
+    _add_board(parser)
     parser.add_argument("--harts", type=whole, help="hart units (default: the board's)")
     parser.add_argument("--receivers", type=whole, help="receivers (default: the board's)")
     parser.add_argument("--table-pages", type=whole, help="table memory (default: the board's)")
     parser.add_argument("--baud", type=whole, help="bit rate (default: the board's)")
-    parser.add_argument(
-        "--flavour", choices=[*Flavour], default=Flavour.RISCV, help="default: %(default)s"
-    )
+    _add_flavour(parser)
 
 
 def _target(arguments: argparse.Namespace) -> Target:

@@ -9,7 +9,8 @@ answers).
 import math
 import os
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -140,18 +141,7 @@ class UartDevice:
         while True:
             piece = min(step.limit - stepped, MAX_CYCLES)
             calm = self._seen.quiescent if stepped else step.calm
-            part = (
-                Step(limit=piece, calm=calm)
-                if stepped
-                else Step(
-                    reset=step.reset,
-                    wipe=step.wipe,
-                    privileges=step.privileges,
-                    requests=step.requests,
-                    limit=piece,
-                    calm=calm,
-                )
-            )
+            part = Step(limit=piece, calm=calm) if stepped else replace(step, limit=piece)
             (seen,) = self._exchange([part], responses=1)
             self._take(seen)
             stepped += seen.cycles
@@ -211,14 +201,9 @@ class UartDevice:
         for step, seen in recorded:
             # Another build may run on where this one stopped, but never beyond the limit.
             limit = min(step.limit, MAX_CYCLES)
-            step = Step(
-                reset=step.reset or fresh,
-                wipe=fresh,
-                privileges=step.privileges,
-                requests=step.requests,
-                limit=step.limit if seen.cycles > MAX_CYCLES else limit,
-                calm=step.calm,
-            )
+            if seen.cycles > MAX_CYCLES:
+                limit = step.limit
+            step = replace(step, reset=step.reset or fresh, wipe=fresh, limit=limit)
             fresh = False
             size = len(encode_step(step)) if step.limit <= MAX_CYCLES else PROGRAM_WORDS
             # A step that differs may answer with a response of every hart.
@@ -278,8 +263,7 @@ def run(config: DeviceConfig, job: Callable[[Device], Coroutine[Any, Any, T]]) -
     LinkError : no board, another shape, or a link that failed for good.
     """
     with ExitStack() as stack:
-        link = connect()
-        stack.callback(link.close)
+        link = stack.enter_context(closing(connect()))
         device: Device = UartDevice(config=config, link=link)
         record = os.environ.get("UINTR_RECORD")
         if record:

@@ -86,25 +86,19 @@ def emulated(target: Target, *, gates: bool = False) -> Iterator[str]:
 @contextmanager
 def running(program: Path, *, divisor: int) -> Iterator[str]:
     """Run a program of `build_harness`, with so many clock cycles a bit, as `emulated` does."""
-    process = subprocess.Popen(
-        [program, str(divisor), str(_LINGER_BITS * divisor)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        path = process.stdout.readline().strip()
-        if not path:
-            raise EmulationError(f"{program} must name its terminal, but ended")
-        yield path
-    finally:
+    command = [str(program), str(divisor), str(_LINGER_BITS * divisor)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.close()  # it ends by this
         try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        process.stdout.close()
+            path = process.stdout.readline().strip()
+            if not path:
+                raise EmulationError(f"{program} must name its terminal, but ended")
+            yield path
+        finally:
+            process.stdin.close()  # it ends by this
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()

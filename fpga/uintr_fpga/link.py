@@ -165,18 +165,20 @@ class BoardLink:
             raise LinkError(
                 f"the board on {self._path} must have window version {VERSION}, not {shape & 0xFF}"
             )
-        # Nothing but repetition protects these words.
-        (status,) = self._read(STATUS, 1)
-        if [status] != self._read(STATUS, 1):
-            raise LinkError(f"the board on {self._path} must say the same twice, but does not")
+        (status,) = self._twice(STATUS, 1)
         return status >> 24
+
+    def _twice(self, word: int, count: int) -> list[int]:
+        """Words that nothing but repetition protects."""
+        words = self._read(word, count)
+        if words != self._read(word, count):
+            raise LinkError(f"the board on {self._path} must say the same twice, but does not")
+        return words
 
     def _read_shape(self) -> BoardShape:
         first = register("shape").word
         count = register("features").word - first + 1
-        words = self._read(first, count)
-        if words != self._read(first, count):
-            raise LinkError(f"the board on {self._path} must say the same twice, but does not")
+        words = self._twice(first, count)
         shape, receivers, pages, *addresses, clock, features = words
         base, _, table_base, _ = (
             low | high << 32 for low, high in zip(addresses, [*addresses[1:], 0], strict=True)

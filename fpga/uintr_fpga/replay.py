@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -66,14 +67,11 @@ def replay_file(path: Path, *, device: str, port: str | None, baud: int | None) 
     line_seconds = 0.0
     started = time.monotonic()
     if device == "uart":
-        link = connect(port, baud)
-        try:
+        with closing(connect(port, baud)) as link:
             started = time.monotonic()
             before = link.traffic
             difference = play_on_board(steps, UartDevice(config=config, link=link))
             line_seconds = (link.traffic - before) * _BITS_A_BYTE / link.baud
-        finally:
-            link.close()
     else:
         difference = find_device(device)(config, partial(replay_on, steps))
     return Outcome(

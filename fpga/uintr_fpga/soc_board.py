@@ -15,7 +15,7 @@ from typing import Any
 from amaranth.build import ResourceError
 from amaranth.hdl import Cat, Elaboratable, Module
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect
 
 from rv64.soc import Soc
 from uintr.checks import check_range
@@ -89,6 +89,8 @@ class SocCore(wiring.Component):
         m.submodules.transmitter = transmitter = UartTransmitter(divisor=self._divisor)
         m.submodules.bridge = bridge = UartBridge(timeout=self._quiet, quiet=20 * self._divisor)
         m.submodules.window = window = self._window
+        connect(m, bridge.send, transmitter.bytes)
+        connect(m, bridge.bus, window.bus)
         m.d.comb += [
             receiver.line.eq(self.rx),
             self.tx.eq(transmitter.line),
@@ -97,15 +99,6 @@ class SocCore(wiring.Component):
             bridge.receive.data.eq(receiver.data),
             bridge.receive_error.eq(receiver.error),
             bridge.receive_idle.eq(receiver.idle),
-            transmitter.bytes.payload.eq(bridge.send.payload),
-            transmitter.bytes.valid.eq(bridge.send.valid),
-            bridge.send.ready.eq(transmitter.bytes.ready),
-            window.bus.stb.eq(bridge.bus.stb),
-            window.bus.we.eq(bridge.bus.we),
-            window.bus.adr.eq(bridge.bus.adr),
-            window.bus.dat_w.eq(bridge.bus.dat_w),
-            bridge.bus.dat_r.eq(window.bus.dat_r),
-            bridge.bus.ack.eq(window.bus.ack),
         ]
         return m
 

@@ -6,6 +6,7 @@ The environment says where the board is: UINTR_PORT and UINTR_BAUD (1000000 by d
 import os
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 from rel4.compiled.elf import Program
@@ -166,9 +167,6 @@ def run(program: Program, config: RunConfig, listener: Listener) -> RunResult:
     path = os.environ.get("UINTR_PORT")
     if not path:
         raise LinkError("port must be given for a board, by UINTR_PORT, but is not")
-    port = SerialPort(path, baud=int(os.environ.get("UINTR_BAUD", "1000000")))
-    try:
+    with closing(SerialPort(path, baud=int(os.environ.get("UINTR_BAUD", "1000000")))) as port:
         port.drain()
         return execute(SocLink(port), program, config, listener)
-    finally:
-        port.close()

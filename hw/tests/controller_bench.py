@@ -204,23 +204,15 @@ class Bench:
         return self.answers[port][seen:]
 
 
-def with_bench(
-    job: Any,
-    *,
-    harts: int = 2,
-    receivers: int = 4,
-    ports: int = 1,
-    features: Feature = ALL_FEATURES,
-    **more: Any,
-) -> None:
-    shape: dict[str, Any] = {"harts": harts, "receivers": receivers, "ports": ports}
-    shape |= {"features": features, "latency": more.pop("latency", 3)}
+def with_bench(job: Any, *, limit: int = 20_000, **changes: Any) -> None:
+    shape: dict[str, Any] = {"harts": 2, "receivers": 4, "ports": 1, "latency": 3}
+    shape |= {"features": ALL_FEATURES} | changes
     dut = Controller(**shape)
 
     async def testbench(ctx: Any) -> None:
         await job(bench=Bench(ctx, dut, **shape))
 
-    simulate(dut, testbench, **more)
+    simulate(dut, testbench, limit=limit)
 
 
 PUBLISHED = [function for function in Op if function <= Op.WRITE_ACTIVE]

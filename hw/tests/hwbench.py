@@ -4,12 +4,12 @@ import functools
 import gc
 import inspect
 import warnings
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import pytest
-from amaranth.hdl import UnusedElaboratable
+from amaranth.hdl import ClockDomain, Module, UnusedElaboratable
 from amaranth.sim import Simulator
 
 from uintr.interfaces import OperationFunction
@@ -46,10 +46,25 @@ Testbench = Callable[[Any], Awaitable[None]]
 Job = Callable[..., Awaitable[None]]
 
 
-def simulate(dut: Any, *testbenches: Testbench, limit: int = 20_000) -> None:
-    """Run until all testbenches have returned; fail if that takes more than ``limit`` cycles."""
-    simulator = Simulator(dut)
+def simulate(
+    dut: Any,
+    *testbenches: Testbench,
+    limit: int = 20_000,
+    domain: ClockDomain | None = None,
+    background: Iterable[Testbench] = (),
+) -> None:
+    """Run until all testbenches have returned; fail if that takes more than ``limit`` cycles.
+
+    ``domain`` is that of the clock, so that its reset may be driven. In the background are
+    testbenches that never return. They come first: what they set is there when others look.
+    """
+    m = Module()
+    m.domains.sync = domain or ClockDomain()
+    m.submodules.dut = dut
+    simulator = Simulator(m)
     simulator.add_clock(1e-8)
+    for testbench in background:
+        simulator.add_testbench(testbench, background=True)
     for testbench in testbenches:
         simulator.add_testbench(testbench)
     for _ in range(2 * limit):  # one step a clock edge
@@ -58,8 +73,9 @@ def simulate(dut: Any, *testbenches: Testbench, limit: int = 20_000) -> None:
     raise AssertionError(f"not done after {limit} cycles")
 
 
-GIVEN = ("ctx", "dut", "bench", "hart", "bus", "around")
-"""What a bench may hand a test: the simulation, the block, and what wraps or surrounds them."""
+GIVEN = ("ctx", "dut", "bench", "hart", "bus", "around", "reset")
+"""What a bench may hand a test: the simulation, the block, what wraps or surrounds them, and the
+signal of the reset."""
 
 
 def run_by(
@@ -103,12 +119,13 @@ def simulated(
 
     def run(job: Job, **more: Any) -> None:
         dut = make(**parameters | more)
+        domain = ClockDomain("sync")
 
         async def testbench(ctx: Any) -> None:
             wrapped = {} if bench is None else {"bench": bench(ctx, dut)}
-            await job(ctx=ctx, dut=dut, **wrapped)
+            await job(ctx=ctx, dut=dut, reset=domain.rst, **wrapped)
 
-        simulate(dut, testbench, limit=limit)
+        simulate(dut, testbench, limit=limit, domain=domain)
 
     return run_by(run, *names)
 

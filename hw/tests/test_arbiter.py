@@ -78,7 +78,6 @@ def test_select_picks_the_granted_value_or_zero() -> None:
             ctx.set(grant, one_hot)
             assert ctx.get(chosen) == expected
 
-    m.d.sync += Signal().eq(0)  # the simulator's clock needs a domain
     simulate(m, testbench)
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hwbench import drive, simulated
+from hwbench import drive, present, simulated
 
 from uintr.axi_lite import AxiLiteBridge, AxiLiteManager
 
@@ -19,13 +19,9 @@ async def test_a_transfer_ends_as_its_own_channel_says(
 ) -> None:
     """The other channel's response, which is not valid, says something else."""
     axi, bus = dut.axi, dut.bus
-    for signal, value in (
-        (bus.cyc, 1), (bus.stb, 1), (bus.we, write), (bus.adr, 0x123), (bus.sel, 0xFF),
-        (bus.dat_w, 0x55), (axi.awready, 1), (axi.wready, 1), (axi.arready, 1),
-        (axi.bresp, response if write else other), (axi.rresp, other if write else response),
-        (axi.rdata, 0x77),
-    ):  # fmt: skip
-        ctx.set(signal, value)
+    present(ctx, bus, 0x123, 0x55 if write else None)
+    bresp, rresp = (response, other) if write else (other, response)
+    drive(ctx, axi, awready=1, wready=1, arready=1, bresp=bresp, rresp=rresp, rdata=0x77)
     assert ctx.get(axi.awvalid) == ctx.get(axi.wvalid) == write
     assert ctx.get(axi.arvalid) == 1 - write
     await ctx.tick()

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hwbench import ONES, present, pulse, refused, simulated, withdraw
+from hwbench import ONES, drive, present, pulse, refused, simulated, withdraw
 
 from uintr.control_page import ControlPage
 from uintr.interfaces import OperationFunction
@@ -182,7 +182,6 @@ async def test_an_invalidation_waits_for_the_posts_it_concerns(
     cycle 1 on: answered in the second cycle after the last that waits, a slot reset handed over
     in the first.
     """
-    bus = dut.bus
     for address, harts, posting in (
         (INVALIDATE.address, 0b111, 0b100),
         (ENTRY_CACHE.address + 8, 0b010, 0b010),
@@ -191,21 +190,17 @@ async def test_an_invalidation_waits_for_the_posts_it_concerns(
     ):
         resets = address == SLOT_RESET.address
         waits = posts if posting & harts else 0
-        for signal, value in (
-            (bus.cyc, 1), (bus.stb, 1), (bus.we, 1), (bus.adr, address // 8),
-            (bus.sel, 0xFF), (bus.dat_w, 1),
-        ):  # fmt: skip
-            ctx.set(signal, value)
+        present(ctx, dut.bus, address // 8, 1)
         for cycle in range(waits + 3):
             ctx.set(dut.posting, posting if 1 <= cycle <= posts else 0)
             ctx.set(dut.done, resets and cycle == waits + 2)
             acknowledged = cycle == waits + 2 and not resets
-            assert ctx.get(bus.ack) == acknowledged, cycle
+            assert ctx.get(dut.bus.ack) == acknowledged, cycle
             assert ctx.get(dut.operates) == (resets and cycle > waits), cycle
             assert ctx.get(dut.invalidate) == (0 if acknowledged else harts), cycle
             await ctx.tick()
-        for signal in (bus.cyc, bus.stb, dut.done, dut.posting):
-            ctx.set(signal, 0)
+        withdraw(ctx, dut.bus)
+        drive(ctx, dut, done=0, posting=0)
         await ctx.tick()
     assert ctx.get(dut.caches) == 0b011
 

@@ -6,9 +6,8 @@ import random
 from typing import Any
 
 import pytest
-from amaranth.hdl import Module, ResetInserter, Signal
 from controller_bench import PUBLISHED, Bench, Operation, prepare, random_operation, with_bench
-from hwbench import ONES, pulse, refused, run_by, simulate
+from hwbench import ONES, pulse, refused, run_by, simulated
 
 from uintr.controller import Controller
 from uintr.interfaces import OperationFunction as Op
@@ -21,21 +20,23 @@ from uintr.registers import ALL_FEATURES, LOW, Feature
     ("harts", "receivers", "ports", "density"),
     [(1, 1, 1, 1.0), (2, 2, 3, 1.0), (2, 5, 3, 0.3), (3, 7, 4, 0.6), (4, 8, 5, 0.15)],
 )
-def test_random_operations(
-    harts: int, receivers: int, ports: int, density: float, features: Feature, latency: int
+@run_by(with_bench, "harts", "receivers", "ports", "features", "latency")
+async def test_random_operations(
+    bench: Bench,
+    harts: int,
+    receivers: int,
+    ports: int,
+    density: float,
+    features: Feature,
+    latency: int,
 ) -> None:
     generator = random.Random(harts * 1000 + receivers)
-
-    async def job(bench: Bench) -> None:
-        for _ in range(500 if latency == 3 else 300):
-            for queue in bench.queues:
-                if len(queue) < 2 and generator.random() < density:
-                    queue.append(random_operation(generator, harts, receivers, features))
-            await bench.step()
-        await bench.drain()
-
-    shape: dict[str, Any] = {"harts": harts, "receivers": receivers, "ports": ports}
-    with_bench(job, **shape, features=features, latency=latency)
+    for _ in range(500 if latency == 3 else 300):
+        for queue in bench.queues:
+            if len(queue) < 2 and generator.random() < density:
+                queue.append(random_operation(generator, harts, receivers, features))
+        await bench.step()
+    await bench.drain()
 
 
 # --- Forwarding -----------------------------------------------------------------------------------
@@ -182,56 +183,43 @@ async def test_operations_wait_for_the_sweep(bench: Bench, receivers: int) -> No
     assert bench.accepted == [(receivers, 0)]
 
 
-def test_reset_clears_lines_pipeline_and_every_record() -> None:
-    harts, receivers = 2, 5
-    dut = Controller(harts=harts, receivers=receivers, ports=1)
-    reset = Signal()
-    m = Module()
-    m.submodules.dut = ResetInserter(reset)(dut)
+@simulated(Controller, harts=2, receivers=5, ports=1)
+async def test_reset_clears_lines_pipeline_and_every_record(
+    ctx: Any, dut: Controller, reset: Any
+) -> None:
+    bench = Bench(ctx, dut, harts=2, receivers=5, ports=1)
+    for receiver in range(5):
+        await bench.do([prepare(receiver, receiver % 2), Operation(Op.WRITE_HIGH, receiver, ONES)])
+    assert bench.lines[-1] == 0b11
+    # One operation of each stage is under way when reset strikes.
+    bench.queues[0].extend(Operation(Op.SEND, receiver, 3) for receiver in (4, 4, 0, 1))
+    await bench.run(3)
+    await pulse(ctx, reset)
 
-    async def testbench(ctx: Any) -> None:
-        shape: dict[str, Any] = {"harts": harts, "receivers": receivers, "ports": 1}
-        bench = Bench(ctx, dut, **shape)
-        for receiver in range(receivers):
-            await bench.do(
-                [prepare(receiver, receiver % 2), Operation(Op.WRITE_HIGH, receiver, ONES)]
-            )
-        assert bench.lines[-1] == 0b11
-        # One operation of each stage is under way when reset strikes.
-        bench.queues[0].extend(Operation(Op.SEND, receiver, 3) for receiver in (4, 4, 0, 1))
-        await bench.run(3)
-        await pulse(ctx, reset)
-
-        fresh = Bench(ctx, dut, **shape)
-        for receiver in range(receivers):
-            fresh.queues[0].append(Operation(Op.READ_LOW, receiver))
-            fresh.queues[0].append(Operation(Op.READ_HIGH, receiver))
-        await fresh.drain()
-        assert fresh.accepted[0] == (receivers, 0)
-        assert set(fresh.answers[0]) == {0}
-
-    simulate(m, testbench)
+    fresh = Bench(ctx, dut, harts=2, receivers=5, ports=1)
+    for receiver in range(5):
+        fresh.queues[0].append(Operation(Op.READ_LOW, receiver))
+        fresh.queues[0].append(Operation(Op.READ_HIGH, receiver))
+    await fresh.drain()
+    assert fresh.accepted[0] == (5, 0)
+    assert set(fresh.answers[0]) == {0}
 
 
 @pytest.mark.long
-def test_the_largest_controller_counts_and_addresses_all_its_receivers() -> None:
-    receivers = 65_536
-
-    async def job(bench: Bench) -> None:
-        while not bench.ctx.get(bench.dut.idle):
-            await bench.ctx.tick()
-            bench.cycle += 1
-        assert bench.cycle == receivers
-        places = (0, 1, 255, 256, 32_767, 32_768, 65_535)
-        for place in places:
-            await bench.do([prepare(place), Operation(Op.SEND, place, place % 64)])
-        for place in places:
-            assert bench.lines[-1] == 1
-            answers = await bench.do([Operation(Op.READ_HIGH, place)])
-            assert answers == [1 << place % 64]
-        assert bench.lines[-1] == 0
-
-    with_bench(job, receivers=receivers, limit=receivers + 1000)
+@run_by(with_bench, receivers=65_536, limit=66_536)
+async def test_the_largest_controller_counts_and_addresses_all_its_receivers(bench: Bench) -> None:
+    while not bench.ctx.get(bench.dut.idle):
+        await bench.ctx.tick()
+        bench.cycle += 1
+    assert bench.cycle == 65_536
+    places = (0, 1, 255, 256, 32_767, 32_768, 65_535)
+    for place in places:
+        await bench.do([prepare(place), Operation(Op.SEND, place, place % 64)])
+    for place in places:
+        assert bench.lines[-1] == 1
+        answers = await bench.do([Operation(Op.READ_HIGH, place)])
+        assert answers == [1 << place % 64]
+    assert bench.lines[-1] == 0
 
 
 @pytest.mark.parametrize(

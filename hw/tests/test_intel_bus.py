@@ -4,8 +4,7 @@ import random
 from typing import Any
 
 import pytest
-from amaranth.hdl import ResetInserter, Signal
-from hwbench import pulse, refused, simulate, simulated
+from hwbench import pulse, refused, simulated
 
 from uintr.intel.bus import LockingArbiter
 
@@ -44,22 +43,17 @@ async def test_without_locks_all_take_turns(ctx: Any, dut: LockingArbiter) -> No
     assert [await transfer(ctx, dut) for _ in range(6)] == [0, 1, 2, 0, 1, 2]
 
 
-def test_a_reset_forgets_whose_turn_it_is() -> None:
-    dut = LockingArbiter(count=3)
-    reset = Signal()
-
-    async def testbench(ctx: Any) -> None:
-        for served in range(3):
-            for number in range(3):
-                want(ctx, dut, number, int(number == served))
-            assert await transfer(ctx, dut) == served
-            want(ctx, dut, served, 0)
-            await pulse(ctx, reset)
-            for number in range(3):
-                want(ctx, dut, number, 1)
-            assert [await transfer(ctx, dut) for _ in range(3)] == [0, 1, 2]
-
-    simulate(ResetInserter(reset)(dut), testbench)
+@simulated(LockingArbiter, count=3)
+async def test_a_reset_forgets_whose_turn_it_is(ctx: Any, dut: LockingArbiter, reset: Any) -> None:
+    for served in range(3):
+        for number in range(3):
+            want(ctx, dut, number, int(number == served))
+        assert await transfer(ctx, dut) == served
+        want(ctx, dut, served, 0)
+        await pulse(ctx, reset)
+        for number in range(3):
+            want(ctx, dut, number, 1)
+        assert [await transfer(ctx, dut) for _ in range(3)] == [0, 1, 2]
 
 
 @simulated(LockingArbiter, count=3)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from amaranth.hdl import Module, Signal
-from hwbench import ONES, pulse, simulated
+from hwbench import ONES, pulse, simulate, simulated
 
 from uintr.intel.addresses import canonical
 from uintr.intel.faults import FaultRegister
@@ -52,11 +52,6 @@ def test_canonical_addresses_repeat_bit_47(address: int, is_canonical: bool) -> 
 
     async def testbench(ctx: Any) -> None:
         ctx.set(given, address)
-        await ctx.delay(0)
         assert ctx.get(found) == is_canonical
 
-    from amaranth.sim import Simulator
-
-    simulator = Simulator(m)
-    simulator.add_testbench(testbench)
-    simulator.run()
+    simulate(m, testbench)

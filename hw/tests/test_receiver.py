@@ -205,10 +205,8 @@ async def test_nothing_changes_without_start(bench: Bench) -> None:
     await bench.open()
     bench.line = 1
     for kind in (RequestKind.CSR, RequestKind.TRAP, RequestKind.URET):
-        bench.ctx.set(bench.dut.request.kind, kind)
-        bench.ctx.set(bench.dut.request.function, CsrFunction.WRITE)
-        bench.ctx.set(bench.dut.request.address, Csr.USTATUS)
-        bench.ctx.set(bench.dut.request.data, 0)
+        write = {"kind": kind, "function": CsrFunction.WRITE, "address": Csr.USTATUS, "data": 0}
+        drive(bench.ctx, bench.dut.request, **write)
         await bench.ctx.tick()
         bench.look()
     bench.level = 3

@@ -4,8 +4,7 @@ import random
 from typing import Any
 
 import pytest
-from amaranth.hdl import Module, ResetInserter, Signal
-from hwbench import ONES, drive, present, pulse, refused, simulate, simulated, withdraw
+from hwbench import ONES, drive, present, pulse, refused, simulated, withdraw
 
 from uintr.table_ram import TableRam
 
@@ -27,30 +26,27 @@ async def transfer(
     return answer
 
 
-@pytest.mark.parametrize("waits", [0, 1, 3])
-def test_random_transfers_with_byte_selects(waits: int) -> None:
-    pages = 2
-    dut = TableRam(pages=pages, wait_states=waits)
+@pytest.mark.parametrize("wait_states", [0, 1, 3])
+@simulated(TableRam, "wait_states", pages=2)
+async def test_random_transfers_with_byte_selects(
+    ctx: Any, dut: TableRam, wait_states: int
+) -> None:
     generator = random.Random(1)
-
-    async def testbench(ctx: Any) -> None:
-        memory = bytearray(pages * 4096)
-        words = [generator.randrange(pages * 512) for _ in range(12)] + [0, pages * 512 - 1]
-        for _ in range(800):
-            word = generator.choice(words)
-            if generator.random() < 0.5:
-                data, sel = generator.getrandbits(64), generator.getrandbits(8)
-                await transfer(ctx, dut.bus, word, data, sel, waits)
-                for byte in range(8):
-                    if sel >> byte & 1:
-                        memory[word * 8 + byte] = data >> 8 * byte & 0xFF
-            else:
-                expected = int.from_bytes(memory[word * 8 : word * 8 + 8], "little")
-                assert await transfer(ctx, dut.bus, word, waits=waits) == expected
-            if generator.random() < 0.2:
-                await ctx.tick()
-
-    simulate(dut, testbench)
+    memory = bytearray(2 * 4096)
+    words = [generator.randrange(2 * 512) for _ in range(12)] + [0, 2 * 512 - 1]
+    for _ in range(800):
+        word = generator.choice(words)
+        if generator.random() < 0.5:
+            data, sel = generator.getrandbits(64), generator.getrandbits(8)
+            await transfer(ctx, dut.bus, word, data, sel, wait_states)
+            for byte in range(8):
+                if sel >> byte & 1:
+                    memory[word * 8 + byte] = data >> 8 * byte & 0xFF
+        else:
+            expected = int.from_bytes(memory[word * 8 : word * 8 + 8], "little")
+            assert await transfer(ctx, dut.bus, word, waits=wait_states) == expected
+        if generator.random() < 0.2:
+            await ctx.tick()
 
 
 @simulated(TableRam, pages=1)
@@ -64,18 +60,11 @@ async def test_half_a_request_is_none(ctx: Any, dut: TableRam) -> None:
     assert await transfer(ctx, dut.bus, 0) == 0
 
 
-def test_reset_leaves_the_contents() -> None:
-    dut = TableRam(pages=1)
-    reset = Signal()
-    m = Module()
-    m.submodules.dut = ResetInserter(reset)(dut)
-
-    async def testbench(ctx: Any) -> None:
-        await transfer(ctx, dut.bus, 77, 0x1234)
-        await pulse(ctx, reset)
-        assert await transfer(ctx, dut.bus, 77) == 0x1234
-
-    simulate(m, testbench)
+@simulated(TableRam, pages=1)
+async def test_reset_leaves_the_contents(ctx: Any, dut: TableRam, reset: Any) -> None:
+    await transfer(ctx, dut.bus, 77, 0x1234)
+    await pulse(ctx, reset)
+    assert await transfer(ctx, dut.bus, 77) == 0x1234
 
 
 @pytest.mark.parametrize("pages", [0, 4096])

@@ -19,7 +19,7 @@ from rel4.reference.device import reference_device
 from rel4.user.root_task import RootTask
 from uintr.registers import ALL_FEATURES, Feature, Flavour
 
-__all__ = ["Program", "Run", "initial_thread", "program_of", "run_program"]
+__all__ = ["Program", "Run", "initial_thread", "performed", "program_of", "run_program"]
 
 Program = AsyncGenerator[None, Any]
 
@@ -79,6 +79,17 @@ def run_program(
     run_sync(machine.run())
     assert violations(kernel) == [] or not orderly
     return Run(machine, kernel, task)
+
+
+def performed(coroutine: Any, perform: Callable[[Any], Any]) -> Any:
+    """Run a coroutine without a machine: ``perform`` answers each of its operations."""
+    value: Any = None
+    while True:
+        try:
+            op = coroutine.send(value)
+        except StopIteration as stop:
+            return stop.value
+        value = perform(op)
 
 
 def program_of(

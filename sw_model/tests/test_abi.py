@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from root_bench import performed
 
 from rel4.abi.coroutine import Poll, Suspend, Task
 from rel4.abi.message import MAX_MESSAGE, MessageInfo
@@ -23,13 +24,7 @@ class Words:
         self.trace: list[Op[Any]] = []
 
     def run(self, coroutine: Task) -> Any:
-        value: Any = None
-        while True:
-            try:
-                op = coroutine.send(value)
-            except StopIteration as stop:
-                return stop.value
-            value = self.perform(op)
+        return performed(coroutine, self.perform)
 
     def perform(self, op: Op[Any]) -> Any:
         self.trace.append(op)

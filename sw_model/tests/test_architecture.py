@@ -49,18 +49,20 @@ FLOORS = [
 CIRCLES = {("rel4.kernel.capability", "rel4.kernel.objects")}
 
 
-def imports(file: Path) -> Iterator[str]:
-    """Full names of all modules that a file imports, relative ones resolved."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
+def imported(file: Path) -> Iterator[tuple[str, str]]:
+    """Full names of all modules that a file imports, relative ones resolved, and of what it takes
+    from each; that is the module itself where it takes nothing."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from ((alias.name, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            if node.level:
-                parts = file.relative_to(HOUSE["rel4"].parent).parts[: -node.level]
-                yield ".".join([*parts, node.module or ""]).rstrip(".")
-            elif node.module:
-                yield node.module
+            parts = file.relative_to(HOUSE["rel4"].parent).parts if node.level else ()
+            module = ".".join(filter(None, (*parts[: -node.level], node.module)))
+            yield from ((module, f"{module}.{alias.name}") for alias in node.names)
+
+
+def imports(file: Path) -> set[str]:
+    return {module for module, _ in imported(file)}
 
 
 def sources(folder: Path) -> list[Path]:
@@ -138,19 +140,8 @@ def test_a_mechanism_never_sees_the_kernel() -> None:
 
 def modules(file: Path) -> set[str]:
     """The modules of ours that a file imports, also where it imports names for types alone."""
-    found: set[str] = set()
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            parts = (
-                file.relative_to(HOUSE["rel4"].parent).parts[: -node.level] if node.level else ()
-            )
-            base = ".".join([*parts, node.module] if node.module else parts)
-            found.add(base)
-            found.update(f"{base}.{alias.name}" for alias in node.names)
-    return {name for name in found if path_of(name) is not None and path_of(name) != file}
+    found = {name for both in imported(file) for name in both}
+    return {name for name in found if path_of(name) not in (None, file)}
 
 
 def path_of(name: str) -> Path | None:

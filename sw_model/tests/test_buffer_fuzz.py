@@ -127,14 +127,15 @@ class Watch:
         return self._names.get(address)
 
 
+def made(policy: str, phase: list[int]) -> tuple[Machine, Kernel]:
+    """With a hart for each phase of the timer."""
+    machine = Machine(ReferenceDevice(DeviceConfig(harts=len(phase))))
+    policies = [POLICIES[policy].kernel()]
+    return machine, Kernel(machine, policies=policies, timer_period=9_000, timer_phase=phase)
+
+
 def run(policy: str, seed: int) -> tuple[Machine, Kernel, list[SeL4Error], Watch]:
-    machine = Machine(ReferenceDevice(DeviceConfig(harts=4)))
-    kernel = Kernel(
-        machine,
-        policies=[POLICIES[policy].kernel()],
-        timer_period=9_000,
-        timer_phase=[1_000 + 2_000 * hart for hart in range(4)],
-    )
+    machine, kernel = made(policy, [1_000 + 2_000 * hart for hart in range(4)])
     errors: list[SeL4Error] = []
     bad, good = RootTask(machine), RootTask(machine, name="root1")
     chance = random.Random(f"vandal/{seed}")
@@ -170,13 +171,7 @@ def test_garbage_harms_its_writer_alone(policy: str) -> None:
 def test_an_activation_is_bounded_whatever_the_user_writes(policy: str) -> None:
     """A thread on another hart keeps the request tail ahead of the handler for as long as honest
     calls are made; the handler lets go, and whoever waits for the kernel gets it."""
-    machine = Machine(ReferenceDevice(DeviceConfig(harts=3)))
-    kernel = Kernel(
-        machine,
-        policies=[POLICIES[policy].kernel()],
-        timer_period=9_000,
-        timer_phase=[9_000] * 3,
-    )
+    machine, kernel = made(policy, [9_000] * 3)
     errors: list[SeL4Error] = []
     honest_calls_are_over: list[bool] = []
 

@@ -5,23 +5,12 @@ from functools import partial
 from typing import Any
 
 import pytest
-from root_bench import Program, initial_thread
+from root_bench import Program, initial_thread, performed
 
 from rel4.abi.coroutine import Suspend
 from rel4.machine.ops import Compute
 from rel4.user.executor import MAX_TASKS, Executor
 from rel4.user.root_task import RootTask
-
-
-def drive(coroutine: Any) -> None:
-    """Perform operations on a machine whose memory is all zero."""
-    value = None
-    while True:
-        try:
-            coroutine.send(value)
-        except StopIteration:
-            return
-        value = 0
 
 
 def test_a_coroutine_that_has_ended_makes_room_for_another() -> None:
@@ -38,7 +27,7 @@ def test_a_coroutine_that_has_ended_makes_room_for_another() -> None:
                 executor.register_vector(executor.spawn(program))
             await executor.run_until_complete()
 
-    drive(spawn())
+    performed(spawn(), lambda op: 0)  # memory is all zero
     assert len(ended) == 2 * MAX_TASKS
     assert max(Counter(ended).values()) == 2
 

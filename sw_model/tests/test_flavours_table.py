@@ -6,33 +6,18 @@ from pathlib import Path
 
 import pytest
 from flavours_page import BEGIN, END, main, read_pingpong, render_flavours
+from records import made_up
 
 from rel4.bench.pingpong import KINDS, PingRecord
-from rel4.bench.results import PointRecord, make_record, write_results
+from rel4.bench.results import PointRecord, write_results
 from uintr.registers import Flavour
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def sweep() -> list[PointRecord]:
-    """Made-up numbers, measured by nobody."""
     return [
-        make_record(
-            device="reference",
-            flavour=flavour.value,
-            policy="tick",
-            harts=1,
-            concurrency=n,
-            rounds=10,
-            timer_period=20_000,
-            seed=1,
-            cycles=(8_000 + 100 * number) * n * 10,
-            syscalls=20 * n,
-            traps=20 * n,
-            timer_traps=0,
-            user_interrupts=0,
-            wall_s=0.1,
-        )
+        made_up(8_000 + 100 * number, flavour=flavour.value, policy="tick", concurrency=n)
         for n in (2, 16)
         for number, flavour in enumerate(Flavour)
     ]

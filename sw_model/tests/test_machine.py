@@ -225,26 +225,17 @@ async def enable() -> None:
     await CsrSet(Csr.UIE, CSRS[Csr.UIE].pack(software=1))
 
 
-def _user_interrupt_programs() -> tuple[Callable[[], Program], ...]:
-    """Hart 0 computes and counts user interrupts; hart 1 posts one to it."""
-    low = DEFAULT_BASE + LOW.address
+async def register(**low: int) -> None:
+    """Receiver 0, on hart 0, is posted vector 9 by `ENTRY`."""
+    await Store(DEFAULT_BASE + LOW.address, LOW.pack(active=1, mode=1, hartid=0, **low))
+    entry = SENDER_ENTRY.pack(valid=1, vector=9, receiver=0)
+    await Store(DEFAULT_TABLE_BASE + 8 * ENTRY, entry)
 
-    async def set_up() -> None:
-        await enable()
-        await CsrWrite(Csr.SUIRS, CSRS[Csr.SUIRS].pack(en=1, index=0))
-        await Store(low, LOW.pack(active=1, mode=1, hartid=0))
-        entry = SENDER_ENTRY.pack(valid=1, vector=9, receiver=0)
-        await Store(DEFAULT_TABLE_BASE + 8 * ENTRY, entry)
 
-    async def receiver() -> None:
-        await Compute(3000)
-        assert await Load(HANDLER_RAN) == 1 << 9
-
-    async def sender() -> None:
-        await Compute(1000)
-        await Uipi(UipiFunction.SEND, ENTRY)
-
-    return set_up, receiver, sender
+async def send() -> None:
+    """What hart 1 does."""
+    await Compute(1000)
+    await Uipi(UipiFunction.SEND, ENTRY)
 
 
 class TwoHarts(BareKernel):
@@ -258,14 +249,23 @@ class TwoHarts(BareKernel):
 
 
 def _run_user_interrupt(jump: bool) -> Machine:
-    set_up, receiver, sender = _user_interrupt_programs()
+    """Hart 0 computes and counts user interrupts; hart 1 posts one to it."""
+
+    async def set_up() -> None:
+        await enable()
+        await CsrWrite(Csr.SUIRS, CSRS[Csr.SUIRS].pack(en=1, index=0))
+        await register()
+
+    async def receiver() -> None:
+        await Compute(3000)
+        assert await Load(HANDLER_RAN) == 1 << 9
 
     async def handler() -> None:
         await Store(HANDLER_RAN, await Uipi(UipiFunction.READ))
         await Uret()
 
     machine, kernel = run(
-        receiver, sender, set_up=set_up(), jump=jump, handler=handler, kernel_of=TwoHarts
+        receiver, send, set_up=set_up(), jump=jump, handler=handler, kernel_of=TwoHarts
     )
     assert [cause for _, _, cause in kernel.traps] == ["exit", "exit"]
     return machine
@@ -273,20 +273,12 @@ def _run_user_interrupt(jump: bool) -> Machine:
 
 @pytest.mark.parametrize("jump", [True, False])
 def test_a_supervisor_line_traps_until_the_receiver_is_read(jump: bool) -> None:
-    low, high = (DEFAULT_BASE + register.address for register in (LOW, HIGH))
-
     async def set_up() -> None:
         await Store(DEFAULT_BASE + CONTROL_OFFSET + ENABLE.address, ENABLE.pack(supervisor=1))
-        await Store(low, LOW.pack(active=1, mode=1, supervisor=1, hartid=0))
-        entry = SENDER_ENTRY.pack(valid=1, vector=9, receiver=0)
-        await Store(DEFAULT_TABLE_BASE + 8 * ENTRY, entry)
+        await register(supervisor=1)
 
     async def waiter() -> None:
         await Compute(3000)
-
-    async def sender() -> None:
-        await Compute(1000)
-        await Uipi(UipiFunction.SEND, ENTRY)
 
     pending: list[int] = []
 
@@ -296,11 +288,11 @@ def test_a_supervisor_line_traps_until_the_receiver_is_read(jump: bool) -> None:
                 assert hart.index == 0
                 # The line is a level: left alone the first time, it traps again.
                 seen = len(pending)
-                pending.append(await Load(high) if seen else 0)
+                pending.append(await Load(DEFAULT_BASE + HIGH.address) if seen else 0)
                 return
             await super().trap(hart, cause)
 
-    run(waiter, sender, set_up=set_up(), jump=jump, kernel_of=Woken)
+    run(waiter, send, set_up=set_up(), jump=jump, kernel_of=Woken)
     assert pending == [0, 1 << 9]
 
 

@@ -1,28 +1,22 @@
 from pathlib import Path
 
 import pytest
+from records import made_up
 
 from rel4.bench.plots import plot_sweep
-from rel4.bench.results import PointRecord, make_record
+from rel4.bench.results import PointRecord
 
 
 def sweep(*, timer_period: int = 20_000, seeds: tuple[int, ...] = (1,)) -> list[PointRecord]:
-    """A made-up sweep: numbers of a plausible size, measured by nobody."""
     return [
-        make_record(
-            device="reference",
+        made_up(
             policy=policy,
             harts=harts,
             concurrency=n,
-            rounds=10,
             timer_period=timer_period,
             seed=seed,
             cycles=n * 10 * (cycles + 10 * seed) if policy == "sync" else 200_000 + n * 10 * cycles,
-            syscalls=20 * n,
             traps=20 * n if policy == "sync" else 20 + n,
-            timer_traps=10,
-            user_interrupts=0,
-            wall_s=0.1,
         )
         for policy, harts, cycles in (("sync", 1, 8_000), ("tick", 1, 6_000), ("inline", 3, 5_000))
         for n in (2, 8, 32)

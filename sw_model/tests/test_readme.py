@@ -11,34 +11,18 @@ from readme_page import (
     replace_measured,
     words_for,
 )
+from records import made_up
 
-from rel4.bench.results import PointRecord, make_record, write_results
+from rel4.bench.results import PointRecord, write_results
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
+SWEPT = (("sync", 2), ("sync", 16), ("tick", 2))
+
+
 def sweep() -> list[PointRecord]:
-    """A made-up sweep: numbers of a plausible size, measured by nobody."""
-    return [
-        make_record(
-            device="reference",
-            policy=policy,
-            harts=1,
-            concurrency=n,
-            rounds=10,
-            timer_period=20_000,
-            seed=1,
-            cycles=8_000 * n * 10,
-            syscalls=20 * n,
-            traps=20 * n,
-            timer_traps=0,
-            user_interrupts=0,
-            wall_s=0.1,
-        )
-        for policy, most in (("sync", 16), ("tick", 2))
-        for n in (2, 16)
-        if n <= most
-    ]
+    return [made_up(policy=policy, concurrency=n) for policy, n in SWEPT]
 
 
 def test_a_row_a_concurrency_and_a_column_a_policy() -> None:

@@ -1,39 +1,19 @@
 from dataclasses import replace
+from typing import Any
 
-from rel4.bench.results import PointRecord, make_record
+from records import made_up
+
+from rel4.bench.results import PointRecord
 from rel4.bench.series import break_even, curves, gain_pct
 from rel4.bench.table import render_table
 
 
-def point(
-    policy: str,
-    concurrency: int,
-    cycles_per_round: int,
-    *,
-    traps: int = 20,
-    seed: int = 1,
-    device: str = "reference",
-    rounds: int = 10,
-) -> PointRecord:
-    return make_record(
-        device=device,
-        policy=policy,
-        harts=2 if policy == "tick-smp" else 1,
-        concurrency=concurrency,
-        rounds=rounds,
-        timer_period=20_000,
-        seed=seed,
-        cycles=cycles_per_round * concurrency * rounds,
-        syscalls=2 * rounds * concurrency,
-        traps=traps,
-        timer_traps=0,
-        user_interrupts=0,
-        wall_s=0.1,
-    )
+def point(policy: str, concurrency: int, cycles_per_round: int, **values: Any) -> PointRecord:
+    values = {"traps": 20, "harts": 2 if policy == "tick-smp" else 1} | values
+    return made_up(cycles_per_round, policy=policy, concurrency=concurrency, **values)
 
 
 def sweep() -> list[PointRecord]:
-    """A made-up sweep: numbers of a plausible size, measured by nobody."""
     return [
         point("sync", 2, 8443, traps=40),
         point("sync", 4, 8439, traps=80),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rv64bench import ONES, clocked
+from hwbench import ONES, drive, pulse, simulate
 
 from rv64.csr import CsrFile
 
@@ -31,14 +31,10 @@ class Hart:
     async def access(self, number: int, function: int = SET, operand: int | None = None) -> Any:
         """Value before, or None if it is illegal."""
         ctx, dut = self.ctx, self.dut
-        ctx.set(dut.number, number)
-        ctx.set(dut.function, function)
-        ctx.set(dut.operand, (operand or 0) & ONES)
-        ctx.set(dut.writes, operand is not None)
-        ctx.set(dut.access, 1)
+        drive(ctx, dut, number=number, function=function, operand=(operand or 0) & ONES)
+        drive(ctx, dut, writes=operand is not None, access=1)
         value = ctx.get(dut.value) if ctx.get(dut.legal) else None
-        await ctx.tick()
-        ctx.set(dut.access, 0)
+        await pulse(ctx, dut.access)
         return value
 
     async def write(self, number: int, value: int) -> None:
@@ -52,27 +48,20 @@ class Hart:
     ) -> int:
         """Where the handler is."""
         ctx, dut = self.ctx, self.dut
-        for name, what in (
-            *(("cause", cause), ("interrupt", interrupt), ("pc", pc)),
-            ("value", value),
-        ):
-            ctx.set(getattr(dut, f"trap_{name}"), what)
+        drive(ctx, dut, trap_cause=cause, trap_interrupt=interrupt, trap_pc=pc, trap_value=value)
         ctx.set(dut.trap, 1)
         handler = int(ctx.get(dut.goes_to))
-        await ctx.tick()
-        ctx.set(dut.trap, 0)
+        await pulse(ctx, dut.trap)
         await ctx.tick()
         return handler
 
     async def back(self, name: str) -> int:
         """MRET or SRET; where it goes to."""
         ctx, dut = self.ctx, self.dut
-        ctx.set(dut.returns, 1)
-        ctx.set(getattr(dut, name), 1)
+        drive(ctx, dut, returns=1, **{name: 1})
         pc = int(ctx.get(dut.goes_to))
         await ctx.tick()
-        ctx.set(dut.returns, 0)
-        ctx.set(getattr(dut, name), 0)
+        drive(ctx, dut, returns=0, **{name: 0})
         return pc
 
     async def enter(self, privilege: int) -> None:
@@ -100,4 +89,4 @@ def on_hart(bench: Any) -> None:
     async def run(ctx: Any) -> None:
         await bench(hart=Hart(ctx, dut))
 
-    clocked(dut, run)
+    simulate(dut, run)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from amaranth.sim import Simulator
+from hwbench import drive, simulate
 
 from rv64.memory_map import RAM_BASE
 from rv64.soc import Soc
@@ -49,8 +49,7 @@ def run(
 
     async def bench(ctx: Any) -> None:
         port = soc.memory
-        ctx.set(soc.memory_words, 1 << 16)
-        ctx.set(soc.memory_latency, latency)
+        drive(ctx, soc, memory_words=1 << 16, memory_latency=latency)
         ctx.set(soc.console_out.ready, 1)
         for cycle in range(cycles):
             if watch is not None:
@@ -74,8 +73,5 @@ def run(
             if answer is not None:
                 ctx.set(port.read_data, answer)
 
-    simulator = Simulator(soc)
-    simulator.add_clock(1e-8)
-    simulator.add_testbench(bench)
-    simulator.run()
+    simulate(soc, bench, limit=cycles + 1)
     return retired, memory

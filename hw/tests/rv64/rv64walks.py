@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from rv64bench import clocked
+from hwbench import drive, pulse, simulate
 
 from rv64.walker import Walker
 
@@ -51,7 +51,7 @@ class World:
         async def bus(ctx: Any) -> None:
             await self._bus(ctx, dut)
 
-        clocked(dut, *benches, background=(pmp, bus))
+        simulate(dut, *benches, background=(pmp, bus))
 
     async def _pmp(self, ctx: Any, dut: Walker) -> None:
         """Answers in the cycle after it is asked."""
@@ -63,9 +63,7 @@ class World:
             self.asked.append((frame, machine))
             await ctx.tick()
             ctx.set(dut.allowed, self.allowed.get(frame, 7))
-            ctx.set(dut.checked, 1)
-            await ctx.tick()
-            ctx.set(dut.checked, 0)
+            await pulse(ctx, dut.checked)
 
     async def _bus(self, ctx: Any, dut: Walker) -> None:
         """Grants at once, answers after three cycles."""
@@ -74,16 +72,12 @@ class World:
             if not ctx.get(dut.read):
                 continue
             address = ctx.get(dut.address)
-            ctx.set(dut.granted, 1)
-            await ctx.tick()
-            ctx.set(dut.granted, 0)
+            await pulse(ctx, dut.granted)
             self.reads.append(address)
             await ctx.tick().repeat(2)
             name = dut.error if address in self.broken else dut.beat
             ctx.set(dut.read_data, self.words.get(address, 0))
-            ctx.set(name, 1)
-            await ctx.tick()
-            ctx.set(name, 0)
+            await pulse(ctx, name)
 
 
 @dataclass
@@ -99,9 +93,7 @@ async def ask(
     ctx: Any, dut: Walker, address: int, space: dict[str, int] = SPACE, *, data: bool = True
 ) -> Answer:
     port = dut.data if data else dut.fetch
-    ctx.set(port.address, address & (1 << 64) - 1)
-    ctx.set(port.space, space)
-    ctx.set(port.wanted, 1)
+    drive(ctx, port, address=address & (1 << 64) - 1, space=space, wanted=1)
     for _ in range(100):
         if ctx.get(port.done):
             break
@@ -144,8 +136,7 @@ def walked(world: World, address: int = PAGE, space: dict[str, int] = SPACE) -> 
     answers: list[Answer] = []
 
     async def bench(ctx: Any) -> None:
-        ctx.set(dut.root, ROOT)
-        ctx.set(dut.ram_pages, RAM_PAGES)
+        drive(ctx, dut, root=ROOT, ram_pages=RAM_PAGES)
         answers.append(await ask(ctx, dut, address, space))
 
     world.served(dut, bench)

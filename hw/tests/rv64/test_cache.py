@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hwbench import simulated
+from hwbench import drive, pulse, simulated
 
 from rv64.cache import LINE_WORDS, CacheArray
 
@@ -23,18 +23,12 @@ async def swept(ctx: Any, dut: CacheArray) -> int:
 async def fill(ctx: Any, dut: CacheArray, frame: int = FRAME, way: int = 0) -> None:
     """A line whose words are its frame and their places."""
     for place in range(LINE_WORDS):
-        ctx.set(dut.write_ways, 1 << way)
-        ctx.set(dut.write_index, LINE * LINE_WORDS + place)
-        ctx.set(dut.write_mask, 0xFF)
-        ctx.set(dut.write_data, frame << 8 | place)
+        drive(ctx, dut, write_ways=1 << way, write_index=LINE * LINE_WORDS + place)
+        drive(ctx, dut, write_mask=0xFF, write_data=frame << 8 | place)
         if place == LINE_WORDS - 1:
-            ctx.set(dut.tag_ways, 1 << way)
-            ctx.set(dut.tag_line, LINE)
-            ctx.set(dut.tag_frame, frame)
-            ctx.set(dut.tag_valid, 1)
+            drive(ctx, dut, tag_ways=1 << way, tag_line=LINE, tag_frame=frame, tag_valid=1)
         await ctx.tick()
-    ctx.set(dut.write_ways, 0)
-    ctx.set(dut.tag_ways, 0)
+    drive(ctx, dut, write_ways=0, tag_ways=0)
 
 
 async def look(ctx: Any, dut: CacheArray, frame: int, place: int) -> int | None:
@@ -50,9 +44,7 @@ async def test_reset_and_sweep_leave_nothing(ctx: Any, dut: CacheArray) -> None:
     assert await swept(ctx, dut) == 128
     await fill(ctx, dut)
     assert await look(ctx, dut, FRAME, 2) == FRAME << 8 | 2
-    ctx.set(dut.sweep, 1)
-    await ctx.tick()
-    ctx.set(dut.sweep, 0)
+    await pulse(ctx, dut.sweep)
     assert await swept(ctx, dut) == 128
     assert await look(ctx, dut, FRAME, 2) is None
 
@@ -84,12 +76,9 @@ async def test_ways_hold_lines_of_one_place_side_by_side(ctx: Any, dut: CacheArr
 async def test_a_write_of_some_bytes(ctx: Any, dut: CacheArray) -> None:
     await swept(ctx, dut)
     await fill(ctx, dut)
-    ctx.set(dut.write_ways, 1)
-    ctx.set(dut.write_index, LINE * LINE_WORDS)
-    ctx.set(dut.write_mask, 0b1000_0001)
+    drive(ctx, dut, write_index=LINE * LINE_WORDS, write_mask=0b1000_0001)
     ctx.set(dut.write_data, 0xAA00_0000_0000_00BB)
-    await ctx.tick()
-    ctx.set(dut.write_ways, 0)
+    await pulse(ctx, dut.write_ways)
     assert await look(ctx, dut, FRAME, 0) == 0xAA00_0000_0000_00BB | FRAME << 8
 
 
@@ -101,11 +90,9 @@ async def test_a_snooped_write_invalidates_its_line_three_cycles_later(
     await swept(ctx, dut)
     await fill(ctx, dut)
     await ctx.tick()
-    ctx.set(dut.frame, FRAME)
-    ctx.set(dut.index, LINE * LINE_WORDS)
+    drive(ctx, dut, frame=FRAME, index=LINE * LINE_WORDS)
     await ctx.tick()
-    ctx.set(dut.snoop, 1)
-    ctx.set(dut.snoop_address, frame << 9 | LINE * LINE_WORDS + 3)
+    drive(ctx, dut, snoop=1, snoop_address=frame << 9 | LINE * LINE_WORDS + 3)
     hits = []
     for _ in range(5):
         hits.append(ctx.get(dut.hit))

@@ -2,8 +2,7 @@
 which bits they have."""
 
 import pytest
-from hwbench import run_by
-from rv64bench import ONES
+from hwbench import ONES, pulse, run_by
 from rv64csr import (
     CLEAR,
     MCAUSE,
@@ -236,9 +235,7 @@ async def test_lines_show_in_mip_and_are_not_stored(hart: Hart) -> None:
         await hart.access(MIP, SET, 0)  # a read, modify and write does not keep it
         ctx.set(line, 0)
         assert await hart.read(MIP) == 0
-    ctx.set(dut.ssip, 1)
-    await ctx.tick()
-    ctx.set(dut.ssip, 0)
+    await pulse(ctx, dut.ssip)
     assert await hart.read(MIP) == 1 << SSI, "this one is a pulse that sets"
 
 
@@ -278,14 +275,10 @@ async def test_counters_count_unless_inhibited(hart: Hart) -> None:
     assert await hart.read(0xB00) == before
     await hart.write(0xB02, 50)
     for _ in range(3):  # the first of them is the one that wrote
-        ctx.set(dut.retire, 1)
-        await ctx.tick()
-    ctx.set(dut.retire, 0)
+        await pulse(ctx, dut.retire)
     assert await hart.read(0xC02) == 52
     await hart.write(0x320, 4)
-    ctx.set(dut.retire, 1)
-    await ctx.tick()
-    ctx.set(dut.retire, 0)
+    await pulse(ctx, dut.retire)
     assert await hart.read(0xB02) == 52
     ctx.set(dut.mtime, 77)
     assert await hart.read(0xC01) == 77

@@ -2,8 +2,7 @@
 which interrupt comes."""
 
 import pytest
-from hwbench import run_by
-from rv64bench import ONES
+from hwbench import ONES, drive, pulse, run_by
 from rv64csr import (
     MCAUSE,
     MEDELEG,
@@ -134,8 +133,7 @@ async def test_the_order_of_interrupts(hart: Hart) -> None:
     ctx, dut = hart.ctx, hart.dut
     await hart.write(MIE, ONES)
     await hart.write(MSTATUS, MIE_)
-    ctx.set(dut.msip, 1)
-    ctx.set(dut.mtip, 1)
+    drive(ctx, dut, msip=1, mtip=1)
     await hart.write(MIP, 1 << SSI | 1 << STI | 1 << SEI)
     order = []
     enabled = ONES
@@ -162,9 +160,7 @@ async def test_when_interrupts_are_enabled(
     await hart.write(MIDELEG, delegated << SSI)
     await hart.write(MSTATUS, (MPIE | MIE_) * mie | SIE_ * sie)
     await hart.enter(privilege)
-    hart.ctx.set(hart.dut.ssip, 1)
-    await hart.ctx.tick()
-    hart.ctx.set(hart.dut.ssip, 0)
+    await pulse(hart.ctx, hart.dut.ssip)
     assert await hart.interrupt() is None, "mie does not have it"
     assert not hart.ctx.get(hart.dut.wakes)
     await hart.trap(8)

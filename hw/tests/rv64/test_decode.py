@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from rv64bench import simulate_combinational
+from hwbench import simulated
 
 from rv64.decode import Decoder
 from rv64.encoding import Kind
@@ -58,30 +58,18 @@ ILLEGAL = (
 )
 
 
-def decode(word: int, check: Any) -> None:
-    dut = Decoder()
-
-    async def bench(ctx: Any) -> None:
-        ctx.set(dut.word, word)
-        check(ctx, dut)
-
-    simulate_combinational(dut, bench)
-
-
 @pytest.mark.parametrize("word", WORDS, ids=lambda word: f"{word:08x}")
-def test_kinds(word: int) -> None:
-    def check(ctx: Any, dut: Any) -> None:
-        assert ctx.get(dut.decoded.kind) == WORDS[word]
-        ctx.set(dut.illegal, 1)
-        assert ctx.get(dut.decoded.kind) == Kind.ILLEGAL
-
-    decode(word, check)
+@simulated(Decoder)
+async def test_kinds(ctx: Any, dut: Decoder, word: int) -> None:
+    ctx.set(dut.word, word)
+    assert ctx.get(dut.decoded.kind) == WORDS[word]
+    ctx.set(dut.illegal, 1)
+    assert ctx.get(dut.decoded.kind) == Kind.ILLEGAL
 
 
 @pytest.mark.parametrize("word", ILLEGAL, ids=lambda word: f"{word:08x}")
-def test_what_there_is_not(word: int) -> None:
-    def check(ctx: Any, dut: Any) -> None:
-        assert ctx.get(dut.decoded.kind) == Kind.ILLEGAL
-        assert ctx.get(dut.decoded.rd) == 0
-
-    decode(word, check)
+@simulated(Decoder)
+async def test_what_there_is_not(ctx: Any, dut: Decoder, word: int) -> None:
+    ctx.set(dut.word, word)
+    assert ctx.get(dut.decoded.kind) == Kind.ILLEGAL
+    assert ctx.get(dut.decoded.rd) == 0

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hwbench import simulated
+from hwbench import drive, present, pulse, simulated, withdraw
 
 from rv64.clint import Clint, Sswi
 from rv64.memory_map import MSIP_OFFSET, MTIME_OFFSET, MTIMECMP_OFFSET
@@ -14,18 +14,13 @@ async def access(
 ) -> int:
     """Write ``data``, or read; a transfer ends in the cycle after it is seen."""
     place = address % 8
-    ctx.set(bus.cyc, 1)
-    ctx.set(bus.stb, 1)
-    ctx.set(bus.we, data is not None)
-    ctx.set(bus.adr, address // 8)
-    ctx.set(bus.sel, (1 << size) - 1 << place)
-    ctx.set(bus.dat_w, (data or 0) << 8 * place)
+    shifted = None if data is None else data << 8 * place
+    present(ctx, bus, address // 8, shifted, (1 << size) - 1 << place)
     assert not ctx.get(bus.ack)
     await ctx.tick()
     assert ctx.get(bus.ack)
     word = ctx.get(bus.dat_r)
-    ctx.set(bus.cyc, 0)
-    ctx.set(bus.stb, 0)
+    withdraw(ctx, bus)
     await ctx.tick()
     return int(word >> 8 * place & (1 << 8 * size) - 1)
 
@@ -61,11 +56,7 @@ async def test_software_interrupts_of_machine_mode_are_bits_that_stay(ctx: Any, 
 async def test_software_interrupts_of_supervisors_are_pulses(ctx: Any, dut: Sswi) -> None:
     bus = dut.bus
     for value, wanted in ((1, [0b10, 0]), (0, [0, 0])):
-        ctx.set(bus.cyc, 1)
-        ctx.set(bus.stb, 1)
-        ctx.set(bus.we, 1)
-        ctx.set(bus.sel, 0xF0)
-        ctx.set(bus.dat_w, value << 32)
+        present(ctx, bus, 0, value << 32, 0xF0)
         seen = [ctx.get(dut.ssip)]
         await ctx.tick()
         seen.append(ctx.get(dut.ssip))
@@ -83,13 +74,10 @@ async def test_the_console_of_a_driver_that_polls(ctx: Any, dut: Uart16550) -> N
     assert await access(ctx, bus, 5, size=1) == 0
     await access(ctx, bus, 0, ord("b"), size=1)  # busy: lost
     assert ctx.get(dut.output.payload) == ord("a")
-    ctx.set(dut.output.ready, 1)
-    await ctx.tick()
-    ctx.set(dut.output.ready, 0)
+    await pulse(ctx, dut.output.ready)
     assert await access(ctx, bus, 5, size=1) == 0x60
 
-    ctx.set(dut.input.valid, 1)
-    ctx.set(dut.input.payload, ord("x"))
+    drive(ctx, dut.input, valid=1, payload=ord("x"))
     assert await access(ctx, bus, 5, size=1) == 0x61
     assert await access(ctx, bus, 0, size=1) == ord("x")
     ctx.set(dut.input.valid, 0)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from amaranth.hdl import Cat, Elaboratable, Module, Signal
-from rv64bench import simulate_combinational
+from hwbench import simulated
 
 from rv64.expand import Expander, forms
 
@@ -94,23 +94,15 @@ class Whole(Elaboratable):
         return m
 
 
-def test_every_form_expands_as_an_assembler_has_it() -> None:
-    dut = Whole()
-
-    async def bench(ctx: Any) -> None:
-        for half, word in PAIRS:
-            ctx.set(dut.half, half)
-            assert ctx.get(dut.word) == word, f"{half:04x}"
-
-    simulate_combinational(dut, bench)
+@simulated(Whole)
+async def test_every_form_expands_as_an_assembler_has_it(ctx: Any, dut: Whole) -> None:
+    for half, word in PAIRS:
+        ctx.set(dut.half, half)
+        assert ctx.get(dut.word) == word, f"{half:04x}"
 
 
 @pytest.mark.parametrize("half", RESERVED, ids=lambda half: RESERVED[half].replace(" ", "-"))
-def test_what_is_reserved_is_none(half: int) -> None:
-    dut = Whole()
-
-    async def bench(ctx: Any) -> None:
-        ctx.set(dut.half, half)
-        assert ctx.get(dut.word) == 0
-
-    simulate_combinational(dut, bench)
+@simulated(Whole)
+async def test_what_is_reserved_is_none(ctx: Any, dut: Whole, half: int) -> None:
+    ctx.set(dut.half, half)
+    assert ctx.get(dut.word) == 0

@@ -3,8 +3,7 @@
 from typing import Any
 
 import pytest
-from amaranth.sim import Simulator
-from hwbench import run_by
+from hwbench import drive, run_by, simulate
 
 from rv64.fabric import Fabric
 from rv64.interfaces import WORD_ADDRESS_BITS
@@ -34,42 +33,26 @@ async def ram(ctx: Any, dut: Fabric, words: dict[int, int]) -> None:
         ctx.set(port.read_data, 0xDEAD if answer is None else answer)
 
 
-def simulate(dut: Fabric, bench: Any, latency: int = 1, jitter: int = 0) -> None:
+def with_fabric(job: Any, latency: int = 1, jitter: int = 0, **shape: int) -> None:
+    dut = fabric(**shape)
     words: dict[int, int] = {}
 
-    async def setup(ctx: Any) -> None:
-        ctx.set(dut.memory_words, WORDS)
-        ctx.set(dut.latency, latency)
-        ctx.set(dut.jitter, jitter)
-        ctx.set(dut.seed, 1)
+    async def bench(ctx: Any) -> None:
+        drive(ctx, dut, memory_words=WORDS, latency=latency, jitter=jitter, seed=1)
         await ctx.tick().repeat(2)
-        await bench(ctx)
+        await job(ctx=ctx, dut=dut)
 
     async def behind(ctx: Any) -> None:
         await ram(ctx, dut, words)
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-8)
-    simulator.add_testbench(behind, background=True)  # first: its answer is there when others look
-    simulator.add_testbench(setup)
-    simulator.run()
-
-
-def with_fabric(job: Any, latency: int = 1, jitter: int = 0, **shape: int) -> None:
-    dut = fabric(**shape)
-
-    async def bench(ctx: Any) -> None:
-        await job(ctx=ctx, dut=dut)
-
-    simulate(dut, bench, latency, jitter)
+    simulate(dut, bench, background=[behind])
 
 
 def present(ctx: Any, port: Any, **values: int) -> None:
-    for name in ("valid", "write", "line", "lock", "device"):
-        ctx.set(getattr(port, name), values.get(name, 0))
-    ctx.set(port.address, values.get("address", FIRST) & (1 << WORD_ADDRESS_BITS) - 1)
-    ctx.set(port.mask, values.get("mask", 0xFF))
-    ctx.set(port.data, values.get("data", 0))
+    plain = dict.fromkeys(("valid", "write", "line", "lock", "device", "data"), 0)
+    values = plain | {"address": FIRST, "mask": 0xFF} | values
+    values["address"] &= (1 << WORD_ADDRESS_BITS) - 1
+    drive(ctx, port, **values)
 
 
 async def transfer(ctx: Any, port: Any, limit: int = 300, **values: int) -> tuple[list[int], int]:
@@ -103,16 +86,14 @@ async def transfer(ctx: Any, port: Any, limit: int = 300, **values: int) -> tupl
 
 
 @pytest.mark.parametrize("latency", [1, 2, 30, 200])
-def test_the_first_word_comes_after_the_latency_and_a_line_in_a_row(latency: int) -> None:
-    dut = fabric()
-
-    async def bench(ctx: Any) -> None:
-        port = dut.initiators[0]
-        assert await transfer(ctx, port, address=FIRST + 7) == ([7], latency + 1)
-        words, first = await transfer(ctx, port, address=FIRST + 8, line=1)
-        assert (words, first) == ([8, 9, 10, 11], latency + 1)
-
-    simulate(dut, bench, latency)
+@run_by(with_fabric, "latency")
+async def test_the_first_word_comes_after_the_latency_and_a_line_in_a_row(
+    ctx: Any, dut: Fabric, latency: int
+) -> None:
+    port = dut.initiators[0]
+    assert await transfer(ctx, port, address=FIRST + 7) == ([7], latency + 1)
+    words, first = await transfer(ctx, port, address=FIRST + 8, line=1)
+    assert (words, first) == ([8, 9, 10, 11], latency + 1)
 
 
 @run_by(with_fabric, latency=5, jitter=9)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from rv64bench import clocked
+from hwbench import drive, pulse, simulate
 
 from rv64.encoding import Cause
 from rv64.fetch import Fetch
@@ -90,19 +90,14 @@ def benches(dut: Fetch, world: World, most: int) -> tuple[Any, Any]:
             address = ctx.get(walk.address)
             page, kind = (address - VIRTUAL) // PAGE, world.kind(address)
             found = kind not in (NOT_MAPPED, NO_ACCESS)
-            ctx.set(tlb.fill, found)
-            ctx.set(tlb.fill_vpn, address >> 12 & (1 << 27) - 1)
-            ctx.set(tlb.fill_space, ctx.get(walk.space))
-            ctx.set(tlb.fill_frame, world.frames[page])
-            ctx.set(tlb.fill_rights.execute, kind != NOT_EXECUTABLE)
-            ctx.set(tlb.fill_rights.may_execute, kind != NOT_HERE)
+            drive(ctx, tlb, fill=found, fill_vpn=address >> 12 & (1 << 27) - 1)
+            drive(ctx, tlb, fill_space=ctx.get(walk.space), fill_frame=world.frames[page])
+            rights = {"execute": kind != NOT_EXECUTABLE, "may_execute": kind != NOT_HERE}
+            drive(ctx, tlb.fill_rights, **rights)
             await ctx.tick()
             ctx.set(tlb.fill, 0)
-            ctx.set(walk.done, 1)
-            ctx.set(walk.fault, not found)
-            ctx.set(walk.access, kind == NO_ACCESS)
-            await ctx.tick()
-            ctx.set(walk.done, 0)
+            drive(ctx, walk, fault=not found, access=kind == NO_ACCESS)
+            await pulse(ctx, walk.done)
 
     async def bus(ctx: Any) -> None:
         port = dut.bus
@@ -123,12 +118,10 @@ def benches(dut: Fetch, world: World, most: int) -> tuple[Any, Any]:
             for _ in range(world.rng.randint(0, most)):
                 await ctx.tick()
             for place in range(4):
-                ctx.set(port.beat, 1)
-                ctx.set(port.last, place == 3)
-                ctx.set(port.read_data, world.word(address + 8 * place))
+                word = world.word(address + 8 * place)
+                drive(ctx, port, beat=1, last=place == 3, read_data=word)
                 await ctx.tick()
-            ctx.set(port.beat, 0)
-            ctx.set(port.last, 0)
+            drive(ctx, port, beat=0, last=0)
 
     return walker, bus
 
@@ -143,16 +136,13 @@ def shown(ctx: Any, dut: Fetch) -> Handed:
 
 async def redirected(ctx: Any, dut: Fetch, target: int) -> None:
     """A cycle with a redirection; what is shown in the next one is nothing."""
-    ctx.set(dut.redirect, 1)
     ctx.set(dut.target, target)
-    await ctx.tick()
-    ctx.set(dut.redirect, 0)
+    await pulse(ctx, dut.redirect)
     assert not ctx.get(dut.fetched.valid)
 
 
 def begun(ctx: Any, dut: Fetch) -> None:
-    ctx.set(dut.space.translated, 1)
-    ctx.set(dut.space.asid, 5)
+    drive(ctx, dut.space, translated=1, asid=5)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +186,7 @@ def test_every_instruction_once_and_in_order(
                 counts["above"] += fault and it[2]
             await ctx.tick()
 
-    clocked(dut, bench, background=benches(dut, world, most))
+    simulate(dut, bench, background=benches(dut, world, most))
     assert counts["instructions"] > 300
     assert world.lines > 20
     if kinds != (OK,) * PAGES:
@@ -221,7 +211,7 @@ def test_what_is_there_comes_two_cycles_behind_a_redirection_and_then_each_cycle
             assert ctx.get(dut.fetched.valid)
             assert shown(ctx, dut) == next(expected)
 
-    clocked(dut, bench, background=benches(dut, world, 0))
+    simulate(dut, bench, background=benches(dut, world, 0))
 
 
 def test_what_was_invalidated_is_read_again() -> None:
@@ -250,4 +240,4 @@ def test_what_was_invalidated_is_read_again() -> None:
             await ctx.tick()
         assert world.lines > before
 
-    clocked(dut, bench, background=benches(dut, world, 0))
+    simulate(dut, bench, background=benches(dut, world, 0))

@@ -3,9 +3,10 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import hwbench
 import pytest
-from hwbench import run_by
-from rv64bench import ONES, clocked, extended
+from hwbench import ONES, drive, pulse, run_by
+from rv64bench import extended
 
 from rv64.encoding import Atomic
 from rv64.memory_unit import MemoryUnit, Operation
@@ -33,12 +34,9 @@ class Bus:
     ) -> int:
         """Start, serve the bus until done; the value."""
         ctx, dut, bus = self._ctx, self._dut, self._dut.bus
-        for name, value in {"address": ADDRESS, "mask": 0xFF, "funct3": 3, **values}.items():
-            ctx.set(getattr(dut, name), value)
+        drive(ctx, dut, **{"address": ADDRESS, "mask": 0xFF, "funct3": 3, **values})
         ctx.set(dut.operation, operation)
-        ctx.set(dut.start, 1)
-        await ctx.tick()
-        ctx.set(dut.start, 0)
+        await pulse(ctx, dut.start)
         ctx.set(dut.operation, 0)
         for _ in range(100):
             if ctx.get(dut.done):
@@ -60,12 +58,9 @@ class Bus:
                 ctx.set(bus.grant, 0)
                 if kind == "read":
                     await ctx.tick()
-                    ctx.set(bus.beat, 1)
-                    ctx.set(bus.last, 1)
-                    ctx.set(bus.read_data, self.word)
+                    drive(ctx, bus, beat=1, last=1, read_data=self.word)
                     await ctx.tick()
-                    ctx.set(bus.beat, 0)
-                    ctx.set(bus.last, 0)
+                    drive(ctx, bus, beat=0, last=0)
             else:
                 await ctx.tick()
         raise AssertionError("not done")
@@ -77,7 +72,7 @@ def simulate(bench: Any, word: int = 0) -> None:
     async def whole(ctx: Any) -> None:
         await bench(ctx=ctx, dut=dut, bus=Bus(ctx, dut, word))
 
-    clocked(dut, whole)
+    hwbench.simulate(dut, whole)
 
 
 def reference(function: Atomic, old: int, operand: int, bits: int) -> int:
@@ -156,10 +151,8 @@ async def test_another_harts_write_ends_it_up_to_the_cycle_before_the_grant(
     ctx: Any, dut: MemoryUnit, bus: Bus, address: int, fails: int
 ) -> None:
     async def other() -> None:
-        ctx.set(dut.snoop.valid, 1)
         ctx.set(dut.snoop.address, address >> 3)
-        await ctx.tick()
-        ctx.set(dut.snoop.valid, 0)
+        await pulse(ctx, dut.snoop.valid)
 
     await reserve(bus)
     await ctx.tick()
@@ -170,9 +163,7 @@ async def test_another_harts_write_ends_it_up_to_the_cycle_before_the_grant(
 @run_by(simulate)
 async def test_a_fence_waits_for_the_store_buffer_alone(ctx: Any, dut: MemoryUnit) -> None:
     ctx.set(dut.operation, Operation.DRAIN)
-    ctx.set(dut.start, 1)
-    await ctx.tick()
-    ctx.set(dut.start, 0)
+    await pulse(ctx, dut.start)
     for _ in range(10):
         assert not ctx.get(dut.done)
         assert not ctx.get(dut.bus.valid)

@@ -4,7 +4,8 @@ import random
 from typing import Any
 
 import pytest
-from rv64bench import ONES, clocked, extended
+from hwbench import ONES, drive, pulse, simulated
+from rv64bench import extended
 
 from rv64.divide import Divider
 from rv64.multiply import MULTIPLY_CYCLES, Multiplier
@@ -37,6 +38,10 @@ def quotient(funct3: int, word: int, a: int, b: int) -> int:
     return (extended(result, 32) if word else result) & ONES
 
 
+def made(unit: Any) -> Any:
+    return unit()
+
+
 @pytest.mark.parametrize(
     ("unit", "functions", "expected", "cycles"),
     [
@@ -44,56 +49,41 @@ def quotient(funct3: int, word: int, a: int, b: int) -> int:
         (Divider, range(4, 8), quotient, {0: 66, 1: 34}),
     ],
 )
-def test_answers_and_cycles(
-    unit: Any, functions: range, expected: Any, cycles: dict[int, int]
+@simulated(made, "unit")
+async def test_answers_and_cycles(
+    ctx: Any, dut: Any, unit: Any, functions: range, expected: Any, cycles: dict[int, int]
 ) -> None:
-    dut = unit()
-
-    async def bench(ctx: Any) -> None:
-        rng = random.Random(3)
-        for _ in range(150):
-            a, b = (
-                rng.choice(EDGES) if rng.random() < 0.4 else rng.getrandbits(rng.choice((8, 64)))
-                for _ in range(2)
-            )
-            word = rng.getrandbits(1)
-            funct3 = 0 if word and unit is Multiplier else rng.choice(functions)
-            for name, value in (("a", a), ("b", b), ("funct3", funct3), ("word", word)):
-                ctx.set(getattr(dut, name), value)
-            ctx.set(dut.start, 1)
+    rng = random.Random(3)
+    for _ in range(150):
+        a, b = (
+            rng.choice(EDGES) if rng.random() < 0.4 else rng.getrandbits(rng.choice((8, 64)))
+            for _ in range(2)
+        )
+        word = rng.getrandbits(1)
+        funct3 = 0 if word and unit is Multiplier else rng.choice(functions)
+        drive(ctx, dut, a=a, b=b, funct3=funct3, word=word)
+        await pulse(ctx, dut.start)
+        for name in ("a", "b", "funct3", "word"):  # nobody looks again
+            ctx.set(getattr(dut, name), rng.getrandbits(3) & 1)
+        taken = 1
+        while not ctx.get(dut.done):
             await ctx.tick()
-            ctx.set(dut.start, 0)
-            for name in ("a", "b", "funct3", "word"):  # nobody looks again
-                ctx.set(getattr(dut, name), rng.getrandbits(3) & 1)
-            taken = 1
-            while not ctx.get(dut.done):
-                await ctx.tick()
-                taken += 1
-            await ctx.tick()
-            what = (funct3, word, hex(a), hex(b))
-            assert ctx.get(dut.result) == expected(funct3, word, a, b), what
-            assert taken == cycles[word]
-            await ctx.tick()
-            assert ctx.get(dut.result) == expected(funct3, word, a, b), "it stays"
-
-    clocked(dut, bench)
+            taken += 1
+        await ctx.tick()
+        what = (funct3, word, hex(a), hex(b))
+        assert ctx.get(dut.result) == expected(funct3, word, a, b), what
+        assert taken == cycles[word]
+        await ctx.tick()
+        assert ctx.get(dut.result) == expected(funct3, word, a, b), "it stays"
 
 
 @pytest.mark.parametrize("unit", [Multiplier, Divider])
-def test_what_is_cancelled_is_never_done(unit: Any) -> None:
-    dut = unit()
-
-    async def bench(ctx: Any) -> None:
-        for wait in (0, 1, 2, 3):
-            ctx.set(dut.start, 1)
+@simulated(made, "unit")
+async def test_what_is_cancelled_is_never_done(ctx: Any, dut: Any, unit: Any) -> None:
+    for wait in (0, 1, 2, 3):
+        await pulse(ctx, dut.start)
+        await ctx.tick().repeat(wait + 1)
+        await pulse(ctx, dut.cancel)
+        for _ in range(70):
+            assert not ctx.get(dut.done)
             await ctx.tick()
-            ctx.set(dut.start, 0)
-            await ctx.tick().repeat(wait + 1)
-            ctx.set(dut.cancel, 1)
-            await ctx.tick()
-            ctx.set(dut.cancel, 0)
-            for _ in range(70):
-                assert not ctx.get(dut.done)
-                await ctx.tick()
-
-    clocked(dut, bench)

@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-from hwbench import simulated
+from hwbench import drive, pulse, simulated
 
 from rv64.pmp import PMP_ENTRIES, Pmp
 
@@ -73,11 +73,8 @@ async def test_against_the_naive_reading(ctx: Any, dut: Pmp) -> None:
             bounds = [bound >> 10 & 0xFFFFF for bound in naive.addresses]
             frame = rng.choice(bounds) + rng.randrange(-1, 2) & 0xFFFFF
             machine = rng.getrandbits(1)
-            ctx.set(dut.frame, frame)
-            ctx.set(dut.machine, machine)
-            ctx.set(dut.start, 1)
-            await ctx.tick()
-            ctx.set(dut.start, 0)
+            drive(ctx, dut, frame=frame, machine=machine)
+            await pulse(ctx, dut.start)
             cycles = 1
             while not ctx.get(dut.done):
                 await ctx.tick()
@@ -92,9 +89,8 @@ async def test_against_the_naive_reading(ctx: Any, dut: Pmp) -> None:
             place = rng.randrange(PMP_ENTRIES)
             value = rng.getrandbits(54) >> rng.choice((0, 20, 24, 34))
             value |= rng.choice((0, 0x3FF, 0xFFFF, (1 << 31) - 1, (1 << 33) - 1))
-            ctx.set(dut.number, place)
-            ctx.set(dut.data, value)
-            ctx.set(dut.write_address, 1)
+            drive(ctx, dut, number=place, data=value)
+            await pulse(ctx, dut.write_address)
             naive.write_address(place, value)
         else:
             locks = 0x80 * (rng.random() < 0.02)
@@ -103,9 +99,6 @@ async def test_against_the_naive_reading(ctx: Any, dut: Pmp) -> None:
                 for place in range(PMP_ENTRIES)
             )
             ctx.set(dut.data, value)
-            ctx.set(dut.write_configuration, 1)
+            await pulse(ctx, dut.write_configuration)
             naive.write_configuration(value)
-        await ctx.tick()
-        ctx.set(dut.write_address, 0)
-        ctx.set(dut.write_configuration, 0)
         await check(6)

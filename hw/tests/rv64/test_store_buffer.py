@@ -4,7 +4,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hwbench import simulated
+from hwbench import drive, pulse, simulated
 
 from rv64.store_buffer import DEPTH, StoreBuffer
 
@@ -15,9 +15,7 @@ def store(number: int) -> dict[str, int]:
 
 async def put(ctx: Any, dut: StoreBuffer, number: int) -> None:
     ctx.set(dut.input.payload, store(number))
-    ctx.set(dut.input.valid, 1)
-    await ctx.tick()
-    ctx.set(dut.input.valid, 0)
+    await pulse(ctx, dut.input.valid)
 
 
 def shown(ctx: Any, dut: StoreBuffer) -> dict[str, int]:
@@ -28,8 +26,7 @@ def shown(ctx: Any, dut: StoreBuffer) -> dict[str, int]:
 @simulated(StoreBuffer)
 async def test_a_store_is_at_the_other_end_in_the_next_cycle(ctx: Any, dut: StoreBuffer) -> None:
     assert (ctx.get(dut.empty), ctx.get(dut.output.valid)) == (1, 0)
-    ctx.set(dut.input.payload, store(7))
-    ctx.set(dut.input.valid, 1)
+    drive(ctx, dut.input, payload=store(7), valid=1)
     assert ctx.get(dut.output.valid) == 0
     await ctx.tick()
     ctx.set(dut.input.valid, 0)
@@ -79,8 +76,7 @@ async def test_the_order_is_kept_whoever_is_faster(ctx: Any, dut: StoreBuffer, s
     queue: list[int] = []
     for number in range(300):
         put_one, take_one = random.random() < 0.6, random.random() < 0.2 + 0.2 * seed
-        ctx.set(dut.input.valid, put_one)
-        ctx.set(dut.input.payload, store(number))
+        drive(ctx, dut.input, valid=put_one, payload=store(number))
         ctx.set(dut.output.ready, take_one)
         assert ctx.get(dut.output.valid) == bool(queue)
         assert ctx.get(dut.empty) == (not queue)

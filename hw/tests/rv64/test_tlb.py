@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hwbench import simulated
+from hwbench import drive, pulse, simulated
 
 from rv64.tlb import ENTRIES, Tlb
 
@@ -14,18 +14,13 @@ BARE = {"translated": 0, "machine": 1, "asid": 7}
 async def keep(
     ctx: Any, dut: Tlb, vpn: int, frame: int, space: dict[str, int] | None = None
 ) -> None:
-    ctx.set(dut.fill, 1)
-    ctx.set(dut.fill_vpn, vpn)
-    ctx.set(dut.fill_frame, frame)
-    ctx.set(dut.fill_space, space or SPACE)
+    drive(ctx, dut, fill_vpn=vpn, fill_frame=frame, fill_space=space or SPACE)
     ctx.set(dut.fill_rights.read, 1)
-    await ctx.tick()
-    ctx.set(dut.fill, 0)
+    await pulse(ctx, dut.fill)
 
 
 def look(ctx: Any, dut: Tlb, address: int, space: dict[str, int] | None = None) -> int | None:
-    ctx.set(dut.address, address & (1 << 64) - 1)
-    ctx.set(dut.space, space or SPACE)
+    drive(ctx, dut, address=address & (1 << 64) - 1, space=space or SPACE)
     return ctx.get(dut.frame) if ctx.get(dut.hit) else None
 
 
@@ -39,9 +34,7 @@ async def test_what_was_filled_in_is_found_in_its_space(ctx: Any, dut: Tlb, ways
     assert look(ctx, dut, 0x2ABC) is None
     assert look(ctx, dut, 0x1ABC, {**SPACE, "asid": 8}) is None
     assert look(ctx, dut, 0x1ABC, BARE) is None
-    ctx.set(dut.flush, 1)
-    await ctx.tick()
-    ctx.set(dut.flush, 0)
+    await pulse(ctx, dut.flush)
     assert look(ctx, dut, 0x1ABC) is None
 
 

@@ -4,6 +4,7 @@ Translation Process")."""
 from typing import Any
 
 import pytest
+from hwbench import drive, pulse
 from rv64walks import (
     BARE,
     LOW,
@@ -237,8 +238,7 @@ def both(world: World, bench: Any) -> None:
     dut = Walker(ram_frame=RAM_FRAME)
 
     async def run(ctx: Any) -> None:
-        ctx.set(dut.root, ROOT)
-        ctx.set(dut.ram_pages, RAM_PAGES)
+        drive(ctx, dut, root=ROOT, ram_pages=RAM_PAGES)
         await bench(ctx, dut)
 
     world.served(dut, run)
@@ -248,9 +248,7 @@ def test_data_comes_before_instructions_and_both_are_answered() -> None:
     world = World().tables(pte(FRAME, ALL))
 
     async def bench(ctx: Any, dut: Walker) -> None:
-        ctx.set(dut.fetch.wanted, 1)
-        ctx.set(dut.fetch.address, PAGE)
-        ctx.set(dut.fetch.space, SPACE)
+        drive(ctx, dut.fetch, wanted=1, address=PAGE, space=SPACE)
         answer = await ask(ctx, dut, FRAME << 12, BARE)
         assert answer.frame == FRAME
         ctx.set(dut.fetch.wanted, 0)
@@ -265,14 +263,10 @@ def test_a_walk_that_a_flush_overtakes_is_not_kept(cycles: int) -> None:
     world = World().tables(pte(FRAME, ALL))
 
     async def bench(ctx: Any, dut: Walker) -> None:
-        ctx.set(dut.data.address, PAGE)
-        ctx.set(dut.data.space, SPACE)
-        ctx.set(dut.data.wanted, 1)
+        drive(ctx, dut.data, address=PAGE, space=SPACE, wanted=1)
         await ctx.tick().repeat(cycles + 1)
         assert not ctx.get(dut.data.done)
-        ctx.set(dut.flush, 1)
-        await ctx.tick()
-        ctx.set(dut.flush, 0)
+        await pulse(ctx, dut.flush)
         for _ in range(60):
             if ctx.get(dut.data.done):
                 break
@@ -292,9 +286,7 @@ def test_a_walk_of_tables_is_told_once() -> None:
 
     async def bench(ctx: Any, dut: Walker) -> None:
         told = 0
-        ctx.set(dut.data.address, PAGE)
-        ctx.set(dut.data.space, SPACE)
-        ctx.set(dut.data.wanted, 1)
+        drive(ctx, dut.data, address=PAGE, space=SPACE, wanted=1)
         while not ctx.get(dut.data.done):
             told += ctx.get(dut.begins)
             await ctx.tick()

@@ -235,19 +235,12 @@ async def test_a_handler_ends_with_what_it_needs(
     task: RootTask, flavour: Flavour, what: str
 ) -> None:
     kernel, root = task.kernel, task.cnode
-    (frame,) = await task.allocate(ObjectType.RISCV_4K_PAGE)
-    (other,) = await task.allocate(ObjectType.RISCV_MEGA_PAGE)
-    (table,) = await task.allocate(ObjectType.RISCV_PAGE_TABLE)
-    await kernel.page_table_map(table, task.vspace, 0x4000_0000)
-    await kernel.page_map(other, task.vspace, 0x4000_0000)
-    await SyscallBuffer.create(0x4000_0000, 16)
-    (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
-    await become_receiver(task, ntfn, [])
+    ntfn, frame = await receiver_and_buffer(task)
     await kernel.cnode_mint(root, 100, ntfn, ANY, 0)
-    assert (await kernel.uintr_register_async_syscall(100, other))[0] is OK
+    assert (await kernel.uintr_register_async_syscall(100, frame))[0] is OK
     match what:
         case "frame":
-            await kernel.cnode_delete(root, other)
+            await kernel.cnode_delete(root, frame)
         case "badged":
             await kernel.cnode_delete(root, 100)
         case _:
@@ -255,4 +248,3 @@ async def test_a_handler_ends_with_what_it_needs(
             await kernel.cnode_delete(root, ntfn)
     assert await kernel.wake_syscall_handler() is ILLEGAL
     await Compute(50_000)
-    del frame

@@ -10,6 +10,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from root_bench import performed
 
 from rel4.abi.message import IpcBuffer, MessageInfo
 from rel4.abi.numbers import CapSlot, Invocation, ObjectType, SeL4Error, SysCall
@@ -61,13 +62,7 @@ class Driver:
         self.drive(self.kernel.start(self.hart))
 
     def drive(self, coroutine: Any) -> None:
-        value: Any = None
-        while True:
-            try:
-                op = coroutine.send(value)
-            except StopIteration:
-                return
-            value = self.perform(op)
+        performed(coroutine, self.perform)
 
     def perform(self, op: Any) -> Any:
         memory = self.machine.memory

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from root_bench import Program, initial_thread
-from uintr_bench import syscall_buffer_at
+from uintr_bench import become_receiver, syscall_buffer_at
 
 from rel4.abi.numbers import AsyncLabel, CapSlot, ObjectType, SeL4Error
 from rel4.abi.syscall_buffer import Item, SyscallBuffer
@@ -178,13 +178,7 @@ async def test_a_late_failure_of_one_registration_never_clears_a_good_one(
     taken: list[int] = []
     kernel, root = task.kernel, task.cnode
     (ntfn,) = await task.allocate(ObjectType.NOTIFICATION)
-
-    async def handler() -> None:
-        taken.append(await task.interrupts.take())
-        await task.interrupts.leave()
-
-    await kernel.tcb_bind_notification(task.tcb, ntfn)
-    await task.interrupts.register(kernel, ntfn, task.tcb, task.machine.place(handler))
+    assert await become_receiver(task, ntfn, taken) is OK
 
     async def register(number: int) -> SyscallBuffer:
         virtual = 0x4000_0000 + number * (1 << 30)
