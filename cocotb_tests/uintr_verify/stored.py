@@ -88,8 +88,11 @@ _HART_AT_RANDOM = (
 )
 _COMPILED_SYSTEM = ("hw/uintr", "hw/rv64", "sw_model/compiled")
 _SOFTWARE = ("hw/uintr", "sw_model/rel4")
-_TYPED = tuple(f"hw/uintr/{name}.py" for name in ("cli", "completion", "entry", "program"))
-"""How a command is read, which changes no figure."""
+_TYPED = (
+    *(f"hw/uintr/{name}.py" for name in ("cli", "completion", "entry", "program")),
+    "sw_model/rel4/bench/campaign.py",
+)
+"""How a command is read and its work handed out, which changes no figure."""
 _NO_MODEL = (*_TYPED, "sw_model/rel4/compiled/")
 """And what runs machine code, which no run of the model asks."""
 _KERNEL = (

@@ -5,8 +5,11 @@ import importlib
 import importlib.util
 import json
 import multiprocessing
+import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -152,6 +155,22 @@ def test_an_interrupt_at_any_moment_says_what_is_kept(
     kept = 0 if moment == "run_trial" else 8
     assert f"interrupted; {kept} of 8 trials are kept; go on with: " in said
     assert said.endswith(" ".join(arguments))
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+def test_an_interrupt_is_held_back_whatever_thread_the_signal_comes_to(threads: int) -> None:
+    """That of the progress bar, say."""
+    end, reached = threading.Event(), []
+    for _ in range(threads):
+        threading.Thread(target=end.wait).start()
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012  # where it is raised is the question
+        with campaign.uninterrupted():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.05)
+            reached.append("the end")
+        reached.append("more")
+    end.set()
+    assert reached == ["the end"]
 
 
 def test_an_interrupt_while_workers_start_ends_them(
