@@ -1,18 +1,43 @@
-"""A folder of everything that can be wrong with files, for `test_bad_inputs`."""
+"""A folder of everything that can be wrong with files, and who is asked to work on it."""
 
 import gzip
 import json
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from rel4.cli import main
 
-__all__ = ["LONG", "make_world"]
+__all__ = ["LONG", "main_of", "make_world", "refused"]
+
+PROGRAMS = {"rel4": "rel4.cli", "uintr": "uintr.cli", "uintr-fpga": "uintr_fpga.cli"}
 
 LONG = "x" * 300
 """A name that no file system takes."""
 
 _LOG = "sync-h1-n2-s1.jsonl.gz"
+
+
+def main_of(program: str) -> Callable[[list[str]], int]:
+    """The program, which some of the software model's users do not have."""
+    if program != "rel4":
+        pytest.importorskip("amaranth")
+        pytest.importorskip("cocotb")
+    main: Callable[[list[str]], int] = import_module(PROGRAMS[program]).main
+    return main
+
+
+def refused(typed: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Type it in this folder; it must refuse. The lines that it says."""
+    program, *words = typed.split()
+    status = main_of(program)(words)
+    lines = capsys.readouterr().err.replace("\r", "\n").strip().splitlines()
+    assert status == 2, lines
+    assert lines[-1].startswith(f"{program}: ")
+    return lines
 
 
 def make_world(root: Path) -> None:

@@ -3,15 +3,14 @@
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
 import pytest
-from bad_world import LONG, make_world
+from bad_world import LONG, main_of, make_world
 
 TABLE = Path(__file__).with_name("bad_inputs.txt")
-PROGRAMS = {"rel4": "rel4.cli", "uintr": "uintr.cli", "uintr-fpga": "uintr_fpga.cli"}
 STUDY = "study.toml"
 
 
@@ -30,15 +29,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     os.chdir(root)
     yield root
     os.chdir(here)
-
-
-def main_of(program: str) -> Callable[[list[str]], int]:
-    """The program, which some of the software model's users do not have."""
-    if program != "rel4":
-        pytest.importorskip("amaranth")
-        pytest.importorskip("cocotb")
-    main: Callable[[list[str]], int] = import_module(PROGRAMS[program]).main
-    return main
 
 
 def files(root: Path) -> dict[str, bytes]:

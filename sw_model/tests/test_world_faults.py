@@ -1,6 +1,6 @@
 """What happens around a run: full disks, missing permissions, interrupts, limits, two at a time.
 
-Each command runs as a process of its own, as a user starts it.
+Where it matters how a command ends, it runs as a process of its own, as a user starts it.
 """
 
 import json
@@ -11,13 +11,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from bad_world import make_world
+from bad_world import make_world, refused
 
 from rel4.cli import COMMANDS, main
 from uintr.files import claimed
@@ -70,10 +70,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def place(world: Path, tmp_path: Path) -> Path:
-    """An empty folder with links to the files."""
+def place(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder with links to the files, where we are."""
     for file in world.iterdir():
         (tmp_path / file.name).symlink_to(file)
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
@@ -105,9 +106,15 @@ def sentence(done: subprocess.CompletedProcess[str]) -> str:
     return done.stderr.replace("\r", "\n").strip().splitlines()[-1]
 
 
-def limit(size: int) -> Callable[[], None]:
+@contextmanager
+def limit(size: int) -> Iterator[None]:
     """Files cannot grow beyond ``size``: a full disk that needs no disk."""
-    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def forbid(out: Path) -> None:
@@ -129,22 +136,22 @@ def left(place: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("name", FILLS)
-def test_a_disk_that_is_full_is_found_before_the_work(name: str, place: Path) -> None:
-    done = run(FILLS[name], place, preexec_fn=limit(0))
-    assert done.returncode == 2, done.stderr
-    assert sentence(done).startswith("rel4: ")
-    assert "/s]" not in done.stderr, "no work was begun"
+def test_a_disk_that_is_full_is_found_before_the_work(
+    name: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with limit(0):
+        said = refused(f"rel4 {FILLS[name]}", capsys)
+    assert not any("/s]" in line for line in said), "no work was begun"
     assert not (place / "out").exists() or not any((place / "out").iterdir())
 
 
 # The store of claims is that of study, and its first point alone takes long; pingpong writes less.
 @pytest.mark.parametrize("name", [name for name in FILLS if name not in ("claims", "pingpong")])
-def test_a_disk_that_gets_full_is_one_sentence_and_leaves_no_parts(name: str, place: Path) -> None:
-    done = run(FILLS[name], place, preexec_fn=limit(4200))
-    assert done.returncode == 2, done.stderr
-    found = sentence(done)
-    assert found.startswith("rel4: ")
-    assert "out" in found
+def test_a_disk_that_gets_full_is_one_sentence_and_leaves_no_parts(
+    name: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with limit(4200):
+        assert "out" in refused(f"rel4 {FILLS[name]}", capsys)[-1]
     assert left(place) == []
 
 
@@ -162,14 +169,13 @@ def test_every_command_is_tried() -> None:
 
 
 @pytest.mark.parametrize("name", FILLS)
-def test_a_folder_without_permission_is_found_before_the_work(name: str, place: Path) -> None:
+def test_a_folder_without_permission_is_found_before_the_work(
+    name: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     forbid(place / "out")
-    done = run(FILLS[name], place)
-    assert done.returncode == 2, done.stderr
-    found = sentence(done)
-    assert found.startswith("rel4: ")
-    assert "can be written" in found or "permission is denied" in found
-    assert "/s]" not in done.stderr, "no work was begun"
+    said = refused(f"rel4 {FILLS[name]}", capsys)
+    assert "can be written" in said[-1] or "permission is denied" in said[-1]
+    assert not any("/s]" in line for line in said), "no work was begun"
 
 
 # --- interrupts and limits ------------------------------------------------------------------------
@@ -199,15 +205,20 @@ def running(words: str, place: Path) -> Iterator["subprocess.Popen[str]"]:
 def alone(process: "subprocess.Popen[str]", seconds: float = 20) -> bool:
     """Whether nothing is left of the process group, soon."""
     until = time.monotonic() + seconds
-    while True:
-        process.poll()
-        try:
-            os.killpg(process.pid, 0)
-        except ProcessLookupError:
-            return True
+    while process.poll() is None or any(alive_of(process.pid)):
         if time.monotonic() > until:
             return False
         time.sleep(0.05)
+    return True
+
+
+def alive_of(group: int) -> Iterator[str]:
+    """States of its processes (proc(5)), without those that only wait to be looked after."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has gone meanwhile
+            state, _, of = path.read_text().rpartition(")")[2].split()[:3]
+            if int(of) == group and state != "Z":
+                yield state
 
 
 def wait_for_result(store: Path, process: "subprocess.Popen[str]") -> None:
