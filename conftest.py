@@ -330,8 +330,7 @@ class FromWorkers:
 
 def pytest_collection_finish() -> None:
     """What was imported stays: nothing that looks for garbage need look at it again, and what forks
-    keeps its pages. A run makes many objects and little garbage: it is looked for less often, which
-    saves a tenth of the time of tests of the kernel."""
+    keeps its pages. A run makes many objects and little garbage: it is looked for less often."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)

@@ -221,7 +221,7 @@ def test_the_package_is_a_command_too() -> None:
 
 
 @pytest.mark.parametrize("block", ["system", "controller", "hart-unit"])
-@pytest.mark.parametrize("bus", ["wishbone", "axi4-lite"])
+@pytest.mark.parametrize("bus", [pytest.param("wishbone", marks=pytest.mark.long), "axi4-lite"])
 def test_blocks_and_buses(block: str, bus: str, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["generate", "--block", block, "--bus", bus, *SMALL]
     assert main(arguments) == 0

@@ -24,8 +24,8 @@ from uintr.registers import Flavour
     ("priority", "least", "flavour"),
     [
         (200, 0.95, Flavour.RISCV),
-        (200, 0.95, Flavour.INTEL),
         (100, 0.45, Flavour.RISCV),
+        pytest.param(200, 0.95, Flavour.INTEL, marks=pytest.mark.long),
         pytest.param(100, 0.45, Flavour.INTEL, marks=pytest.mark.long),
     ],
 )
