@@ -34,8 +34,8 @@ def run(memory: str = "rvwmo", **program: Any) -> Exploration:
         {"items": 2, "capacity": 1},
         {"items": 2, "capacity": 2},
         {"items": 3, "capacity": 2, "callers": 1},
-        {"items": 2, "capacity": 2, "looks": 2},
-        {"items": 4, "capacity": 4, "harts": 1},
+        pytest.param({"items": 2, "capacity": 2, "looks": 2}, marks=pytest.mark.long),
+        pytest.param({"items": 4, "capacity": 4, "harts": 1}, marks=pytest.mark.long),
         {"items": 3, "capacity": 1, "harts": 1, "looks": 1},
         {"items": 2, "capacity": 2, "deregister": True, "harts": 1},
         {"items": 1, "capacity": 1, "signal": True},
@@ -118,6 +118,7 @@ def test_the_published_protocol_loses_a_reply_on_one_hart() -> None:
     assert "the receiver sleeps with receiver_online = 0" in found.verdict.reason
 
 
+@pytest.mark.long
 def test_counts_do_not_depend_on_the_hash_seed() -> None:
     code = (
         "from rel4.explore.search import explore\n"

@@ -197,11 +197,11 @@ def test_what_the_weak_memory_finds_cannot_be_seen_in_program_order(flag: type[O
 @pytest.mark.parametrize(
     ("memory", "program"),
     [
-        ("sc", {"items": 2}),
+        pytest.param("sc", {"items": 2}, marks=pytest.mark.long),
         ("sc", {"items": 2, "capacity": 2, "harts": 1}),
         ("rvwmo", {"items": 1}),
         ("rvwmo", {"items": 1, "flag": PublishedFlag}),
-        ("rvwmo", {"items": 1, "deregister": True}),
+        pytest.param("rvwmo", {"items": 1, "deregister": True}, marks=pytest.mark.long),
     ],
 )
 def test_reductions_change_no_way_in_which_runs_end(memory: str, program: dict[str, Any]) -> None:
