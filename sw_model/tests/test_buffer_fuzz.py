@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from rel4.abi.numbers import AsyncLabel, ObjectType, SeL4Error
-from rel4.abi.syscall_buffer import SyscallBuffer
+from rel4.abi.syscall_buffer import OnlineFlag, Ring, SyscallBuffer
 from rel4.bench.policies import POLICIES
-from rel4.kernel.async_runtime import LOOKS
+from rel4.kernel.async_runtime import LOOKS, AsyncRuntime, HandlerTask
 from rel4.kernel.boot import boot_initial_thread
 from rel4.kernel.invariants import violations
 from rel4.kernel.kernel import Kernel
@@ -72,6 +72,13 @@ async def vandal(task: RootTask, policy: str, chance: random.Random) -> None:
             else:
                 await Uipi(UipiFunction.SEND, calls.sender)
         await Compute(chance.choice((0, 0, 3, 40, 700, 3_000)))
+
+
+async def oversteps(task: RootTask, policy: str, chance: random.Random) -> None:
+    """More than the ring can hold."""
+    await task.start_async_syscalls(CAPACITY, POLICIES[policy].style)
+    await Store(TAIL, await Load(HEAD) + CAPACITY + 1)
+    await task.kernel.wake_syscall_handler()
 
 
 async def honest(task: RootTask, policy: str, errors: list[SeL4Error]) -> None:
@@ -134,7 +141,9 @@ def made(policy: str, phase: list[int]) -> tuple[Machine, Kernel]:
     return machine, Kernel(machine, policies=policies, timer_period=9_000, timer_phase=phase)
 
 
-def run(policy: str, seed: int) -> tuple[Machine, Kernel, list[SeL4Error], Watch]:
+def run(
+    policy: str, seed: int, vandal: Any = vandal
+) -> tuple[Machine, Kernel, list[SeL4Error], Watch]:
     machine, kernel = made(policy, [1_000 + 2_000 * hart for hart in range(4)])
     errors: list[SeL4Error] = []
     bad, good = RootTask(machine), RootTask(machine, name="root1")
@@ -203,3 +212,43 @@ def test_an_activation_is_bounded_whatever_the_user_writes(policy: str) -> None:
             batches[-1] += 1
     assert sum(batches) > 10
     assert max(batches) <= LOOKS * CAPACITY
+
+
+@pytest.mark.parametrize("policy", ["tick-smp", "uipi", "poll"])
+def test_an_index_that_cannot_be_gives_the_buffer_up(policy: str) -> None:
+    machine, _, errors, _ = run(policy, 0, oversteps)
+    (fault,) = (event for event in machine.log if isinstance(event, Fault))
+    assert fault.reason == "syscall buffer: ring indices are 9 apart, capacity is 8"
+    assert errors == [SeL4Error.NO_ERROR] * (2 * CALLERS * ROUNDS)
+
+
+@pytest.mark.parametrize("policy", ["tick-smp", "uipi", "poll"])
+def test_an_activation_is_bounded_however_often_there_is_more(
+    policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if a request came each time between the last look and the retirement of the flag."""
+    looks: list[int] = []
+    handlers: list[Ring] = []
+    activate, retire = AsyncRuntime._activation, OnlineFlag.retire
+
+    async def activation(runtime: AsyncRuntime, task: HandlerTask) -> None:
+        looks.append(0)
+        handlers.append(task.buffer.requests)
+        await activate(runtime, task)
+
+    async def refuse(flag: OnlineFlag, ring: Ring) -> bool:
+        if ring not in handlers or len(looks) > 3:
+            return await retire(flag, ring)
+        looks[-1] += 1
+        assert looks[-1] <= LOOKS
+        return False
+
+    monkeypatch.setattr(AsyncRuntime, "_activation", activation)
+    monkeypatch.setattr(OnlineFlag, "retire", refuse)
+    machine, kernel = made(policy, [9_000] * 2)
+    errors: list[SeL4Error] = []
+    boot_initial_thread(kernel, partial(honest, RootTask(machine), policy, errors), hart=0)
+    machine.boot(kernel)
+    run_sync(machine.run())
+    assert errors == [SeL4Error.NO_ERROR] * (2 * CALLERS * ROUNDS)
+    assert max(looks) > LOOKS // 2
