@@ -129,7 +129,7 @@ bitstreams: env-fpga ## every board with three seeds, reports into docs/data and
 	done; \
 	$(BIN)/uintr-fpga report --write docs/boards.md && exit $$status
 
-test-long: $(VENV)/.stamp-test ## more random cases of what make test tries, two minutes
+test-long: $(VENV)/.stamp-test ## more random cases of what make test tries, four minutes
 	@$(BIN)/python -m pytest -n $(JOBS) -m "long and not oracle"
 
 test-litex: $(VENV)/.stamp-test $(VENV)/.stamp-litex ## LiteX's client at an emulated board and at a LiteX SoC
